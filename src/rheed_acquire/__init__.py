@@ -1,0 +1,113 @@
+"""Stream a RHEED camera live to Atomscale.
+
+Names are loaded when they are first used, so that ``import rheed_acquire`` stays fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rheed_acquire.accumulator import ChunkAccumulator
+    from rheed_acquire.camera import (
+        AmbiguousCameraError,
+        Camera,
+        CameraError,
+        CameraInfo,
+        CameraLostError,
+        CameraNotFoundError,
+        CameraSettingError,
+        CaptureRequest,
+        DeviceInfo,
+        Frame,
+        OnFault,
+        OnFrame,
+        SettingReadback,
+    )
+    from rheed_acquire.camera_settings import CameraSettings, Trigger, TriggerEdge
+    from rheed_acquire.errors import RheedAcquireError, SettingsError, StreamerError
+    from rheed_acquire.hookspecs import CameraBackend, hookimpl
+    from rheed_acquire.ring import Chunk, ChunkRing
+    from rheed_acquire.streaming.rheed_streamer import RHEEDStreamer
+    from rheed_acquire.streaming.streamer import (
+        DeliveryStatus,
+        Streamer,
+        StreamerBackend,
+        StreamerRequest,
+    )
+
+_HOMES = {
+    "rheed_acquire.accumulator": ("ChunkAccumulator",),
+    "rheed_acquire.camera": (
+        "AmbiguousCameraError",
+        "Camera",
+        "CameraError",
+        "CameraInfo",
+        "CameraLostError",
+        "CameraNotFoundError",
+        "CameraSettingError",
+        "CaptureRequest",
+        "DeviceInfo",
+        "Frame",
+        "OnFault",
+        "OnFrame",
+        "SettingReadback",
+    ),
+    "rheed_acquire.camera_settings": ("CameraSettings", "Trigger", "TriggerEdge"),
+    "rheed_acquire.errors": ("RheedAcquireError", "SettingsError", "StreamerError"),
+    "rheed_acquire.hookspecs": ("CameraBackend", "hookimpl"),
+    "rheed_acquire.ring": ("Chunk", "ChunkRing"),
+    "rheed_acquire.streaming.rheed_streamer": ("RHEEDStreamer",),
+    "rheed_acquire.streaming.streamer": (
+        "DeliveryStatus",
+        "Streamer",
+        "StreamerBackend",
+        "StreamerRequest",
+    ),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AmbiguousCameraError",
+    "Camera",
+    "CameraBackend",
+    "CameraError",
+    "CameraInfo",
+    "CameraLostError",
+    "CameraNotFoundError",
+    "CameraSettingError",
+    "CameraSettings",
+    "CaptureRequest",
+    "Chunk",
+    "ChunkAccumulator",
+    "ChunkRing",
+    "DeliveryStatus",
+    "DeviceInfo",
+    "Frame",
+    "OnFault",
+    "OnFrame",
+    "RHEEDStreamer",
+    "RheedAcquireError",
+    "SettingReadback",
+    "SettingsError",
+    "Streamer",
+    "StreamerBackend",
+    "StreamerError",
+    "StreamerRequest",
+    "Trigger",
+    "TriggerEdge",
+    "hookimpl",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,233 @@
+"""What a camera is to this project: the contract that every backend fulfils.
+
+A backend opens a device and returns a `Camera`. From `Camera.start` on, the camera calls ``on_frame`` from
+one thread, in order, with a `Frame` that it lends for the time of the call. Nothing here imports numpy or an
+SDK, so that listing backends and printing help stay fast.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+from rheed_acquire.errors import RheedAcquireError, SettingsError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class CameraError(RheedAcquireError):
+    """A camera could not be opened, configured or read."""
+
+
+class CameraNotFoundError(CameraError):
+    """No device answers to what was asked for; the message lists the devices that were found."""
+
+
+class CameraLostError(CameraError):
+    """The device was there and is gone: unplugged, powered off, or taken by another program."""
+
+
+class CameraSettingError(CameraError, SettingsError):
+    """The device has no such feature or refuses the value; the message says which and what it allows."""
+
+    exit_code = 2
+
+
+class AmbiguousCameraError(CameraError, SettingsError):
+    """Several devices fit and none was chosen; the message lists them and the flags that choose."""
+
+    exit_code = 2
+
+
+class Frame:
+    """One image as the camera delivered it, lent for the time of one ``on_frame`` call.
+
+    A backend may hand out the same `Frame` object for every frame with its attributes set anew: whoever
+    receives it keeps neither the object nor `pixels`.
+
+    Attributes
+    ----------
+    pixels
+        The SDK's own buffer, not a copy. Shape (H, W) for monochrome and Bayer formats, uint8 or uint16;
+        (H, W, 3) uint8 for RGB8 and BGR8; (payload bytes,) uint8 for packed ones. `CameraInfo.pixel_format`
+        names the format in PFNC spelling.
+    id
+        The camera's own frame counter as it counts it (see `CameraInfo.frame_id_cycle`), or None where it
+        has none. A jump means that frames were lost.
+    timestamp_ns
+        Start of exposure, or what the device has that comes nearest, on the camera's own clock in
+        nanoseconds from any origin; None where it has none.
+    """
+
+    __slots__ = ("id", "pixels", "timestamp_ns")
+
+    def __init__(
+        self,
+        pixels: NDArray[np.uint8] | NDArray[np.uint16],
+        id: int | None,  # noqa: A002
+        timestamp_ns: int | None,
+    ) -> None:
+        self.pixels = pixels
+        self.id = id
+        self.timestamp_ns = timestamp_ns
+
+
+OnFrame: TypeAlias = Callable[[Frame], None]
+OnFault: TypeAlias = Callable[[CameraError], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """A device that a backend can see, opened or not. Unknown texts are empty."""
+
+    backend: str
+    serial: str = ""
+    model: str = ""
+    vendor: str = ""
+    user_id: str = ""
+    address: str = ""
+
+    def __str__(self) -> str:
+        """Name the device as an error message would, with what tells it from its neighbours."""
+        known = {"serial": self.serial, "user id": self.user_id, "address": self.address}
+        details = ", ".join(f"{name} {value}" for name, value in known.items() if value)
+        name = " ".join(part for part in (self.vendor, self.model) if part) or self.backend
+        return f"{name} ({details})" if details else name
+
+
+@dataclass(frozen=True, slots=True)
+class SettingReadback:
+    """One setting as it was asked for and as the device holds it now."""
+
+    name: str
+    asked: Any
+    actual: Any
+
+    @property
+    def differs(self) -> bool:
+        """Whether the device rounded or changed what was asked for."""
+        if isinstance(self.asked, float) and isinstance(self.actual, int | float):
+            return abs(self.asked - self.actual) > 1e-6 * max(1.0, abs(self.asked))
+        return bool(self.asked != self.actual)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraInfo:
+    """An opened and configured camera: what its frames will look like and how fast they will come.
+
+    Attributes
+    ----------
+    width, height
+        Of one frame, in pixels.
+    pixel_format
+        In PFNC spelling: ``Mono8``, ``Mono12p``, ``BayerRG8`` ... (see `rheed_acquire.pixels`).
+    fps
+        The rate the camera will really deliver with its present settings, in frames per second; None where
+        only an outside trigger knows.
+    fps_limited_by
+        What keeps `fps` from being higher, in words for the user ("the exposure time of 10000 us"), where
+        the device can tell.
+    frame_id_cycle
+        After how many frames `Frame.id` starts again: 65535 on GigE Vision 1.x (ids 1 to 65535), None for a
+        counter that never wraps.
+    timestamp_wraps_ns
+        After how many nanoseconds `Frame.timestamp_ns` starts again at 0 (``2**32`` ticks on older GigE
+        cameras), None for a clock that never does.
+    ptp_synchronized
+        Whether the device says that its clock is synchronised by PTP (IEEE 1588): `Frame.timestamp_ns` is
+        then TAI since 1970.
+    firmware
+        As the device spells it.
+    settings
+        Every setting that was asked for, as the device took it.
+    """
+
+    device: DeviceInfo
+    width: int
+    height: int
+    pixel_format: str
+    fps: float | None
+    fps_limited_by: str | None = None
+    frame_id_cycle: int | None = None
+    timestamp_wraps_ns: int | None = None
+    ptp_synchronized: bool = False
+    firmware: str = ""
+    settings: tuple[SettingReadback, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureRequest:
+    """What the run wants of any camera; what only one backend knows is in that backend's own settings.
+
+    Attributes
+    ----------
+    fps
+        Frames per second asked for, or None for what the camera does by itself.
+    rotations_per_min
+        Of the sample stage; 0 for a stationary one. Only a source that makes its own pictures needs it.
+    """
+
+    fps: float | None = None
+    rotations_per_min: float = 0.0
+
+
+class Camera(ABC):
+    """One opened device.
+
+    The rules, which `rheed_acquire` relies on:
+
+    - `start` returns at once; from then on ``on_frame`` is called from one thread, in order, one call at a
+      time. ``on_frame`` never raises.
+    - ``frame.pixels`` is valid until ``on_frame`` returns, and the backend reuses the memory only then.
+    - ``on_fault`` is called, from any thread but not from within `stop`, when the device is gone or its
+      stream broke. The camera is useless from then on but for `stop` and `close`.
+    - When `stop` returns no callback is running and none comes any more. `start` may then be called again.
+    - `stop` on a stopped camera and `close` on a closed one do nothing. `close` stops first.
+    """
+
+    @property
+    @abstractmethod
+    def info(self) -> CameraInfo:
+        """The camera with its present settings."""
+
+    @abstractmethod
+    def start(self, on_frame: OnFrame, on_fault: OnFault) -> None:
+        """Begin to deliver frames.
+
+        Raises
+        ------
+        CameraError
+            The device refuses to stream.
+        """
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End delivery; see the rules above."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the device back."""
+
+    def statistics(self) -> Mapping[str, int]:
+        """Counters of the device and its driver since `start`, by name, for the report.
+
+        ``frames_lost`` has a meaning: frames that the camera took and the driver did not deliver. It is
+        believed only where the camera has no frame ids, because else the jump in the ids says the same.
+        """
+        return {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,134 @@
+"""Where chunks go: what a session needs of a streamer, and how a plugin brings one.
+
+`RHEEDStreamer` is the built-in one. Nothing here imports numpy or requests.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, SecretStr
+
+if TYPE_CHECKING:
+    from rheed_acquire.ring import Chunk, ChunkRing
+    from rheed_acquire.streaming.limits import SpoolLimits
+
+
+LOCAL_SERVER = "local:"
+"""How a spool names the local server of a folder, whose port changes from run to run: ``local:FOLDER``."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamerRequest:
+    """What a session gives any streamer: whom to talk to, and what to keep where meanwhile.
+
+    Attributes
+    ----------
+    server
+        What a spool's record calls the server where its URL changes from run to run, else None.
+    spool_folder, spool_limits
+        Where undelivered chunks are kept, and how much; None for the streamer's own ideas.
+    sync_always
+        Whether a push returns only when its chunk survives loss of power.
+    """
+
+    api_key: SecretStr
+    endpoint: str | None = None
+    verbosity: int | None = None
+    server: str | None = None
+    spool_folder: Path | None = None
+    spool_limits: SpoolLimits | None = None
+    sync_always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStatus:
+    """How far a stream's chunks have come.
+
+    Attributes
+    ----------
+    chunks_pushed
+        Taken by ``push``.
+    chunks_uploaded
+        Confirmed by the server.
+    chunks_failed
+        Given up, with the reason in `lost`.
+    bytes_uploaded
+        Of encoded shards that the server confirmed.
+    lost
+        Pairs of chunk index and reason.
+    last_error
+        The latest failed attempt in words, or None after a success.
+    stop_reason
+        Why the streamer wants nothing more to be captured, or None.
+    """
+
+    chunks_pushed: int = 0
+    chunks_uploaded: int = 0
+    chunks_failed: int = 0
+    bytes_uploaded: int = 0
+    lost: tuple[tuple[int, str], ...] = field(default=())
+    last_error: str | None = None
+    stop_reason: str | None = None
+
+    @property
+    def chunks_queued(self) -> int:
+        """Chunks on their way."""
+        return self.chunks_pushed - self.chunks_uploaded - self.chunks_failed
+
+
+class Streamer(ABC):
+    """What a session does with a streamer, always from one thread at a time but for `status` and `close`."""
+
+    @abstractmethod
+    def initialize(
+        self,
+        fps: float,
+        rotations_per_min: float,
+        chunk_size: int,
+        stream_name: str | None = None,
+        physical_sample: str | None = None,
+        project_id: str | None = None,
+        tags: Sequence[str] | None = None,
+        azimuth: str | None = None,
+    ) -> str:
+        """Create the stream and return its data_id; nothing is left behind where it fails."""
+
+    def open_ring(self, data_id: str, count: int, height: int, width: int) -> ChunkRing | None:  # noqa: ARG002
+        """Make the ring that the stream's chunks are built in; None where plain memory does."""
+        return None
+
+    @abstractmethod
+    def push_chunk(self, data_id: str, chunk: Chunk) -> None:
+        """Take a chunk over: ``chunk.release()`` is the streamer's duty, once it needs the pixels no more.
+
+        May take its time; the session calls it off the frame path. Where it raises, the session releases the
+        chunk and counts its frames as not pushed.
+        """
+
+    @abstractmethod
+    def status(self, data_id: str) -> DeliveryStatus:
+        """How far the chunks have come."""
+
+    @abstractmethod
+    def finalize(self, data_id: str, drain_timeout_s: float | None = None) -> dict[str, Any]:
+        """Wait for the uploads, end the stream, and report (see the wire protocol)."""
+
+    def close(self) -> None:  # noqa: B027
+        """Give back threads and connections. What is queued stays wherever the streamer keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamerBackend:
+    """A kind of streamer that ``--streamer NAME`` can choose; the fields are those of a camera backend."""
+
+    name: str
+    description: str
+    settings: type[BaseModel]
+    open: Callable[[Any, StreamerRequest], Streamer]
+    requires: tuple[str, ...] = ()
+    install: str = ""

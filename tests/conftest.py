@@ -1,0 +1,77 @@
+"""What every test relies on: a spool of its own, none of the user's settings, and throw-away plugins."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import textwrap
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, distributions
+from pathlib import Path
+
+import pytest
+
+from rheed_acquire.hookspecs import PROJECT
+
+SETTINGS_OF_THE_USER = ("AS_API_KEY", "ATOMSCALE_API_KEY", "AS_API_ENDPOINT")
+
+
+@pytest.fixture(autouse=True)
+def own_spool(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep chunks, in this process and those it starts, where no other test looks."""
+    spool = tmp_path_factory.mktemp("spool")
+    monkeypatch.setenv("ATOMSCALE_SPOOL_DIR", str(spool))
+    for name in SETTINGS_OF_THE_USER:
+        monkeypatch.delenv(name, raising=False)
+    return spool
+
+
+class Distributions:
+    """A folder that `importlib.metadata` takes for one of installed distributions, once it is on the path.
+
+    So a plugin is found as a third party's is, without pip.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.modules: set[str] = set()
+
+    def add(
+        self, name: str, source: str, *, plugin: str | None = None, module: str = "", version: str = "1.0"
+    ) -> str:
+        """Write a distribution with one module and one entry point; the entry point's name."""
+        plugin = plugin or name
+        module = module or f"throwaway_{name.replace('-', '_')}"
+        self.modules.add(module)
+        (self.folder / f"{module}.py").write_text(textwrap.dedent(source), encoding="utf-8")
+        info = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        (info / "METADATA").write_text(metadata, encoding="utf-8")
+        (info / "entry_points.txt").write_text(f"[{PROJECT}]\n{plugin} = {module}\n", encoding="utf-8")
+        importlib.invalidate_caches()
+        return plugin
+
+    def entry_points(self) -> list[EntryPoint]:
+        """Those of this folder only, as `importlib.metadata` reads them."""
+        found = [point for one in distributions(path=[str(self.folder)]) for point in one.entry_points]
+        return [point for point in found if point.group == PROJECT]
+
+
+@pytest.fixture
+def distributions_on_disk(tmp_path: Path) -> Distributions:
+    """For a subprocess: put the folder on its PYTHONPATH."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    return Distributions(folder)
+
+
+@pytest.fixture
+def installed(
+    distributions_on_disk: Distributions, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Distributions]:
+    """For this process: what is added can be imported and found until the test ends."""
+    monkeypatch.syspath_prepend(distributions_on_disk.folder)
+    yield distributions_on_disk
+    for module in distributions_on_disk.modules:
+        sys.modules.pop(module, None)

@@ -1,0 +1,268 @@
+"""The plugin host, on real distributions with real entry points."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rheed_acquire.camera_settings import CameraSettings
+from rheed_acquire.errors import SettingsError
+from rheed_acquire.hookspecs import CameraBackend
+from rheed_acquire.plugins import PluginHost, PluginRecord, missing_requirement
+
+if TYPE_CHECKING:
+    from tests.conftest import Distributions
+
+
+def camera_plugin(name: str = "good", **changes: str) -> str:
+    """Source of a plugin that registers one camera; `changes` are expressions."""
+    fields = {
+        "name": repr(name),
+        "description": "'a camera'",
+        "settings": "Settings",
+        "discover": "lambda settings: []",
+        "open": "lambda settings, request: None",
+    } | changes
+    arguments = ", ".join(f"{field}={value}" for field, value in fields.items())
+    return (
+        "from pydantic import BaseModel, Field\n"
+        "from rheed_acquire import CameraBackend, hookimpl\n"
+        "class Settings(BaseModel):\n"
+        "    level: int = Field(1, description='brightness')\n"
+        "@hookimpl\n"
+        "def rheed_register_cameras(register):\n"
+        f"    register(CameraBackend({arguments}))\n"
+    )
+
+
+def load(installed: Distributions, **options: Any) -> PluginHost:
+    return PluginHost(sources=installed.entry_points(), **options)
+
+
+def failure(installed: Distributions) -> str:
+    """Return why the only bad plugin is left out, while a good one beside it goes on."""
+    installed.add("good-neighbour", camera_plugin("neighbour"))
+    host = load(installed)
+    assert list(host.cameras) == ["neighbour"]
+    (record,) = host.failures
+    assert record.failure is not None
+    assert record.failure.isprintable(), "one line"
+    assert (record.cameras, record.streamers) == ([], [])
+    return f"{record.provenance}: {record.failure}"
+
+
+def record_of(host: PluginHost, name: str) -> PluginRecord:
+    (record,) = [record for record in host.plugins if record.name == name]
+    return record
+
+
+def test_an_installed_plugin_is_found_with_its_distribution_and_version(installed: Distributions) -> None:
+    installed.add("rheed-good", camera_plugin(), plugin="good", version="2.5")
+    host = PluginHost()
+    assert host.cameras["good"].description == "a camera"
+    assert host.owner("camera", "good").provenance == "rheed-good 2.5"
+    assert record_of(host, "good").cameras == [host.cameras["good"]]
+
+
+def test_the_first_party_plugins_come_by_the_same_way() -> None:
+    host = PluginHost()
+    assert host.failures == []
+    assert {"basler", "simulated"} <= set(host.cameras)
+    assert set(host.streamers) == {"rheed"}
+    assert host.owner("camera", "simulated").distribution == "rheed-acquire"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import no_such_sdk", "ModuleNotFoundError: No module named 'no_such_sdk'"),
+        ("raise SystemExit('no licence')", "SystemExit: no licence"),
+        ("import sys; sys.exit()", "SystemExit: no reason given"),
+        ("def broken(:", "SyntaxError: "),
+        ("raise RuntimeError('line one\\nline two')", "RuntimeError: line one line two"),
+    ],
+)
+def test_a_plugin_that_cannot_be_imported_is_left_out_with_its_reason(
+    installed: Distributions, source: str, expected: str
+) -> None:
+    installed.add("bad", source)
+    assert failure(installed).startswith(f"bad 1.0: {expected}")
+
+
+@pytest.mark.parametrize("error", ["RuntimeError('no driver')", "SystemExit('no driver')"])
+def test_a_plugin_that_raises_while_registering_is_left_out_wholly(
+    installed: Distributions, error: str
+) -> None:
+    installed.add("bad", camera_plugin("half") + f"    raise {error}\n")
+    assert failure(installed) == f"bad 1.0: {error.partition('(')[0]}: no driver"
+
+
+def test_a_misspelt_hook_is_named_with_the_nearest(installed: Distributions) -> None:
+    installed.add("bad", camera_plugin().replace("rheed_register_cameras", "rheed_register_camera"))
+    assert failure(installed) == (
+        "bad 1.0: there is no hook rheed_register_camera; the nearest is rheed_register_cameras"
+    )
+
+
+def test_a_wrong_argument_of_a_hook_is_named(installed: Distributions) -> None:
+    installed.add(
+        "bad", camera_plugin().replace("register", "registrar").replace("_registrar_", "_register_")
+    )
+    said = failure(installed)
+    assert "registrar" in said
+    assert "rheed_register_cameras" in said
+
+
+def test_a_plugin_without_any_hook_is_told_of_the_marker_it_lacks(installed: Distributions) -> None:
+    installed.add("bad", camera_plugin().replace("@hookimpl\n", ""))
+    assert "@rheed_acquire.hookimpl" in failure(installed)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Basler", "my camera", "9cam", "", "a.b", "a=b", "-a", "a__b", "a--b", "a_", "kamera-ä", "a\n"],
+)
+def test_a_name_that_cannot_begin_a_flag_is_refused(installed: Distributions, name: str) -> None:
+    installed.add("bad", camera_plugin(name))
+    assert f"the camera name {name!r} cannot begin a flag" in failure(installed)
+
+
+@pytest.mark.parametrize("name", ["fps", "output", "stream-name", "camera"])
+def test_a_name_that_is_a_setting_of_the_run_is_refused(installed: Distributions, name: str) -> None:
+    installed.add("bad", camera_plugin(name))
+    assert f"the camera name {name!r} is that of a setting of the run" in failure(installed)
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"), [("BaseModel", "BaseModel"), ("dict", "dict"), ("Settings()", "Settings(level=1)")]
+)
+def test_settings_that_are_no_model_of_the_plugins_own_are_refused(
+    installed: Distributions, settings: str, shown: str
+) -> None:
+    installed.add("bad", camera_plugin("bad", settings=settings))
+    assert f"must be a subclass of pydantic's BaseModel, not {shown}" in failure(installed)
+
+
+def test_requirements_written_as_one_text_are_refused(installed: Distributions) -> None:
+    installed.add("bad", camera_plugin("bad", requires="('pypylon')"))
+    assert "must be a tuple of modules: ('pypylon',)" in failure(installed)
+
+
+def test_something_that_is_no_backend_is_refused(installed: Distributions) -> None:
+    installed.add("bad", camera_plugin("bad").replace("register(CameraBackend", "register(dict"))
+    assert "it registers a dict as a camera, not a CameraBackend" in failure(installed)
+
+
+@pytest.mark.parametrize(("first", "second"), [("twin", "twin"), ("a-b", "a_b")])
+def test_of_two_backends_of_one_name_the_first_works_on_and_both_are_named(
+    installed: Distributions, first: str, second: str
+) -> None:
+    installed.add("maker-one", camera_plugin(first), plugin="one")
+    installed.add("maker-two", camera_plugin(second), plugin="two", version="3.1")
+    host = load(installed)
+    assert host.owner("camera", first).provenance == "maker-one 1.0"
+    (record,) = host.failures
+    assert record.provenance == "maker-two 3.1"
+    assert record.failure == (
+        f"the camera name {second!r} is already taken by maker-one 1.0; "
+        "disable one of the two: --disable-plugin one or two"
+    )
+
+
+def test_a_disabled_plugin_gives_its_name_to_the_other_of_that_name(installed: Distributions) -> None:
+    installed.add("maker-one", camera_plugin("twin"), plugin="one")
+    installed.add("maker-two", camera_plugin("twin"), plugin="two")
+    host = load(installed, disabled=["one"])
+    assert host.owner("camera", "twin").provenance == "maker-two 1.0"
+    assert host.failures == []
+
+
+def test_a_plugin_that_registers_one_name_twice_is_refused(installed: Distributions) -> None:
+    source = camera_plugin("twin")
+    installed.add("bad", source + source.splitlines()[-1] + "\n")
+    assert "is already taken by bad 1.0 itself" in failure(installed)
+
+
+def test_two_entry_points_of_one_module_do_not_undo_each_other(
+    installed: Distributions, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = camera_plugin("shared") + "@hookimpl\ndef rheed_run_started(run):\n    run.append('told')\n"
+    installed.add("first", source, module="throwaway_shared")
+    installed.add("second", source, module="throwaway_shared")
+    host = load(installed)
+    assert [record.name for record in host.failures] == ["second"]
+    told: list[str] = []
+    host.notify("rheed_run_started", run=told)
+    assert told == ["told"]
+
+
+def test_a_disabled_plugin_is_listed_and_never_imported(installed: Distributions) -> None:
+    installed.add("bad", "raise SystemExit('imported')")
+    host = load(installed, disabled=["bad"])
+    (record,) = host.plugins
+    assert (record.disabled, record.failure) == (True, None)
+
+
+def test_a_disabled_name_that_is_no_plugins_is_an_error_that_lists_them(installed: Distributions) -> None:
+    installed.add("good", camera_plugin())
+    with pytest.raises(SettingsError, match=r"cannot disable plugin godo: no such plugin; there are good$"):
+        load(installed, disabled=["godo"])
+
+
+def test_a_distribution_removed_by_halves_does_not_take_the_host_down(installed: Distributions) -> None:
+    installed.add("half-gone", camera_plugin("half"), plugin="same")
+    installed.add("whole", camera_plugin("whole"), plugin="same")
+    (installed.folder / "half_gone-1.0.dist-info" / "METADATA").unlink()
+    host = load(installed)
+    assert set(host.cameras) == {"half", "whole"}
+    assert host.owner("camera", "half").provenance == "throwaway_half_gone"
+
+
+def test_an_observer_that_fails_is_logged_and_the_others_are_still_called(
+    installed: Distributions, caplog: pytest.LogCaptureFixture
+) -> None:
+    observer = "from rheed_acquire import hookimpl\n@hookimpl\ndef rheed_run_started(run):\n    "
+    installed.add("angry", f"{observer}raise ValueError('no room')")
+    installed.add("leaving", f"{observer}raise SystemExit('bye')")
+    installed.add("calm", f"{observer}run.append('calm')")
+    installed.add("early", f"{observer}run.append('early')")
+    told: list[str] = []
+    with caplog.at_level(logging.ERROR, "rheed_acquire"):
+        load(installed).notify("rheed_run_started", run=told)
+    assert sorted(told) == ["calm", "early"]
+    assert sorted(record.getMessage() for record in caplog.records) == [
+        "plugin angry:angry failed in rheed_run_started: no room",
+        "plugin leaving:leaving failed in rheed_run_started: SystemExit: bye",
+    ]
+
+
+def test_an_observer_takes_only_the_arguments_that_it_names(installed: Distributions) -> None:
+    source = (
+        "from rheed_acquire import hookimpl\n@hookimpl\ndef rheed_run_finished(report):\n    report.append(1)"
+    )
+    installed.add("short", source)
+    told: list[int] = []
+    load(installed).notify("rheed_run_finished", run=None, report=told)
+    assert told == [1]
+
+
+def backend_with(*requires: str) -> CameraBackend:
+    def nothing(*_: object) -> Any:
+        raise AssertionError
+
+    return CameraBackend(
+        "some", "some", CameraSettings, nothing, nothing, requires, 'pip install "some[sdk]"'
+    )
+
+
+@pytest.mark.parametrize("module", ["no_such_sdk", "no_such_package.sdk", "json.no_such_part"])
+def test_a_backend_whose_sdk_is_missing_says_how_to_install_it(module: str) -> None:
+    backend = backend_with("json", module)
+    assert missing_requirement(backend) == f'{module} is not installed: pip install "some[sdk]"'
+
+
+def test_a_backend_whose_modules_are_all_there_is_usable() -> None:
+    assert missing_requirement(backend_with("json", "json.decoder")) is None
+    assert missing_requirement(backend_with()) is None
