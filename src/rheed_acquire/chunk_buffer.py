@@ -1,0 +1,179 @@
+"""Room for one chunk in one piece of memory, laid out so that another process can make sense of it.
+
+The piece may be a memory-mapped file (see `rheed_acquire.ring_files`): then what a camera's callback has
+written is in the operating system's hands, and survives the death of this process at any instruction. Layout,
+all numbers little-endian int64::
+
+    cell 0        MAGIC                      cell 5   frames committed
+    cell 1        layout version             cell 6   index of the chunk, or FREE
+    cells 2 to 4  capacity, height, width    cell 7   capture start in ns UTC, or UNKNOWN
+                                             cell 8   what turns arrival times into ns UTC
+    byte 512      frame ids, camera stamps, arrival times: capacity numbers each
+    next page     frames: capacity * height * width bytes
+
+A frame counts as committed only when its pixels and numbers are in place: cell 5 is written last.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mmap import mmap
+
+    from numpy.typing import NDArray
+
+MAGIC = int.from_bytes(b"RHEEDRNG", "little")
+VERSION = 1
+FREE = -1
+UNKNOWN = -1
+NO_ID = -1
+"""Stands for the id of a frame whose camera counts none."""
+NO_TIMESTAMP = -1
+"""Stands for the stamp of a frame whose camera has no clock."""
+
+COMMITTED, CHUNK_INDEX, CAPTURE_START_NS, UTC_OFFSET_NS = 5, 6, 7, 8
+
+HEADER_BYTES = 512
+PAGE_BYTES = 4096
+
+
+def memory_needed(capacity: int, height: int, width: int) -> int:
+    """Bytes that a chunk of ``capacity`` frames of ``height`` x ``width`` takes, numbers included."""
+    return _frames_offset(capacity) + capacity * height * width
+
+
+def _frames_offset(capacity: int) -> int:
+    end = HEADER_BYTES + 3 * 8 * capacity
+    return -(-end // PAGE_BYTES) * PAGE_BYTES
+
+
+class ChunkBuffer:
+    """One chunk's room.
+
+    Parameters
+    ----------
+    memory
+        Of at least `memory_needed` bytes.
+    capacity, height, width
+        Of the frames; left out, they are read from memory that another process laid out.
+    utc_offset_ns
+        What added to ``time.perf_counter_ns`` gives nanoseconds since 1970 in UTC.
+
+    Attributes
+    ----------
+    frames
+        (capacity, H, W) uint8, C-contiguous.
+    slots
+        One (H, W) view of `frames` for each frame, made once.
+    frame_ids, timestamps_ns, host_ns
+        (capacity,) int64 each: the camera's counter, the camera's clock, and this computer's
+        ``time.perf_counter_ns`` when the frame arrived.
+    cells
+        The header; the frame path writes ``cells[COMMITTED]``.
+    id_cells, timestamp_cells, host_cells
+        The same memory as the three arrays, as memoryviews: writing one number costs a third of numpy's.
+
+    Raises
+    ------
+    ValueError
+        The memory is too small, or was not laid out by this class.
+    """
+
+    __slots__ = (
+        "cells",
+        "frame_ids",
+        "frames",
+        "host_cells",
+        "host_ns",
+        "id_cells",
+        "slots",
+        "timestamp_cells",
+        "timestamps_ns",
+    )
+
+    def __init__(
+        self,
+        memory: mmap | bytearray,
+        capacity: int | None = None,
+        height: int = 0,
+        width: int = 0,
+        utc_offset_ns: int = 0,
+    ) -> None:
+        if len(memory) < HEADER_BYTES:
+            raise ValueError(f"{len(memory)} bytes are too few for a chunk buffer")
+        header: NDArray[np.int64] = np.frombuffer(memory, np.int64, HEADER_BYTES // 8)
+        self.cells = header.data
+        if capacity is None:
+            magic, version, capacity, height, width = header[:5].tolist()
+            if magic != MAGIC or version != VERSION or min(capacity, height, width) < 1:
+                raise ValueError("this is not a chunk buffer of this version")
+        needed = memory_needed(capacity, height, width)
+        if len(memory) < needed:
+            raise ValueError(f"{len(memory)} bytes are too few for a chunk buffer that needs {needed}")
+        if header[0] != MAGIC:
+            header[:9] = (0, VERSION, capacity, height, width, 0, FREE, UNKNOWN, utc_offset_ns)
+            header[0] = MAGIC
+
+        def numbers(place: int) -> NDArray[np.int64]:
+            return np.frombuffer(memory, np.int64, capacity, HEADER_BYTES + 8 * capacity * place)
+
+        self.frame_ids, self.timestamps_ns, self.host_ns = numbers(0), numbers(1), numbers(2)
+        self.id_cells = self.frame_ids.data
+        self.timestamp_cells = self.timestamps_ns.data
+        self.host_cells = self.host_ns.data
+        pixels = np.frombuffer(memory, np.uint8, capacity * height * width, _frames_offset(capacity))
+        self.frames: NDArray[np.uint8] = pixels.reshape(capacity, height, width)
+        self.slots: list[NDArray[np.uint8]] = list(self.frames)
+
+    def begin(self, chunk_index: int) -> None:
+        """Make room for a new chunk; what the buffer held counts no more."""
+        cells = self.cells
+        cells[COMMITTED] = 0
+        cells[CAPTURE_START_NS] = UNKNOWN
+        cells[CHUNK_INDEX] = chunk_index
+
+    def append(self, frames: NDArray[np.uint8]) -> None:
+        """Copy frames of shape (N, H, W) that no camera has numbered or stamped behind those committed.
+
+        Raises
+        ------
+        ValueError
+            There is no room for them, or they are of another size.
+        """
+        start, end = self.committed, self.committed + len(frames)
+        if end > len(self.frames):
+            raise ValueError(f"{len(frames)} frames do not fit behind {start} of {len(self.frames)}")
+        np.copyto(self.frames[start:end], frames)
+        self.frame_ids[start:end] = NO_ID
+        self.timestamps_ns[start:end] = NO_TIMESTAMP
+        self.host_ns[start:end] = time.perf_counter_ns()
+        self.cells[COMMITTED] = end
+
+    def clear(self) -> None:
+        """Say that the chunk is safe elsewhere."""
+        self.cells[CHUNK_INDEX] = FREE
+
+    @property
+    def committed(self) -> int:
+        """Frames that are in place."""
+        return int(self.cells[COMMITTED])
+
+    @property
+    def chunk_index(self) -> int:
+        """Which chunk the buffer holds, or `FREE`."""
+        return int(self.cells[CHUNK_INDEX])
+
+    @property
+    def utc_offset_ns(self) -> int:
+        """What turns `host_ns` into nanoseconds since 1970 in UTC."""
+        return int(self.cells[UTC_OFFSET_NS])
+
+    @property
+    def capture_start_ns(self) -> int | None:
+        """When the chunk's first frame was captured, in ns since 1970 in UTC; None where nobody said so."""
+        start = int(self.cells[CAPTURE_START_NS])
+        return None if start == UNKNOWN else start

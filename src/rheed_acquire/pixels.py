@@ -1,0 +1,393 @@
+"""PFNC pixel formats -> 8-bit gray, straight into the slot that a frame will stay in.
+
+The number of numpy calls per frame decides the shape of this module. numpy releases the GIL
+around every operation on more than a few hundred elements, and where another Python thread is computing,
+getting it back takes up to one switch interval (5 ms by default). So each conversion is made of as few
+whole-frame calls as can be: cutting a frame into cache-sized blocks gains nothing measurable when the process
+is idle and costs tens of milliseconds a frame when it is not. Mono8, the format of nearly every RHEED camera,
+is one ``memcpy`` through `memoryview`, which keeps the GIL.
+
+Names and layouts: GenICam Pixel Format Naming Convention 2.x (EMVA); ``Mono12Packed`` is older than the
+convention and is defined by GigE Vision.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rheed_acquire.camera import CameraSettingError
+from rheed_acquire.errors import SettingsError
+
+Converter: TypeAlias = Callable[[NDArray[Any], NDArray[np.uint8]], None]
+"""Called as ``converter(source, destination)``; see `make_converter`."""
+
+_UINT8 = np.dtype(np.uint8)
+# PFNC transmits multi-byte samples little endian, and what follows reads single bytes of them.
+_UINT16 = np.dtype("<u2")
+
+
+class Layout(Enum):
+    """How the samples of a frame lie in memory."""
+
+    ONE_PER_ELEMENT = "one uint8 or uint16 per pixel, the value in the least significant bits"
+    LSB_PACKED = "a stream of bits without gaps, least significant first (PFNC suffix p)"
+    GIGE_PACKED = "two pixels in three bytes, the middle one holding the low bits of both"
+    COLOUR = "three bytes per pixel"
+    BAYER = "one byte per pixel behind a mosaic of colour filters"
+
+
+@dataclass(frozen=True, slots=True)
+class PixelFormat:
+    """A pixel format that can be turned into gray.
+
+    Attributes
+    ----------
+    name
+        In PFNC spelling.
+    bits
+        Significant bits of one sample.
+    layout
+        How samples lie in memory.
+    colours
+        The order of the samples of a colour pixel (``RGB``), or of a mosaic's 2 x 2 tile row by row
+        (``RGGB``); empty for monochrome formats.
+    """
+
+    name: str
+    bits: int
+    layout: Layout
+    colours: str = ""
+
+
+_FORMATS = {
+    known.name: known
+    for known in (
+        PixelFormat("Mono8", 8, Layout.ONE_PER_ELEMENT),
+        PixelFormat("Mono10", 10, Layout.ONE_PER_ELEMENT),
+        PixelFormat("Mono12", 12, Layout.ONE_PER_ELEMENT),
+        PixelFormat("Mono14", 14, Layout.ONE_PER_ELEMENT),
+        PixelFormat("Mono16", 16, Layout.ONE_PER_ELEMENT),
+        PixelFormat("Mono10p", 10, Layout.LSB_PACKED),
+        PixelFormat("Mono12p", 12, Layout.LSB_PACKED),
+        PixelFormat("Mono12Packed", 12, Layout.GIGE_PACKED),
+        PixelFormat("RGB8", 8, Layout.COLOUR, "RGB"),
+        PixelFormat("BGR8", 8, Layout.COLOUR, "BGR"),
+        PixelFormat("BayerRG8", 8, Layout.BAYER, "RGGB"),
+        PixelFormat("BayerGR8", 8, Layout.BAYER, "GRBG"),
+        PixelFormat("BayerGB8", 8, Layout.BAYER, "GBRG"),
+        PixelFormat("BayerBG8", 8, Layout.BAYER, "BGGR"),
+    )
+}
+
+# GigE Vision 1.x cameras, older than the convention, spell these two in their own way.
+_OTHER_SPELLINGS = {"RGB8Packed": "RGB8", "BGR8Packed": "BGR8"}
+
+SUPPORTED_FORMATS: tuple[str, ...] = tuple(_FORMATS)
+"""Names of the formats that `make_converter` takes, in PFNC spelling."""
+
+# Luma of ITU-R BT.601 (2.5.1), 0.299 R + 0.587 G + 0.114 B, in 256ths. Their sum is 256, so gray stays gray.
+_LUMA = {"R": 77, "G": 150, "B": 29}
+_HALF = 128
+
+# Bits of a packed pixel -> the fewest pixels that make up whole bytes.
+_PIXELS_PER_GROUP = {10: 4, 12: 2}
+
+
+def find_pixel_format(name: str) -> PixelFormat:
+    """Return the format of this name, which may be an older spelling such as ``RGB8Packed``.
+
+    Raises
+    ------
+    CameraSettingError
+        The format is not supported; the message lists those that are.
+    """
+    found = _FORMATS.get(_OTHER_SPELLINGS.get(name, name))
+    if found is None:
+        raise CameraSettingError(
+            f"the camera's pixel format {name!r} cannot be turned into 8-bit gray; "
+            f"set it to one of {', '.join(SUPPORTED_FORMATS)}"
+        )
+    return found
+
+
+def frame_layout(pixel_format: str, height: int, width: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype that `rheed_acquire.camera.Frame.pixels` must have.
+
+    Parameters
+    ----------
+    pixel_format
+        In PFNC spelling.
+    height, width
+        Of the image, in pixels.
+
+    Returns
+    -------
+    shape, dtype
+        (H, W) uint8 or little-endian uint16; (H, W, 3) uint8 for RGB8 and BGR8; for packed formats
+        (ceil(bits * H * W / 8),) uint8: rows follow one another without padding, also where a row does not
+        end on a whole byte.
+
+    Raises
+    ------
+    CameraSettingError
+        The format is not supported, or is a Bayer format and the image smaller than 2 x 2.
+    ValueError
+        Height or width is not positive.
+    """
+    known = find_pixel_format(pixel_format)
+    if height < 1 or width < 1:
+        raise ValueError(f"a frame of {height} x {width} pixels has no pixels")
+    match known.layout:
+        case Layout.LSB_PACKED | Layout.GIGE_PACKED:
+            return (math.ceil(known.bits * height * width / 8),), _UINT8
+        case Layout.COLOUR:
+            return (height, width, 3), _UINT8
+        case Layout.BAYER if height < 2 or width < 2:
+            raise CameraSettingError(
+                f"{known.name} needs a region of at least 2 x 2 pixels to have all colours, "
+                f"not {height} x {width} (height x width)"
+            )
+    return (height, width), _UINT8 if known.bits == 8 else _UINT16
+
+
+def make_converter(pixel_format: str, height: int, width: int, bit_shift: int | None = None) -> Converter:
+    """Make the function that turns frames of one format and size into 8-bit gray.
+
+    Monochrome samples of more than 8 bits are shifted right, by default so far that the 8 most significant
+    bits stay (Mono12: by 4). With `bit_shift` they are shifted by that many bits and what then exceeds 255
+    becomes 255; so does, always, a sample with bits above those that its format declares.
+
+    Colour becomes luma, (77 R + 150 G + 29 B + 128) >> 8: the weights of ITU-R BT.601 in 256ths, rounded.
+    A Bayer mosaic becomes luma at full resolution: pixel (y, x) is (77 R + 75 G1 + 75 G2 + 29 B + 128) >> 8
+    of the 2 x 2 pixels from (y, x) to (y + 1, x + 1), which hold each colour of the mosaic wherever they lie;
+    the last row and column repeat their neighbours. No pixel is invented that way, at the price of a shift
+    by half a pixel to the upper left and of a blur as wide.
+
+    Parameters
+    ----------
+    pixel_format
+        In PFNC spelling.
+    height, width
+        Of the image, in pixels.
+    bit_shift
+        How far to shift, 0 to the format's bits - 1; None for the default. Formats of 8 bits take None or 0.
+
+    Returns
+    -------
+    Converter
+        ``converter(source, destination)``. `source` is as `frame_layout` says, with any strides; it is only
+        read. `destination` is a C-contiguous (H, W) uint8 array. It raises ValueError where either is not so,
+        and allocates nothing of a frame's size. It uses memory of its own: call it from one thread at a time.
+
+    Raises
+    ------
+    CameraSettingError
+        As for `frame_layout`.
+    SettingsError
+        `bit_shift` does not suit the format.
+    ValueError
+        Height or width is not positive.
+    """
+    known = find_pixel_format(pixel_format)
+    source_shape, source_dtype = frame_layout(pixel_format, height, width)
+    shift = _checked_shift(known, bit_shift)
+    match known.layout:
+        case Layout.LSB_PACKED | Layout.GIGE_PACKED:
+            convert = _packed_converter(known, height * width, shift)
+        case Layout.COLOUR:
+            convert = _colour_converter(known, height, width)
+        case Layout.BAYER:
+            convert = _bayer_converter(known, height, width)
+        case _ if known.bits == 8:
+            convert = _copy
+        case _:
+            convert = _narrowing_converter((height, width), shift)
+    shape = (height, width)
+
+    def converter(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
+        if source.shape != source_shape or source.dtype != source_dtype:
+            raise ValueError(
+                f"{known.name} pixels of {width} x {height} must be {source_dtype} of shape {source_shape}, "
+                f"not {source.dtype} of shape {source.shape}"
+            )
+        if destination.shape != shape or destination.dtype != _UINT8 or not destination.flags.c_contiguous:
+            raise ValueError(
+                f"the destination must be C-contiguous uint8 of shape {shape}, "
+                f"not {destination.dtype} of shape {destination.shape} and strides {destination.strides}"
+            )
+        convert(source, destination)
+
+    return converter
+
+
+def _checked_shift(known: PixelFormat, bit_shift: int | None) -> int:
+    if bit_shift is None:
+        return known.bits - 8
+    if known.bits == 8 and bit_shift != 0:
+        raise SettingsError(
+            f"--bit-shift {bit_shift}: {known.name} has no more than 8 bits, so there is nothing to shift; "
+            "leave it out, or choose a pixel format of more bits"
+        )
+    if not 0 <= bit_shift < known.bits:
+        raise SettingsError(
+            f"--bit-shift {bit_shift}: {known.name} has {known.bits} bits; choose 0 to {known.bits - 1}, "
+            f"or leave it out for {known.bits - 8}, which keeps the 8 most significant"
+        )
+    return bit_shift
+
+
+def _copy(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
+    if source.flags.c_contiguous:
+        # Not `destination[...] = source`: that gives the GIL away for the time of the copy.
+        destination.data.cast("B")[:] = source.data.cast("B")
+    else:
+        destination[...] = source
+
+
+def _narrowing_converter(shape: tuple[int, ...], shift: int) -> Converter:
+    """Samples of uint16 -> uint8; `shape` is that of both."""
+    limit = min((256 << shift) - 1, 0xFFFF)
+    # Pages of it are touched only by a frame with samples above the limit.
+    limited = np.empty(shape, _UINT16)
+
+    def convert(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
+        # Looking for the maximum takes an eighth of the time that limiting all samples would.
+        if limit < 0xFFFF and source.max() > limit:
+            source = np.minimum(source, limit, out=limited)
+        np.right_shift(source, shift, out=destination, casting="unsafe")
+
+    return convert
+
+
+def _packed_converter(known: PixelFormat, pixels: int, shift: int) -> Converter:
+    """Packed payload (bytes,) -> uint8; `pixels` is how many the payload holds."""
+    bits = known.bits
+    count = _PIXELS_PER_GROUP[bits]
+    groups = math.ceil(pixels / count)
+    payload_bytes = math.ceil(bits * pixels / 8)
+    whole_groups = np.zeros(groups * bits * count // 8, np.uint8)
+    gige = known.layout is Layout.GIGE_PACKED
+    keep_high_bits = _gige_high_bits if gige else _lsb_high_bits
+    align = _gige_align if gige else _lsb_align
+    aligned = np.empty(0 if shift == bits - 8 else groups, _UINT16)
+    below = 16 - bits
+    limit = min((256 << shift + below) - 1, 0xFFFF)
+
+    def convert(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
+        if payload_bytes != whole_groups.size or not source.flags.c_contiguous:
+            whole_groups[:payload_bytes] = source
+            source = whole_groups
+        flat = destination.reshape(-1)
+        for k in range(count):
+            out = flat[k::count]
+            if shift == bits - 8:
+                keep_high_bits(source, bits, k, out)
+                continue
+            samples = aligned[: out.size]
+            align(source, bits, k, samples)
+            if limit < 0xFFFF:
+                np.minimum(samples, limit, out=samples)
+            np.right_shift(samples, shift + below, out=out, casting="unsafe")
+
+    return convert
+
+
+def _group_dtype(bits: int) -> np.dtype[Any]:
+    """A group of packed pixels, each as the little-endian uint16 from the byte that it begins in.
+
+    A pixel of 10 bits begins at bit 6 of its byte at most, one of 12 at bit 4: 16 bits hold it.
+    """
+    count = _PIXELS_PER_GROUP[bits]
+    return np.dtype(
+        {
+            "names": [f"pixel{k}" for k in range(count)],
+            "formats": [_UINT16] * count,
+            "offsets": [k * bits // 8 for k in range(count)],
+            "itemsize": bits * count // 8,
+        }
+    )
+
+
+_GROUPS = {bits: _group_dtype(bits) for bits in _PIXELS_PER_GROUP}
+
+
+# Of pixel `k` of every group: its 8 most significant bits into `out`, uint8.
+def _lsb_high_bits(source: NDArray[np.uint8], bits: int, k: int, out: NDArray[np.uint8]) -> None:
+    right = k * bits % 8 + bits - 8
+    if right == 8:
+        # They are a byte by themselves, the group's last.
+        group_bytes = bits * _PIXELS_PER_GROUP[bits] // 8
+        out[:] = source[group_bytes - 1 :: group_bytes][: out.size]
+    else:
+        # What lies above the pixel goes where the cast to uint8 cuts off.
+        words = source.view(_GROUPS[bits])[f"pixel{k}"][: out.size]
+        np.right_shift(words, right, out=out, casting="unsafe")
+
+
+# Of pixel `k` of every group: all its bits to the top of `out`, uint16. What is left below has no meaning.
+def _lsb_align(source: NDArray[np.uint8], bits: int, k: int, out: NDArray[np.uint16]) -> None:
+    words = source.view(_GROUPS[bits])[f"pixel{k}"][: out.size]
+    np.left_shift(words, 16 - bits - k * bits % 8, out=out)
+
+
+# Mono12Packed: byte 0 has bits 11..4 of the first pixel, byte 2 those of the second, and byte 1 bits 3..0 of
+# the first in its low half and of the second in its high half (Basler racer GigE manual AW001183, 9.2.3).
+def _gige_high_bits(source: NDArray[np.uint8], _bits: int, k: int, out: NDArray[np.uint8]) -> None:
+    out[:] = source[2 * k :: 3][: out.size]
+
+
+def _gige_align(source: NDArray[np.uint8], bits: int, k: int, out: NDArray[np.uint16]) -> None:
+    if k == 1:
+        _lsb_align(source, bits, k, out)
+        return
+    halves = out.view(np.uint8)
+    np.left_shift(source[1::3], 4, out=halves[0::2])
+    halves[1::2] = source[0::3]
+
+
+def _colour_converter(known: PixelFormat, height: int, width: int) -> Converter:
+    weights = [_LUMA[colour] for colour in known.colours]
+    total = np.empty((height, width), _UINT16)
+    term = np.empty((height, width), _UINT16)
+    gray = total.view(np.uint8)[:, 1::2]
+
+    def convert(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
+        np.multiply(source[..., 0], weights[0], out=total, dtype=_UINT16)
+        np.add(total, _HALF, out=total)
+        for channel in (1, 2):
+            np.multiply(source[..., channel], weights[channel], out=term, dtype=_UINT16)
+            np.add(total, term, out=total)
+        destination[...] = gray
+
+    return convert
+
+
+def _bayer_converter(known: PixelFormat, height: int, width: int) -> Converter:
+    # Any 2 x 2 pixels hold one red, one blue and two green, so weighting each pixel by its colour first makes
+    # the same sum right at every phase of the mosaic. The two green pixels share the weight.
+    share = {colour: weight // known.colours.count(colour) for colour, weight in _LUMA.items()}
+    tile = np.array([share[colour] for colour in known.colours], _UINT16).reshape(2, 2)
+    weights = tile[:, np.arange(width) % 2]
+    weighted = np.empty((height, width), _UINT16)
+    pairs = np.empty((height, width - 1), _UINT16)
+    total = weighted[:-1, :-1]
+    gray = weighted.view(np.uint8)[:-1, 1:-1:2]
+
+    def convert(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
+        for row in (0, 1):
+            np.multiply(source[row::2], weights[row], out=weighted[row::2], dtype=_UINT16)
+        np.add(weighted[:, :-1], weighted[:, 1:], out=pairs)
+        np.add(pairs[:-1], pairs[1:], out=total)
+        np.add(total, _HALF, out=total)
+        destination[:-1, :-1] = gray
+        destination[:-1, -1] = destination[:-1, -2]
+        destination[-1] = destination[-2]
+
+    return convert

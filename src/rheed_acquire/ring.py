@@ -1,0 +1,189 @@
+"""The ring: a fixed number of preallocated chunk buffers, filled in turn and given back when delivered.
+
+All memory for frames is there before the first frame, so that the frame path allocates nothing and a run's
+memory is ``count * capacity * (height * width + 24)`` bytes, and a few pages, however long it lasts.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from rheed_acquire.chunk_buffer import CAPTURE_START_NS, NO_ID, NO_TIMESTAMP, ChunkBuffer, memory_needed
+from rheed_acquire.ring_files import plain_memory
+
+if TYPE_CHECKING:
+    from mmap import mmap
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class ChunkRing:
+    """Hands out buffers and takes them back; both may happen in any thread.
+
+    Parameters
+    ----------
+    count
+        Buffers in the ring, at least 2: one is filled while another is delivered.
+    capacity
+        Frames a buffer holds.
+    height, width
+        Of a frame, in pixels.
+    memories
+        ``count`` pieces of memory, such as mapped files (see `rheed_acquire.ring_files`); by default plain
+        memory of this process.
+    utc_offset_ns
+        What added to ``time.perf_counter_ns`` gives nanoseconds since 1970 in UTC, for whoever has to date
+        the frames without this process.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        capacity: int,
+        height: int,
+        width: int,
+        memories: Sequence[mmap] | None = None,
+        utc_offset_ns: int = 0,
+    ) -> None:
+        if count < 2 or capacity < 1 or height < 1 or width < 1:
+            raise ValueError(
+                f"a ring needs at least 2 buffers of at least 1 frame of at least 1 x 1 pixels, "
+                f"not {count} of {capacity} of {height} x {width}"
+            )
+        self.count, self.capacity, self.height, self.width = count, capacity, height, width
+        if memories is None:
+            nbytes = memory_needed(capacity, height, width)
+            memories = [plain_memory(nbytes) for _ in range(count)]
+        self._free: queue.SimpleQueue[ChunkBuffer] = queue.SimpleQueue()
+        for memory in memories:
+            self._free.put(ChunkBuffer(memory, capacity, height, width, utc_offset_ns))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the ring takes, in bytes."""
+        return self.count * memory_needed(self.capacity, self.height, self.width)
+
+    def acquire(self) -> ChunkBuffer | None:
+        """Take a free buffer, or None where there is none; never waits."""
+        try:
+            return self._free.get_nowait()
+        except queue.Empty:
+            return None
+
+    def wait(self, timeout_s: float | None = None) -> ChunkBuffer | None:
+        """Take a free buffer, waiting for one; None after ``timeout_s`` seconds without."""
+        try:
+            return self._free.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
+    def release(self, buffer: ChunkBuffer) -> None:
+        """Give a buffer back; what it held is safe elsewhere."""
+        buffer.clear()
+        self._free.put(buffer)
+
+
+__all__ = ["NO_ID", "NO_TIMESTAMP", "Chunk", "ChunkBuffer", "ChunkRing", "Gap", "chunk_of"]
+
+
+TimeBase: TypeAlias = Literal["host", "wall", "reference"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Frames that the camera counted and did not deliver.
+
+    Attributes
+    ----------
+    before_frame
+        Position in the run, counted from 0 over frames received, of the first frame after the gap.
+    first_missing_id
+        The camera's id of the first frame that is missing.
+    missing
+        How many are.
+    """
+
+    before_frame: int
+    first_missing_id: int
+    missing: int
+
+
+@dataclass(slots=True, eq=False)
+class Chunk:
+    """Consecutive frames with their stamps, owned by whoever holds the chunk until `release`.
+
+    Attributes
+    ----------
+    index
+        Place in the stream, counted from 0.
+    frames
+        (N, H, W) uint8, C-contiguous; valid until `release`.
+    frame_ids
+        (N,) int64, the camera's counter without its wrap-around; `NO_ID` where it has none.
+    timestamps_ns
+        (N,) int64, the camera's clock; `NO_TIMESTAMP` where it has none.
+    host_ns
+        (N,) int64, ``time.perf_counter_ns`` when each frame arrived.
+    gaps
+        Losses of the camera noticed within this chunk or just before its first frame.
+    after_overrun
+        Whether frames were dropped before its first one because the ring was full.
+    capture_start_ms_utc
+        When the first frame was captured, in milliseconds since 1970 in UTC; None until it is known.
+    time_base
+        By which clock that is: ``host``, this process's `rheed_acquire.timing.process_clock`; ``wall``, this
+        computer's ``time.time()``; or ``reference``, which needs no correction.
+    """
+
+    index: int
+    frames: NDArray[np.uint8]
+    frame_ids: NDArray[np.int64]
+    timestamps_ns: NDArray[np.int64]
+    host_ns: NDArray[np.int64]
+    gaps: tuple[Gap, ...] = ()
+    capture_start_ms_utc: float | None = None
+    after_overrun: bool = False
+    time_base: TimeBase = "wall"
+    on_release: Callable[[], None] | None = None
+    on_date: Callable[[float], None] | None = None
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def date(self, capture_start_ms_utc: float, time_base: TimeBase = "wall") -> None:
+        """Set when the first frame was captured, also for whoever finds the chunk without this process."""
+        self.capture_start_ms_utc, self.time_base = capture_start_ms_utc, time_base
+        if self.on_date is not None:
+            self.on_date(capture_start_ms_utc)
+
+    def release(self) -> None:
+        """Give the memory back to the ring; only the first call does anything."""
+        on_release, self.on_release, self.on_date = self.on_release, None, None
+        if on_release is not None:
+            on_release()
+
+
+def chunk_of(
+    buffer: ChunkBuffer, ring: ChunkRing, gaps: tuple[Gap, ...] = (), *, after_overrun: bool = False
+) -> Chunk:
+    """Make the committed frames of a buffer a chunk, without a copy; its release frees the buffer."""
+    count = buffer.committed
+
+    def date(capture_start_ms_utc: float) -> None:
+        buffer.cells[CAPTURE_START_NS] = round(capture_start_ms_utc * 1e6)
+
+    return Chunk(
+        index=buffer.chunk_index,
+        frames=buffer.frames[:count],
+        frame_ids=buffer.frame_ids[:count],
+        timestamps_ns=buffer.timestamps_ns[:count],
+        host_ns=buffer.host_ns[:count],
+        gaps=gaps,
+        after_overrun=after_overrun,
+        on_release=lambda: ring.release(buffer),
+        on_date=date,
+    )

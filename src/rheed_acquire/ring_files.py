@@ -1,0 +1,276 @@
+"""Where the ring's memory comes from: memory-mapped files that outlive this process, or plain memory.
+
+A ring has to survive the process, not the power, so its pages need never reach a disk. On Linux it lies in
+``/dev/shm`` where it fits, which is memory by nature. Elsewhere it is a file beside the spool, which Windows
+is told to keep in memory; an ordinary file may stall the camera's callback for moments while the system
+writes pages back.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import mmap
+import os
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rheed_acquire.chunk_buffer import ChunkBuffer, memory_needed
+from rheed_acquire.errors import RheedAcquireError
+
+logger = logging.getLogger(__name__)
+
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+SUFFIX = ".ring"
+OWNER = "owner"
+"""Beside a ring in shared memory: the path of the spool folder that it belongs to."""
+ORPHAN_AGE_S = 60.0
+_BLOCK = bytes(1 << 20)
+
+
+class RingMemoryError(RheedAcquireError):
+    """There is not enough room for the ring, neither in shared memory nor on the spool's disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class RingPlace:
+    """Where a ring lies.
+
+    Attributes
+    ----------
+    folder
+        Of its files.
+    in_memory
+        Whether they never reach a disk.
+    """
+
+    folder: Path
+    in_memory: bool
+
+
+def plain_memory(nbytes: int) -> mmap.mmap:
+    """Memory of this process alone, present from the start."""
+    if sys.platform == "linux":
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
+        return mmap.mmap(-1, nbytes, flags=flags)
+    memory = mmap.mmap(-1, nbytes)
+    _touch(memory)
+    return memory
+
+
+def make_file(path: Path, nbytes: int) -> mmap.mmap:
+    """Make a file of ``nbytes`` bytes that are really there, and map it.
+
+    Raises
+    ------
+    OSError
+        ``ENOSPC`` where they do not fit: a file without its blocks would kill the process later, when a
+        page is touched that the file system cannot give.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+    if sys.platform == "win32":
+        # Windows keeps a file that is marked short-lived in memory as long as it can.
+        flags |= os.O_BINARY | os.O_SHORT_LIVED
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        _reserve(descriptor, nbytes)
+        memory = _map(descriptor, nbytes)
+    except BaseException:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+        raise
+    os.close(descriptor)
+    return memory
+
+
+def make_ring_memory(
+    beside: Path, count: int, capacity: int, height: int, width: int
+) -> tuple[RingPlace | None, list[mmap.mmap]]:
+    """Make the files of a ring.
+
+    Parameters
+    ----------
+    beside
+        The stream's folder in the spool, where the files go that do not fit into shared memory.
+    count, capacity, height, width
+        See `rheed_acquire.ring.ChunkRing`.
+
+    Returns
+    -------
+    tuple
+        Where they lie, and the files mapped; plain memory and None where the file system maps no files.
+
+    Raises
+    ------
+    RingMemoryError
+        They fit nowhere.
+    """
+    nbytes = memory_needed(capacity, height, width)
+    places = [RingPlace(beside / "ring", in_memory=False)]
+    shared = shared_memory_folder(beside)
+    if shared is not None:
+        places.insert(0, RingPlace(shared, in_memory=True))
+    for place in places:
+        try:
+            place.folder.mkdir(mode=0o700, exist_ok=True)
+            _check_room(place, count * nbytes)
+            (place.folder / OWNER).write_text(str(beside.absolute()), encoding="utf-8")
+            return place, _make_files(place.folder, count, nbytes)
+        except OSError as error:
+            remove_files(place.folder)
+            reason, full = error.strerror or str(error), error.errno in (errno.ENOSPC, errno.EDQUOT)
+            logger.info(
+                "a ring of %d x %d bytes does not fit into %s: %s", count, nbytes, place.folder, reason
+            )
+    if not full:
+        logger.warning(
+            "%s allows no memory-mapped files (%s): frames that are not encoded yet would not survive the "
+            "death of this process",
+            beside,
+            reason,
+        )
+        return None, [plain_memory(nbytes) for _ in range(count)]
+    raise RingMemoryError(
+        f"the ring needs {count} x {nbytes / 1e6:.0f} MB and fits into none of "
+        f"{', '.join(str(place.folder) for place in places)} ({reason}); make room there, use fewer or "
+        "shorter chunks (--ring-chunks, --chunk-seconds), or a smaller region of interest"
+    )
+
+
+def shared_memory_folder(beside: Path) -> Path | None:
+    """Where the ring of a stream with this spool folder lies in shared memory; None where there is none."""
+    root = shared_memory_root()
+    if root is None:
+        return None
+    # Two spools may know a stream of the same name.
+    place = hashlib.sha256(os.path.realpath(beside).encode()).hexdigest()[:12]
+    return root / f"{beside.name}-{place}"
+
+
+def shared_memory_root() -> Path | None:
+    """The part of shared memory that is this user's alone; None where there is none that is safe to use."""
+    if sys.platform != "linux" or not os.access(SHARED_MEMORY, os.W_OK):
+        return None
+    mine = SHARED_MEMORY / f"rheed-acquire-{os.getuid()}"
+    try:
+        mine.mkdir(mode=0o700, exist_ok=True)
+        found = mine.lstat()
+    except OSError:
+        return None
+    # Anybody may make a folder of this name: one that is not ours alone is not used.
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
+        logger.warning("%s is not private to this user: the ring lies on disk", mine)
+        return None
+    return mine
+
+
+def left_behind(folder: Path) -> Iterator[tuple[Path, ChunkBuffer]]:
+    """The chunk buffers of a process that is gone; a file that is none is passed over and logged."""
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        try:
+            descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+            try:
+                memory = mmap.mmap(descriptor, 0)
+            finally:
+                os.close(descriptor)
+            buffer = ChunkBuffer(memory)
+        except (OSError, ValueError) as error:
+            # A process killed while it made the file leaves one without a header: it held no frame.
+            logger.info("%s holds no chunk: %s", path, error)
+            continue
+        yield path, buffer
+
+
+def remove_orphans() -> None:
+    """Delete rings in shared memory whose spool folder is gone: somebody has thrown them away."""
+    root = shared_memory_root()
+    for folder in root.iterdir() if root is not None else ():
+        try:
+            owner = folder / OWNER
+            old = time.time() - owner.stat().st_mtime > ORPHAN_AGE_S
+            spooled = Path(owner.read_text(encoding="utf-8"))
+            # Where the whole spool is gone it may only be on a disk that is not mounted now.
+            if old and spooled.parent.is_dir() and not spooled.exists():
+                logger.info("%s belongs to no spool any more and is deleted", folder)
+                remove_files(folder)
+        except OSError as error:
+            logger.debug("%s is passed over: %s", folder, error)
+
+
+def remove_files(folder: Path) -> None:
+    """Delete a ring's files and their folder, as far as nobody has them mapped (Windows)."""
+    for path in (*folder.glob(f"*{SUFFIX}"), folder / OWNER):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            logger.debug("%s stays for now: %s", path, error)
+    try:
+        folder.rmdir()
+    except OSError as error:
+        logger.debug("%s stays for now: %s", folder, error)
+
+
+def _check_room(place: RingPlace, nbytes: int) -> None:
+    """Raise ``ENOSPC`` where there is no room, before half of it is taken."""
+    free = shutil.disk_usage(place.folder).free
+    if place.in_memory:
+        free = min(free, available_memory())
+    if nbytes > free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place.folder))
+
+
+def available_memory() -> int:
+    """Bytes of memory that Linux can give without swapping."""
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return sys.maxsize
+
+
+def _make_files(folder: Path, count: int, nbytes: int) -> list[mmap.mmap]:
+    made: list[mmap.mmap] = []
+    paths = [folder / f"{number:03d}{SUFFIX}" for number in range(count)]
+    try:
+        for path in paths:
+            made.append(make_file(path, nbytes))  # noqa: PERF401
+    except OSError:
+        for memory in made:
+            memory.close()
+        for path in paths[: len(made)]:
+            path.unlink(missing_ok=True)
+        raise
+    return made
+
+
+def _reserve(descriptor: int, nbytes: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(descriptor, 0, nbytes)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
+        else:
+            return
+    written = 0
+    while written < nbytes:
+        written += os.write(descriptor, _BLOCK[: min(len(_BLOCK), nbytes - written)])
+
+
+def _map(descriptor: int, nbytes: int) -> mmap.mmap:
+    if sys.platform == "linux":
+        # The page tables are filled now, not under the first frames.
+        return mmap.mmap(descriptor, nbytes, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
+    memory = mmap.mmap(descriptor, nbytes)
+    _touch(memory)
+    return memory
+
+
+def _touch(memory: mmap.mmap) -> None:
+    for offset in range(0, len(memory), mmap.PAGESIZE):
+        memory[offset] = 0
