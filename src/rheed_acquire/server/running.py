@@ -1,0 +1,186 @@
+"""Running the server: its socket, its threads, its end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
+
+from rheed_acquire.errors import RheedAcquireError
+
+_LONGEST_CHECK_INTERVAL_S = 60.0
+_KEEP_ALIVE_S = 600
+_SHUTDOWN_S = 30
+_LAST_PORT = 65_535
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind and listen.
+
+    Parameters
+    ----------
+    host
+        Name or address of an interface of this machine.
+    port
+        0 takes any that is free.
+
+    Raises
+    ------
+    RheedAcquireError
+        The port is in use or not allowed, or the host is not this machine.
+    """
+    if not 0 <= port <= _LAST_PORT:
+        raise RheedAcquireError(
+            f"port {port} does not exist: choose one from 0 (any free) to {_LAST_PORT} with --port"
+        )
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            if os.name == "posix":
+                # On Windows the same option would let two servers share a port.
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(128)
+        except BaseException:
+            listener.close()
+            raise
+    except OSError as error:
+        raise RheedAcquireError(_why_not(host, port, error)) from error
+    return listener
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return (
+            f"the server cannot listen on '{host}', which is no address of this machine: "
+            "choose another with --host"
+        )
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} on {host} is in use by another program: "
+            "choose another with --port, or 0 for any that is free"
+        )
+    if isinstance(error, PermissionError):
+        return f"port {port} on {host} is not allowed to this user: choose one above 1023 with --port"
+    return f"the server cannot listen on {host} port {port}: {error}; choose others with --host and --port"
+
+
+def endpoint_of(host: str, port: int) -> str:
+    """Write the base URL by which this machine reaches a server that listens on ``host``."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def run(
+    directory: Path,
+    host: str,
+    port: int,
+    api_key: str,
+    on_ready: Callable[[int], None],
+    close_after_s: float | None = None,
+    wait_for_end: Callable[[], None] | None = None,
+) -> None:
+    """Serve until SIGINT, SIGTERM, or until ``wait_for_end`` returns.
+
+    Call from the main thread.
+
+    Parameters
+    ----------
+    on_ready
+        Called with the port once requests are answered.
+    close_after_s
+        Silence after which a stream is closed; None for the protocol's two hours.
+    wait_for_end
+        Blocks, in a thread of its own, until the server should end.
+
+    Raises
+    ------
+    RheedAcquireError
+        It cannot listen there, or cannot write to the directory.
+    """
+    listener = listen(host, port)
+    with listener:
+        # Only now: a port in use is told at once, and listing the command's help needs none of this.
+        import uvicorn
+
+        from rheed_acquire.server.app import ApiKey, Endpoints, create_app
+        from rheed_acquire.server.catalogue import Catalogue
+        from rheed_acquire.server.store import CLOSE_AFTER_S, StreamStore
+        from rheed_acquire.server.uploads import UploadTickets
+
+        close_after_s = CLOSE_AFTER_S if close_after_s is None else close_after_s
+        store = StreamStore(directory, close_after_s)
+        bound_port = listener.getsockname()[1]
+
+        class Server(uvicorn.Server):
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                if self.started:
+                    on_ready(bound_port)
+
+        with ThreadPoolExecutor(2, "closing") as closing:
+            endpoints = Endpoints(store, Catalogue(directory), ApiKey(api_key), closing, UploadTickets())
+            config = uvicorn.Config(
+                create_app(endpoints),
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=_SHUTDOWN_S,
+            )
+            server = Server(config)
+            ended = threading.Event()
+
+            def close_silent_streams() -> None:
+                interval = min(_LONGEST_CHECK_INTERVAL_S, close_after_s / 4)
+                store.close_silent()
+                while not ended.wait(interval):
+                    store.close_silent()
+
+            def end_when_told(wait: Callable[[], None]) -> None:
+                wait()
+                server.should_exit = True
+
+            silence = threading.Thread(target=close_silent_streams, name="silent-streams")
+            silence.start()
+            if wait_for_end is not None:
+                threading.Thread(target=end_when_told, args=(wait_for_end,), daemon=True).start()
+            try:
+                _serve(server, listener)
+            finally:
+                ended.set()
+                silence.join()
+        store.release()
+
+
+def _serve(server: object, listener: socket.socket) -> None:
+    """Run uvicorn, which raises the signal that ended it once more afterwards: a normal end, here."""
+    import uvicorn
+
+    assert isinstance(server, uvicorn.Server)
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform == "win32":
+        signals.append(signal.SIGBREAK)
+
+    def ignore(number: int, frame: FrameType | None) -> None:
+        """Do nothing: uvicorn has ended already."""
+
+    previous = {number: signal.signal(number, ignore) for number in signals}
+    try:
+        server.run(sockets=[listener])
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

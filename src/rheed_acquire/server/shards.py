@@ -1,0 +1,140 @@
+"""The bytes of a shard: reading, checking and extending them.
+
+A shard is one encoded chunk of a Zarr v3 array with the ``sharding_indexed`` codec, its index at the end
+(Zarr v3 specification, "Sharding codec"): the frames' zstd frames, then for every inner chunk a pair of
+little-endian uint64 (offset, length), then the crc32c of those pairs as a little-endian uint32. An inner
+chunk that is absent has both numbers equal to `MISSING` and reads as the fill value, here 0.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Sequence
+from typing import BinaryIO, TypeAlias
+
+import google_crc32c
+import zstandard
+
+MISSING = 2**64 - 1
+"""Offset and length, in a shard's index, of a frame that the shard does not hold."""
+
+ENTRY_BYTES = 16
+CHECKSUM_BYTES = 4
+
+Extent: TypeAlias = tuple[int, int]
+"""Where in the shard a frame's zstd frame lies: (offset, length), in bytes."""
+
+ABSENT: Extent = (MISSING, MISSING)
+
+
+class ShardError(ValueError):
+    """These bytes are not the shard they are said to be; the message says why."""
+
+
+def index_bytes(frames: int) -> int:
+    """Size in bytes of the index of a shard of ``frames`` frames, its checksum included."""
+    return frames * ENTRY_BYTES + CHECKSUM_BYTES
+
+
+def encode_index(extents: Sequence[Extent]) -> bytes:
+    """Encode the index of a shard, one extent for each frame, with its checksum."""
+    pairs = struct.pack(f"<{2 * len(extents)}Q", *(number for extent in extents for number in extent))
+    return pairs + struct.pack("<I", google_crc32c.value(pairs))
+
+
+def decode_index(encoded: bytes) -> list[Extent]:
+    """Decode the index of a shard.
+
+    Raises
+    ------
+    ShardError
+        The checksum does not fit the pairs.
+    """
+    pairs, checksum = encoded[:-CHECKSUM_BYTES], encoded[-CHECKSUM_BYTES:]
+    if struct.pack("<I", google_crc32c.value(pairs)) != checksum:
+        raise ShardError(
+            f"the crc32c of the index does not fit its {len(pairs) // ENTRY_BYTES} entries: "
+            "the shard is damaged, or holds another number of frames than was declared"
+        )
+    numbers = struct.unpack(f"<{len(pairs) // 8}Q", pairs)
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def read_index(file: BinaryIO, frames: int) -> list[Extent]:
+    """Read the index of a shard of ``frames`` frames and check that every extent lies within the shard.
+
+    Parameters
+    ----------
+    file
+        The whole shard, open for reading in binary mode.
+    frames
+        How many entries the index has.
+
+    Raises
+    ------
+    ShardError
+        The shard is too short, its checksum is wrong, or an extent lies outside the frames' bytes.
+    """
+    size = file.seek(0, os.SEEK_END)
+    data_bytes = size - index_bytes(frames)
+    if data_bytes < 0:
+        raise ShardError(f"a shard of {size} bytes cannot hold the index of {frames} frames")
+    file.seek(data_bytes)
+    extents = decode_index(file.read(index_bytes(frames)))
+    for number, (offset, length) in enumerate(extents):
+        if (offset, length) == ABSENT:
+            continue
+        if length == 0 or offset + length > data_bytes:
+            raise ShardError(
+                f"frame {number} is said to lie at byte {offset} with length {length}, "
+                f"outside the {data_bytes} bytes of frames"
+            )
+    return extents
+
+
+def verify_shard(file: BinaryIO, frames: int, height: int, width: int) -> None:
+    """Check a shard as a reader would meet it: its index, and that every frame decodes to (height, width).
+
+    Memory stays at one compressed and one decoded frame, whatever a damaged or hostile header claims: a
+    frame that announces another size is not decoded. zstd carries no checksum here, so that a flipped bit
+    within a frame's literals cannot be seen; the transport's MD5 is there for that.
+
+    Raises
+    ------
+    ShardError
+        Something is wrong; the message says what, and in which frame.
+    """
+    pixels = height * width
+    decompressor = zstandard.ZstdDecompressor()
+    for number, (offset, length) in enumerate(read_index(file, frames)):
+        if offset == MISSING:
+            continue
+        file.seek(offset)
+        compressed = file.read(length)
+        try:
+            announced = zstandard.get_frame_parameters(compressed).content_size
+            if announced not in (pixels, zstandard.CONTENTSIZE_UNKNOWN):
+                raise ShardError(f"frame {number} holds {announced} bytes, not {height} x {width} = {pixels}")
+            decoded = len(decompressor.decompress(compressed, max_output_size=pixels, allow_extra_data=False))
+        except zstandard.ZstdError as error:
+            raise ShardError(f"frame {number} does not decode: {error}") from error
+        if decoded != pixels:
+            raise ShardError(f"frame {number} holds {decoded} bytes, not {height} x {width} = {pixels}")
+
+
+def extend_shard(file: BinaryIO, frames: int, entries: int) -> None:
+    """Make a shard of ``frames`` frames one of ``entries`` in place; those added are absent.
+
+    The frames' bytes stay as they are; only the index is written anew. A Zarr array has one shard shape, so
+    that a chunk shorter than the others can be stored in no other way without being encoded again.
+
+    Parameters
+    ----------
+    file
+        The whole shard, open for reading and writing in binary mode.
+    """
+    extents = read_index(file, frames)
+    file.seek(-index_bytes(frames), os.SEEK_END)
+    file.write(encode_index(extents + [ABSENT] * (entries - frames)))
+    file.truncate()

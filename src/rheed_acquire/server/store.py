@@ -1,0 +1,208 @@
+"""All streams under one runs directory: made, found, resumed after a crash, closed when silent.
+
+Several servers may share the directory (two cameras on one machine): each open stream belongs to the process
+that holds its lock, and the lock goes with the process. A server takes a stream up when it is first asked for
+it, so that one started for another camera does not seize what it was not asked about.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from rheed_acquire.durable_files import read_json, sync_directory, write_atomically
+from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.server.refusal import Refusal
+from rheed_acquire.server.run_folders import (
+    STREAM_FILE,
+    find_run_folder,
+    folder_name,
+    open_streams_folder,
+    server_folder,
+)
+from rheed_acquire.server.stream import Stream
+from rheed_acquire.server.wire import StreamDeclaration
+from rheed_acquire.server.zarr_metadata import encode_document
+
+logger = logging.getLogger(__name__)
+
+CLOSE_AFTER_S = 2 * 3600.0
+"""A stream that nothing is heard of for so long is closed, as the service does."""
+
+
+class _OpenStream:
+    """A stream that is not closed, with what says that it is this process's."""
+
+    def __init__(self, stream: Stream, lock: FileLock) -> None:
+        self.stream = stream
+        self.lock = lock
+        self.last_heard = time.monotonic()
+
+
+class StreamStore:
+    """The streams of a runs directory. Thread-safe.
+
+    Parameters
+    ----------
+    directory
+        Made where it is not there.
+    close_after_s
+        Silence after which `close_silent` closes a stream, in seconds.
+
+    Raises
+    ------
+    RheedAcquireError
+        The directory cannot be made or written to.
+    """
+
+    def __init__(self, directory: Path, close_after_s: float = CLOSE_AFTER_S) -> None:
+        self.directory = directory
+        self._close_after_s = close_after_s
+        self._open: dict[str, _OpenStream] = {}
+        self._lock = threading.RLock()
+        self._markers = open_streams_folder(directory)
+        self._staging = server_folder(directory)
+        try:
+            self._markers.mkdir(parents=True, exist_ok=True)
+            probe = self._staging / f"probe-{uuid.uuid4().hex}"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise RheedAcquireError(
+                f"the runs directory {directory} cannot be written to ({error.strerror}): "
+                "choose another with --dir, or for a run's own server with --output"
+            ) from error
+
+    def create(self, declaration: StreamDeclaration) -> Stream:
+        """Make a stream, and its folder, named after today's date, its name and its id."""
+        created = datetime.now(UTC)
+        while True:
+            data_id = str(uuid.uuid4())
+            folder = self.directory / folder_name(declaration.name, data_id, created)
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            break
+        try:
+            stream = Stream.create(folder, data_id, declaration)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        sync_directory(self.directory)
+        lock = FileLock(self._lock_path(data_id), thread_local=False)
+        lock.acquire()
+        marker = encode_document({"folder": folder.name})
+        write_atomically(self._marker_path(data_id), marker, self._staging, durable=True)
+        with self._lock:
+            self._open[data_id] = _OpenStream(stream, lock)
+        return stream
+
+    def get(self, data_id: str) -> Stream:
+        """Find a stream, open or closed; an open one is this process's from now on.
+
+        Raises
+        ------
+        Refusal
+            404 where there is none, 503 where another process is at work on it.
+        """
+        with self._lock:
+            if data_id in self._open:
+                self._open[data_id].last_heard = time.monotonic()
+                return self._open[data_id].stream
+            folder = find_run_folder(self.directory, data_id)
+            if folder is None:
+                raise Refusal(404, f"there is no stream {data_id}")
+            marker = self._marker_path(data_id)
+            if not marker.exists() and read_json(folder / STREAM_FILE)["state"] == "closed":
+                return Stream.load(folder)
+            lock = FileLock(self._lock_path(data_id), thread_local=False)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise Refusal(503, f"another server process keeps stream {data_id}") from None
+            try:
+                stream = Stream.load(folder)
+            except BaseException:
+                lock.release()
+                raise
+            self._open[data_id] = _OpenStream(stream, lock)
+            return stream
+
+    def heard_of(self, data_id: str) -> None:
+        """Note a sign of life of an open stream, for this process and for those after it."""
+        with self._lock:
+            if data_id in self._open:
+                self._open[data_id].last_heard = time.monotonic()
+                self._marker_path(data_id).touch()
+
+    def close(self, data_id: str, reason: str) -> None:
+        """End a stream; may take long where its frames have to be moved together. Again does nothing.
+
+        Raises
+        ------
+        Refusal
+            As `get`.
+        """
+        self.get(data_id).close(reason)
+        with self._lock:
+            kept = self._open.pop(data_id, None)
+            if kept is not None:
+                self._marker_path(data_id).unlink(missing_ok=True)
+                kept.lock.release()
+                self._remove_lock_file(data_id)
+
+    def close_silent(self) -> None:
+        """Close streams not heard of for long, and those that a crash left half closed.
+
+        Streams that another process keeps are left to it. A failure is logged and tried again next time.
+        """
+        for marker in sorted(self._markers.glob("*.json")):
+            data_id = marker.stem
+            try:
+                if not self._is_due(data_id, marker):
+                    continue
+                if find_run_folder(self.directory, data_id) is None:
+                    marker.unlink(missing_ok=True)  # its folder was moved away or deleted
+                    self._remove_lock_file(data_id)
+                    continue
+                self.close(data_id, "nothing was heard of it")
+                logger.warning("closed stream %s: nothing was heard of it", data_id)
+            except (OSError, ValueError, Refusal) as error:
+                if not (isinstance(error, Refusal) and error.status == 503):
+                    logger.warning("stream %s could not be closed: %s", data_id, error)
+
+    def _is_due(self, data_id: str, marker: Path) -> bool:
+        with self._lock:
+            kept = self._open.get(data_id)
+        if kept is not None:
+            return time.monotonic() - kept.last_heard > self._close_after_s
+        folder = find_run_folder(self.directory, data_id)
+        half_closed = folder is not None and read_json(folder / STREAM_FILE)["state"] != "open"
+        return half_closed or time.time() - marker.stat().st_mtime > self._close_after_s
+
+    def release(self) -> None:
+        """Let go of every stream, as they are; another server may go on with them."""
+        with self._lock:
+            for kept in self._open.values():
+                kept.lock.release()
+            self._open.clear()
+
+    def _marker_path(self, data_id: str) -> Path:
+        return self._markers / f"{data_id}.json"
+
+    def _lock_path(self, data_id: str) -> Path:
+        return self._markers / f"{data_id}.lock"
+
+    def _remove_lock_file(self, data_id: str) -> None:
+        try:
+            self._lock_path(data_id).unlink(missing_ok=True)
+        except OSError as error:  # Windows: another process is just looking at it
+            logger.info("lock of stream %s stays: %s", data_id, error)

@@ -1,0 +1,246 @@
+"""One stream on disk: chunks come in, are checked and kept, and at the end are moved together."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rheed_acquire.durable_files import (
+    append_durably,
+    put_durably,
+    read_json,
+    write_atomically,
+)
+from rheed_acquire.server.refusal import Refusal
+from rheed_acquire.server.repacking import StoredChunk, repack, shard_path
+from rheed_acquire.server.run_arrays import RunArrays
+from rheed_acquire.server.run_folders import GROUP, STREAM_FILE
+from rheed_acquire.server.shards import ShardError, extend_shard, verify_shard
+from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
+from rheed_acquire.server.zarr_metadata import encode_document
+
+CHUNKS_FILE = "chunks.jsonl"
+
+
+def utc_now() -> str:
+    """The time now, as metadata spells it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def index_ranges(indices: Iterable[int]) -> list[list[int]]:
+    """Write the indices that are missing below the last of ``indices`` as [first, last] pairs."""
+    ranges = []
+    expected = 0
+    for index in sorted(indices):
+        if index > expected:
+            ranges.append([expected, index - 1])
+        expected = index + 1
+    return ranges
+
+
+class Stream:
+    """A stream in its run folder. Thread-safe; one process at a time (see `StreamStore`).
+
+    Its ``stream.json`` and ``chunks.jsonl`` are the truth; all else in the folder but the shards follows from
+    them. A chunk is confirmed once its line is in ``chunks.jsonl``.
+    """
+
+    def __init__(self, folder: Path, record: dict[str, Any]) -> None:
+        self.folder = folder
+        self._record = record
+        self._incoming = folder / "incoming"
+        self._work = folder / "repacking"
+        self._frames_folder = folder / GROUP / "frames"
+        self._arrays = RunArrays(folder / GROUP, self._incoming, record["fps"])
+        self._lock = threading.RLock()
+        self._chunks: dict[int, ChunkDeclaration] = {}
+
+    @classmethod
+    def create(cls, folder: Path, data_id: str, declaration: StreamDeclaration) -> Stream:
+        """Make a new stream in the empty ``folder``."""
+        record = {
+            "data_id": data_id,
+            **asdict(declaration),
+            "physical_sample": None,
+            "tags": [],
+            "state": "open",
+            "created_utc": utc_now(),
+            "ended_utc": None,
+            "end_reason": None,
+            "software": f"rheed-acquire {version('rheed-acquire')}",
+        }
+        stream = cls(folder, record)
+        stream._write_record()
+        return stream
+
+    @classmethod
+    def load(cls, folder: Path) -> Stream:
+        """Read a stream from its folder, to go on with it or to know that it is closed."""
+        stream = cls(folder, read_json(folder / STREAM_FILE))
+        log = folder / CHUNKS_FILE
+        for line in log.read_bytes().splitlines() if log.exists() else ():
+            try:
+                chunk = ChunkDeclaration(**json.loads(line))
+            except (ValueError, TypeError):
+                continue  # the half line of a crash: its chunk was not confirmed
+            stream._chunks[chunk.index] = chunk
+        if not stream.is_closed:
+            stream._recover()
+        return stream
+
+    def _recover(self) -> None:
+        """Bring the folder in line with the confirmed chunks, after whatever ended the last process."""
+        shutil.rmtree(self._incoming, ignore_errors=True)
+        if self.state == "open":
+            self._arrays.remove_unconfirmed(self._chunks)
+            if self._chunks:
+                self._arrays.write_open(self._in_order())
+
+    @property
+    def data_id(self) -> str:
+        """The id that the client knows the stream by."""
+        return str(self._record["data_id"])
+
+    @property
+    def state(self) -> str:
+        """``open``, ``closing`` while the frames are moved together, or ``closed``."""
+        return str(self._record["state"])
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the stream has ended and its frames are in their final place."""
+        return self.state == "closed"
+
+    def check(self, chunk: ChunkDeclaration) -> None:
+        """Refuse a chunk that this stream cannot take.
+
+        Raises
+        ------
+        Refusal
+            409 where the stream is closed, 422 where the chunk's shape does not fit those before it.
+        """
+        self._refuse_unless_open()  # at once, while moving the frames together may hold the lock for long
+        with self._lock:
+            self._refuse_unless_open()
+            if not self._chunks:
+                return
+            known = next(iter(self._chunks.values()))
+            if (chunk.height, chunk.width) != (known.height, known.width):
+                raise Refusal(
+                    422,
+                    f"'dims' says frames of {chunk.height} x {chunk.width}, "
+                    f"but this stream's are {known.height} x {known.width}",
+                )
+            if chunk.chunk_size != known.chunk_size:
+                raise Refusal(
+                    422, f"'chunk_size' is {chunk.chunk_size}, but this stream's is {known.chunk_size}"
+                )
+
+    def _refuse_unless_open(self) -> None:
+        if self.state != "open":
+            raise Refusal(409, f"stream {self.data_id} is closed: it takes no more chunks")
+
+    def incoming_path(self) -> Path:
+        """Choose a new file, on the stream's own file system, to receive an upload in."""
+        self._incoming.mkdir(exist_ok=True)
+        return self._incoming / f"{secrets.token_hex(8)}.upload"
+
+    def commit(self, received: Path, chunk: ChunkDeclaration) -> None:
+        """Check an uploaded shard and keep it; once this returns, it survives whatever happens.
+
+        A chunk index that is there already is replaced.
+
+        Parameters
+        ----------
+        received
+            The body as it came, in a file that `incoming_path` chose. It is gone afterwards on success.
+
+        Raises
+        ------
+        Refusal
+            422 where the shard is not what was declared; or as `check`.
+        OSError
+            It cannot be stored.
+        """
+        self.check(chunk)
+        try:
+            with received.open("r+b") as file:
+                verify_shard(file, chunk.frames, chunk.height, chunk.width)
+                if chunk.frames < chunk.chunk_size:
+                    extend_shard(file, chunk.frames, chunk.chunk_size)
+                file.flush()
+                os.fsync(file.fileno())
+        except ShardError as error:
+            raise Refusal(422, f"chunk {chunk.index} is not a valid shard: {error}") from error
+        with self._lock:
+            self.check(chunk)
+            put_durably(received, shard_path(self._frames_folder, chunk.index), self.folder)
+            append_durably(self.folder / CHUNKS_FILE, json.dumps(asdict(chunk)).encode())
+            self._chunks[chunk.index] = chunk
+            self._arrays.write_open(self._in_order(), changed=chunk)
+            self._arrays.write_attributes(self._attributes(), durable=False)
+
+    def link(self, **links: Any) -> None:
+        """Record the ``physical_sample`` ({"id", "name"}) or more ``tags`` (of the same form)."""
+        with self._lock:
+            if "tags" in links:
+                known = {tag["id"]: tag for tag in (*self._record["tags"], *links["tags"])}
+                links["tags"] = list(known.values())
+            self._record.update(links)
+            self._write_record()
+            if self.is_closed:
+                shutil.rmtree(self._incoming, ignore_errors=True)
+
+    def close(self, reason: str) -> None:
+        """End the stream: move its frames together and complete its metadata. Again does nothing.
+
+        Parameters
+        ----------
+        reason
+            For the metadata: who or what ended it.
+        """
+        with self._lock:
+            if self.is_closed:
+                return
+            if self.state == "open":
+                self._record.update(state="closing", ended_utc=utc_now(), end_reason=reason)
+                self._write_record()
+            chunks = self._in_order()
+            if chunks:
+                stored = [StoredChunk(chunk.index, chunk.frames) for chunk in chunks]
+                repack(self._frames_folder, self._work, stored, chunks[0].chunk_size)
+                self._arrays.write_closed(chunks)
+            self._record["state"] = "closed"
+            self._write_record()
+            shutil.rmtree(self._work, ignore_errors=True)
+            shutil.rmtree(self._incoming, ignore_errors=True)
+
+    def _in_order(self) -> list[ChunkDeclaration]:
+        return [self._chunks[index] for index in sorted(self._chunks)]
+
+    def _attributes(self) -> Mapping[str, Any]:
+        latest = next(reversed(self._chunks.values()), None)
+        return {
+            **self._record,
+            "chunk_size": latest.chunk_size if latest else None,
+            "chunks_received": len(self._chunks),
+            "frames_received": sum(chunk.frames for chunk in self._chunks.values()),
+            "missing_chunks": index_ranges(self._chunks),
+            "clock_offset_ms": latest.clock_offset_ms if latest else None,
+            "clock_uncertainty_ms": latest.clock_uncertainty_ms if latest else None,
+        }
+
+    def _write_record(self) -> None:
+        self._arrays.write_attributes(self._attributes(), durable=self.is_closed)
+        write_atomically(
+            self.folder / STREAM_FILE, encode_document(self._record), self._incoming, durable=True
+        )

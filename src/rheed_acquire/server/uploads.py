@@ -1,0 +1,111 @@
+"""One-time upload URLs, and receiving what is put there."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+
+from rheed_acquire.server.refusal import Refusal
+from rheed_acquire.server.stream import Stream
+from rheed_acquire.server.wire import ChunkDeclaration
+
+VALID_FOR_S = 15 * 60.0
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class _Ticket:
+    stream: Stream
+    chunk: ChunkDeclaration
+    expires: float
+    in_use: bool = False
+
+
+class UploadTickets:
+    """The upload URLs that are still good. They live in memory: after a restart clients ask for new ones."""
+
+    def __init__(self, valid_for_s: float = VALID_FOR_S) -> None:
+        self._valid_for_s = valid_for_s
+        self._tickets: dict[str, _Ticket] = {}
+        self._lock = threading.Lock()
+
+    def issue(self, stream: Stream, chunk: ChunkDeclaration) -> str:
+        """Make a token that is good for one successful upload of this chunk."""
+        token = secrets.token_urlsafe(32)
+        now = time.monotonic()
+        with self._lock:
+            for stale in [key for key, ticket in self._tickets.items() if ticket.expires < now]:
+                del self._tickets[stale]
+            self._tickets[token] = _Ticket(stream, chunk, now + self._valid_for_s)
+        return token
+
+    @contextmanager
+    def redeem(self, token: str) -> Iterator[tuple[Stream, ChunkDeclaration]]:
+        """Use a token for one upload; it is spent when the body of the ``with`` succeeds.
+
+        Raises
+        ------
+        Refusal
+            403 where the token is unknown, expired, spent or in use.
+        """
+        with self._lock:
+            ticket = self._tickets.get(token)
+            if ticket is None or ticket.expires < time.monotonic():
+                raise Refusal(403, "this upload URL is not valid: expired, used, or never given out")
+            if ticket.in_use:
+                raise Refusal(403, "this upload URL is in use")
+            ticket.in_use = True
+        try:
+            yield ticket.stream, ticket.chunk
+        except BaseException:
+            ticket.in_use = False
+            raise
+        with self._lock:
+            self._tickets.pop(token, None)
+
+
+async def receive(body: AsyncIterator[bytes], target: Path, limit: int) -> str:
+    """Write a request's body to a file, off the event loop and a megabyte at a time.
+
+    Returns
+    -------
+    str
+        The MD5 of the body in hexadecimal.
+
+    Raises
+    ------
+    Refusal
+        413 where the body is longer than ``limit`` bytes.
+    """
+    checksum = hashlib.md5(usedforsecurity=False)
+    with target.open("xb") as file:
+
+        def write(block: bytes) -> None:
+            checksum.update(block)
+            file.write(block)
+
+        pending = bytearray()
+        size = 0
+        async for piece in body:
+            size += len(piece)
+            if size > limit:
+                raise too_large(limit)
+            pending += piece
+            if len(pending) >= _BLOCK_BYTES:
+                await run_in_threadpool(write, bytes(pending))
+                pending.clear()
+        await run_in_threadpool(write, bytes(pending))
+    return checksum.hexdigest()
+
+
+def too_large(limit: int) -> Refusal:
+    """Refuse a body longer than any shard of the declared dims."""
+    return Refusal(413, f"the body is longer than {limit} bytes, more than any shard of these dims takes")

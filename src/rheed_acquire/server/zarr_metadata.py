@@ -1,0 +1,98 @@
+"""The ``zarr.json`` documents of a run, and the bytes of its small arrays, without zarr-python.
+
+All as the Zarr v3 core specification has it: regular chunk grid, default chunk key encoding.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_BYTES_LITTLE_ENDIAN = {"name": "bytes", "configuration": {"endian": "little"}}
+
+
+def encode_document(document: Mapping[str, Any]) -> bytes:
+    """Encode a ``zarr.json``, or any JSON file of the server's."""
+    return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def group_document(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata of a group."""
+    return {"zarr_format": 3, "node_type": "group", "attributes": dict(attributes)}
+
+
+def _array_document(
+    shape: Sequence[int],
+    chunk_shape: Sequence[int],
+    data_type: str,
+    fill_value: float | str,
+    codecs: list[dict[str, Any]],
+    dimension_names: Sequence[str],
+    attributes: Mapping[str, Any],
+) -> dict[str, Any]:
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": list(shape),
+        "data_type": data_type,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunk_shape)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": fill_value,
+        "codecs": codecs,
+        "dimension_names": list(dimension_names),
+        "attributes": dict(attributes),
+        "storage_transformers": [],
+    }
+
+
+def frames_document(frames: int, height: int, width: int, chunk_size: int) -> dict[str, Any]:
+    """Metadata of the array ``frames``: shape (frames, height, width), uint8, ``chunk_size`` a shard."""
+    sharding = {
+        "name": "sharding_indexed",
+        "configuration": {
+            "chunk_shape": [1, height, width],
+            "codecs": [
+                {"name": "bytes"},
+                {"name": "zstd", "configuration": {"level": 3, "checksum": False}},
+            ],
+            "index_codecs": [_BYTES_LITTLE_ENDIAN, {"name": "crc32c"}],
+            "index_location": "end",
+        },
+    }
+    return _array_document(
+        (frames, height, width),
+        (chunk_size, height, width),
+        "uint8",
+        0,
+        [sharding],
+        ("time", "y", "x"),
+        {"description": "Frames in the order of their chunks, 8-bit gray"},
+    )
+
+
+def vector_document(
+    length: int,
+    block: int,
+    data_type: str,
+    dimension: str,
+    attributes: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Metadata of a one-dimensional array of ``int64`` or ``float64``, ``block`` elements a chunk."""
+    fill_value = "NaN" if data_type == "float64" else 0
+    return _array_document(
+        (length,), (block,), data_type, fill_value, [_BYTES_LITTLE_ENDIAN], (dimension,), attributes
+    )
+
+
+def encode_block(values: Sequence[float], block: int, data_type: str) -> bytes:
+    """Encode one chunk of a `vector_document` array, filled up to ``block`` elements."""
+    encoded = array("d" if data_type == "float64" else "q", values)
+    filler = math.nan if data_type == "float64" else 0
+    encoded.extend([filler] * (block - len(encoded)))
+    if sys.byteorder == "big":
+        encoded.byteswap()
+    return encoded.tobytes()

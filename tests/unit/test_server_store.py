@@ -1,0 +1,395 @@
+"""The local server's streams on disk, read back through zarr-python."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+import zarr.codecs
+import zarr.storage
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from rheed_acquire.durable_files import put_durably
+from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.server import repacking
+from rheed_acquire.server.catalogue import Catalogue
+from rheed_acquire.server.refusal import Refusal
+from rheed_acquire.server.run_folders import find_run_folder, folder_name, slug
+from rheed_acquire.server.shards import ABSENT, encode_index
+from rheed_acquire.server.store import StreamStore
+from rheed_acquire.server.stream import Stream, index_ranges
+from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
+
+HEIGHT, WIDTH, CHUNK_SIZE = 5, 7, 4
+FPS = 100.0
+START = 1_700_000_000_000
+
+
+def make_frames(count: int, seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (count, height, width), dtype=np.uint8)
+
+
+def encode_shard(frames: NDArray[np.uint8]) -> bytes:
+    """As the streamer does; all-black frames are left out."""
+    data, extents = b"", []
+    for frame in frames:
+        compressed = zstandard.compress(frame.tobytes(), 3)
+        extents.append((len(data), len(compressed)) if frame.any() else ABSENT)
+        data += compressed if frame.any() else b""
+    return data + encode_index(extents)
+
+
+def zarr_shard(frames: NDArray[np.uint8]) -> bytes:
+    """The bytes that zarr-python itself stores for these frames."""
+    store = zarr.storage.MemoryStore()
+    array = zarr.create_array(
+        store,
+        shape=frames.shape,
+        shards=frames.shape,
+        chunks=(1, *frames.shape[1:]),
+        dtype="uint8",
+        fill_value=0,
+        compressors=[zarr.codecs.ZstdCodec(level=3, checksum=False)],
+    )
+    array[:] = frames
+    buffer = asyncio.run(store.get("c/0/0/0", zarr.core.buffer.default_buffer_prototype()))
+    assert buffer is not None
+    return buffer.to_bytes()
+
+
+def declare(index: int, frames: NDArray[np.uint8], chunk_size: int = CHUNK_SIZE) -> ChunkDeclaration:
+    count, height, width = frames.shape
+    return ChunkDeclaration(index, count, height, width, chunk_size, START + index * 1000, 12.0, 0.5)
+
+
+def upload(stream: Stream, index: int, frames: NDArray[np.uint8], shard: bytes | None = None) -> None:
+    received = stream.incoming_path()
+    received.write_bytes(encode_shard(frames) if shard is None else shard)
+    try:
+        stream.commit(received, declare(index, frames))
+    finally:
+        received.unlink(missing_ok=True)
+
+
+DECLARATION = StreamDeclaration("Growth run 42", FPS, 15.0, FPS * 4, "project", "[110]")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[StreamStore]:
+    store = StreamStore(tmp_path / "runs")
+    yield store
+    store.release()
+
+
+def open_group(stream: Stream) -> Any:
+    return zarr.open_group(stream.folder / "frames.zarr", mode="r")
+
+
+# Streams
+
+
+def test_full_shards_are_stored_byte_for_byte(store: StreamStore) -> None:
+    stream = store.create(DECLARATION)
+    shards = [zarr_shard(make_frames(CHUNK_SIZE, number)) for number in range(3)]
+    for number, shard in enumerate(shards):
+        upload(stream, number, make_frames(CHUNK_SIZE, number), shard)
+    store.close(stream.data_id, "test")
+    for number, shard in enumerate(shards):
+        assert (stream.folder / f"frames.zarr/frames/c/{number}/0/0").read_bytes() == shard
+
+
+chunk_lists = st.dictionaries(st.integers(0, 9), st.integers(1, CHUNK_SIZE), min_size=1, max_size=8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(counts=chunk_lists, data=st.data())
+def test_whatever_chunks_arrive_in_whatever_order_every_frame_reads_back_once_in_order(
+    tmp_path_factory: pytest.TempPathFactory, counts: dict[int, int], data: st.DataObject
+) -> None:
+    store = StreamStore(tmp_path_factory.mktemp("runs"))
+    stream = store.create(DECLARATION)
+    chunks = {index: make_frames(count, index) for index, count in counts.items()}
+    for frames in chunks.values():
+        frames[0] *= data.draw(st.sampled_from([0, 1]))
+    for index in data.draw(st.permutations(list(chunks))):
+        upload(stream, index, chunks[index])
+    live = open_group(stream)["frames"][:]
+    for index, frames in chunks.items():
+        np.testing.assert_array_equal(live[index * CHUNK_SIZE :][: len(frames)], frames)
+
+    store.close(stream.data_id, "test")
+    group = open_group(stream)
+    order = sorted(chunks)
+    np.testing.assert_array_equal(group["frames"][:], np.concatenate([chunks[index] for index in order]))
+    stamps = np.concatenate([START + i * 1000 + np.arange(counts[i]) * 1000 / FPS for i in order])
+    np.testing.assert_array_equal(group["time_unix_ms"][:], stamps)
+    np.testing.assert_array_equal(group["chunk_index"][:], order)
+    np.testing.assert_array_equal(group["chunk_frames"][:], [counts[index] for index in order])
+    np.testing.assert_array_equal(group["chunk_start_unix_ms"][:], [START + i * 1000 for i in order])
+    missing = [i for first, last in group.attrs["missing_chunks"] for i in range(first, last + 1)]
+    assert missing == [index for index in range(order[-1]) if index not in counts]
+    assert {path.name for path in stream.folder.iterdir()} == {"frames.zarr", "stream.json", "chunks.jsonl"}
+    places = sorted(int(path.name) for path in (stream.folder / "frames.zarr/frames/c").iterdir())
+    assert places == list(range(-(-sum(counts.values()) // CHUNK_SIZE)))
+
+
+class PowerCutError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("survived_steps", range(30))
+def test_a_crash_at_any_step_of_moving_the_frames_together_loses_nothing(
+    store: StreamStore, monkeypatch: pytest.MonkeyPatch, survived_steps: int
+) -> None:
+    counts = {1: 4, 2: 4, 4: 2, 5: 4, 6: 4, 9: 1, 10: 3}
+    stream = store.create(DECLARATION)
+    for index, count in counts.items():
+        upload(stream, index, make_frames(count, index))
+    remaining = survived_steps
+
+    def count_down() -> None:
+        nonlocal remaining
+        if remaining == 0:
+            raise PowerCutError
+        remaining -= 1
+
+    real_replace = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        count_down()
+        return real_replace(self, target)
+
+    def put(source: Path, target: Path, root: Path) -> None:
+        count_down()
+        put_durably(source, target, root)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", replace)
+        patched.setattr(repacking, "put_durably", put)
+        with contextlib.suppress(PowerCutError):
+            store.close(stream.data_id, "test")
+    store.release()
+    after_restart = StreamStore(store.directory)
+    after_restart.close(stream.data_id, "test")
+    expected = np.concatenate([make_frames(counts[index], index) for index in sorted(counts)])
+    np.testing.assert_array_equal(open_group(stream)["frames"][:], expected)
+    assert after_restart.get(stream.data_id).is_closed
+
+
+def test_a_chunk_uploaded_again_replaces_the_first(store: StreamStore) -> None:
+    stream = store.create(DECLARATION)
+    upload(stream, 0, make_frames(4, 0))
+    upload(stream, 1, make_frames(2, 1))
+    upload(stream, 1, make_frames(3, 2))
+    store.close(stream.data_id, "test")
+    expected = np.concatenate([make_frames(4, 0), make_frames(3, 2)])
+    np.testing.assert_array_equal(open_group(stream)["frames"][:], expected)
+
+
+def test_a_bad_shard_is_refused_and_what_was_there_stays(store: StreamStore) -> None:
+    stream = store.create(DECLARATION)
+    upload(stream, 0, make_frames(4))
+    with pytest.raises(Refusal, match="chunk 0 is not a valid shard") as caught:
+        upload(stream, 0, make_frames(4, 1), b"x" * 100)
+    assert caught.value.status == 422
+    np.testing.assert_array_equal(open_group(stream)["frames"][:], make_frames(4))
+
+
+@pytest.mark.parametrize(
+    ("frames", "chunk_size", "words"),
+    [
+        (make_frames(4, height=6), CHUNK_SIZE, "6 x 7.*5 x 7"),
+        (make_frames(4), CHUNK_SIZE + 1, "chunk_size"),
+    ],
+)
+def test_a_chunk_of_another_shape_than_the_first_is_refused(
+    store: StreamStore, frames: NDArray[np.uint8], chunk_size: int, words: str
+) -> None:
+    stream = store.create(DECLARATION)
+    upload(stream, 0, make_frames(4))
+    with pytest.raises(Refusal, match=words) as caught:
+        stream.check(declare(1, frames, chunk_size))
+    assert caught.value.status == 422
+
+
+def test_a_stream_without_frames_is_a_group_that_opens(store: StreamStore) -> None:
+    stream = store.create(DECLARATION)
+    store.close(stream.data_id, "test")
+    group = open_group(stream)
+    assert list(group) == []
+    assert group.attrs["frames_received"] == 0
+    assert group.attrs["state"] == "closed"
+
+
+def test_the_runs_metadata_is_in_the_groups_attributes(store: StreamStore) -> None:
+    stream = store.create(DECLARATION)
+    stream.link(physical_sample={"id": "1", "name": "GaN-001"})
+    stream.link(tags=[{"id": "2", "name": "a"}])
+    stream.link(tags=[{"id": "2", "name": "a"}, {"id": "3", "name": "b"}])
+    upload(stream, 1, make_frames(4))
+    store.close(stream.data_id, "ended by the client")
+    attributes = dict(open_group(stream).attrs)
+    created = datetime.fromisoformat(attributes.pop("created_utc"))
+    ended = datetime.fromisoformat(attributes.pop("ended_utc"))
+    assert created <= ended <= datetime.now(UTC)
+    assert attributes.pop("software").startswith("rheed-acquire ")
+    assert attributes == {
+        "data_id": stream.data_id,
+        "name": "Growth run 42",
+        "fps": FPS,
+        "rotations_per_min": 15.0,
+        "rotational_period": 400.0,
+        "project_id": "project",
+        "azimuth_label": "[110]",
+        "physical_sample": {"id": "1", "name": "GaN-001"},
+        "tags": [{"id": "2", "name": "a"}, {"id": "3", "name": "b"}],
+        "state": "closed",
+        "end_reason": "ended by the client",
+        "chunk_size": CHUNK_SIZE,
+        "chunks_received": 1,
+        "frames_received": 4,
+        "missing_chunks": [[0, 0]],
+        "clock_offset_ms": 12.0,
+        "clock_uncertainty_ms": 0.5,
+    }
+
+
+def test_streams_longer_than_one_block_of_stamps_keep_every_stamp(store: StreamStore) -> None:
+    stream = store.create(DECLARATION)
+    counts = {0: 20_000, 1: 19_999, 2: 20_000, 4: 5}
+    for index, count in counts.items():
+        frames = np.full((count, 1, 1), index + 1, np.uint8)
+        received = stream.incoming_path()
+        compressed = zstandard.compress(bytes([index + 1]))
+        received.write_bytes(compressed + encode_index([(0, len(compressed))] * count))
+        stream.commit(received, declare(index, frames, 20_000))
+    live = open_group(stream)["time_unix_ms"][:]
+    assert live.shape == (80_005,)
+    assert np.isnan(live[39_999])
+    assert np.isnan(live[60_000:80_000]).all()
+    store.close(stream.data_id, "test")
+    stamps = open_group(stream)["time_unix_ms"][:]
+    expected = [START + i * 1000 + np.arange(count) * 1000 / FPS for i, count in counts.items()]
+    np.testing.assert_array_equal(stamps, np.concatenate(expected))
+
+
+def test_a_half_written_line_and_an_unconfirmed_shard_of_a_crash_are_dropped(store: StreamStore) -> None:
+    stream = store.create(DECLARATION)
+    upload(stream, 0, make_frames(4))
+    upload(stream, 2, make_frames(4, 2))
+    store.release()
+    log = stream.folder / "chunks.jsonl"
+    log.write_bytes(log.read_bytes()[:-9])
+    resumed = StreamStore(store.directory)
+    again = resumed.get(stream.data_id)
+    assert open_group(again)["frames"].shape == (4, HEIGHT, WIDTH)
+    assert not (stream.folder / "frames.zarr/frames/c/2").exists()
+    upload(again, 1, make_frames(4, 1))
+    resumed.release()
+    third = StreamStore(store.directory)
+    third.close(stream.data_id, "test")
+    expected = np.concatenate([make_frames(4), make_frames(4, 1)])
+    np.testing.assert_array_equal(open_group(stream)["frames"][:], expected)
+
+
+# The store
+
+
+def test_an_open_stream_belongs_to_one_store_until_that_lets_go(store: StreamStore) -> None:
+    stream = store.create(DECLARATION)
+    other = StreamStore(store.directory)
+    with pytest.raises(Refusal) as caught:
+        other.get(stream.data_id)
+    assert caught.value.status == 503
+    store.release()
+    assert other.get(stream.data_id).state == "open"
+    other.release()
+
+
+def test_a_silent_stream_is_closed_and_one_heard_of_is_not(tmp_path: Path) -> None:
+    keeper = StreamStore(tmp_path, close_after_s=1e-9)
+    kept = keeper.create(DECLARATION)
+    other = StreamStore(tmp_path, close_after_s=1e-9)
+    other.close_silent()
+    assert kept.state == "open", "another process's stream must be left alone"
+    keeper.release()
+    patient = StreamStore(tmp_path, close_after_s=3600)
+    patient.close_silent()
+    assert json.loads((kept.folder / "stream.json").read_text())["state"] == "open"
+    other.close_silent()
+    record = json.loads((kept.folder / "stream.json").read_text())
+    assert (record["state"], record["end_reason"]) == ("closed", "nothing was heard of it")
+    with pytest.raises(Refusal, match="closed") as caught:
+        patient.get(kept.data_id).check(declare(0, make_frames(4)))
+    assert caught.value.status == 409
+
+
+def test_a_stream_whose_folder_was_deleted_is_forgotten(tmp_path: Path) -> None:
+    store = StreamStore(tmp_path, close_after_s=1e-9)
+    stream = store.create(DECLARATION)
+    store.release()
+    shutil.rmtree(stream.folder)
+    store.close_silent()
+    assert list((tmp_path / ".server/open").iterdir()) == []
+
+
+@pytest.mark.parametrize("data_id", ["", "..", "../x", "no", "00000000-0000-0000-0000-000000000000"])
+def test_an_unknown_data_id_is_not_found(store: StreamStore, data_id: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        store.get(data_id)
+    assert caught.value.status == 404
+    assert find_run_folder(store.directory, data_id) is None
+
+
+def test_a_directory_that_is_a_file_is_an_error_that_names_the_flag(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(RheedAcquireError, match="--dir"):
+        StreamStore(tmp_path / "runs")
+
+
+@given(name=st.text(max_size=80))
+def test_any_name_makes_a_folder_name_that_every_system_takes(name: str) -> None:
+    folder = folder_name(name, "0123abcd-0000-0000-0000-000000000000", datetime.now(UTC))
+    assert folder.isascii()
+    assert len(folder) <= 60
+    assert folder.endswith("-0123abcd")
+    assert not set(folder) & set('<>:"/\\|?* \t\n.')
+
+
+def test_names_become_readable_slugs() -> None:
+    assert slug("Growth run 42") == "growth-run-42"
+    assert slug("  Größe: Ä/B  ") == "groe-a-b"
+    assert slug("日本") == "stream"
+
+
+@given(st.sets(st.integers(0, 30)))
+def test_missing_indices_are_written_as_ranges(indices: set[int]) -> None:
+    named = [i for first, last in index_ranges(indices) for i in range(first, last + 1)]
+    assert named == sorted(set(range(max(indices, default=0))) - indices)
+
+
+def test_samples_and_tags_are_shared_between_servers_on_one_directory(store: StreamStore) -> None:
+    one, two = Catalogue(store.directory), Catalogue(store.directory)
+    sample = one.add_sample("GaN-001")
+    with pytest.raises(Refusal) as caught:
+        two.add_sample("gan-001")
+    assert caught.value.status == 409
+    assert isinstance(caught.value.detail, dict)
+    assert caught.value.detail["physical_sample_id"] == sample["id"]
+    tag = two.add_tag("Night")
+    with pytest.raises(Refusal) as caught:
+        one.add_tag("NIGHT")
+    assert caught.value.status == 400
+    assert one.tags() == [tag]
