@@ -1,0 +1,255 @@
+"""The threads between `push` and the server: an encoder, and upload workers.
+
+The encoder works on one chunk at a time with all processors, so that chunks leave in order and the first is
+ready soonest. Its work and the upload workers' leave the GIL to the camera's callback for nearly all of the
+time.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from rheed_acquire.streaming.api import ApiError, AtomscaleApi
+from rheed_acquire.streaming.reference_clock import ReferenceClock, corrected
+from rheed_acquire.streaming.retry import Backoff
+from rheed_acquire.streaming.shard import encode_shard
+from rheed_acquire.streaming.spool import Spool, SpoolFullError, StreamLetGoError
+from rheed_acquire.streaming.stream import Stream
+from rheed_acquire.streaming.stream_folder import DamagedShardError, SpooledShard, checksums
+
+if TYPE_CHECKING:
+    from rheed_acquire.ring import Chunk
+
+logger = logging.getLogger(__name__)
+
+ENCODE_ATTEMPTS = 3
+GONE = (404, 409, 410)
+"""What a server answers for a stream that it does not know or has closed."""
+
+
+class Delivery:
+    """Encodes and uploads the chunks of any number of streams.
+
+    Parameters
+    ----------
+    endpoint, api_key
+        See `AtomscaleApi`.
+    spool
+        Where shards wait; closed by `close`.
+    clock
+        That stamps are corrected by; stopped by `close`.
+    compression_level
+        Of zstd.
+    workers
+        Uploads under way at once.
+    backoff
+        Between attempts at one chunk.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        api_key: SecretStr,
+        spool: Spool,
+        clock: ReferenceClock,
+        *,
+        compression_level: int,
+        workers: int,
+        backoff: Backoff,
+    ) -> None:
+        self._endpoint, self._api_key = endpoint, api_key
+        self.spool, self.clock = spool, clock
+        self._level, self._backoff = compression_level, backoff
+        self._chunks: queue.SimpleQueue[tuple[Stream, Chunk, threading.Event] | None] = queue.SimpleQueue()
+        self._streams: dict[str, Stream] = {}
+        # Chunks that the disk would not take: their buffers are kept until the server has them.
+        self._held: dict[tuple[str, int], tuple[Chunk, threading.Event]] = {}
+        self._closing = threading.Event()
+        self._threads = [threading.Thread(target=self._encode_chunks, name="encoder", daemon=True)]
+        self._threads += [
+            threading.Thread(target=self._upload_shards, name=f"upload-{number}", daemon=True)
+            for number in range(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing more is encoded or uploaded."""
+        return self._closing.is_set()
+
+    def register(self, stream: Stream) -> None:
+        """Make a stream known before its first chunk."""
+        self._streams[stream.data_id] = stream
+
+    def deliver(self, stream: Stream, chunk: Chunk) -> threading.Event:
+        """Take a chunk over; the event is set once it survives loss of power, on disk or on the server.
+
+        Its buffer is released then, and not before.
+        """
+        safe = threading.Event()
+        self._chunks.put((stream, chunk, safe))
+        return safe
+
+    def forget(self, stream: Stream) -> None:
+        """Let go of a finalized stream."""
+        self._streams.pop(stream.data_id, None)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """End the threads, and let nobody wait for what is left any more.
+
+        An upload that hangs is left behind after ``timeout_s`` seconds.
+        """
+        self._closing.set()
+        for stream in list(self._streams.values()):
+            stream.abandon()
+        self._chunks.put(None)
+        self.spool.close()
+        self.clock.stop()
+        for thread in self._threads:
+            thread.join(timeout_s)
+
+    def _encode_chunks(self) -> None:
+        while (item := self._chunks.get()) is not None and not self.closing:
+            stream, chunk, safe = item
+            # A stream that was finalized with chunks waiting: they stay in its ring, for a later recovery.
+            content = self._encode(stream, chunk) if self._streams.get(stream.data_id) is stream else None
+            if content is not None:
+                self._spool(stream, chunk, content, safe)
+            del item, chunk, content
+
+    def _encode(self, stream: Stream, chunk: Chunk) -> bytes | None:
+        for attempt in range(ENCODE_ATTEMPTS):
+            try:
+                return encode_shard(chunk.frames, self._level)
+            except Exception as error:
+                # Most likely memory, which may be there again in a moment.
+                logger.exception("chunk %d of stream %s cannot be encoded", chunk.index, stream.data_id)
+                reason = f"encoding failed: {error}"
+            if self._closing.wait(attempt + 1.0):
+                return None
+        # The buffer is not released: what is in it can be recovered later.
+        stream.lose(chunk.index, reason)
+        return None
+
+    def _spool(self, stream: Stream, chunk: Chunk, content: bytes, safe: threading.Event) -> None:
+        shard = describe_shard(stream, chunk, content, self.clock)
+        try:
+            self.spool.keep(shard, content)
+        except StreamLetGoError:
+            logger.info("chunk %d of stream %s stays in the ring", chunk.index, stream.data_id)
+        except (SpoolFullError, OSError) as error:
+            # Not on disk, so it goes from memory, and keeps its place in the ring until the server has it.
+            shard.content = content
+            self._held[shard.data_id, shard.chunk_idx] = (chunk, safe)
+            stream.spool_refuses(getattr(error, "strerror", None) or str(error))
+            self.spool.enqueue(shard)
+        else:
+            # Before it can be uploaded: else a chunk that the server has might still be found in the ring.
+            chunk.release()
+            stream.spooled()
+            safe.set()
+            self.spool.enqueue(shard)
+
+    def _upload_shards(self) -> None:
+        api = AtomscaleApi(self._endpoint, self._api_key)
+        try:
+            while (shard := self.spool.take()) is not None:
+                self._upload(api, shard)
+        finally:
+            api.close()
+
+    def _upload(self, api: AtomscaleApi, shard: SpooledShard) -> None:
+        stream = self._streams.get(shard.data_id)
+        if stream is None:  # let go of meanwhile
+            self.spool.give_up(shard)
+            return
+        where = f"chunk {shard.chunk_idx} of stream {shard.data_id}"
+        try:
+            content = self.spool.open(shard)
+            with nullcontext(content) if isinstance(content, bytes) else content as body:
+                url = api.presign(shard.chunk_idx, shard.body)
+                api.put(url, body, shard.size, shard.md5)
+        except DamagedShardError as error:
+            logger.error("%s: %s; it lies in the quarantine of the spool", where, error)  # noqa: TRY400
+            self.spool.give_up(shard)
+            stream.lose(shard.chunk_idx, str(error))
+            return
+        except ApiError as error:
+            if not error.transient:
+                logger.error("%s is refused: %s", where, error)  # noqa: TRY400
+                self.spool.give_up(shard)
+                stream.lose(shard.chunk_idx, str(error), gone=error.status in GONE)
+                return
+            reason, retry_after_s = str(error), error.retry_after_s
+        except Exception as error:
+            if self.closing:
+                return
+            logger.exception("upload of %s failed unexpectedly", where)
+            reason, retry_after_s = f"{type(error).__name__}: {error}", None
+        else:
+            self.spool.confirm(shard)
+            chunk, safe = self._held.pop((shard.data_id, shard.chunk_idx), (None, None))
+            if chunk is not None and safe is not None:
+                chunk.release()
+                safe.set()
+            stream.uploaded(shard.size)
+            logger.info("%s uploaded, %d bytes", where, shard.size)
+            return
+        delay_s = self._backoff.delay_s(shard.attempts, retry_after_s)
+        shard.attempts += 1
+        stream.failed_attempt(reason)
+        logger.warning("%s: attempt %d failed, next in %.1f s: %s", where, shard.attempts, delay_s, reason)
+        self.spool.retry(shard, delay_s)
+
+
+def describe_shard(
+    stream: Stream, chunk: Chunk, content: bytes, clock: ReferenceClock | None = None
+) -> SpooledShard:
+    """Put together what the upload of a chunk needs to say (wire protocol, "A chunk").
+
+    Its stamps are corrected by ``clock``, where that knows the time.
+    """
+    count, height, width = chunk.frames.shape
+    start_ms = chunk.capture_start_ms_utc or 0.0
+    correction = None
+    if clock is not None and chunk.time_base != "reference":
+        correction = clock.correction(start_ms, wall=chunk.time_base == "wall")
+    start, offset_ms, uncertainty_ms = corrected(start_ms, correction)
+    clock_fields = {}
+    if offset_ms is not None:
+        clock_fields = {"clock_offset_ms": str(offset_ms), "clock_uncertainty_ms": str(uncertainty_ms)}
+    rate = str(float(stream.fps))
+    crc32c, md5 = checksums(content)
+    return SpooledShard(
+        data_id=stream.data_id,
+        chunk_idx=chunk.index,
+        size=len(content),
+        crc32c=crc32c,
+        md5=md5,
+        frames=count,
+        body={
+            "data_id": stream.data_id,
+            "data_stream": "rheed",
+            "is_stream": "1",
+            "is_rotating": "1" if stream.rotating else "0",
+            "raw_frame_rate": rate,
+            "avg_frame_rate": rate,
+            "chunk_size": str(stream.chunk_size),
+            "dims": f"{count},{height},{width}",
+            "start_unix_ms_utc": str(start),
+            "end_unix_ms_utc": str(start + int(count / stream.fps * 1000)),
+            **clock_fields,
+        },
+        stamps={
+            "frame_ids": chunk.frame_ids.tolist(),
+            "timestamps_ns": chunk.timestamps_ns.tolist(),
+            "host_ns": chunk.host_ns.tolist(),
+        },
+    )

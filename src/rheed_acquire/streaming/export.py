@@ -1,0 +1,86 @@
+"""Writes what waits in the spool as a recording, for streams that their server takes no more of."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rheed_acquire.server.run_folders import GROUP, folder_name
+from rheed_acquire.server.stream import Stream as RecordedStream
+from rheed_acquire.server.wire import StreamDeclaration, parse_chunk
+from rheed_acquire.streaming.api import presign_query
+from rheed_acquire.streaming.delivery import describe_shard
+from rheed_acquire.streaming.limits import WhenFull
+from rheed_acquire.streaming.recovery import recovered_chunk
+from rheed_acquire.streaming.shard import encode_shard
+from rheed_acquire.streaming.stream import Stream
+from rheed_acquire.streaming.stream_folder import DamagedShardError, StreamFolder
+
+
+def export_stream(folder: StreamFolder, directory: Path) -> Path:
+    """Write a stream's shards as a Zarr recording, the same as the local server's.
+
+    Damaged shards are left out; the recording's metadata names the chunks that are missing.
+
+    Parameters
+    ----------
+    folder
+        Of the stream; its shards stay where they are.
+    directory
+        Where the recording's folder is made.
+
+    Returns
+    -------
+    Path
+        Of the ``frames.zarr``.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    record = folder.record
+    _encode_what_is_left(folder)
+    created = datetime.fromtimestamp(record.created_unix_s, UTC)
+    target = directory / folder_name(record.name, record.data_id, created)
+    number = 1
+    while target.exists():  # an earlier export, which stays as it is
+        number += 1
+        target = directory / f"{folder_name(record.name, record.data_id, created)}.{number}"
+    target.mkdir(parents=True)
+    rotations = record.rotations_per_min
+    declaration = StreamDeclaration(
+        name=record.name,
+        fps=record.fps,
+        rotations_per_min=rotations,
+        rotational_period=record.fps * 60.0 / rotations if rotations > 0 else None,
+        project_id=None,
+        azimuth_label=None,
+    )
+    recorded = RecordedStream.create(target, record.data_id, declaration)
+    for shard in folder.shards():
+        try:
+            content = folder.open(shard)
+        except DamagedShardError:
+            continue
+        received = recorded.incoming_path()
+        with content, received.open("wb") as copy:
+            shutil.copyfileobj(content, copy)
+        _, declared = parse_chunk(presign_query(shard.chunk_idx), shard.body)
+        recorded.commit(received, declared)
+    recorded.close("exported from the spool")
+    return target / GROUP
+
+
+def _encode_what_is_left(folder: StreamFolder) -> None:
+    """Make shards of the chunks that a dead process had only in its ring."""
+    stream = Stream(folder, ring_chunks=2, when_full=WhenFull.STOP)
+    spooled = {shard.chunk_idx for shard in folder.shards()}
+    for buffer in folder.chunks_left():
+        if buffer.chunk_index in spooled:
+            continue
+        chunk = recovered_chunk(buffer)
+        content = encode_shard(chunk.frames)
+        folder.add(describe_shard(stream, chunk, content), content)
+        chunk.release()

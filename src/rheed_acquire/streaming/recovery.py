@@ -1,0 +1,190 @@
+"""How a stream ends, in the process that captured it or in a later one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from rheed_acquire.chunk_buffer import NO_TIMESTAMP
+from rheed_acquire.ring import Chunk
+from rheed_acquire.streaming.api import ApiError, AtomscaleApi
+from rheed_acquire.streaming.delivery import GONE
+from rheed_acquire.streaming.registration import end_stream
+from rheed_acquire.streaming.retry import Backoff
+from rheed_acquire.streaming.stream import Stream
+from rheed_acquire.streaming.stream_folder import StreamFolder, age_s
+
+if TYPE_CHECKING:
+    from rheed_acquire.chunk_buffer import ChunkBuffer
+    from rheed_acquire.streaming.delivery import Delivery
+
+logger = logging.getLogger(__name__)
+
+
+def complete_stream(
+    stream: Stream,
+    delivery: Delivery,
+    open_api: Callable[[], AtomscaleApi],
+    backoff: Backoff,
+    drain_timeout_s: float,
+    *,
+    patience_s: float,
+) -> dict[str, Any]:
+    """Wait for a stream's uploads, end it on the server, and let its folder go.
+
+    While chunks still wait, the stream is left open on the server and in the spool: ended, it would take no
+    more.
+
+    Returns
+    -------
+    dict
+        See `RHEEDStreamer.finalize`.
+    """
+    data_id = stream.data_id
+    closed = False
+    if stream.drain(drain_timeout_s):
+        if not stream.report(closed=False)["lost"] and not stream.folder.quarantined:
+            stream.note(delivered=True)
+        try:
+            with closing(open_api()) as api:
+                end_stream(api, data_id, backoff, 0.0 if stream.abandoned else patience_s)
+            closed = True
+        except ApiError as error:
+            # This process or an earlier one may have ended it and not have learnt so.
+            closed = stream.folder.record.delivered and error.status in GONE
+            if not closed:
+                stream.failed_attempt(str(error))
+                logger.warning("stream %s could not be ended: %s", data_id, error)
+    else:
+        logger.warning(
+            "stream %s: %d chunks wait in the spool (rheed-acquire recover delivers them)",
+            data_id,
+            stream.status().chunks_queued,
+        )
+    report = stream.report(closed=closed)
+    folder = stream.folder
+    delivery.forget(stream)
+    is_done = closed and not report["lost"] and not folder.quarantined
+    if is_done:
+        stream.note(finished=True)
+        folder.remove_ring()
+    delivery.spool.close_stream(data_id, delete=is_done)
+    return report
+
+
+def recover_streams(
+    server: str,
+    delivery: Delivery,
+    open_api: Callable[[], AtomscaleApi],
+    backoff: Backoff,
+    drain_timeout_s: float,
+) -> list[dict[str, Any]]:
+    """Finish every stream of a server that a process now gone has left in the spool.
+
+    Returns
+    -------
+    list of dict
+        See `RHEEDStreamer.recover`.
+    """
+    retention_s = delivery.spool.limits.retention_s
+    streams: list[Stream] = []
+    reports: list[dict[str, Any]] = []
+    for folder in delivery.spool.leftovers(server):
+        record = folder.record
+        if record.finished:
+            folder.remove_ring()
+            delivery.spool.close_stream(record.data_id, delete=True)
+            continue
+        if retention_s is not None and age_s(record) > retention_s:
+            reports.append({**_named(folder), "chunks_purged": len(folder.shards()), "closed": False})
+            logger.warning("stream %s (%s) is past its retention and deleted", record.data_id, record.name)
+            folder.remove_ring()
+            delivery.spool.close_stream(record.data_id, delete=True)
+            continue
+        stream = Stream(folder, ring_chunks=2, when_full=delivery.spool.limits.when_full)
+        delivery.register(stream)
+        try:
+            take_up(stream, delivery)
+        except (KeyError, TypeError, ValueError) as error:
+            # A stream that makes no sense must not keep the others waiting.
+            logger.error("stream %s cannot be taken up: %s", record.data_id, error)  # noqa: TRY400
+            reports.append({**_named(folder), "closed": False, "lost": [], "refused": None})
+            delivery.forget(stream)
+            delivery.spool.close_stream(record.data_id, delete=False)
+        else:
+            streams.append(stream)
+    for stream in streams:
+        named = _named(stream.folder)
+        refused = stream.folder.record.refused
+        report = complete_stream(
+            stream, delivery, open_api, backoff, drain_timeout_s, patience_s=drain_timeout_s
+        )
+        rest = {"refused": refused or stream.folder.record.refused, "quarantined": stream.folder.quarantined}
+        reports.append({**named, **report, **rest})
+    return reports
+
+
+def recover_in_background(
+    server: str,
+    delivery: Delivery,
+    open_api: Callable[[], AtomscaleApi],
+    backoff: Backoff,
+    drain_timeout_s: float,
+) -> None:
+    """Do as `recover_streams` beside a run, which it must not disturb: whatever fails is logged."""
+    try:
+        for report in recover_streams(server, delivery, open_api, backoff, drain_timeout_s):
+            logger.info("earlier stream %s: %s", report["data_id"], report)
+    except Exception:
+        if not delivery.closing:
+            logger.exception("earlier streams could not be recovered")
+
+
+def take_up(stream: Stream, delivery: Delivery) -> None:
+    """Put what a stream left on disk, and then what it left in its ring, on its way."""
+    if stream.folder.record.delivered:  # what is still here is only what could not be deleted in time
+        return
+    known = set()
+    for shard in stream.folder.shards():
+        known.add(shard.chunk_idx)
+        count, height, width = (int(number) for number in shard.body["dims"].split(","))
+        stream.admit(shard.chunk_idx, (count, height, width))
+        stream.spooled()
+        delivery.spool.enqueue(shard)
+    for buffer in stream.folder.chunks_left():
+        if buffer.chunk_index in known:
+            buffer.clear()
+            continue
+        chunk = recovered_chunk(buffer)
+        stream.admit(chunk.index, chunk.frames.shape)
+        delivery.deliver(stream, chunk)
+    logger.info("stream %s: %d chunks of an earlier run", stream.data_id, stream.status().chunks_pushed)
+
+
+def recovered_chunk(buffer: ChunkBuffer) -> Chunk:
+    """Make what a dead process had committed to a buffer a chunk, and date it as well as it can be."""
+    count = buffer.committed
+    chunk = Chunk(
+        index=buffer.chunk_index,
+        frames=buffer.frames[:count],
+        frame_ids=buffer.frame_ids[:count],
+        timestamps_ns=buffer.timestamps_ns[:count],
+        host_ns=buffer.host_ns[:count],
+        on_release=buffer.clear,
+    )
+    start_ns = buffer.capture_start_ns
+    if start_ns is None:
+        first = int(chunk.timestamps_ns[0])
+        arrived = int(chunk.host_ns[0])
+        if first != NO_TIMESTAMP:
+            # Of these frames, the one that arrived soonest after its stamp says when the stamps are.
+            arrived = first + int((chunk.host_ns - chunk.timestamps_ns).min())
+        start_ns = arrived + buffer.utc_offset_ns
+    chunk.capture_start_ms_utc = start_ns / 1e6
+    return chunk
+
+
+def _named(folder: StreamFolder) -> dict[str, Any]:
+    return {"data_id": folder.record.data_id, "stream_name": folder.record.name}

@@ -1,0 +1,400 @@
+"""The server's clock, and how far this computer's is from it.
+
+Each exchange has four stamps, as in NTP (RFC 5905 section 8): sent and answered by this computer's steady
+counter, received and transmitted by the server's clock. The offset is the mean of the two one-way
+differences; what the two ways differ by is unknown, so the error is at most half the round trip. Of the
+exchanges of a burst those are taken that agree with most others (K. Marzullo, S. Owicki, "Maintaining the
+Time in a Distributed System", PODC 1983), and of these the one with the least delay. Nothing here changes
+the computer's own clock.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from rheed_acquire.errors import StreamerError
+from rheed_acquire.streaming.api import open_session
+from rheed_acquire.timing import HostClock, Slew, process_clock
+
+logger = logging.getLogger(__name__)
+
+TIME_PATH = "/gateway/time"
+SKIP_VARIABLE = "ATOMSCALE_SKIP_CLOCK_SYNC"
+INTERVAL_S = 60.0
+BURST = 5
+TIMEOUT_S = 5.0
+DRIFT = 50e-6
+"""What two clocks may drift apart, as a fraction: undisciplined counters of good computers keep within it."""
+SLEW_PPM = 500.0
+FAST_SLEW_PPM = 50_000.0
+STEP_NS = 128_000_000
+"""Above this a forward correction is made at once, as NTP does (RFC 5905 section 11.3)."""
+
+_RETRY_S = 5.0
+_KEPT_BURSTS = 16
+_ANSWER_BYTES = 4096
+_YEAR_2020_MS, _YEAR_2100_MS = 1_577_836_800_000, 4_102_444_800_000
+# The server's stamps are whole milliseconds, rounded or cut.
+_RESOLUTION_NS = 1_000_000
+
+
+class ExchangeError(StreamerError):
+    """An exchange gave no usable time; ``answered`` tells whether another try in the burst makes sense."""
+
+    def __init__(self, message: str, *, answered: bool) -> None:
+        super().__init__(message)
+        self.answered = answered
+
+
+@dataclass(frozen=True, slots=True)
+class ClockCorrection:
+    """What to add to a time of this computer's clock to have reference UTC.
+
+    Attributes
+    ----------
+    offset_ms
+        In milliseconds; positive where this computer's clock is late.
+    uncertainty_ms
+        Bound of its error: half the round trip, the stamps' resolution, drift since the exchange, and what
+        a slew has still to go.
+    """
+
+    offset_ms: float
+    uncertainty_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStatus:
+    """How the reference clock is doing.
+
+    Attributes
+    ----------
+    synchronized
+        Whether a correction is known.
+    offset_ms, uncertainty_ms
+        See `ClockCorrection`; None while none is known.
+    age_s
+        Seconds since the exchange that the correction rests on.
+    exchanges, failures
+        Answers that could be used, and attempts that gave none.
+    last_error
+        The latest failure in words; None after a success.
+    """
+
+    synchronized: bool
+    offset_ms: float | None
+    uncertainty_ms: float | None
+    age_s: float | None
+    exchanges: int
+    failures: int
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """At ``host_ns`` of ``perf_counter_ns`` the reference was ``offset_ns`` ahead of it, +- ``error_ns``."""
+
+    host_ns: int
+    offset_ns: int
+    error_ns: int
+
+    def error_at(self, host_ns: int) -> int:
+        """Bound of the error at another moment."""
+        return self.error_ns + round(abs(host_ns - self.host_ns) * DRIFT)
+
+    def agrees_with(self, other: Exchange) -> bool:
+        """Whether both can be right."""
+        later = max(self.host_ns, other.host_ns)
+        return abs(self.offset_ns - other.offset_ns) <= self.error_at(later) + other.error_at(later)
+
+
+def is_disabled(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether the user wants no exchanges: ``ATOMSCALE_SKIP_CLOCK_SYNC`` set to anything but empty or 0."""
+    return (os.environ if environ is None else environ).get(SKIP_VARIABLE, "") not in ("", "0")
+
+
+def exchange_time(session: requests.Session, endpoint: str, timeout_s: float = TIMEOUT_S) -> Exchange:
+    """Ask the server once what time it is.
+
+    Raises
+    ------
+    ExchangeError
+        No answer, or one that cannot be true.
+    """
+    # No key: the time is no secret, and the protocol keeps keys out of this call.
+    headers = {"Cache-Control": "no-store", "Accept-Encoding": "identity"}
+    sent = time.perf_counter_ns()
+    try:
+        with session.get(
+            endpoint + TIME_PATH, headers=headers, timeout=timeout_s, allow_redirects=False, stream=True
+        ) as answer:
+            came = time.perf_counter_ns()
+            if answer.status_code != 200:
+                raise ExchangeError(f"{TIME_PATH} answers HTTP {answer.status_code}", answered=True)
+            body = bytearray()
+            for piece in answer.iter_content(1):
+                body += piece
+                if len(body) > _ANSWER_BYTES or time.perf_counter_ns() - sent > timeout_s * 1e9:
+                    raise ExchangeError(f"{TIME_PATH} answers at too great length", answered=False)
+    except requests.RequestException as error:
+        # Not the error's own words, which repeat the URL.
+        words = "no answer in time" if isinstance(error, requests.Timeout) else type(error).__name__
+        raise ExchangeError(f"{TIME_PATH} cannot be reached: {words}", answered=False) from None
+    return _read_answer(bytes(body), sent, came)
+
+
+def _read_answer(body: bytes, sent: int, came: int) -> Exchange:
+    try:
+        answer: Any = json.loads(body)
+        received, transmitted = answer["receivedAtUnixMs"], answer["transmittedAtUnixMs"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise ExchangeError(f"{TIME_PATH} gives an answer that is not Atomscale's", answered=True) from None
+    round_trip = came - sent
+    for value in (received, transmitted):
+        if type(value) is not int or not _YEAR_2020_MS <= value <= _YEAR_2100_MS:
+            raise ExchangeError(f"{TIME_PATH} gives a time that cannot be true", answered=True)
+    held = (transmitted - received) * 1_000_000
+    if not 0 <= held <= round_trip + _RESOLUTION_NS:
+        raise ExchangeError(f"{TIME_PATH} gives two times that contradict each other", answered=True)
+    offset = ((received + transmitted) * 1_000_000 - sent - came) // 2
+    error = max(round_trip - held, 0) // 2 + _RESOLUTION_NS
+    return Exchange((sent + came) // 2, offset, error)
+
+
+def choose_exchange(exchanges: Sequence[Exchange]) -> Exchange | None:
+    """Choose the least delayed of those that agree with one another; None where no majority does.
+
+    The true offset is taken to lie where as many of their intervals as possible overlap (Marzullo).
+    """
+    best: list[Exchange] = []
+    for edge in exchanges:
+        # The most intervals overlap at the lower end of one of them.
+        low = edge.offset_ns - edge.error_ns
+        around = [e for e in exchanges if abs(e.offset_ns - low) <= e.error_ns]
+        if len(around) > len(best):
+            best = around
+    if 2 * len(best) <= len(exchanges):
+        return None
+    return min(best, key=lambda e: e.error_ns)
+
+
+def corrected(
+    start_ms: float, correction: ClockCorrection | None, not_before_ms: int | None = None
+) -> tuple[int, int | None, float | None]:
+    """Correct a stamp the way it is recorded: the offset that is named is exactly the one that was added.
+
+    Parameters
+    ----------
+    start_ms
+        By this computer's clock, in milliseconds since 1970.
+    correction
+        None leaves the stamp as it is.
+    not_before_ms
+        The corrected stamp of the stream's chunk before, if any.
+
+    Returns
+    -------
+    tuple
+        Whole milliseconds since 1970; the whole offset in milliseconds and the bound of its error to 0.1 ms,
+        both None where nothing was corrected.
+    """
+    offset = None if correction is None else round(correction.offset_ms)
+    stamp = math.floor(start_ms) + (offset or 0)
+    if not_before_ms is not None:
+        stamp = max(stamp, not_before_ms)
+    if correction is None or offset is None:
+        return stamp, None, None
+    bound = correction.uncertainty_ms + abs(correction.offset_ms - offset)
+    return stamp, offset, math.ceil(bound * 10) / 10
+
+
+class ReferenceClock:
+    """Asks the server for the time in the background, and corrects this computer's times by it.
+
+    The first burst sets the correction at once. Later ones move it at 500 ppm, so that times keep their
+    order and nearly their spacing; an error above 128 ms is stepped over forwards, and made up for at 5 % of
+    the pace backwards. A burst that contradicts what is known has to be confirmed by a second one. All is
+    measured against ``perf_counter_ns``: setting the computer's clock in the middle disturbs nothing.
+
+    Parameters
+    ----------
+    endpoint
+        The API's base URL.
+    interval_s
+        Seconds between bursts.
+    open_http
+        Makes the connection pool of a burst for an endpoint.
+    host
+        Whose times `correction` is for.
+    timeout_s
+        How long one exchange may take.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        interval_s: float = INTERVAL_S,
+        open_http: Callable[[str], requests.Session] = open_session,
+        host: HostClock | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        self._endpoint = endpoint.rstrip("/")
+        self._interval_s, self._timeout_s = interval_s, timeout_s
+        self._open_http = open_http
+        self._host = host or process_clock()
+        self._lock = threading.Lock()
+        self._kept: deque[Exchange] = deque(maxlen=_KEPT_BURSTS)
+        self._basis: Exchange | None = None
+        self._doubted: Exchange | None = None
+        self._slew: Slew | None = None
+        self._exchanges = self._failures = 0
+        self._last_error: str | None = None
+        self._tried = threading.Event()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin in the background; does nothing where it runs already, or the user wants none."""
+        if self._thread is not None:
+            return
+        if is_disabled():
+            self._last_error = f"switched off by {SKIP_VARIABLE}"
+            self._tried.set()
+            return
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._stop,), name="reference-clock", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 1.0) -> None:
+        """End the exchanges, leaving a pending one to its time-out; the correction stays."""
+        thread, self._thread = self._thread, None
+        self._stop.set()
+        if thread is not None:
+            thread.join(timeout_s)
+
+    def wait_first(self, timeout_s: float) -> bool:
+        """Wait until the first burst is over, well or not; whether a correction is known."""
+        self._tried.wait(timeout_s)
+        return self._slew is not None
+
+    def correction(self, at_ms: float | None = None, *, wall: bool = False) -> ClockCorrection | None:
+        """How to correct a time; None while nothing is known. Never waits for the network.
+
+        Parameters
+        ----------
+        at_ms
+            The time to be corrected, in milliseconds since 1970; now by default.
+        wall
+            Whether it is by ``time.time()``, steps and all, instead of by the `HostClock`.
+        """
+        now = time.perf_counter_ns()
+        base = (time.time_ns() if wall else self._host.utc_ns(now)) - now
+        at = now if at_ms is None else min(now, round(at_ms * 1e6) - base)
+        with self._lock:
+            slew, basis = self._slew, self._basis
+        if slew is None or basis is None:
+            return None
+        offset = slew.at(at)
+        error = basis.error_at(now) + abs(basis.offset_ns - offset)
+        return ClockCorrection((offset - base) / 1e6, error / 1e6)
+
+    def status(self) -> ClockStatus:
+        """How it is doing now."""
+        correction = self.correction()
+        with self._lock:
+            basis = self._basis
+            return ClockStatus(
+                synchronized=correction is not None,
+                offset_ms=None if correction is None else correction.offset_ms,
+                uncertainty_ms=None if correction is None else correction.uncertainty_ms,
+                age_s=None if basis is None else (time.perf_counter_ns() - basis.host_ns) / 1e9,
+                exchanges=self._exchanges,
+                failures=self._failures,
+                last_error=self._last_error,
+            )
+
+    def _run(self, stop: threading.Event) -> None:
+        pause_s = retry_s = min(_RETRY_S, self._interval_s)
+        while not stop.is_set():
+            try:
+                settled = self._adopt(self._burst(stop))
+            except Exception as error:
+                logger.debug("the reference clock stumbled", exc_info=True)
+                self._fail(f"the time could not be asked for ({type(error).__name__})")
+                settled = False
+            self._tried.set()
+            pause_s = self._interval_s if settled else min(pause_s, self._interval_s)
+            if stop.wait(pause_s):
+                return
+            pause_s = retry_s if settled else pause_s * 2
+
+    def _burst(self, stop: threading.Event) -> list[Exchange]:
+        exchanges: list[Exchange] = []
+        # One connection for all: only the first exchange bears the delay of making it.
+        with self._open_http(self._endpoint) as session:
+            for _ in range(BURST):
+                if stop.is_set():
+                    break
+                try:
+                    exchanges.append(exchange_time(session, self._endpoint, self._timeout_s))
+                except ExchangeError as error:
+                    self._fail(str(error))
+                    if not error.answered:
+                        break
+                else:
+                    with self._lock:
+                        self._exchanges += 1
+        return exchanges
+
+    def _fail(self, reason: str) -> None:
+        with self._lock:
+            self._failures += 1
+            if self._last_error != reason:
+                logger.info("no reference time: %s", reason)
+            self._last_error = reason
+
+    def _adopt(self, exchanges: Sequence[Exchange]) -> bool:
+        """Use a burst; whether the clock is content until the next one is due."""
+        best = choose_exchange(exchanges)
+        if best is None:
+            if exchanges:
+                self._fail("the server's times contradict one another")
+            return False
+        now = time.perf_counter_ns()
+        with self._lock:
+            if self._basis is not None and not best.agrees_with(self._basis):
+                if self._doubted is None or not best.agrees_with(self._doubted):
+                    self._doubted = best
+                    self._last_error = "the server's time has jumped; waiting for it to be confirmed"
+                    return False
+                self._kept.clear()
+            self._doubted = None
+            self._last_error = None
+            self._kept.append(best)
+            self._basis = min(self._kept, key=lambda e: e.error_at(now))
+            self._aim(self._basis.offset_ns, now)
+        return True
+
+    def _aim(self, target: int, now: int) -> None:
+        if self._slew is None:
+            self._slew = Slew(now, target, target, 0.0)
+            return
+        present = self._slew.at(now)
+        if target - present > STEP_NS:
+            present = target
+        fast = present - target > STEP_NS
+        self._slew = Slew(now, present, target, FAST_SLEW_PPM if fast else SLEW_PPM)

@@ -1,0 +1,489 @@
+"""`RHEEDStreamer`: stream RHEED frames to Atomscale from a loop of your own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import numpy as np
+from pydantic import SecretStr
+
+from rheed_acquire.ring import Chunk, ChunkRing
+from rheed_acquire.streaming.api import AtomscaleApi
+from rheed_acquire.streaming.arguments import (
+    check_chunk_size,
+    check_frames,
+    check_index,
+    check_number,
+    default_stream_name,
+    distinct,
+    split_item,
+    text_or_none,
+)
+from rheed_acquire.streaming.delivery import Delivery
+from rheed_acquire.streaming.frame_gatherer import FrameGatherer
+from rheed_acquire.streaming.intake import Intake
+from rheed_acquire.streaming.limits import SpoolLimits
+from rheed_acquire.streaming.log import apply_verbosity
+from rheed_acquire.streaming.recovery import complete_stream, recover_in_background, recover_streams
+from rheed_acquire.streaming.reference_clock import ClockStatus, ReferenceClock
+from rheed_acquire.streaming.registration import StreamDescription, end_abandoned, register_stream
+from rheed_acquire.streaming.retry import Backoff
+from rheed_acquire.streaming.shard import DEFAULT_LEVEL
+from rheed_acquire.streaming.shared_delivery import SharedDelivery
+from rheed_acquire.streaming.spool import Spool, default_spool_folder
+from rheed_acquire.streaming.stream import Stream
+from rheed_acquire.streaming.stream_folder import StreamRecord
+from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_ENDPOINT = "https://api.atomscale.ai"
+DRAIN_TIMEOUT_S = 600.0
+FIRST_TIME_S = 1.0
+"""How long a first stream waits for the server's time; without it, the first stamps leave uncorrected."""
+END_PATIENCE_S = 180.0
+"""How long a server may still be analysing, and refuse to end a stream."""
+
+FramesItem: TypeAlias = "NDArray[np.uint8] | tuple[NDArray[np.uint8], float | None]"
+"""What `RHEEDStreamer.run` takes: frames, or a pair of frames and their capture start in ms UTC."""
+
+
+class RHEEDStreamer(Streamer):
+    """Streams RHEED frames to Atomscale.
+
+    `push` and `run` hand frames over; they are encoded and uploaded in the background, with retries, while
+    the next ones are captured. Several streams may be open at once. Always call `finalize`.
+
+    Parameters
+    ----------
+    api_key
+        Of Atomscale; where it is left out, the environment's ``AS_API_KEY`` or ``ATOMSCALE_API_KEY``.
+    endpoint
+        Base URL; where it is left out, the environment's ``AS_API_ENDPOINT``, else the real service.
+    verbosity
+        What goes to the log on stderr: 0 nothing, 1 errors, 2 warnings, 3 progress, 4 details. Left out,
+        Python's logging decides, under the name ``rheed_acquire``.
+    compression_level
+        Of zstd, 1 (fast) to 22 (small).
+    upload_workers
+        Uploads under way at once.
+    ring_chunks
+        Chunks whose frames wait in memory to be encoded, at least 2; past that `push` waits.
+    backoff
+        How long to wait between attempts.
+    spool_folder
+        Where chunks are kept until they are confirmed; by default ``ATOMSCALE_SPOOL_DIR``, else a folder
+        of this user's.
+    spool_limits
+        How much may be kept there.
+    sync_always
+        Whether `push` waits until its chunk survives loss of power too, not only the death of this process.
+    server
+        What the spool calls the server, where its URL changes from run to run; by default the endpoint.
+
+    Raises
+    ------
+    ValueError
+        There is no key, or an argument is out of its range.
+    StreamerError
+        The key or the endpoint is malformed.
+    """
+
+    def __init__(
+        self,
+        api_key: str | SecretStr | None = None,
+        endpoint: str | None = None,
+        verbosity: int | None = None,
+        *,
+        compression_level: int = DEFAULT_LEVEL,
+        upload_workers: int = 4,
+        ring_chunks: int = 4,
+        backoff: Backoff | None = None,
+        spool_folder: Path | None = None,
+        spool_limits: SpoolLimits | None = None,
+        sync_always: bool = False,
+        server: str | None = None,
+    ) -> None:
+        if api_key is None:
+            api_key = os.environ.get("AS_API_KEY") or os.environ.get("ATOMSCALE_API_KEY")
+        if not api_key:
+            raise ValueError("RHEEDStreamer needs an api_key; pass one, or set AS_API_KEY in the environment")
+        if not 1 <= compression_level <= 22:
+            raise ValueError(f"compression_level is {compression_level}, but zstd has levels 1 to 22")
+        if upload_workers < 1:
+            raise ValueError(f"upload_workers is {upload_workers}, but it takes at least 1 to upload")
+        if ring_chunks < 2:
+            raise ValueError(f"ring_chunks is {ring_chunks}, but at least 2 are needed")
+        if verbosity is not None:
+            apply_verbosity(verbosity)
+        self._api_key = api_key if isinstance(api_key, SecretStr) else SecretStr(api_key)
+        self._endpoint = endpoint or os.environ.get("AS_API_ENDPOINT") or DEFAULT_ENDPOINT
+        self._open_api().close()  # a malformed key or endpoint is said here, not at the first call
+        self._compression_level, self._upload_workers = compression_level, upload_workers
+        self._ring_chunks = ring_chunks
+        self._backoff = backoff or Backoff()
+        self._spool_folder = spool_folder or default_spool_folder()
+        self._spool_limits = spool_limits or SpoolLimits()
+        self._sync_always = sync_always
+        self._server = server or self._endpoint.rstrip("/")
+        self._lock = threading.Lock()
+        self._streams: dict[str, Intake] = {}
+        self._ended: set[str] = set()
+        self._delivery = SharedDelivery(self._open_delivery)
+
+    def __repr__(self) -> str:
+        return f"RHEEDStreamer(endpoint={self._endpoint!r}, open_streams={sorted(self._streams)})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def endpoint(self) -> str:
+        """Where the streams go."""
+        return self._endpoint
+
+    def initialize(
+        self,
+        fps: float,
+        rotations_per_min: float,
+        chunk_size: int,
+        stream_name: str | None = None,
+        physical_sample: str | None = None,
+        project_id: str | None = None,
+        tags: Sequence[str] | None = None,
+        azimuth: str | None = None,
+    ) -> str:
+        """Create a stream.
+
+        Parameters
+        ----------
+        fps
+            Frames per second that the camera captures.
+        rotations_per_min
+            Of the sample stage, 0 for a stationary one.
+        chunk_size
+            Frames per chunk; at least two seconds of them.
+        stream_name
+            Shown by Atomscale; by default ``RHEED Stream @ 1:23PM``.
+        physical_sample
+            Name or id of the sample; a name that is not known yet creates one.
+        project_id
+            Of the project that the stream belongs to.
+        tags
+            Names; those not known yet are created.
+        azimuth
+            Label of the beam's direction, for a stationary stage only.
+
+        Returns
+        -------
+        str
+            The data_id, which every other method takes.
+
+        Raises
+        ------
+        ValueError
+            An argument is out of its range.
+        StreamerError
+            The server cannot be reached or refuses. No stream is left open.
+        """
+        check_number("fps", fps, positive=True)
+        check_number("rotations_per_min", rotations_per_min, positive=False)
+        check_chunk_size(chunk_size, fps)
+        azimuth = text_or_none(azimuth)
+        if azimuth is not None and rotations_per_min > 0:
+            raise ValueError("azimuth is for a stationary stage: leave it out, or set rotations_per_min to 0")
+        description = StreamDescription(
+            name=text_or_none(stream_name) or default_stream_name(),
+            fps=float(fps),
+            rotations_per_min=float(rotations_per_min),
+            physical_sample=text_or_none(physical_sample),
+            project_id=text_or_none(project_id),
+            tags=distinct(tags or ()),
+            azimuth=azimuth,
+        )
+        delivery, is_new = self._delivery.acquire()
+        try:
+            if is_new:
+                self._recover_in_background(delivery)
+            delivery.clock.wait_first(FIRST_TIME_S)
+            stream = self._begin(delivery, description, int(chunk_size))
+        except BaseException:
+            self._delivery.release(delivery)
+            raise
+        with self._lock:
+            self._streams[stream.data_id] = Intake(stream, delivery, sync_always=self._sync_always)
+        logger.info("stream %s (%s) opened on %s", stream.data_id, description.name, self._endpoint)
+        return stream.data_id
+
+    def push(
+        self,
+        data_id: str,
+        chunk_idx: int,
+        frames: NDArray[np.uint8],
+        capture_start_ms_utc: float | None = None,
+    ) -> None:
+        """Hand a chunk of frames over.
+
+        From the return on it survives the death of this process, and the array may be used again. Waits
+        while `ring_chunks` chunks are still to be encoded, and with `sync_always` until it is on disk.
+
+        Parameters
+        ----------
+        data_id
+            As `initialize` returned it.
+        chunk_idx
+            Place of the chunk in the stream, from 0; each index once, in any order.
+        frames
+            (N, H, W) or (H, W), uint8, N at most the declared chunk_size.
+        capture_start_ms_utc
+            When the first frame was captured, in milliseconds since 1970 in UTC. By default the chunk is
+            taken to have just finished: now less N / fps.
+
+        Raises
+        ------
+        ValueError
+            The frames, the index or the data_id cannot be used; nothing was taken.
+        RuntimeError
+            The stream is finalized.
+        """
+        entered_ms = time.time_ns() / 1e6
+        intake = self._intake(data_id)
+        frames = check_frames(frames)
+        chunk_idx = check_index(chunk_idx)
+        if capture_start_ms_utc is None:
+            capture_start_ms_utc = entered_ms - len(frames) / intake.stream.fps * 1000
+        else:
+            check_number("capture_start_ms_utc", capture_start_ms_utc, positive=False)
+        intake.take_array(chunk_idx, frames, capture_start_ms_utc)
+
+    def open_ring(self, data_id: str, count: int, height: int, width: int) -> ChunkRing:
+        """Make the stream's ring, in memory that outlives this process; its chunks go to `push_chunk`.
+
+        Raises
+        ------
+        RingMemoryError
+            There is no room for it.
+        """
+        return self._intake(data_id).stream.ring(height, width, count)
+
+    def push_chunk(self, data_id: str, chunk: Chunk) -> None:
+        """Hand over a chunk where it lies, without a copy; it is released once it is encoded.
+
+        Raises
+        ------
+        ValueError, RuntimeError
+            As `push`; the chunk is still the caller's.
+        """
+        intake = self._intake(data_id)
+        if chunk.capture_start_ms_utc is None:
+            chunk.date(time.time_ns() / 1e6 - len(chunk) / intake.stream.fps * 1000)
+        intake.take_chunk(chunk)
+
+    def run(self, data_id: str, frames_iter: Iterable[FramesItem]) -> None:
+        """Push everything that an iterator yields, as fast as it is delivered, and nothing dropped.
+
+        An array of shape (N, H, W) is one chunk. Single frames, of shape (H, W), are gathered into chunks
+        of the declared chunk_size; a given capture start that is more than 100 ms off the even spacing of
+        the chunk's frames begins a new one.
+
+        Parameters
+        ----------
+        data_id
+            As `initialize` returned it.
+        frames_iter
+            Yields uint8 arrays, or pairs of an array and the capture start of its first frame in
+            milliseconds since 1970 in UTC. Without one, an item is taken to have just been captured, but
+            never to begin before the item before it ended.
+
+        Raises
+        ------
+        ValueError, RuntimeError
+            As `push`. What came before the item at fault is delivered.
+        """
+        gatherer = FrameGatherer(self._intake(data_id))
+        try:
+            for item in frames_iter:
+                arrived_ms = time.time_ns() / 1e6
+                frames, start_ms = split_item(item)
+                single = isinstance(frames, np.ndarray) and frames.ndim == 2
+                gatherer.take(check_frames(frames), start_ms, arrived_ms, is_chunk=not single)
+        finally:
+            gatherer.flush()
+
+    def status(self, data_id: str) -> DeliveryStatus:
+        """How far a stream's chunks have come."""
+        return self._intake(data_id).stream.status()
+
+    def finalize(self, data_id: str, drain_timeout_s: float | None = None) -> dict[str, Any]:
+        """Wait until everything is uploaded, and end the stream.
+
+        Parameters
+        ----------
+        data_id
+            As `initialize` returned it.
+        drain_timeout_s
+            Seconds to wait for the uploads, 600 by default. What is not uploaded then stays in the spool,
+            and the stream open, for `recover`.
+
+        Returns
+        -------
+        dict
+            Counts of chunks: ``chunks_spooled``, ``chunks_uploaded``, ``chunks_dropped``,
+            ``chunks_failed``, ``chunks_purged``, ``chunks_not_uploaded``, ``chunks_pending``; ``drained``
+            (nothing was left waiting), ``closed`` (the server has ended the stream), and ``lost``, pairs of
+            chunk index and reason.
+
+        Raises
+        ------
+        ValueError
+            The data_id is unknown.
+        RuntimeError
+            The stream was finalized before.
+        """
+        if drain_timeout_s is None:
+            drain_timeout_s = DRAIN_TIMEOUT_S
+        check_number("drain_timeout_s", drain_timeout_s, positive=False)
+        intake = self._intake(data_id)
+        stream, delivery = intake.stream, intake.delivery
+        stream.begin_finalizing()
+        try:
+            report = complete_stream(
+                stream, delivery, self._open_api, self._backoff, drain_timeout_s, patience_s=END_PATIENCE_S
+            )
+        except BaseException:
+            stream.resume()  # interrupted: it can be finalized once more
+            raise
+        with self._lock:
+            self._streams.pop(data_id, None)
+            self._ended.add(data_id)
+        self._delivery.release(delivery)
+        return report
+
+    def recover(self, drain_timeout_s: float | None = None) -> list[dict[str, Any]]:
+        """Finish what earlier processes have left in the spool for this server: upload, and finalize.
+
+        `initialize` begins to do so in the background; this waits for it.
+
+        Parameters
+        ----------
+        drain_timeout_s
+            Seconds to wait for each stream's uploads, 600 by default; what is not uploaded then stays.
+
+        Returns
+        -------
+        list of dict
+            For each stream a report as `finalize` gives it, with its ``data_id`` and ``stream_name``.
+        """
+        timeout_s = DRAIN_TIMEOUT_S if drain_timeout_s is None else drain_timeout_s
+        delivery, _ = self._delivery.acquire()
+        try:
+            return recover_streams(self._server, delivery, self._open_api, self._backoff, timeout_s)
+        finally:
+            self._delivery.release(delivery)
+
+    def clock_status(self) -> ClockStatus | None:
+        """How the reference clock is doing; None while no stream is open."""
+        delivery = self._delivery.current
+        return None if delivery is None else delivery.clock.status()
+
+    def spool_status(self, data_id: str) -> dict[str, int]:
+        """Count a stream's chunks by the step they are at.
+
+        Returns
+        -------
+        dict
+            ``pushed`` chunks are ``encoding`` (or wait for it), ``spooled`` (on disk, waiting for their
+            upload), ``uploading``, ``uploaded`` or ``failed``; ``bytes`` of shards wait in the spool.
+        """
+        intake = self._intake(data_id)
+        waiting, uploading, nbytes = intake.delivery.spool.counts(data_id)
+        status = intake.stream.status()
+        return {
+            "pushed": status.chunks_pushed,
+            "encoding": max(0, status.chunks_queued - waiting - uploading),
+            "spooled": waiting,
+            "uploading": uploading,
+            "uploaded": status.chunks_uploaded,
+            "failed": status.chunks_failed,
+            "bytes": nbytes,
+        }
+
+    def close(self) -> None:
+        """End all threads and connections, and let a `finalize` in another thread wait no longer.
+
+        Streams that are not finalized stay open on the server.
+        """
+        with self._lock:
+            self._streams.clear()
+        self._delivery.close()
+
+    def _begin(self, delivery: Delivery, description: StreamDescription, chunk_size: int) -> Stream:
+        """Create a stream on the server and in the spool; where the spool fails, it is ended again."""
+        with closing(self._open_api()) as api:
+            data_id = register_stream(api, description, self._backoff)
+            try:
+                record = StreamRecord(
+                    data_id=data_id,
+                    server=self._server,
+                    name=description.name,
+                    fps=description.fps,
+                    rotations_per_min=description.rotations_per_min,
+                    chunk_size=chunk_size,
+                    created_unix_s=time.time(),
+                )
+                folder = delivery.spool.open_stream(record)
+            except BaseException:
+                end_abandoned(api, data_id, self._backoff)
+                raise
+        stream = Stream(folder, self._ring_chunks, self._spool_limits.when_full)
+        delivery.register(stream)
+        return stream
+
+    def _open_delivery(self) -> Delivery:
+        delivery = Delivery(
+            self._endpoint,
+            self._api_key,
+            Spool(self._spool_folder, self._spool_limits),
+            ReferenceClock(self._endpoint),
+            compression_level=self._compression_level,
+            workers=self._upload_workers,
+            backoff=self._backoff,
+        )
+        delivery.clock.start()
+        return delivery
+
+    def _recover_in_background(self, delivery: Delivery) -> None:
+        arguments = (self._server, delivery, self._open_api, self._backoff, DRAIN_TIMEOUT_S)
+        threading.Thread(target=recover_in_background, args=arguments, name="recovery", daemon=True).start()
+
+    def _open_api(self) -> AtomscaleApi:
+        return AtomscaleApi(self._endpoint, self._api_key)
+
+    def _intake(self, data_id: str) -> Intake:
+        with self._lock:
+            intake = self._streams.get(data_id)
+            if intake is None and data_id in self._ended:
+                raise RuntimeError(f"stream {data_id} was finalized before")
+        if intake is None:
+            raise ValueError(f"{data_id!r} is not a data_id that initialize of this streamer returned")
+        return intake

@@ -1,0 +1,249 @@
+"""The spool: shards on disk, in the order in which they are to be uploaded.
+
+What each stream keeps is in `stream_folder`; this is what they share: the place, the limits, and the queue.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from platformdirs import user_state_path
+
+from rheed_acquire.errors import StreamerError
+from rheed_acquire.ring_files import remove_orphans
+from rheed_acquire.streaming.limits import SpoolLimits
+from rheed_acquire.streaming.stream_folder import (
+    SpooledShard,
+    StreamFolder,
+    StreamRecord,
+    folder_bytes,
+    read_record,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def default_spool_folder() -> Path:
+    """``ATOMSCALE_SPOOL_DIR``, else the system's place for what a user's programs must remember."""
+    given = os.environ.get("ATOMSCALE_SPOOL_DIR")
+    return Path(given).expanduser() if given else user_state_path("rheed-acquire", appauthor=False) / "spool"
+
+
+class SpoolFullError(Exception):
+    """A shard would pass one of the limits."""
+
+
+class StreamLetGoError(Exception):
+    """A stream was closed while one of its chunks was still on its way to the disk."""
+
+
+class Spool:
+    """Keeps shards until they are confirmed; every method may be called from any thread.
+
+    Parameters
+    ----------
+    root
+        Folder of the spool; made, and private to the user, where it is not there.
+    limits
+        How much it may take.
+
+    Raises
+    ------
+    StreamerError
+        The folder cannot be written.
+    """
+
+    def __init__(self, root: Path, limits: SpoolLimits) -> None:
+        self.root, self.limits = root, limits
+        self._changed = threading.Condition()
+        self._folders: dict[str, StreamFolder] = {}
+        # In order of arrival: each shard, and when it is due (None while an upload is at work on it).
+        self._queue: dict[tuple[str, int], tuple[SpooledShard, float | None]] = {}
+        self._bytes = 0
+        self._closed = False
+        try:
+            if not root.is_dir():
+                root.parent.mkdir(parents=True, exist_ok=True)
+                root.mkdir(mode=0o700, exist_ok=True)
+            probe = root / f".probe-{os.getpid()}-{threading.get_ident()}"
+            probe.write_bytes(b"")
+            probe.unlink()
+            # Of streams that are not taken up here, by folder.
+            self._bytes_of_others = {path: folder_bytes(path) for path in root.iterdir() if path.is_dir()}
+            remove_orphans()
+        except OSError as error:
+            raise StreamerError(
+                f"the spool {root} cannot be written ({error.strerror}); "
+                "choose another place with --spool-dir or ATOMSCALE_SPOOL_DIR"
+            ) from None
+
+    def open_stream(self, record: StreamRecord) -> StreamFolder:
+        """Make the folder of a new stream.
+
+        Raises
+        ------
+        StreamerError
+            It cannot be written.
+        """
+        try:
+            folder = StreamFolder.create(self.root, record)
+        except OSError as error:
+            raise StreamerError(f"the spool {self.root} cannot be written: {error.strerror}") from None
+        with self._changed:
+            self._folders[record.data_id] = folder
+        return folder
+
+    def leftovers(self, server: str | None = None) -> Iterator[StreamFolder]:
+        """Take up, one by one, the streams that processes now gone have left, of one server or of all."""
+        found = [(path, read_record(path)) for path in self.root.iterdir() if path.is_dir()]
+        records = [(record.created_unix_s, path, record) for path, record in found if record is not None]
+        for _, path, record in sorted(records, key=lambda entry: entry[:2]):
+            if server is not None and record.server != server:
+                continue
+            with self._changed:
+                if record.data_id in self._folders:
+                    continue
+            folder = StreamFolder.take(path)
+            if folder is not None:
+                with self._changed:
+                    self._folders[folder.record.data_id] = folder
+                    self._bytes_of_others.pop(path, None)
+                yield folder
+
+    def close_stream(self, data_id: str, *, delete: bool) -> None:
+        """Let a stream go, and forget its shards; deleted or for a later `leftovers`."""
+        with self._changed:
+            folder = self._folders.pop(data_id, None)
+            for key in [key for key in self._queue if key[0] == data_id]:
+                self._bytes -= self._queue.pop(key)[0].size
+        if folder is None:
+            return
+        folder.close(delete=delete)
+        if not delete:
+            with self._changed:
+                self._bytes_of_others[folder.path] = folder_bytes(folder.path)
+
+    def add(self, shard: SpooledShard, content: bytes) -> None:
+        """`keep` a shard and `enqueue` it."""
+        self.keep(shard, content)
+        self.enqueue(shard)
+
+    def keep(self, shard: SpooledShard, content: bytes) -> None:
+        """Write a shard to disk; from the return on it survives loss of power.
+
+        Raises
+        ------
+        SpoolFullError
+            It would pass a limit.
+        StreamLetGoError
+            Its stream is this process's no more.
+        OSError
+            The disk will not take it.
+        """
+        self._check_room(shard.size)
+        with self._changed:
+            folder = self._folders.get(shard.data_id)
+        if folder is None:
+            raise StreamLetGoError(shard.data_id)
+        folder.add(shard, content)
+
+    def enqueue(self, shard: SpooledShard) -> None:
+        """Put a shard into the queue that is on disk already, or that lives by its `SpooledShard.content`."""
+        with self._changed:
+            self._queue[shard.data_id, shard.chunk_idx] = (shard, 0.0)
+            self._bytes += shard.size
+            self._changed.notify_all()
+
+    def take(self) -> SpooledShard | None:
+        """Claim the oldest shard that is due, waiting for one; None once the spool is closed."""
+        with self._changed:
+            while not self._closed:
+                now = time.monotonic()
+                soonest: float | None = None
+                for key, (shard, due) in self._queue.items():
+                    if due is None:
+                        continue
+                    if due <= now:
+                        self._queue[key] = (shard, None)
+                        return shard
+                    soonest = due if soonest is None else min(soonest, due)
+                self._changed.wait(None if soonest is None else soonest - now)
+            return None
+
+    def open(self, shard: SpooledShard) -> BinaryIO | bytes:
+        """The encoded bytes of a claimed shard, checked.
+
+        Raises
+        ------
+        DamagedShardError
+            They are not what was written; the shard lies in the quarantine now.
+        """
+        if shard.content is not None:
+            return shard.content
+        with self._changed:
+            folder = self._folders[shard.data_id]
+        return folder.open(shard)
+
+    def retry(self, shard: SpooledShard, delay_s: float) -> None:
+        """Give a claimed shard back, due again in ``delay_s`` seconds."""
+        with self._changed:
+            key = (shard.data_id, shard.chunk_idx)
+            if key in self._queue:
+                self._queue[key] = (shard, time.monotonic() + delay_s)
+                self._changed.notify_all()
+
+    def confirm(self, shard: SpooledShard) -> None:
+        """Delete a claimed shard that the server has confirmed."""
+        with self._changed:
+            folder = self._folders.get(shard.data_id)
+        if folder is not None and shard.content is None:
+            try:
+                folder.remove(shard)
+            except OSError as error:
+                # Uploaded twice at the worst, after a restart, to the same place.
+                logger.warning("chunk %d stays in %s: %s", shard.chunk_idx, folder.path, error)
+        self.give_up(shard)
+
+    def give_up(self, shard: SpooledShard) -> None:
+        """Take a claimed shard out of the queue; on disk it stays."""
+        with self._changed:
+            if self._queue.pop((shard.data_id, shard.chunk_idx), None) is not None:
+                self._bytes -= shard.size
+
+    def counts(self, data_id: str) -> tuple[int, int, int]:
+        """How many shards of a stream wait, how many are being uploaded, and the bytes of both."""
+        with self._changed:
+            mine = [entry for key, entry in self._queue.items() if key[0] == data_id]
+        waiting = sum(due is not None for _, due in mine)
+        return waiting, len(mine) - waiting, sum(shard.size for shard, _ in mine)
+
+    def close(self) -> None:
+        """Let everyone who waits return, and let all streams go as they are."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            left = list(self._folders)
+        for data_id in left:
+            self.close_stream(data_id, delete=False)
+
+    def _check_room(self, size: int) -> None:
+        limits = self.limits
+        with self._changed:
+            used = self._bytes + sum(self._bytes_of_others.values())
+        if limits.max_bytes is not None and used + size > limits.max_bytes:
+            raise SpoolFullError(
+                f"the spool holds {used / 1e6:.0f} MB, of {limits.max_bytes / 1e6:.0f} allowed"
+            )
+        free = shutil.disk_usage(self.root).free
+        if free - size < limits.keep_free_bytes:
+            raise SpoolFullError(
+                f"the disk of the spool has {free / 1e6:.0f} MB free, and {limits.keep_free_bytes / 1e6:.0f} "
+                "are to stay so"
+            )

@@ -1,0 +1,221 @@
+"""One stream's state: what was declared, what was pushed, and how far each chunk has come."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from rheed_acquire.ring import ChunkRing
+from rheed_acquire.streaming.limits import WhenFull
+from rheed_acquire.streaming.stream_folder import StreamFolder
+from rheed_acquire.streaming.streamer import DeliveryStatus
+from rheed_acquire.timing import process_clock
+
+logger = logging.getLogger(__name__)
+
+
+class Stream:
+    """Counts a stream's chunks on their way; every method may be called from any thread.
+
+    Parameters
+    ----------
+    folder
+        Of the stream in the spool; its record says what `RHEEDStreamer.initialize` declared.
+    ring_chunks
+        Buffers of the stream's ring.
+    when_full
+        What a full spool means for the run.
+    """
+
+    def __init__(self, folder: StreamFolder, ring_chunks: int, when_full: WhenFull) -> None:
+        record = folder.record
+        self.folder, self.data_id, self.fps = folder, record.data_id, record.fps
+        self.rotating, self.chunk_size = record.rotations_per_min > 0, record.chunk_size
+        self.next_idx = 0
+        self._ring_chunks, self._when_full = ring_chunks, when_full
+        self._ring: ChunkRing | None = None
+        self._frame_shape: tuple[int, int] | None = None
+        self._changed = threading.Condition()
+        self._pushed: set[int] = set()
+        self._spooled = 0
+        self._uploaded = 0
+        self._bytes_uploaded = 0
+        self._lost: dict[int, str] = {}
+        self._last_error: str | None = None
+        self._spool_trouble: str | None = None
+        self._finalizing = False
+        self._abandoned = False
+
+    def check(self, chunk_idx: int, shape: tuple[int, int, int]) -> None:
+        """Say whether a chunk could be pushed.
+
+        Raises
+        ------
+        ValueError
+            More frames than a chunk may have, frames of another size than the stream's, or an index that
+            was pushed before.
+        RuntimeError
+            The stream is being finalized.
+        """
+        count, height, width = shape
+        if count > self.chunk_size:
+            raise ValueError(
+                f"chunk {chunk_idx} has {count} frames, more than the declared chunk_size, {self.chunk_size}"
+            )
+        with self._changed:
+            if self._finalizing:
+                raise RuntimeError(
+                    f"stream {self.data_id} is finalized: nothing can be pushed to it any more"
+                )
+            if self._frame_shape is not None and self._frame_shape != (height, width):
+                raise ValueError(
+                    f"chunk {chunk_idx} has frames of {height} x {width} pixels, the stream's have "
+                    f"{self._frame_shape[0]} x {self._frame_shape[1]}"
+                )
+            if chunk_idx in self._pushed:
+                raise ValueError(f"chunk {chunk_idx} was pushed before: each chunk needs an index of its own")
+
+    def admit(self, chunk_idx: int, shape: tuple[int, int, int]) -> None:
+        """Count a chunk as pushed; raises as `check` does."""
+        with self._changed:
+            self.check(chunk_idx, shape)
+            self._frame_shape = shape[1:]
+            self._pushed.add(chunk_idx)
+            self.next_idx = max(self.next_idx, chunk_idx + 1)
+
+    def ring(self, height: int, width: int, count: int | None = None) -> ChunkRing:
+        """The ring that this stream's chunks are built in, made when it is first needed.
+
+        Raises
+        ------
+        RingMemoryError
+            There is no room for it.
+        """
+        with self._changed:
+            if self._ring is None:
+                self._ring = self.folder.make_ring(
+                    count or self._ring_chunks, self.chunk_size, height, width, process_clock().utc_ns(0)
+                )
+            return self._ring
+
+    def spooled(self) -> None:
+        """Count a chunk as encoded."""
+        with self._changed:
+            self._spooled += 1
+            self._spool_trouble = None
+
+    def uploaded(self, size: int) -> None:
+        """Count a chunk as confirmed by the server, its shard having ``size`` bytes."""
+        with self._changed:
+            self._uploaded += 1
+            self._bytes_uploaded += size
+            self._last_error = None
+            self._changed.notify_all()
+
+    def lose(self, chunk_idx: int, reason: str, *, gone: bool = False) -> None:
+        """Count a chunk as given up; ``gone`` where the server has closed the stream or lost it."""
+        with self._changed:
+            self._lost[chunk_idx] = reason
+            self._changed.notify_all()
+        if gone and self.folder.record.refused is None:
+            self.note(refused=reason)
+        self.failed_attempt(reason)
+
+    def failed_attempt(self, reason: str) -> None:
+        """Remember what went wrong, for whoever asks, from this process or another."""
+        with self._changed:
+            is_news = self._last_error is None
+            self._last_error = reason
+        if is_news:
+            self.note(last_error=reason)
+
+    def spool_refuses(self, reason: str) -> None:
+        """Note that a chunk could not be spooled: it is uploaded from memory."""
+        with self._changed:
+            if self._spool_trouble is None:
+                logger.warning("the spool takes no more: %s; chunks are uploaded from memory", reason)
+            self._spool_trouble = reason
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why nothing more should be captured, or None."""
+        if self._spool_trouble is None or self._when_full is not WhenFull.STOP:
+            return None
+        return f"the spool is full: {self._spool_trouble}"
+
+    def begin_finalizing(self) -> None:
+        """Refuse further chunks.
+
+        Raises
+        ------
+        RuntimeError
+            The stream was finalized before.
+        """
+        with self._changed:
+            if self._finalizing:
+                raise RuntimeError(f"stream {self.data_id} was finalized before")
+            self._finalizing = True
+
+    def resume(self) -> None:
+        """Take chunks again: the finalizing was interrupted."""
+        with self._changed:
+            self._finalizing = False
+
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until no chunk is on its way; False where one still is after ``timeout_s`` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._abandoned or not self._pending, timeout_s)
+            return not self._pending
+
+    def abandon(self) -> None:
+        """Let whoever drains the stream wait no longer."""
+        with self._changed:
+            self._abandoned = True
+            self._changed.notify_all()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for the rest any more."""
+        return self._abandoned
+
+    def status(self) -> DeliveryStatus:
+        """How far the chunks have come."""
+        with self._changed:
+            return DeliveryStatus(
+                chunks_pushed=len(self._pushed),
+                chunks_uploaded=self._uploaded,
+                chunks_failed=len(self._lost),
+                bytes_uploaded=self._bytes_uploaded,
+                lost=tuple(sorted(self._lost.items())),
+                last_error=self._last_error,
+                stop_reason=self.stop_reason,
+            )
+
+    def report(self, *, closed: bool) -> dict[str, Any]:
+        """The counts that `RHEEDStreamer.finalize` returns."""
+        with self._changed:
+            return {
+                "chunks_spooled": self._spooled,
+                "chunks_uploaded": self._uploaded,
+                "chunks_dropped": 0,
+                "chunks_failed": len(self._lost),
+                "chunks_purged": 0,
+                "chunks_not_uploaded": len(self._pushed) - self._uploaded,
+                "chunks_pending": self._pending,
+                "drained": not self._pending,
+                "closed": closed,
+                "lost": sorted(self._lost.items()),
+                "bytes_uploaded": self._bytes_uploaded,
+            }
+
+    def note(self, **changes: str | bool) -> None:
+        """Change the stream's record, as far as the disk takes it."""
+        try:
+            self.folder.update(**changes)
+        except OSError as error:
+            logger.warning("%s cannot be written: %s", self.folder.path, error)
+
+    @property
+    def _pending(self) -> int:
+        return len(self._pushed) - self._uploaded - len(self._lost)

@@ -1,0 +1,388 @@
+"""One stream's folder in the spool: its record, its lock, its shards, and the ring it may have left behind.
+
+::
+
+    <spool>/<data_id>/
+      stream.json       what the stream is; never a key
+      lock              held by the process at work on it, and let go when that dies
+      shards/7.shard    an encoded chunk as it will be uploaded
+      shards/7.json     its sidecar: what the upload says, the checksums, ids and stamps of the frames
+      shards/7.done     a sidecar whose shard the server has confirmed, on its way out
+      quarantine/       shards that are not what their sidecar says
+      tmp/              files being written
+      ring/             chunk buffers, where shared memory has no room for them
+
+A shard counts once its sidecar has its name: both are written under other names, synced and renamed, the
+sidecar last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import google_crc32c
+from filelock import FileLock, Timeout
+
+from rheed_acquire.durable_files import read_json, sync_directory, write_atomically
+from rheed_acquire.durable_files import replace as rename
+from rheed_acquire.ring import ChunkRing
+from rheed_acquire.ring_files import (
+    left_behind,
+    make_ring_memory,
+    remove_files,
+    shared_memory_folder,
+)
+from rheed_acquire.streaming.sidecar import SpooledShard as SpooledShard
+from rheed_acquire.streaming.sidecar import checksums as checksums
+from rheed_acquire.streaming.sidecar import decode_sidecar, encode_sidecar
+
+if TYPE_CHECKING:
+    from rheed_acquire.chunk_buffer import ChunkBuffer
+
+logger = logging.getLogger(__name__)
+
+RECORD = "stream.json"
+VERSION = 1
+_BLOCK_BYTES = 1 << 20
+
+
+class DamagedShardError(Exception):
+    """A shard on disk is not what its sidecar says."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRecord:
+    """What another process needs to know to finish a stream.
+
+    Attributes
+    ----------
+    server
+        Which server the stream is on: its endpoint, or ``local:FOLDER`` for the local server of a folder,
+        whose port changes from run to run.
+    name
+        As the user called it.
+    refused
+        Why the server takes no more of it, or None.
+    last_error
+        The latest failed attempt.
+    delivered
+        Whether the server has confirmed every chunk: only the stream's end may still be missing.
+    finished
+        Whether it has ended too, so that nothing here is needed any more.
+    """
+
+    data_id: str
+    server: str
+    name: str
+    fps: float
+    rotations_per_min: float
+    chunk_size: int
+    created_unix_s: float
+    refused: str | None = None
+    last_error: str | None = None
+    delivered: bool = False
+    finished: bool = False
+    version: int = VERSION
+
+
+class StreamFolder:
+    """A stream's folder, locked for this process.
+
+    Use `create` or `take`; neither the constructor nor anything else here is safe without the lock.
+    """
+
+    def __init__(self, path: Path, lock: FileLock, record: StreamRecord) -> None:
+        self.path, self._lock, self.record = path, lock, record
+        self._shards = path / "shards"
+        self._tmp = path / "tmp"
+        for folder in (self._shards, self._tmp):
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    @classmethod
+    def create(cls, root: Path, record: StreamRecord) -> StreamFolder:
+        """Make the folder of a new stream.
+
+        Raises
+        ------
+        OSError
+            It cannot be written.
+        """
+        path = root / folder_name(record.data_id)
+        path.mkdir(mode=0o700, exist_ok=True)
+        lock = _lock(path)
+        lock.acquire(timeout=5.0)  # another process may just be looking whether there is something to finish
+        folder = cls(path, lock, record)
+        folder._write_record()
+        sync_directory(root)
+        return folder
+
+    @classmethod
+    def take(cls, path: Path) -> StreamFolder | None:
+        """Take up a folder that an earlier process left; None where one is at work on it, or it is none."""
+        lock = _lock(path)
+        try:
+            lock.acquire(timeout=0)
+        except (Timeout, OSError):
+            return None
+        record = read_record(path)
+        if record is None:
+            lock.release()
+            return None
+        folder = cls(path, lock, record)
+        folder._tidy()
+        return folder
+
+    def update(self, **changes: Any) -> None:
+        """Change the record, durably."""
+        self.record = replace(self.record, **changes)
+        self._write_record()
+
+    def add(self, shard: SpooledShard, content: bytes) -> None:
+        """Keep a shard; from the return on it survives loss of power.
+
+        Raises
+        ------
+        OSError
+            The disk will not take it.
+        """
+        staged = self._tmp / f"{shard.chunk_idx}.shard"
+        described = self._tmp / f"{shard.chunk_idx}.json"
+        try:
+            _write_synced(staged, content)
+            _write_synced(described, encode_sidecar(shard))
+            rename(staged, self._shard_path(shard.chunk_idx))
+            rename(described, self._sidecar_path(shard.chunk_idx))
+        except OSError:
+            for path in (staged, described, self._shard_path(shard.chunk_idx)):
+                path.unlink(missing_ok=True)
+            raise
+        sync_directory(self._shards)
+
+    def open(self, shard: SpooledShard) -> BinaryIO:
+        """Open a shard for reading, having checked that it is what was written.
+
+        Raises
+        ------
+        DamagedShardError
+            It is not; it lies in the quarantine now.
+        OSError
+            It cannot be read at present, which says nothing about what it holds.
+        """
+        try:
+            file = self._shard_path(shard.chunk_idx).open("rb")
+        except FileNotFoundError:
+            self._quarantine(shard.chunk_idx)
+            raise DamagedShardError("the shard is gone from the disk") from None
+        try:
+            crc32c = 0
+            size = 0
+            while block := file.read(_BLOCK_BYTES):
+                crc32c = google_crc32c.extend(crc32c, block)
+                size += len(block)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        if size == shard.size and crc32c == shard.crc32c:
+            return file
+        file.close()
+        self._quarantine(shard.chunk_idx)
+        raise DamagedShardError(
+            f"the shard was changed on disk: {size} bytes where {shard.size} were written"
+            if size != shard.size
+            else "the shard was changed on disk: its checksum does not fit"
+        )
+
+    def remove(self, shard: SpooledShard) -> None:
+        """Delete a shard that the server has confirmed."""
+        done = self._shards / f"{shard.chunk_idx}.done"
+        rename(self._sidecar_path(shard.chunk_idx), done)
+        self._shard_path(shard.chunk_idx).unlink(missing_ok=True)
+        done.unlink(missing_ok=True)
+
+    def shards(self) -> list[SpooledShard]:
+        """Every shard that waits here, by index; a sidecar that cannot be read goes into the quarantine."""
+        found = []
+        for path in self._shards.glob("*.json"):
+            try:
+                shard = decode_sidecar(path.read_bytes())
+                if (shard.data_id, str(shard.chunk_idx)) != (self.record.data_id, path.stem):
+                    raise ValueError("it belongs to another shard")  # noqa: TRY301
+            except ValueError as error:
+                logger.warning("%s is damaged and goes into the quarantine: %s", path, error)
+                self._quarantine(path.stem)
+            else:
+                found.append(shard)
+        return sorted(found, key=lambda shard: shard.chunk_idx)
+
+    @property
+    def nbytes(self) -> int:
+        """Of everything in the folder but the ring."""
+        return folder_bytes(self.path)
+
+    @property
+    def quarantined(self) -> int:
+        """Shards in the quarantine."""
+        return quarantined(self.path)
+
+    def make_ring(self, count: int, capacity: int, height: int, width: int, utc_offset_ns: int) -> ChunkRing:
+        """Make a ring that survives this process.
+
+        Raises
+        ------
+        RingMemoryError
+            There is no room for it.
+        """
+        place, memories = make_ring_memory(self.path, count, capacity, height, width)
+        if place is not None and not place.in_memory:
+            logger.info("the ring lies on disk, in %s", place.folder)
+        return ChunkRing(count, capacity, height, width, memories, utc_offset_ns)
+
+    def chunks_left(self) -> Iterator[ChunkBuffer]:
+        """The chunks that an earlier process had taken and not encoded, in order."""
+        buffers = [
+            buffer
+            for folder in self._ring_folders()
+            for _, buffer in left_behind(folder)
+            if buffer.chunk_index >= 0 and buffer.committed
+        ]
+        yield from sorted(buffers, key=lambda buffer: buffer.chunk_index)
+
+    def remove_ring(self) -> None:
+        """Delete the ring's files; what they held is safe elsewhere."""
+        for folder in self._ring_folders():
+            if folder.exists():
+                remove_files(folder)
+
+    def close(self, *, delete: bool) -> None:
+        """Let the folder go, and delete it where nothing in it is needed any more."""
+        is_gone = False
+        if delete:
+            rests = [self.path / name for name in ("shards", "tmp", "ring", "quarantine")]
+            for rest in rests:
+                shutil.rmtree(rest, ignore_errors=True)
+            is_gone = not any(rest.exists() for rest in rests)
+            # Where something cannot be deleted yet (Windows: a ring that is still mapped), the record stays
+            # for whoever comes next. The lock file goes last: until then the folder is taken.
+            if is_gone:
+                (self.path / RECORD).unlink(missing_ok=True)
+        self._lock.release()
+        if is_gone:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def _ring_folders(self) -> list[Path]:
+        return ring_folders(self.path)
+
+    def _tidy(self) -> None:
+        """Put right what a process killed in the middle of something has left."""
+        shutil.rmtree(self._tmp, ignore_errors=True)
+        self._tmp.mkdir(mode=0o700, exist_ok=True)
+        for done in self._shards.glob("*.done"):
+            self._shard_path(int(done.stem)).unlink(missing_ok=True)
+            done.unlink(missing_ok=True)
+        waiting_in_ring = {buffer.chunk_index for buffer in self.chunks_left()}
+        for path in self._shards.glob("*.shard"):
+            # Its sidecar never got its name. Where the ring has the chunk it is encoded again.
+            if not path.with_suffix(".json").exists() and int(path.stem) not in waiting_in_ring:
+                self._quarantine(path.stem)
+
+    def _quarantine(self, stem: int | str) -> None:
+        quarantine = self.path / "quarantine"
+        quarantine.mkdir(mode=0o700, exist_ok=True)
+        for path in (self._shards / f"{stem}.shard", self._shards / f"{stem}.json"):
+            if not path.exists():
+                continue
+            target = quarantine / path.name
+            number = 1
+            while target.exists():  # the same chunk, damaged before
+                number += 1
+                target = quarantine / f"{stem}-{number}{path.suffix}"
+            rename(path, target)
+
+    def _write_record(self) -> None:
+        content = json.dumps(asdict(self.record), indent=2).encode()
+        write_atomically(self.path / RECORD, content, self._tmp, durable=True)
+
+    def _shard_path(self, chunk_idx: int) -> Path:
+        return self._shards / f"{chunk_idx}.shard"
+
+    def _sidecar_path(self, chunk_idx: int) -> Path:
+        return self._shards / f"{chunk_idx}.json"
+
+
+def read_record(path: Path) -> StreamRecord | None:
+    """Read a stream's record; None where there is none that makes sense."""
+    try:
+        record = read_json(path / RECORD)
+        known = {entry.name for entry in fields(StreamRecord)}
+        return None if record is None else StreamRecord(**{k: v for k, v in record.items() if k in known})
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        logger.warning("%s cannot be read: %s", path / RECORD, error)
+        return None
+
+
+def quarantined(path: Path) -> int:
+    """Shards in the quarantine of a stream's folder, with or without their sidecars."""
+    return len({file.stem for file in (path / "quarantine").glob("*")})
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether a living process is at work on a stream's folder."""
+    lock = _lock(path)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        return True
+    lock.release()
+    return False
+
+
+def ring_folders(path: Path) -> list[Path]:
+    """Where the ring of a stream with this folder may lie."""
+    shared = shared_memory_folder(path)
+    return [path / "ring"] if shared is None else [path / "ring", shared]
+
+
+def folder_bytes(path: Path) -> int:
+    """Size of the files in a stream's folder, the ring's apart."""
+    total = 0
+    for name in ("shards", "quarantine"):
+        for file in (path / name).glob("*"):
+            try:
+                total += file.stat().st_size
+            except OSError:  # delivered and deleted meanwhile
+                continue
+    return total
+
+
+def folder_name(data_id: str) -> str:
+    """Turn a data_id into a name that every file system takes."""
+    safe = re.sub(r"[^A-Za-z0-9-]", "_", data_id)[:80]
+    return safe if safe == data_id else f"{safe}-{hashlib.sha256(data_id.encode()).hexdigest()[:12]}"
+
+
+def age_s(record: StreamRecord) -> float:
+    """Seconds since a stream was made."""
+    return max(0.0, time.time() - record.created_unix_s)
+
+
+def _lock(path: Path) -> FileLock:
+    # Taken in one thread and let go in another.
+    return FileLock(path / "lock", thread_local=False, mode=0o600)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
