@@ -1,0 +1,306 @@
+"""A run: camera to accumulator to streamer, from opening to the report.
+
+`Acquisition.run` blocks until the run is over and is meant for a thread of its own, so that whoever started
+it can show progress and take signals. It ends by `Acquisition.stop`, by its duration or number of frames, or
+by a fault of the camera; whichever it is, the chunk begun is pushed, the uploads are drained and the stream
+is finalized.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rheed_acquire.accumulator import ChunkAccumulator
+from rheed_acquire.cadence import decide_chunk_size, decide_fps
+from rheed_acquire.camera import Camera, CameraError, CameraInfo, CaptureRequest
+from rheed_acquire.capture import Capture
+from rheed_acquire.judgement import judge
+from rheed_acquire.pixels import frame_layout, make_converter
+from rheed_acquire.pushed_frames import ChunkFacts, PushedFrames
+from rheed_acquire.report import Journal, RunInfo, RunReport
+from rheed_acquire.ring import Chunk, ChunkRing
+from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
+from rheed_acquire.timing import CaptureClock, process_clock
+
+if TYPE_CHECKING:
+    from rheed_acquire.settings.run_settings import RunSettings
+
+logger = logging.getLogger(__name__)
+
+
+class _Interruption:
+    """Stands between the chunks of one connection to the camera and those of the next."""
+
+
+_INTERRUPTION = _Interruption()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A run at one instant, for whoever shows it."""
+
+    phase: str
+    info: RunInfo | None = None
+    elapsed_s: float = 0.0
+    frames_received: int = 0
+    frames_overrun: int = 0
+    frames_missing: int = 0
+    gap_count: int = 0
+    delivery: DeliveryStatus = field(default_factory=DeliveryStatus)
+
+
+class Acquisition:
+    """One run.
+
+    Parameters
+    ----------
+    settings
+        What the user asked for.
+    open_camera
+        Opens the camera that was chosen.
+    open_streamer
+        Opens the streamer; called once the camera is open, so that a missing camera leaves no stream.
+    notify
+        Calls an observer hook: its name, and its arguments by name.
+    locate_output
+        Tells where the recording of a data_id lies, if on this computer.
+    """
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        open_camera: Callable[[CaptureRequest], Camera],
+        open_streamer: Callable[[], Streamer],
+        notify: Callable[..., None] = lambda hook, **arguments: None,  # noqa: ARG005
+        locate_output: Callable[[str], Path | None] = lambda data_id: None,  # noqa: ARG005
+    ) -> None:
+        self._settings = settings
+        self._open_camera, self._open_streamer = open_camera, open_streamer
+        self._notify, self._locate_output = notify, locate_output
+        self._stop = threading.Event()
+        self._chunks: queue.SimpleQueue[Chunk | _Interruption | None] = queue.SimpleQueue()
+        self._phase = "opening the camera"
+        self._streamer: Streamer | None = None
+        self._info: RunInfo | None = None
+        self._capture: Capture | None = None
+        self._begun_s: float | None = None
+        self._pushed = PushedFrames(0)
+        self._journal = Journal()
+        self._finalized = False
+
+    def stop(self) -> None:
+        """End the run cleanly; may be called at any time, from any thread and more than once."""
+        self._stop.set()
+
+    def abandon(self) -> None:
+        """Wait no longer for uploads: the run ends with what has been delivered."""
+        self._stop.set()
+        if self._streamer is not None:
+            self._streamer.close()
+
+    def progress(self) -> Progress:
+        """How far the run has come; may be called from any thread."""
+        capture, info, streamer = self._capture, self._info, self._streamer
+        if capture is None or info is None or streamer is None:
+            return Progress(self._phase)
+        delivery = self._status(streamer, info)
+        return Progress(
+            phase=self._phase,
+            info=info,
+            elapsed_s=0.0 if self._begun_s is None else time.monotonic() - self._begun_s,
+            frames_received=capture.received,
+            frames_overrun=capture.overrun,
+            frames_missing=capture.frames_missing,
+            gap_count=capture.gap_count,
+            delivery=delivery,
+        )
+
+    def run(self) -> RunReport:
+        """Make the run.
+
+        Raises
+        ------
+        RheedAcquireError
+            It could not begin. No stream is left open.
+        """
+        settings = self._settings
+        request = CaptureRequest(settings.fps, settings.rotations_per_min)
+        camera = self._open_camera(request)
+        try:
+            return self._run_with(camera, lambda: self._open_camera(request))
+        finally:
+            if self._capture is None:
+                camera.close()
+            else:  # it may have opened the camera anew, and it does not wait for one that hangs
+                self._capture.close()
+
+    def _run_with(self, camera: Camera, reopen: Callable[[], Camera]) -> RunReport:
+        settings, info = self._settings, camera.info
+        for setting in info.settings:
+            if setting.differs:
+                self._journal.warn(f"{setting.name} is {setting.actual}, not {setting.asked} as asked for")
+        fps = decide_fps(info, settings.fps, settings.fps_tolerance)
+        chunk_size = decide_chunk_size(fps, settings.chunk_size, settings.chunk_seconds)
+        layout, _ = frame_layout(info.pixel_format, info.height, info.width)
+        convert = make_converter(info.pixel_format, info.height, info.width, settings.bit_shift)
+        self._phase = "opening the stream"
+        streamer = self._streamer = self._open_streamer()
+        data_id: str | None = None
+        try:
+            data_id = streamer.initialize(
+                fps=fps,
+                rotations_per_min=settings.rotations_per_min,
+                chunk_size=chunk_size,
+                stream_name=settings.stream_name,
+                physical_sample=settings.physical_sample,
+                project_id=settings.project_id,
+                tags=list(settings.tags) or None,
+                azimuth=settings.azimuth,
+            )
+            self._info = RunInfo(
+                data_id=data_id,
+                camera=info,
+                fps=fps,
+                rotations_per_min=settings.rotations_per_min,
+                chunk_size=chunk_size,
+                started_utc=datetime.now(UTC),
+                output=self._locate_output(data_id),
+            )
+            ring = self._open_ring(streamer, data_id, chunk_size, info)
+
+            def make_accumulator(info: CameraInfo, before: list[ChunkAccumulator]) -> ChunkAccumulator:
+                taken = sum(accumulator.accumulated for accumulator in before)
+                return ChunkAccumulator(
+                    ring,
+                    convert,
+                    layout,
+                    fps,
+                    self._chunks.put,
+                    self._unusable_frame,
+                    gap_tolerance_s=settings.gap_tolerance,
+                    frame_id_cycle=info.frame_id_cycle,
+                    frame_limit=None if settings.frames is None else settings.frames - taken,
+                    first_chunk_index=sum(accumulator.chunks for accumulator in before),
+                    first_frame=sum(accumulator.received for accumulator in before),
+                )
+
+            self._capture = Capture(
+                settings,
+                camera,
+                reopen,
+                make_accumulator,
+                self._journal,
+                lambda: self._chunks.put(_INTERRUPTION),
+            )
+            return self._stream(streamer, self._capture, self._info)
+        except BaseException:
+            if data_id is not None and not self._finalized:
+                self._finalize(streamer, data_id)
+            raise
+        finally:
+            streamer.close()
+
+    def _open_ring(self, streamer: Streamer, data_id: str, chunk_size: int, info: CameraInfo) -> ChunkRing:
+        """Make the ring where the streamer wants it, else in plain memory."""
+        count = self._settings.ring_chunks
+        ring = streamer.open_ring(data_id, count, info.height, info.width)
+        return ring or ChunkRing(count, chunk_size, info.height, info.width)
+
+    def _stream(self, streamer: Streamer, capture: Capture, info: RunInfo) -> RunReport:
+        """From the first frame to the report, once the stream exists: it is finalized on every way out."""
+        self._notify("rheed_run_started", run=info)
+        self._pushed = PushedFrames(round((1 / info.fps + self._settings.gap_tolerance) * 1e9))
+        pusher = threading.Thread(target=self._push_chunks, args=(streamer, info), name="pusher", daemon=True)
+        pusher.start()
+        try:
+            self._phase = "capturing"
+            self._begun_s = time.monotonic()
+            capture.run(self._stop, lambda: self._status(streamer, info).stop_reason)
+            self._phase = "closing the camera"
+            capture.close()
+        finally:
+            self._chunks.put(None)
+            self._phase = "uploading"
+            pusher.join()
+            status = self._status(streamer, info)
+            delivery = self._finalize(streamer, info.data_id)
+        report = RunReport(
+            info=info,
+            ended_utc=datetime.now(UTC),
+            frames_received=capture.received,
+            frames_pushed=self._pushed.frames,
+            frames_dropped_by_camera=capture.frames_missing,
+            frames_overrun=capture.overrun,
+            frames_rejected=capture.rejected,
+            chunks_pushed=self._pushed.chunks,
+            chunks_uploaded=int(delivery.get("chunks_uploaded", status.chunks_uploaded)),
+            chunks_not_uploaded=int(delivery.get("chunks_not_uploaded", status.chunks_queued)),
+            bytes_uploaded=int(delivery.get("bytes_uploaded", status.bytes_uploaded)),
+            fps_measured=self._pushed.fps_measured,
+            gaps=tuple(self._pushed.gaps),
+            gap_count=capture.gap_count,
+            camera_statistics=capture.statistics,
+            delivery=delivery,
+            events=self._journal.events,
+            problems=self._journal.problems,
+            warnings=self._journal.warnings,
+            pauses=tuple(self._pushed.pauses),
+        )
+        if not capture.has_ids:
+            report.frames_dropped_by_camera = capture.statistics.get("frames_lost", 0)
+        judge(report, self._settings, self._journal)
+        self._phase = "finished"
+        self._notify("rheed_run_finished", run=info, report=report)
+        return report
+
+    def _push_chunks(self, streamer: Streamer, info: RunInfo) -> None:
+        camera = info.camera
+        clock = CaptureClock(process_clock(), wraps_ns=camera.timestamp_wraps_ns, ptp=camera.ptp_synchronized)
+        while (chunk := self._chunks.get()) is not None:
+            if isinstance(chunk, _Interruption):
+                clock.restarted()
+                self._pushed.interrupt()
+                continue
+            try:
+                start_ms = clock.capture_start_ms_utc(chunk)
+                chunk.date(start_ms, "reference" if clock.source == "ptp" else "host")
+                self._notify("rheed_chunk_completed", run=info, chunk=chunk)
+                facts = ChunkFacts.of(chunk)
+                streamer.push_chunk(info.data_id, chunk)
+            except Exception as error:
+                logger.debug("push of chunk %d failed", chunk.index, exc_info=True)
+                self._journal.problem(f"chunk {chunk.index} with {len(chunk)} frames was not taken: {error}")
+                chunk.release()
+            else:
+                self._pushed.add(facts)
+
+    @staticmethod
+    def _status(streamer: Streamer, info: RunInfo) -> DeliveryStatus:
+        try:
+            return streamer.status(info.data_id)
+        except Exception:
+            # A streamer that cannot tell, or has let go of the stream: figures are no reason to end a run.
+            logger.debug("no status", exc_info=True)
+            return DeliveryStatus()
+
+    def _finalize(self, streamer: Streamer, data_id: str) -> dict[str, Any]:
+        self._finalized = True
+        try:
+            return streamer.finalize(data_id, self._settings.drain_timeout)
+        except Exception as error:
+            logger.debug("finalize failed", exc_info=True)
+            self._journal.problem(f"the stream could not be finalized: {error}")
+            return {}
+
+    def _unusable_frame(self, error: CameraError) -> None:
+        """End the run: no frame after this one could be used either."""
+        self._journal.problem(str(error))
+        self._stop.set()

@@ -1,0 +1,198 @@
+"""What a run is, and what became of it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rheed_acquire.camera import CameraInfo
+    from rheed_acquire.ring import Gap
+
+logger = logging.getLogger(__name__)
+
+DELIVERED, FAILED, FRAMES_LOST = 0, 1, 3
+"""Exit codes of a run; 2 is for wrong settings, 130 for an interrupted drain."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """A run as it begins: the stream, and the camera that feeds it.
+
+    Attributes
+    ----------
+    fps
+        That the stream declares.
+    chunk_size
+        Frames per full chunk.
+    started_utc
+        When the stream was opened.
+    output
+        Folder of the recording where the local server keeps one, else None.
+    """
+
+    data_id: str
+    camera: CameraInfo
+    fps: float
+    rotations_per_min: float
+    chunk_size: int
+    started_utc: datetime
+    output: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a reader of the report will want to know, and when it happened."""
+
+    time_utc: datetime
+    text: str
+
+
+@dataclass(slots=True)
+class Journal:
+    """What happens in a run, noted when it does."""
+
+    events: list[Event] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def event(self, text: str) -> None:
+        """Note something that is neither good nor bad in itself."""
+        logger.info(text)
+        self.events.append(Event(datetime.now(UTC), text))
+
+    def problem(self, text: str) -> None:
+        """Note why the run is not flawless; the summary shows it to the user."""
+        self.problems.append(text)
+        self.event(text)
+
+    def warn(self, text: str) -> None:
+        """Note what is worth a look, with nothing lost by it."""
+        self.warnings.append(text)
+        self.event(text)
+
+
+@dataclass(slots=True)
+class RunReport:
+    """A run as it ended. Each frame is counted once: received = pushed + overrun + rejected.
+
+    Attributes
+    ----------
+    frames_received
+        Callbacks of the camera.
+    frames_pushed
+        Of them, those that the streamer took.
+    frames_dropped_by_camera
+        Those that never reached the callback, by the jumps in the camera's frame ids or, where it has
+        none, by its driver's own count.
+    frames_overrun
+        Received while the ring was full.
+    frames_rejected
+        Received but unusable.
+    fps_measured
+        Frames received per second by the camera's clock (else this computer's); None below two frames.
+    gaps
+        The first of them, one by one (see `rheed_acquire.pushed_frames`); ``gap_count`` counts all.
+    pauses
+        Seconds, each longer than a frame's period and the gap tolerance, in which no frame was taken by the
+        camera's clock though its frame ids do not say that any is missing.
+    problems
+        One line for each reason why the run is not flawless.
+    warnings
+        What is worth a look, with nothing lost by it.
+    """
+
+    info: RunInfo
+    ended_utc: datetime
+    frames_received: int = 0
+    frames_pushed: int = 0
+    frames_dropped_by_camera: int = 0
+    frames_overrun: int = 0
+    frames_rejected: int = 0
+    chunks_pushed: int = 0
+    chunks_uploaded: int = 0
+    chunks_not_uploaded: int = 0
+    bytes_uploaded: int = 0
+    fps_measured: float | None = None
+    gaps: tuple[Gap, ...] = ()
+    gap_count: int = 0
+    camera_statistics: dict[str, int] = field(default_factory=dict)
+    delivery: dict[str, Any] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    pauses: tuple[float, ...] = ()
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every frame received is accounted for."""
+        return self.frames_received == self.frames_pushed + self.frames_overrun + self.frames_rejected
+
+    @property
+    def exit_code(self) -> int:
+        """`DELIVERED` where every frame arrived, `FAILED` where none did, else `FRAMES_LOST`."""
+        if not self.problems:
+            return DELIVERED
+        return FAILED if not self.frames_pushed or not self.adds_up else FRAMES_LOST
+
+    @property
+    def shortfall(self) -> float | None:
+        """By which fraction the measured rate stays below the declared one; None where that is not known."""
+        if self.fps_measured is None or self.frames_received < max(100.0, self.info.fps):
+            return None
+        return 1.0 - self.fps_measured / self.info.fps
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as plain JSON values, the figures first."""
+        info = self.info
+        return {
+            "data_id": info.data_id,
+            "camera": info.camera.device.backend,
+            "frames_received": self.frames_received,
+            "frames_pushed": self.frames_pushed,
+            "frames_dropped_by_camera": self.frames_dropped_by_camera,
+            "frames_overrun": self.frames_overrun,
+            "frames_rejected": self.frames_rejected,
+            "chunks_pushed": self.chunks_pushed,
+            "chunks_uploaded": self.chunks_uploaded,
+            "chunks_not_uploaded": self.chunks_not_uploaded,
+            "bytes_uploaded": self.bytes_uploaded,
+            "fps": info.fps,
+            "fps_measured": None if self.fps_measured is None else round(self.fps_measured, 4),
+            "rotations_per_min": info.rotations_per_min,
+            "chunk_size": info.chunk_size,
+            "started_utc": _utc(info.started_utc),
+            "ended_utc": _utc(self.ended_utc),
+            "output": None if info.output is None else str(info.output),
+            "exit_code": self.exit_code,
+            "problems": self.problems,
+            "warnings": self.warnings,
+            "pauses_s": [round(pause, 4) for pause in self.pauses],
+            "gap_count": self.gap_count,
+            "gaps": [asdict(gap) for gap in self.gaps],
+            "events": [{"time_utc": _utc(event.time_utc), "text": event.text} for event in self.events],
+            "camera_device": {
+                "model": info.camera.device.model,
+                "vendor": info.camera.device.vendor,
+                "serial": info.camera.device.serial,
+                "user_id": info.camera.device.user_id,
+                "address": info.camera.device.address,
+                "firmware": info.camera.firmware,
+                "width": info.camera.width,
+                "height": info.camera.height,
+                "pixel_format": info.camera.pixel_format,
+                "settings": [
+                    {"name": setting.name, "asked": str(setting.asked), "actual": str(setting.actual)}
+                    for setting in info.camera.settings
+                ],
+                "statistics": self.camera_statistics,
+            },
+            "delivery": self.delivery,
+        }
+
+
+def _utc(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

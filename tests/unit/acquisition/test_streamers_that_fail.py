@@ -1,0 +1,228 @@
+"""What a streamer may do to a session: no way out leaves its stream open, every frame is accounted for."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rheed_acquire.errors import StreamerError
+from rheed_acquire.report import FAILED, FRAMES_LOST
+from rheed_acquire.ring import Chunk
+from rheed_acquire.streaming.streamer import DeliveryStatus
+
+if TYPE_CHECKING:
+    from tests.unit.acquisition.conftest import Entry, Stage
+
+
+def failing(error: Exception) -> Any:
+    """Something to tell a streamer to do."""
+
+    def fail(*arguments: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_a_streamer_that_cannot_open_or_begin_lets_its_error_pass_and_the_camera_go(stage: Stage) -> None:
+    camera = stage.camera(range(9))
+    with pytest.raises(StreamerError, match="the key is wrong"):
+        stage.session(camera, StreamerError("the key is wrong")).run()
+    assert camera.closed == 1
+
+    camera = stage.camera(range(9))
+    streamer = stage.streamer(initialize=failing(StreamerError("the server says no")))
+    with pytest.raises(StreamerError, match="the server says no"):
+        stage.session(camera, streamer).run()
+    assert (camera.closed, streamer.calls) == (1, ["close"])
+
+
+def test_a_ring_that_finds_no_room_ends_the_stream_that_was_begun(stage: Stage) -> None:
+    camera = stage.camera(range(9))
+    streamer = stage.streamer(open_ring=failing(StreamerError("the disk is full")))
+    with pytest.raises(StreamerError, match="the disk is full"):
+        stage.session(camera, streamer).run()
+    stage.assert_ended_once(streamer, camera)
+
+
+def test_a_recording_that_cannot_be_located_leaves_no_stream_open(stage: Stage) -> None:
+    def locate(data_id: str) -> Path:
+        raise StreamerError("no such folder")
+
+    camera, streamer = stage.camera(range(8)), stage.streamer()
+    with contextlib.suppress(StreamerError):
+        stage.session(camera, streamer, locate_output=locate, frames=8).run()
+    stage.assert_ended_once(streamer, camera)
+
+
+def test_a_chunk_that_is_not_taken_makes_the_run_fail_and_the_others_arrive(stage: Stage) -> None:
+    def refuse_second(chunk: Chunk) -> None:
+        if chunk.index == 1:
+            raise RuntimeError("disk full")
+
+    camera, streamer = stage.camera(range(24)), stage.streamer(push=refuse_second)
+    report = stage.session(camera, streamer, frames=24, ring_chunks=4).run()
+    assert streamer.frames == [*range(8), *range(16, 24)]
+    assert (report.frames_received, report.frames_pushed, report.chunks_pushed) == (24, 16, 2)
+    assert not report.adds_up
+    assert "chunk 1 with 8 frames was not taken: disk full" in report.problems
+    assert any("24 frames received, but 16 pushed" in problem for problem in report.problems)
+    assert report.exit_code == FAILED
+    stage.assert_ended_once(streamer, camera)
+
+
+def test_the_memory_of_chunks_that_are_not_taken_is_used_again(stage: Stage) -> None:
+    refused = threading.Semaphore(0)
+
+    def refuse(chunk: Chunk) -> None:
+        refused.release()
+        raise RuntimeError("disk full")
+
+    script: list[Entry] = []
+    for chunk in range(6):
+        script += range(8 * chunk, 8 * chunk + 8)
+        # At most one chunk is being refused while the next is filled.
+        script.append(lambda: refused.acquire(timeout=60))
+    report = stage.session(stage.camera(script), stage.streamer(push=refuse), frames=48, ring_chunks=3).run()
+    assert (report.frames_received, report.frames_pushed, report.frames_overrun) == (48, 0, 0)
+    assert report.exit_code == FAILED
+
+
+def test_a_slow_streamer_costs_the_newest_frames_counts_them_and_the_run_goes_on(stage: Stage) -> None:
+    let_go, caught_up = threading.Event(), threading.Event()
+
+    def note(chunk: Chunk) -> None:
+        if chunk.index == 1:
+            caught_up.set()
+
+    camera = stage.camera([*range(21), let_go.set, lambda: stage.wait_for(caught_up), *range(21, 30)])
+    streamer = stage.streamer(push=lambda chunk: stage.wait_for(let_go), pushed=note)
+    session = stage.session(camera, streamer).start()
+    stage.wait_for(camera.played)
+    session.acquisition.stop()
+    report = session.result()
+    assert streamer.frames == [*range(16), *range(21, 30)]
+    assert (report.frames_received, report.frames_pushed, report.frames_overrun) == (30, 25, 5)
+    assert (report.frames_dropped_by_camera, report.pauses) == (0, ())
+    assert report.fps_measured == pytest.approx(4.0)
+    assert report.adds_up
+    assert report.exit_code == FRAMES_LOST
+    assert len(report.problems) == 1
+    assert "5 frames came while all 2 chunk buffers" in report.problems[0]
+    stage.assert_ended_once(streamer, camera)
+
+
+def test_frames_dropped_after_the_last_chunk_do_not_raise_the_measured_rate(stage: Stage) -> None:
+    let_go = threading.Event()
+    streamer = stage.streamer(push=lambda chunk: stage.wait_for(let_go))
+    camera = stage.camera([*range(56), let_go.set])
+    session = stage.session(camera, streamer).start()
+    stage.wait_for(camera.played)
+    session.acquisition.stop()
+    report = session.result()
+    assert (report.frames_pushed, report.frames_overrun) == (16, 40)
+    assert report.fps_measured == pytest.approx(4.0)
+
+
+def test_frames_that_we_dropped_ourselves_are_no_pause_of_a_camera_without_ids(stage: Stage) -> None:
+    let_go, caught_up = threading.Event(), threading.Event()
+
+    def note(chunk: Chunk) -> None:
+        if chunk.index == 1:
+            caught_up.set()
+
+    frames = [stage.frame_of(number) for number in range(30)]
+    for frame in frames:
+        frame.id = None
+    camera = stage.camera([*frames[:21], let_go.set, lambda: stage.wait_for(caught_up), *frames[21:]])
+    streamer = stage.streamer(push=lambda chunk: stage.wait_for(let_go), pushed=note)
+    session = stage.session(camera, streamer).start()
+    stage.wait_for(camera.played)
+    session.acquisition.stop()
+    report = session.result()
+    assert (report.frames_overrun, report.pauses) == (5, ())
+
+
+def test_a_streamer_that_wants_no_more_ends_the_run_with_its_reason(stage: Stage) -> None:
+    full = DeliveryStatus(stop_reason="the disk is full")
+    camera = stage.camera(range(11))
+    streamer = stage.streamer(status=lambda: full if camera.played.is_set() else None)
+    report = stage.session(camera, streamer).run()
+    assert streamer.frames == list(range(11))
+    assert any("the disk is full" in problem for problem in report.problems)
+    assert report.adds_up
+    assert report.exit_code == FRAMES_LOST
+    stage.assert_ended_once(streamer, camera)
+
+
+def test_chunks_that_were_taken_and_never_arrived_are_a_loss_with_its_reason(stage: Stage) -> None:
+    told = {"chunks_uploaded": 1, "chunks_not_uploaded": 1, "closed": False, "lost": [(1, "HTTP 403")]}
+    report = stage.session(stage.camera(range(16)), stage.streamer(finalize=lambda: told), frames=16).run()
+    assert (report.chunks_uploaded, report.chunks_not_uploaded) == (1, 1)
+    assert len(report.problems) == 2
+    assert "1 chunks were not uploaded: HTTP 403" in report.problems
+    assert any("did not confirm the end of the stream" in problem for problem in report.problems)
+    assert report.exit_code == FRAMES_LOST
+
+
+def test_a_stream_that_cannot_be_finalized_is_a_problem_and_the_report_comes_all_the_same(
+    stage: Stage,
+) -> None:
+    camera = stage.camera(range(8))
+    streamer = stage.streamer(finalize=failing(StreamerError("the server is gone")))
+    report = stage.session(camera, streamer, frames=8).run()
+    assert report.problems == ["the stream could not be finalized: the server is gone"]
+    assert (report.frames_pushed, report.exit_code) == (8, FRAMES_LOST)
+    stage.assert_ended_once(streamer, camera)
+
+
+def test_a_streamer_that_cannot_tell_its_status_is_finalized_all_the_same(stage: Stage) -> None:
+    camera, streamer = stage.camera(range(8)), stage.streamer(status=failing(RuntimeError("closed")))
+    with contextlib.suppress(RuntimeError):
+        stage.session(camera, streamer, frames=8).run()
+    stage.assert_ended_once(streamer, camera)
+
+
+def test_abandon_ends_a_finalize_that_hangs(stage: Stage) -> None:
+    draining = threading.Event()
+
+    def hang() -> dict[str, Any]:
+        draining.set()
+        stage.wait_for(streamer.closing)
+        return {"chunks_uploaded": 0, "chunks_not_uploaded": 1, "closed": False, "lost": []}
+
+    camera, streamer = stage.camera(range(8)), stage.streamer(finalize=hang)
+    session = stage.session(camera, streamer, frames=8).start()
+    stage.wait_for(draining)
+    assert session.acquisition.progress().phase == "uploading"
+    session.acquisition.abandon()
+    report = session.result()
+    assert (report.chunks_not_uploaded, report.exit_code) == (1, FRAMES_LOST)
+    stage.assert_ended_once(streamer, camera)
+
+
+def test_abandon_ends_a_push_that_hangs_and_a_report_comes_of_a_streamer_that_forgot_its_streams(
+    stage: Stage,
+) -> None:
+    """`RHEEDStreamer` forgets: after its `close`, `status` and `finalize` know no stream."""
+    pushing = threading.Event()
+
+    def hang(chunk: Chunk) -> None:
+        pushing.set()
+        stage.wait_for(streamer.closing)
+        raise RuntimeError("the streamer was closed")
+
+    def forget() -> None:
+        if streamer.closing.is_set():
+            raise ValueError("no such stream")
+
+    camera, streamer = stage.camera(range(8)), stage.streamer(push=hang, status=forget, finalize=forget)
+    session = stage.session(camera, streamer).start()
+    stage.wait_for(pushing)
+    session.acquisition.abandon()
+    report = session.result()
+    assert (report.frames_received, report.frames_pushed) == (8, 0)
+    assert report.exit_code == FAILED

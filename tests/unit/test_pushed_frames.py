@@ -1,0 +1,148 @@
+"""What a session remembers of its frames, against the whole run seen at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rheed_acquire.pushed_frames import LISTED, ChunkFacts, PushedFrames
+from rheed_acquire.ring import NO_ID, NO_TIMESTAMP, Chunk, Gap
+
+SECOND = 1_000_000_000
+PERIOD = SECOND // 100
+PAUSE = PERIOD + SECOND // 10
+
+
+def chunk_from(
+    ids: list[int], timestamps: list[int], host: list[int], gaps: tuple[Gap, ...] = (), index: int = 0
+) -> Chunk:
+    return Chunk(
+        index,
+        np.zeros((len(ids), 1, 1), np.uint8),
+        np.array(ids, np.int64),
+        np.array(timestamps, np.int64),
+        np.array(host, np.int64),
+        gaps,
+    )
+
+
+@dataclass(frozen=True)
+class Frames:
+    ids: list[int]
+    stamps: list[int]
+    cuts: list[int]
+    has_ids: bool
+    has_clock: bool
+
+    @property
+    def edges(self) -> list[int]:
+        return sorted({0, *(cut for cut in self.cuts if cut < len(self.ids)), len(self.ids)})
+
+    def pushed(self) -> PushedFrames:
+        pushed = PushedFrames(PAUSE)
+        for first, last in pairwise(self.edges):
+            ids = self.ids[first:last] if self.has_ids else [NO_ID] * (last - first)
+            stamps = self.stamps[first:last]
+            clock = stamps if self.has_clock else [NO_TIMESTAMP] * len(stamps)
+            pushed.add(ChunkFacts.of(chunk_from(ids, clock, stamps)))
+        return pushed
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> Frames:
+    count = draw(st.integers(1, 60))
+    lost = draw(st.lists(st.sampled_from([0, 0, 0, 1, 40]), min_size=count - 1, max_size=count - 1))
+    waited = draw(
+        st.lists(
+            st.sampled_from([0, 0, 0, PAUSE - PERIOD, PAUSE - PERIOD + 1, 3 * SECOND]),
+            min_size=count - 1,
+            max_size=count - 1,
+        )
+    )
+    ids, stamps = [draw(st.integers(0, 10**9))], [draw(st.integers(0, 10**15))]
+    for missing, wait in zip(lost, waited, strict=True):
+        ids.append(ids[-1] + 1 + missing)
+        stamps.append(stamps[-1] + PERIOD * (1 + missing) + wait)
+    cuts = draw(st.lists(st.integers(1, 60), max_size=6))
+    return Frames(ids, stamps, cuts, draw(st.booleans()), draw(st.booleans()))
+
+
+@settings(deadline=None)
+@given(frames())
+def test_a_pause_is_a_long_step_of_the_cameras_clock_that_no_jump_of_its_ids_explains(run: Frames) -> None:
+    expected = [
+        (after - before) / 1e9
+        for (before, after), (a, b) in zip(pairwise(run.stamps), pairwise(run.ids), strict=True)
+        if after - before > PAUSE and (b == a + 1 or not run.has_ids)
+    ]
+    assert run.pushed().pauses == (pytest.approx(expected) if run.has_clock else [])
+
+
+@settings(deadline=None)
+@given(frames())
+def test_the_measured_rate_is_that_within_the_chunks(run: Frames) -> None:
+    pushed = run.pushed()
+    assert pushed.frames == len(run.ids)
+    edges = run.edges
+    inside = [
+        after - before
+        for number, (before, after) in enumerate(pairwise(run.stamps), 1)
+        if number not in edges
+    ]
+    assert pushed.chunks == len(edges) - 1
+    if inside:
+        assert pushed.fps_measured == pytest.approx(len(inside) * 1e9 / sum(inside))
+    else:
+        assert pushed.fps_measured is None
+
+
+def test_nothing_pushed_has_no_rate() -> None:
+    assert PushedFrames(PAUSE).fps_measured is None
+
+
+@pytest.mark.parametrize("has_ids", [False, True])
+def test_frames_that_we_dropped_between_two_chunks_are_no_pause_of_the_camera(has_ids: bool) -> None:
+    pushed = PushedFrames(PAUSE)
+    for first in (0, 500):
+        ids = list(range(first, first + 50))
+        chunk = chunk_from(ids if has_ids else [NO_ID] * 50, [n * PERIOD for n in ids], ids)
+        chunk.after_overrun = first > 0
+        pushed.add(ChunkFacts.of(chunk))
+    assert pushed.fps_measured == pytest.approx(100)
+    assert pushed.pauses == []
+
+
+@pytest.mark.parametrize("restarted_at", [0, 17, 5 * SECOND])
+def test_a_camera_clock_that_begins_anew_spoils_neither_the_rate_nor_the_pauses(restarted_at: int) -> None:
+    pushed = PushedFrames(PAUSE)
+    for begin in (9 * SECOND, restarted_at):
+        stamps = [begin + n * PERIOD for n in range(50)]
+        pushed.add(ChunkFacts.of(chunk_from([NO_ID] * 50, stamps, stamps)))
+    assert pushed.fps_measured == pytest.approx(100)
+    assert pushed.pauses == []
+
+
+def test_facts_outlive_the_chunk_that_they_were_read_off() -> None:
+    chunk = chunk_from([3, 4], [50, 60], [7, 8], (Gap(0, 2, 1),))
+    facts = ChunkFacts.of(chunk)
+    for array in (chunk.frame_ids, chunk.timestamps_ns, chunk.host_ns):
+        array[...] = 0
+    chunk.release()
+    assert (facts.ids.tolist(), facts.stamps_ns.tolist(), facts.gaps) == ([3, 4], [50, 60], (Gap(0, 2, 1),))
+
+
+def test_what_is_listed_one_by_one_has_a_bound_and_what_came_first_stays() -> None:
+    pushed = PushedFrames(PAUSE)
+    for number in range(LISTED // 2):
+        start = number * 10 * SECOND
+        stamps = [start, start + SECOND, start + 2 * SECOND]
+        gaps = tuple(Gap(3 * number + n, 0, 1) for n in range(3))
+        pushed.add(ChunkFacts.of(chunk_from([NO_ID] * 3, stamps, stamps, gaps, number)))
+    assert len(pushed.gaps) == len(pushed.pauses) == LISTED
+    assert [gap.before_frame for gap in pushed.gaps] == list(range(LISTED))
+    assert pushed.chunks == LISTED // 2
