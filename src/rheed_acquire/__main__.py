@@ -1,0 +1,7 @@
+"""``python -m rheed_acquire``, the same as ``rheed-acquire``."""
+
+from __future__ import annotations
+
+from rheed_acquire.cli import main
+
+raise SystemExit(main())

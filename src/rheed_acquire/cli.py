@@ -1,0 +1,83 @@
+"""The ``rheed-acquire`` command: which subcommand, which exit code.
+
+Exit codes: 0 every received frame is delivered and there were no gaps; 1 the run failed; 2 wrong usage or
+settings; 3 it ran but frames were lost (the report says where); 130 interrupted twice.
+
+Nothing heavy is imported here: each subcommand brings what it needs when it is called.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from rheed_acquire.errors import RheedAcquireError, SettingsError
+
+COMMANDS = {
+    "plugins": "list the plugins, their cameras, and whether each can be used",
+    "cameras": "list the devices that can be opened now",
+    "config": "show the effective settings, each with its source",
+    "spool": "show what waits to be delivered",
+    "recover": "deliver what earlier runs left, or write it to disk",
+    "serve": "run the local server in the foreground",
+}
+
+EPILOG = """\
+Commands, in the place of the flags (each has --help):
+{commands}
+
+Exit codes:
+  0    every frame that the camera delivered has arrived, and none is missing
+  1    the run failed
+  2    a flag, variable or file is wrong
+  3    it ran, but frames were lost; the report says which
+  130  interrupted twice: uploads were left undone
+"""
+
+
+def epilog() -> str:
+    """The end of the help."""
+    return EPILOG.format(commands="\n".join(f"  {name:<9}{text}" for name, text in COMMANDS.items()))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    wants_json = "--json" in arguments
+    try:
+        exit_code = _dispatch(arguments)
+        # Here, where a reader that has gone away is expected, and not at Python's exit.
+        sys.stdout.flush()
+        return exit_code  # noqa: TRY300
+    except RheedAcquireError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        if wants_json:
+            import json
+
+            print(json.dumps({"error": str(error), "exit_code": error.exit_code}))
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone (| head); Python would complain once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    name = "run"
+    if arguments and not arguments[0].startswith("-"):
+        name = arguments.pop(0)
+        if name not in COMMANDS:
+            near = difflib.get_close_matches(name, COMMANDS, 1, 0.5)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+            raise SettingsError(
+                f"there is no command {name!r}; {hint} (a run has none: rheed-acquire --camera NAME)"
+            )
+    command = import_module(f"rheed_acquire.commands.{name}")
+    return int(command.main(arguments))

@@ -1,0 +1,54 @@
+"""The plugin host and the settings as every command begins with them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rheed_acquire.cli import epilog
+from rheed_acquire.errors import SettingsError
+from rheed_acquire.plugins import PluginHost
+from rheed_acquire.settings.flags import asks_for, format_help
+
+if TYPE_CHECKING:
+    from rheed_acquire.settings.sources import LoadedSettings
+
+
+def load_host(arguments: Sequence[str]) -> PluginHost:
+    """Load the plugins that are not disabled, and say on stderr which could not be loaded."""
+    from rheed_acquire.settings.sources import find_disabled_plugins
+
+    host = PluginHost(find_disabled_plugins(arguments, os.environ, Path.cwd()))
+    for record in host.failures:
+        print(
+            f"warning: plugin {record.name} ({record.provenance}) is left out: {record.failure}",
+            file=sys.stderr,
+        )
+    return host
+
+
+def load(arguments: Sequence[str]) -> tuple[PluginHost, LoadedSettings]:
+    """Load the plugins and the settings of a run."""
+    from rheed_acquire.settings.sources import load_settings
+
+    host = load_host(arguments)
+    return host, load_settings(arguments, host)
+
+
+def answered(arguments: Sequence[str], usage: str, description: str) -> bool:
+    """Print the help or the version where one is asked for; True where that was all."""
+    asked = asks_for(arguments)
+    if asked == "help":
+        try:
+            host = load_host(arguments)
+        except SettingsError:  # a disabled plugin that is none: a run would say so, help must not fail
+            host = PluginHost()
+        print(format_help(host, usage=usage, description=description, epilog=epilog()), end="")
+    elif asked == "version":
+        from importlib.metadata import version
+
+        print(f"rheed-acquire {version('rheed-acquire')}")
+    return asked is not None

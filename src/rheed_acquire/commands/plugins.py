@@ -1,0 +1,78 @@
+"""``rheed-acquire plugins``: what is installed, where it comes from, and whether it can be used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from rheed_acquire.commands.host import answered, load_host
+from rheed_acquire.commands.table import print_table
+from rheed_acquire.errors import SettingsError
+from rheed_acquire.plugins import PluginRecord, missing_requirement
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the table, or with ``--json`` a list."""
+    if answered(arguments, "plugins [--json] [FLAGS]", "List every plugin and whether it can be used."):
+        return 0
+    from rheed_acquire.settings.catalogue import Catalogue
+    from rheed_acquire.settings.flags import read_flags
+
+    host = load_host(arguments)
+    # Only the flags: a mistake in a file must not hide what may be its cause, a plugin that is not there.
+    flags = read_flags(arguments, Catalogue(host))
+    if flags.problems:
+        raise SettingsError("\n".join(flags.problems))
+    if "--json" in arguments:
+        print(json.dumps([_as_json(record) for record in host.plugins], indent=2))
+        return 0
+    table: list[tuple[str, ...]] = []
+    for record in host.plugins:
+        rows = _brings(record) or [("", "" if record.failure or record.disabled else "yes")]
+        state = "disabled" if record.disabled else f"no: {record.failure}" if record.failure else None
+        for number, (name, usable) in enumerate(rows):
+            first = number == 0
+            table.append(
+                (
+                    record.name if first else "",
+                    record.provenance if first else "",
+                    name,
+                    state if state and first else usable,
+                )
+            )
+    print_table(("plugin", "distribution", "brings", "usable"), table)
+    return 0
+
+
+def _brings(record: PluginRecord) -> list[tuple[str, str]]:
+    rows = []
+    for kind, backends in (("camera", record.cameras), ("streamer", record.streamers)):
+        for backend in backends:
+            missing = missing_requirement(backend)
+            rows.append(
+                (f"{kind} {backend.name}: {backend.description}", f"no: {missing}" if missing else "yes")
+            )
+    return rows
+
+
+def _as_json(record: PluginRecord) -> dict[str, object]:
+    def backends(kind: str) -> list[dict[str, object]]:
+        return [
+            {
+                "name": backend.name,
+                "description": backend.description,
+                "usable": missing_requirement(backend) is None,
+                "reason": missing_requirement(backend),
+            }
+            for backend in (record.cameras if kind == "camera" else record.streamers)
+        ]
+
+    return {
+        "plugin": record.name,
+        "distribution": record.distribution,
+        "version": record.version,
+        "disabled": record.disabled,
+        "failure": record.failure,
+        "cameras": backends("camera"),
+        "streamers": backends("streamer"),
+    }

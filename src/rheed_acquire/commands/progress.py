@@ -1,0 +1,208 @@
+"""What a run looks like while it goes: a few lines drawn over themselves, or plain ones."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+    from rheed_acquire.acquisition import Acquisition, Progress
+    from rheed_acquire.report import RunInfo
+
+PLAIN_INTERVAL_S = 5.0
+FRAME_WINDOW_S = 2.0
+UPLOAD_WINDOW_S = 10.0
+"""Longer than a chunk usually is, so that the rate does not jump with each upload."""
+
+
+class Display(Protocol):
+    """Shows a run as it goes."""
+
+    def update(self) -> None:
+        """Look at the run and show it, as often as that makes sense."""
+
+    def say(self, text: str) -> None:
+        """Show a line that stays."""
+
+
+class Rate:
+    """How fast a counter has grown over the last seconds."""
+
+    def __init__(self, window_s: float) -> None:
+        self._window_s = window_s
+        self._samples: deque[tuple[float, int]] = deque()
+
+    def update(self, count: int) -> float | None:
+        """Take a sample; the rate per second, or None while there is too little to tell it from."""
+        now = time.monotonic()
+        self._samples.append((now, count))
+        while now - self._samples[0][0] > self._window_s:
+            self._samples.popleft()
+        then, earlier = self._samples[0]
+        span = now - then
+        return (count - earlier) / span if span >= 0.5 else None
+
+
+class Figures:
+    """The same figures for both displays, in the same words."""
+
+    def __init__(self, acquisition: Acquisition) -> None:
+        self._acquisition = acquisition
+        self._frames, self._bytes = Rate(FRAME_WINDOW_S), Rate(UPLOAD_WINDOW_S)
+
+    def look(self) -> tuple[Progress, list[tuple[str, str, bool]]]:
+        """Return the run at this instant, and rows of name, text and whether it is alarming."""
+        progress = self._acquisition.progress()
+        info, delivery = progress.info, progress.delivery
+        if info is None:
+            return progress, []
+        frames_per_s = self._frames.update(progress.frames_received)
+        bytes_per_s = self._bytes.update(delivery.bytes_uploaded)
+        frames = f"{progress.frames_received}"
+        if progress.phase == "capturing" and frames_per_s is not None:
+            frames += f", {frames_per_s:.1f}/s of {info.fps:.6g}/s"
+        gaps = f"{progress.gap_count}"
+        if progress.frames_missing:
+            gaps += f", {progress.frames_missing} frames missing"
+        chunks = f"{delivery.chunks_uploaded} uploaded, {delivery.chunks_queued} queued"
+        if delivery.chunks_failed:
+            chunks += f", {delivery.chunks_failed} failed"
+        if bytes_per_s is not None:
+            chunks += f", {bytes_per_s / 1e6:.2f} MB/s"
+        rows = [
+            ("frames", frames, False),
+            ("gaps", gaps, bool(progress.gap_count)),
+            ("overrun", f"{progress.frames_overrun}", bool(progress.frames_overrun)),
+            ("chunks", chunks, bool(delivery.chunks_failed)),
+        ]
+        if delivery.last_error:
+            rows.append(("trouble", delivery.last_error, True))
+        return progress, rows
+
+
+class PlainDisplay:
+    """A line every few seconds, for logs and pipes."""
+
+    def __init__(self, acquisition: Acquisition) -> None:
+        self._figures = Figures(acquisition)
+        self._announced = False
+        self._next_s = time.monotonic() + PLAIN_INTERVAL_S
+
+    def update(self) -> None:
+        """See `Display.update`."""
+        progress, rows = self._figures.look()
+        if progress.info is not None and not self._announced:
+            self._announced = True
+            for line in announcement(progress.info):
+                self.say(line)
+        if time.monotonic() >= self._next_s:
+            self._next_s += PLAIN_INTERVAL_S
+            shown = "; ".join(f"{name} {text}" for name, text, _ in rows)
+            self.say(f"{headline(progress)}: {shown}" if shown else headline(progress))
+
+    def say(self, text: str) -> None:
+        """See `Display.say`."""
+        print(text, file=sys.stderr, flush=True)
+
+
+class LiveDisplay:
+    """A few lines that are drawn over themselves, below whatever else is written."""
+
+    def __init__(self, acquisition: Acquisition, live: Live) -> None:
+        self._figures = Figures(acquisition)
+        self._announced = False
+        self._live = live
+
+    def update(self) -> None:
+        """See `Display.update`."""
+        progress, rows = self._figures.look()
+        if progress.info is not None and not self._announced:
+            self._announced = True
+            for line in announcement(progress.info):
+                self.say(line)
+        self._live.update(_drawn(progress, rows), refresh=True)
+
+    def say(self, text: str) -> None:
+        """See `Display.say`."""
+        self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def announcement(info: RunInfo) -> tuple[str, str]:
+    """Say what goes where, once the stream exists: a line each."""
+    camera = info.camera
+    where = f" recorded in {shown_path(info.output)}" if info.output is not None else f" {info.data_id}"
+    pixels = f"{camera.width} x {camera.height} {camera.pixel_format}"
+    return f"camera {camera.device}, {pixels}, {info.fps:.6g} frames/s", f"stream{where}"
+
+
+def shown_path(path: Path) -> str:
+    """A path as one would type it here: relative where it lies below the working directory."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def headline(progress: Progress) -> str:
+    """What the run is doing, and since when it captures."""
+    if progress.info is None:
+        return progress.phase
+    minutes, seconds = divmod(int(progress.elapsed_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{progress.phase} {hours}:{minutes:02}:{seconds:02}"
+
+
+def _drawn(progress: Progress, rows: list[tuple[str, str, bool]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    phase, _, elapsed = headline(progress).rpartition(" ") if rows else (headline(progress), "", "")
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    # A line that is too long is cut, so that the height stays the same; the log has it in full.
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_row(Text(phase, style="bold"), elapsed)
+    for name, text, alarming in rows:
+        table.add_row(Text(name, style="dim"), Text(text, style="bold red" if alarming else ""))
+    return table
+
+
+@contextmanager
+def progress_display(acquisition: Acquisition) -> Iterator[Display]:
+    """Choose the display for where stderr goes."""
+    if not sys.stderr.isatty():
+        yield PlainDisplay(acquisition)
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True)
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield PlainDisplay(acquisition)
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as live, _log_above():
+        yield LiveDisplay(acquisition, live)
+
+
+@contextmanager
+def _log_above() -> Iterator[None]:
+    """Let the log's lines be drawn above the display, which stands in for ``sys.stderr`` meanwhile."""
+    handlers: list[logging.StreamHandler[Any]] = [
+        handler
+        for handler in (*logging.getLogger("rheed_acquire").handlers, *logging.getLogger().handlers)
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.__stderr__
+    ]
+    for handler in handlers:
+        handler.setStream(sys.stderr)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.setStream(sys.__stderr__)

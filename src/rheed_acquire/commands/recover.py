@@ -1,0 +1,145 @@
+"""``rheed-acquire recover``: deliver what earlier runs have left, or write it to disk as recordings."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from rheed_acquire.commands.host import answered, load
+from rheed_acquire.commands.run import spool_limits
+from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.report import DELIVERED, FRAMES_LOST
+from rheed_acquire.streaming.limits import SpoolLimits
+from rheed_acquire.streaming.spool import Spool, default_spool_folder
+from rheed_acquire.streaming.stream_folder import is_in_use, read_record
+from rheed_acquire.streaming.streamer import LOCAL_SERVER
+
+if TYPE_CHECKING:
+    from rheed_acquire.settings.run_settings import RunSettings
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Recover, and say for each stream what became of it."""
+    usage = "recover [--export DIR] [--json] [FLAGS]"
+    if answered(
+        arguments, usage, "Deliver what earlier runs left in the spool; --export DIR writes the rest."
+    ):
+        return 0
+    remaining, export = _take_export(list(arguments))
+    _, settings = load(remaining)
+    run = settings.run
+    root = run.spool_dir or default_spool_folder()
+    reports: list[dict[str, Any]] = []
+    complete = True
+    for server in sorted(waiting_servers(root)):
+        try:
+            reports += recover_server(server, root, run)
+        except RheedAcquireError as error:
+            complete = False
+            print(f"warning: {server}: {error}", file=sys.stderr)
+    exported = export_streams(root, export) if export is not None else []
+    complete = complete and all(
+        report.get("closed") and not report.get("lost") and not report.get("quarantined")
+        for report in reports
+    )
+    if run.json_report:
+        print(json.dumps({"streams": reports, "exported": [str(path) for path in exported]}, indent=2))
+    else:
+        _show(reports, exported, complete=complete)
+    return DELIVERED if complete else FRAMES_LOST
+
+
+def waiting_servers(root: Path) -> set[str]:
+    """The servers of the streams that no process is at work on."""
+    if not root.is_dir():
+        return set()
+    records = (read_record(path) for path in root.iterdir() if path.is_dir() and not is_in_use(path))
+    return {record.server for record in records if record is not None}
+
+
+def recover_server(server: str, root: Path, run: RunSettings) -> list[dict[str, Any]]:
+    """Deliver everything that waits for one server.
+
+    Raises
+    ------
+    RheedAcquireError
+        It cannot be reached, or there is no key for it.
+    """
+    if not server.startswith(LOCAL_SERVER):
+        if run.api_key is None:
+            raise SettingsError("needs an API key: set AS_API_KEY in the environment or in .env")
+        return _recover(run.api_key, server, server, root, run)
+    from rheed_acquire.server.process import LocalServer
+
+    with LocalServer(Path(server.removeprefix(LOCAL_SERVER))) as local:
+        return _recover(local.api_key, local.endpoint, server, root, run)
+
+
+def _recover(
+    key: SecretStr, endpoint: str, server: str, root: Path, run: RunSettings
+) -> list[dict[str, Any]]:
+    from rheed_acquire.streaming.rheed_streamer import RHEEDStreamer
+
+    # What is there already has to be encoded whatever the limits for new runs say.
+    limits = replace(spool_limits(run), keep_free_bytes=0, max_bytes=None)
+    with RHEEDStreamer(
+        key, endpoint, run.verbosity, spool_folder=root, spool_limits=limits, server=server
+    ) as streamer:
+        return streamer.recover(run.drain_timeout)
+
+
+def export_streams(root: Path, directory: Path) -> list[Path]:
+    """Write what is still in the spool as recordings; it stays there as well."""
+    from rheed_acquire.streaming.export import export_stream
+
+    spool = Spool(root, SpoolLimits())
+    try:
+        return [
+            export_stream(folder, directory)
+            for folder in spool.leftovers()
+            if folder.shards() or next(folder.chunks_left(), None) is not None
+        ]
+    except OSError as error:
+        raise SettingsError(f"cannot write to {directory} (--export): {error.strerror}") from None
+    finally:
+        spool.close()
+
+
+def _take_export(arguments: list[str]) -> tuple[list[str], Path | None]:
+    """Take ``--export DIR`` out of the command line: it is this command's alone."""
+    for position, argument in enumerate(arguments):
+        if argument == "--export":
+            if position + 1 == len(arguments):
+                raise SettingsError("--export: needs a value, DIR (command line)")
+            return arguments[:position] + arguments[position + 2 :], Path(arguments[position + 1])
+        if argument.startswith("--export="):
+            return arguments[:position] + arguments[position + 1 :], Path(argument.partition("=")[2])
+    return arguments, None
+
+
+def _show(reports: list[dict[str, Any]], exported: list[Path], *, complete: bool) -> None:
+    if not reports and complete:
+        print("nothing waits to be delivered")
+    for report in reports:
+        delivered = report.get("chunks_uploaded", 0)
+        left = report.get("chunks_not_uploaded", 0)
+        damaged = report.get("quarantined", 0)
+        verdict = "finished" if report.get("closed") and not left and not damaged else "NOT finished"
+        print(f"{verdict}: {report['stream_name']} ({report['data_id']})")
+        print(f"  {delivered} chunks delivered, {left} left")
+        for index, reason in report.get("lost", []):
+            print(f"  chunk {index}: {reason}")
+        if damaged:
+            print(f"  {damaged} chunks were damaged on disk; rheed-acquire spool tells where they are kept")
+        if report.get("refused"):
+            print(
+                "  the server takes no more of it; rheed-acquire recover --export DIR writes the rest to disk"
+            )
+    for path in exported:
+        print(f"exported: {path}")

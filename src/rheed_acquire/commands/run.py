@@ -1,0 +1,280 @@
+"""``rheed-acquire --camera NAME``: the main job."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from rheed_acquire.commands.host import answered, load
+from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.hookspecs import CameraBackend
+from rheed_acquire.plugins import PluginHost, missing_requirement
+from rheed_acquire.settings.run_settings import Sync
+from rheed_acquire.streaming.limits import SpoolLimits
+from rheed_acquire.streaming.streamer import LOCAL_SERVER, StreamerBackend, StreamerRequest
+
+if TYPE_CHECKING:
+    from rheed_acquire.acquisition import Acquisition, Progress
+    from rheed_acquire.report import RunReport
+    from rheed_acquire.server.process import LocalServer
+    from rheed_acquire.settings.run_settings import RunSettings
+    from rheed_acquire.settings.sources import LoadedSettings
+
+logger = logging.getLogger("rheed_acquire")
+
+INTERRUPTED = 130
+ABANDON_PATIENCE_S = 15.0
+"""How long an abandoned run may take to say good-bye to the server."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Capture, deliver, and report."""
+    description = "Stream a RHEED camera to Atomscale, or without an API key to a local server."
+    if answered(arguments, "--camera NAME [FLAGS]  |  COMMAND [FLAGS]", description):
+        return 0
+    host, settings = load(arguments)
+    run = settings.run
+    camera = choose_camera(host, run.camera)
+    streamer = choose_streamer(host, run.streamer)
+    start_log(run.verbosity, run.log_file)
+    server = local_server(settings)
+    try:
+        if server is not None:
+            # It starts up while the camera is being opened.
+            server.begin()
+        return capture(host, settings, camera, streamer, server)
+    finally:
+        if server is not None:
+            server.stop()
+
+
+def capture(
+    host: PluginHost,
+    settings: LoadedSettings,
+    camera: CameraBackend,
+    streamer: StreamerBackend,
+    server: LocalServer | None,
+) -> int:
+    """Make the run in a thread of its own, so that this one can take signals and show progress."""
+    from rheed_acquire.acquisition import Acquisition
+    from rheed_acquire.commands.progress import progress_display
+    from rheed_acquire.commands.summary import print_summary
+    from rheed_acquire.streaming.streamer import Streamer
+
+    run = settings.run
+
+    def open_streamer() -> Streamer:
+        endpoint, key = run.endpoint, run.api_key
+        if server is not None:
+            server.wait_ready()
+            endpoint, key = server.endpoint, server.api_key
+        assert key is not None
+        request = StreamerRequest(
+            api_key=key,
+            endpoint=endpoint,
+            server=None if server is None else f"{LOCAL_SERVER}{server.directory}",
+            spool_folder=run.spool_dir,
+            spool_limits=spool_limits(run),
+            sync_always=run.sync is Sync.ALWAYS,
+        )
+        return streamer.open(settings.backend(streamer.name), request)
+
+    acquisition = Acquisition(
+        run,
+        open_camera=lambda request: camera.open(settings.backend(camera.name), request),
+        open_streamer=open_streamer,
+        notify=host.notify,
+        locate_output=server.run_directory if server is not None else lambda data_id: None,  # noqa: ARG005
+    )
+    outcome = _Outcome(acquisition)
+    thread = threading.Thread(target=outcome.run, name="acquisition", daemon=True)
+    interrupts = _count_interrupts()
+    thread.start()
+    progress = acquisition.progress()
+    with progress_display(acquisition) as display:
+        handled = 0
+        deadline: float | None = None
+        while thread.is_alive():
+            thread.join(0.1)
+            display.update()
+            if handled < interrupts.count:
+                handled += 1
+                if handled == 1:
+                    display.say("stopping; what was captured is being delivered (interrupt again to give up)")
+                    acquisition.stop()
+                elif deadline is None:
+                    display.say("giving up the uploads that are left")
+                    progress = acquisition.progress()
+                    deadline = time.monotonic() + ABANDON_PATIENCE_S
+                    threading.Thread(target=acquisition.abandon, name="abandon", daemon=True).start()
+            if deadline is not None and time.monotonic() > deadline:
+                break
+    if deadline is not None and outcome.report is None:
+        raise _GivenUpError(progress)
+    report = outcome.result()
+    exit_code = report.exit_code if deadline is None else INTERRUPTED
+    if run.json_report:
+        print(json.dumps(report.as_json() | {"exit_code": exit_code}, indent=2))
+    else:
+        print_summary(report)
+    return exit_code
+
+
+def spool_limits(run: RunSettings) -> SpoolLimits:
+    """The limits of the spool as the settings give them, in gigabytes and days."""
+    return SpoolLimits(
+        max_bytes=None if run.spool_limit is None else round(run.spool_limit * 1e9),
+        keep_free_bytes=round(run.spool_keep_free * 1e9),
+        retention_s=None if run.spool_retention is None else run.spool_retention * 86400,
+        when_full=run.spool_full,
+    )
+
+
+def choose_camera(host: PluginHost, name: str | None) -> CameraBackend:
+    """Find the camera backend of a name.
+
+    Raises
+    ------
+    SettingsError
+        None was named, there is no such one, or it cannot be used here.
+    """
+    known = ", ".join(sorted(host.cameras))
+    if name is None:
+        raise SettingsError(f"choose a camera: --camera NAME, with one of {known}")
+    backend = host.cameras.get(name)
+    if backend is None:
+        near = difflib.get_close_matches(name, host.cameras, 1)
+        hint = f"did you mean {near[0]}?" if near else f"choose one of {known}"
+        raise SettingsError(f"there is no camera {name!r}; {hint} (rheed-acquire plugins tells more)")
+    missing = missing_requirement(backend)
+    if missing is not None:
+        raise SettingsError(f"camera {name!r} cannot be used: {missing}")
+    return backend
+
+
+def choose_streamer(host: PluginHost, name: str) -> StreamerBackend:
+    """Find the streamer of a name; raises as `choose_camera` does."""
+    backend = host.streamers.get(name)
+    if backend is None:
+        raise SettingsError(
+            f"there is no streamer {name!r}; choose one of {', '.join(sorted(host.streamers))}"
+        )
+    missing = missing_requirement(backend)
+    if missing is not None:
+        raise SettingsError(f"streamer {name!r} cannot be used: {missing}")
+    return backend
+
+
+def local_server(settings: LoadedSettings) -> LocalServer | None:
+    """Make ready a local server where neither a key nor an endpoint is given, else None.
+
+    Raises
+    ------
+    SettingsError
+        There is an endpoint but no key.
+    """
+    run = settings.run
+    if run.api_key is not None:
+        return None
+    if run.endpoint is not None:
+        raise SettingsError(
+            f"the endpoint {run.endpoint} ({settings.source_of('endpoint')}) needs an API key: "
+            "set AS_API_KEY in the environment or in .env"
+        )
+    from rheed_acquire.server.process import LocalServer
+
+    return LocalServer(Path(run.output))
+
+
+def start_log(verbosity: int, file: Path | None) -> None:
+    """Send the log to stderr, and to a file where one is named.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be written.
+    """
+    from rheed_acquire.streaming.log import apply_verbosity
+
+    apply_verbosity(verbosity)
+    if file is None:
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        why = f"{file.parent} is not a directory" if isinstance(error, FileExistsError) else error.strerror
+        raise SettingsError(
+            f"the log file {file} cannot be written ({why}); choose another with --log-file"
+        ) from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    logger.addHandler(handler)
+
+
+class _GivenUpError(RheedAcquireError):
+    """The user would wait no longer, and the run did not come to its end by itself."""
+
+    exit_code = INTERRUPTED
+
+    def __init__(self, progress: Progress) -> None:
+        info, delivery = progress.info, progress.delivery
+        left = (
+            f"{delivery.chunks_queued} of {delivery.chunks_pushed} chunks of stream {info.data_id} wait in "
+            "the spool (rheed-acquire recover delivers them)"
+            if info is not None
+            else f"the run was still {progress.phase}"
+        )
+        super().__init__(f"interrupted twice: {left}")
+
+
+class _Outcome:
+    """What became of a run that another thread makes."""
+
+    def __init__(self, acquisition: Acquisition) -> None:
+        self._acquisition = acquisition
+        self.report: RunReport | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Make the run."""
+        try:
+            self.report = self._acquisition.run()
+        except BaseException as error:  # noqa: BLE001
+            self._error = error
+
+    def result(self) -> RunReport:
+        """Return the report, or raise what the run raised."""
+        if self._error is not None:
+            raise self._error
+        if self.report is None:
+            raise RheedAcquireError("the run ended without a report")
+        return self.report
+
+
+class _Interrupts:
+    count = 0
+
+
+def _count_interrupts() -> _Interrupts:
+    """Count Ctrl-C, SIGTERM and Windows' Ctrl-Break instead of dying from them."""
+    interrupts = _Interrupts()
+
+    def note(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        interrupts.count += 1
+        if interrupts.count > 2:
+            os._exit(INTERRUPTED)
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), note)
+    return interrupts

@@ -1,0 +1,58 @@
+"""``rheed-acquire serve``: the local server, in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from pydantic import SecretStr
+
+from rheed_acquire.errors import SettingsError
+from rheed_acquire.server.serve import serve
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends with this project's exit code and one line, as every other command does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message} (rheed-acquire serve --help tells more)")
+
+
+def _port(text: str) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        port = -1
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no port number, which is 0 (any that is free) to 65535"
+        )
+    return port
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until Ctrl-C."""
+    parser = _Parser(
+        prog="rheed-acquire serve",
+        description="Run the local Atomscale-compatible server. What a client needs to find it is printed in "
+        "the form of a .env file. The key is AS_API_KEY's where that is set, else a random one.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--dir", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)"
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on; any but a loopback one lets other computers in (default: 127.0.0.1)",
+    )
+    parser.add_argument(
+        "--port", type=_port, default=0, metavar="PORT", help="port to listen on (default: any that is free)"
+    )
+    given = parser.parse_args(arguments)
+    key = os.environ.get("AS_API_KEY") or os.environ.get("ATOMSCALE_API_KEY")
+    return serve(given.dir, given.host, given.port, SecretStr(key) if key else None)

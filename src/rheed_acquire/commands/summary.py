@@ -1,0 +1,38 @@
+"""What became of a run, for a person to read."""
+
+from __future__ import annotations
+
+from rheed_acquire.commands.progress import shown_path
+from rheed_acquire.report import DELIVERED, FAILED, RunReport
+
+
+def print_summary(report: RunReport) -> None:
+    """Say on stdout what became of the run."""
+    info, camera = report.info, report.info.camera
+    seconds = (report.ended_utc - info.started_utc).total_seconds()
+    print(_verdict(report))
+    print(f"  camera     {camera.device}, {camera.width} x {camera.height} {camera.pixel_format}")
+    print(f"  stream     {info.data_id}, {info.fps:.6g} frames/s")
+    print(
+        f"  lost       {report.frames_dropped_by_camera} by the camera in {report.gap_count} gaps, "
+        f"{report.frames_overrun} overrun, {report.frames_rejected} rejected"
+    )
+    print(
+        f"  chunks     {report.chunks_uploaded} of {report.chunks_pushed} uploaded, "
+        f"{report.bytes_uploaded / 1e6:.1f} MB in {seconds:.1f} s"
+    )
+    if info.output is not None:
+        print(f"  recording  {shown_path(info.output / 'frames.zarr')}")
+    for warning in report.warnings:
+        print(f"  warning    {warning}")
+    for problem in report.problems:
+        print(f"  problem    {problem}")
+
+
+def _verdict(report: RunReport) -> str:
+    measured = f" at {report.fps_measured:.6g} frames/s" if report.fps_measured else ""
+    received = f"{report.frames_received} frames received{measured}"
+    if report.exit_code == DELIVERED:
+        return f"delivered: all {received}"
+    verdict = "FAILED" if report.exit_code == FAILED else "INCOMPLETE"
+    return f"{verdict}: {received}, {report.frames_pushed} passed on; see the problems below"

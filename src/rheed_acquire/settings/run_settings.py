@@ -1,0 +1,322 @@
+"""The run's own settings: what each is, its unit and its bounds.
+
+Each field of `RunSettings` is at once a flag, an environment variable ``RHEED_…``, a key of
+``rheed-acquire.toml`` and a line of the help; `rheed_acquire.settings.sources` loads them. What belongs to
+one backend is in that backend's own model.
+
+A field may say more about how it is shown, in ``json_schema_extra``, and so may a plugin author's:
+``metavar`` (what stands for the value in the help), ``group`` (under which heading), ``flag`` (the flag's
+name where it is not the field's) and ``environment`` (further variables, the first winning over the second).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from rheed_acquire.cadence import MIN_CHUNK_S
+from rheed_acquire.streaming.limits import WhenFull
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+_GROUPS = ("Camera", "Stream", "Run", "Output", "Delivery")
+_CAMERA, _STREAM, _RUN, _OUTPUT, _DELIVERY = ({"group": group} for group in _GROUPS)
+
+
+class Sync(StrEnum):
+    """When a pushed chunk survives loss of power."""
+
+    BACKGROUND = "background"
+    ALWAYS = "always"
+
+
+class RunSettings(BaseModel):
+    """What a run shall do, whatever the camera. Text that is blank counts as not given."""
+
+    # Help reads the fields and never validates: it need not wait 20 ms for the validator.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    camera: str | None = Field(
+        None,
+        description="kind of camera, such as simulated or basler",
+        json_schema_extra={**_CAMERA, "metavar": "NAME"},
+    )
+    fps: _Finite | None = Field(
+        None,
+        gt=0,
+        description="frames per second to ask of the camera; without it, the camera's own rate",
+        json_schema_extra={**_CAMERA, "metavar": "FPS"},
+    )
+    fps_tolerance: _Finite = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="fraction by which the camera's real rate may differ from --fps",
+        json_schema_extra={**_CAMERA, "metavar": "FRACTION"},
+    )
+    bit_shift: int | None = Field(
+        None,
+        ge=0,
+        le=8,
+        description="bits to shift deeper pixels right to make 8; without it, the format's significant bits",
+        json_schema_extra={**_CAMERA, "metavar": "BITS"},
+    )
+
+    stream_name: str | None = Field(
+        None,
+        description="name of the stream; without it, one with the time of day",
+        json_schema_extra={**_STREAM, "metavar": "NAME"},
+    )
+    physical_sample: str | None = Field(
+        None,
+        description="physical sample, by name or UUID; a new name is created",
+        json_schema_extra={**_STREAM, "metavar": "SAMPLE"},
+    )
+    project_id: str | None = Field(
+        None,
+        description="project that the stream belongs to",
+        json_schema_extra={**_STREAM, "metavar": "ID"},
+    )
+    tags: tuple[str, ...] = Field(
+        (),
+        description="tag of the stream",
+        json_schema_extra={**_STREAM, "metavar": "TAG", "flag": "tag"},
+    )
+    azimuth: str | None = Field(
+        None,
+        description="azimuth of a stationary stage, such as [110]",
+        json_schema_extra={**_STREAM, "metavar": "LABEL"},
+    )
+    rotations_per_min: _Finite = Field(
+        0.0,
+        ge=0,
+        description="rotation of the stage; 0 is a stationary one",
+        json_schema_extra={**_STREAM, "metavar": "RPM"},
+    )
+    chunk_size: int | None = Field(
+        None,
+        ge=1,
+        description="frames per chunk; without it, 2 s of frames, rounded up",
+        json_schema_extra={**_STREAM, "metavar": "FRAMES"},
+    )
+    chunk_seconds: _Finite | None = Field(
+        None,
+        ge=MIN_CHUNK_S,
+        description="length of a chunk in seconds, instead of --chunk-size",
+        json_schema_extra={**_STREAM, "metavar": "S"},
+    )
+    gap_tolerance: _Finite = Field(
+        0.1,
+        gt=0,
+        description="seconds that a gap may put later frames off their true time before the chunk is ended",
+        json_schema_extra={**_STREAM, "metavar": "S"},
+    )
+
+    duration: _Finite | None = Field(
+        None,
+        gt=0,
+        description="end the run after so many seconds",
+        json_schema_extra={**_RUN, "metavar": "S"},
+    )
+    frames: int | None = Field(
+        None,
+        ge=1,
+        description="end the run after so many frames",
+        json_schema_extra={**_RUN, "metavar": "N"},
+    )
+    stall_timeout: _Finite | None = Field(
+        None,
+        gt=0,
+        description="seconds without a frame after which the camera counts as lost; without it, 5 or 10 "
+        "frames' time, and never for a camera with an outside trigger",
+        json_schema_extra={**_RUN, "metavar": "S"},
+    )
+    reconnect_timeout: _Finite = Field(
+        60.0,
+        ge=0,
+        description="seconds to try to open a lost camera again before the run is ended",
+        json_schema_extra={**_RUN, "metavar": "S"},
+    )
+    ring_chunks: int = Field(
+        4,
+        ge=2,
+        le=1000,
+        description="chunk buffers between camera and streamer",
+        json_schema_extra={**_RUN, "metavar": "N"},
+    )
+    drain_timeout: _Finite = Field(
+        600.0,
+        gt=0,
+        description="seconds to wait at the end for uploads",
+        json_schema_extra={**_RUN, "metavar": "S"},
+    )
+    disable_plugins: tuple[str, ...] = Field(
+        (),
+        description="plugin that shall not be loaded",
+        json_schema_extra={**_RUN, "metavar": "NAME", "flag": "disable-plugin"},
+    )
+    config: Path | None = Field(
+        None,
+        description="settings file; without it, rheed-acquire.toml in the working directory, if there is one",
+        json_schema_extra={**_RUN, "metavar": "FILE"},
+    )
+
+    streamer: str = Field(
+        "rheed",
+        min_length=1,
+        description="where chunks go",
+        json_schema_extra={**_OUTPUT, "metavar": "NAME"},
+    )
+    endpoint: str | None = Field(
+        None,
+        description="base URL of the service; without it and without an API key, a local server",
+        json_schema_extra={**_OUTPUT, "metavar": "URL", "environment": ["AS_API_ENDPOINT"]},
+    )
+    api_key: SecretStr | None = Field(
+        None,
+        description="key of the service",
+        json_schema_extra={**_OUTPUT, "environment": ["AS_API_KEY", "ATOMSCALE_API_KEY"]},
+    )
+    output: Path = Field(
+        Path("runs"),
+        description="directory for runs kept by the local server",
+        json_schema_extra={**_OUTPUT, "metavar": "DIR"},
+    )
+    spool_dir: Path | None = Field(
+        None,
+        description="where chunks are kept until they are delivered; without it, a folder of this user's",
+        json_schema_extra={**_DELIVERY, "metavar": "DIR", "environment": ["ATOMSCALE_SPOOL_DIR"]},
+    )
+    spool_limit: _Finite | None = Field(
+        None,
+        gt=0,
+        description="gigabytes that the spool may hold; without it, all but --spool-keep-free",
+        json_schema_extra={**_DELIVERY, "metavar": "GB"},
+    )
+    spool_keep_free: _Finite = Field(
+        1.0,
+        ge=0,
+        description="gigabytes that must stay free on the spool's disk",
+        json_schema_extra={**_DELIVERY, "metavar": "GB"},
+    )
+    spool_retention: _Finite | None = Field(
+        None,
+        gt=0,
+        description="days after which what earlier runs left undelivered is deleted; without it, never",
+        json_schema_extra={**_DELIVERY, "metavar": "DAYS"},
+    )
+    spool_full: WhenFull = Field(
+        WhenFull.STOP,
+        description="where the spool is full: stop ends the run, drop goes on, and once the ring is full too "
+        "it drops new frames and counts them",
+        json_schema_extra={**_DELIVERY},
+    )
+    sync: Sync = Field(
+        Sync.BACKGROUND,
+        description="when a pushed chunk is on disk: in the background, soon; or always, before the next",
+        json_schema_extra={**_DELIVERY},
+    )
+    json_report: bool = Field(
+        False,
+        description="print the result as one JSON object",
+        json_schema_extra={**_OUTPUT, "flag": "json"},
+    )
+    verbosity: int = Field(
+        2,
+        ge=0,
+        le=4,
+        description="how much to log: 0 nothing, 1 errors, 2 warnings, 3 progress, 4 details",
+        json_schema_extra={**_OUTPUT, "metavar": "0-4"},
+    )
+    log_file: Path | None = Field(
+        None,
+        description="write the log to this file too",
+        json_schema_extra={**_OUTPUT, "metavar": "FILE"},
+    )
+
+    @field_validator(
+        "camera",
+        "stream_name",
+        "physical_sample",
+        "project_id",
+        "azimuth",
+        "endpoint",
+        "log_file",
+        "config",
+        "spool_dir",
+        mode="before",
+    )
+    @classmethod
+    def _blank_is_none(cls, value: Any) -> Any:
+        return (value.strip() or None) if isinstance(value, str) else value
+
+    @field_validator("tags", "disable_plugins")
+    @classmethod
+    def _without_blanks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(item.strip() for item in value if item.strip())
+
+    @field_validator("output", mode="before")
+    @classmethod
+    def _not_blank(cls, value: Any) -> Any:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("must name a directory; '.' is the working directory")
+        return value
+
+    @field_validator("output", "log_file", "config", "spool_dir")
+    @classmethod
+    def _with_home(cls, value: Path | None) -> Path | None:
+        # A shell expands ~ on the command line, but nobody does in a file.
+        if value is None or not str(value).startswith("~"):
+            return value
+        try:
+            return value.expanduser()
+        except RuntimeError:
+            raise ValueError("must be a path; the home directory it begins with is unknown") from None
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_base_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+            _ = parts.port  # a port that is no number raises here
+        except ValueError:
+            usable = False
+        if not usable or parts.query or parts.fragment:
+            raise ValueError("must be a base URL such as https://api.atomscale.ai")
+        if parts.username is not None:
+            raise ValueError("must not hold a user name or password")
+        return value.rstrip("/")
+
+    @field_validator("api_key")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        key = value.get_secret_value().strip() if value is not None else ""
+        if any(not "!" <= character <= "~" for character in key):
+            raise ValueError("must be printable ASCII without spaces; was it copied whole?")
+        return SecretStr(key) if key else None
+
+    @model_validator(mode="after")
+    def _agree(self) -> RunSettings:
+        conflicts = []
+        if self.chunk_size is not None and self.chunk_seconds is not None:
+            conflicts.append(
+                (("chunk_size", "chunk_seconds"), "both give the length of a chunk; leave one out")
+            )
+        if self.azimuth is not None and self.rotations_per_min > 0:
+            conflicts.append(
+                (
+                    ("azimuth", "rotations_per_min"),
+                    "a rotating stage has no one azimuth; leave one out",
+                )
+            )
+        if conflicts:
+            text = "; ".join(f"{' and '.join(fields)}: {why}" for fields, why in conflicts)
+            raise PydanticCustomError("conflicts", "{text}", {"text": text, "conflicts": conflicts})
+        return self

@@ -1,0 +1,162 @@
+"""``plugins`` and ``cameras``: what is installed, and what is plugged in."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rheed_acquire.camera import CameraError, DeviceInfo
+from rheed_acquire.camera_settings import CameraSettings
+from rheed_acquire.commands.cameras import discover
+from rheed_acquire.hookspecs import CameraBackend
+
+if TYPE_CHECKING:
+    from tests.integration.command.conftest import Command
+
+BROKEN = """
+from pydantic import BaseModel
+from rheed_acquire import CameraBackend, CameraError, hookimpl
+
+class Settings(BaseModel):
+    pass
+
+def needs_licence(settings):
+    raise CameraError("the licence of Broken Vision has expired")
+
+@hookimpl
+def rheed_register_cameras(register):
+    for name, discover, requires in (
+        ("broken", needs_licence, ()), ("empty", lambda s: [], ()), ("absent", None, ("no_such_sdk",))
+    ):
+        register(CameraBackend(
+            name, "a camera", Settings, discover, None, requires, "pip install no-such-sdk"
+        ))
+"""
+
+
+def test_plugins_lists_every_plugin_with_where_it_comes_from(command: Command) -> None:
+    command.plugins.add("bad-camera", "import no_such_module", plugin="bad", version="0.3")
+    command.plugins.add("broken-vision", BROKEN, plugin="broken")
+    done = command("plugins", "--json", "--disable-plugin", "basler")
+    assert done.returncode == 0
+    listed = {plugin["plugin"]: plugin for plugin in json.loads(done.stdout)}
+    assert set(listed) >= {"bad", "basler", "broken", "rheed-streamer", "simulated", "thirdparty"}
+    assert listed["basler"]["disabled"] is True
+    assert (listed["bad"]["distribution"], listed["bad"]["version"]) == ("bad-camera", "0.3")
+    assert "no_such_module" in listed["bad"]["failure"]
+    assert listed["thirdparty"]["cameras"] == [
+        {"name": "thirdparty", "description": "somebody else's camera", "usable": True, "reason": None}
+    ]
+    absent = listed["broken"]["cameras"][2]
+    assert absent["usable"] is False
+    assert absent["reason"] == "no_such_sdk is not installed: pip install no-such-sdk"
+    assert [streamer["name"] for streamer in listed["rheed-streamer"]["streamers"]] == ["rheed"]
+
+
+def test_through_a_pipe_each_plugin_is_one_aligned_line(command: Command) -> None:
+    command.plugins.add("broken-vision", BROKEN, plugin="broken")
+    done = command("plugins", RHEED_DISABLE_PLUGINS="basler")
+    title, *rows = done.stdout.splitlines()
+    usable = title.index("usable")
+    assert title.split() == ["plugin", "distribution", "brings", "usable"]
+    shown = {row[: title.index("brings")].strip() or row.strip(): row[usable:] for row in rows}
+    assert shown["thirdparty      third-party-camera 1.0"] == "yes"
+    assert shown["basler          rheed-acquire 0.1.0"] == "disabled"
+    assert any(row.endswith("no: no_such_sdk is not installed: pip install no-such-sdk") for row in rows)
+
+
+def test_a_wrong_flag_of_plugins_is_refused_but_a_wrong_file_is_not_its_business(command: Command) -> None:
+    assert "--jsonn: no such flag; the nearest is --json" in command.error("plugins", "--jsonn")
+    command.write("rheed-acquire.toml", "= nonsense")
+    assert command("plugins").returncode == 0
+
+
+def test_cameras_lists_the_devices_of_all_backends_and_why_others_have_none(command: Command) -> None:
+    command.plugins.add("broken-vision", BROKEN, plugin="broken")
+    done = command("cameras", "--json", "--disable-plugin", "basler")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    third = {
+        "backend": "thirdparty",
+        "serial": "TP-1",
+        "model": "One",
+        "vendor": "Third Party",
+        "user_id": "",
+        "address": "",
+    }
+    assert third in answer["devices"]
+    assert answer["failures"] == {
+        "broken": "the licence of Broken Vision has expired",
+        "absent": "no_such_sdk is not installed: pip install no-such-sdk",
+    }
+    plain = command("cameras", "--disable-plugin", "basler").stdout
+    assert "thirdparty" in plain
+    assert "empty: no device found\n" in plain
+    assert "broken: the licence of Broken Vision has expired\n" in plain
+
+
+@pytest.fixture
+def hanging() -> Iterator[threading.Event]:
+    release = threading.Event()
+    yield release
+    release.set()
+
+
+def test_a_backend_that_hangs_is_left_behind_and_the_others_are_listed(hanging: threading.Event) -> None:
+    device = DeviceInfo("quick")
+    ended = threading.Event()
+
+    def hang(settings: Any) -> list[DeviceInfo]:
+        hanging.wait()
+        ended.set()
+        return []
+
+    def fail(settings: Any) -> list[DeviceInfo]:
+        raise CameraError("no licence")
+
+    def crash(settings: Any) -> list[DeviceInfo]:
+        raise SystemExit("a careless\nSDK")
+
+    def never(*_: Any) -> Any:
+        raise AssertionError
+
+    settings = CameraSettings.model_construct()
+    asked = {
+        name: (CameraBackend(name, name, CameraSettings, find, never, requires), settings)
+        for name, find, requires in (
+            ("hanging", hang, ()),
+            ("quick", lambda _: [device], ()),
+            ("failing", fail, ()),
+            ("crashing", crash, ()),
+            ("absent", never, ("no_such_sdk",)),
+        )
+    }
+    found = discover(asked, timeout_s=0.5)
+    assert list(found) == list(asked)
+    assert found["quick"] == ([device], None)
+    assert found["hanging"] == ([], "did not answer within 0.5 s")
+    assert found["failing"] == ([], "no licence")
+    assert found["crashing"] == ([], "SystemExit: a careless SDK")
+    assert found["absent"] == ([], "no_such_sdk is not installed")
+    hanging.set()
+    assert ended.wait(10)
+
+
+def test_the_process_ends_though_a_backend_still_hangs(command: Command) -> None:
+    source = BROKEN.replace("raise CameraError", "import threading; threading.Event().wait()  #")
+    command.plugins.add("hanging-vision", source, plugin="hanging")
+    # In-process with a short time-out: the command's own is ten seconds.
+    program = (
+        "import rheed_acquire.commands.cameras as cameras\n"
+        "from functools import partial\n"
+        "cameras.discover = partial(cameras.discover, timeout_s=0.5)\n"
+        "raise SystemExit(cameras.main(['--json', '--disable-plugin', 'basler']))\n"
+    )
+    command.write("short.py", program)
+    done = command.script("short.py")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["failures"]["broken"] == "did not answer within 0.5 s"

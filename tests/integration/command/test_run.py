@@ -1,0 +1,206 @@
+"""The main job: a camera's frames, each once and in order, in a recording."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.command.conftest import Command
+
+THIRD = ("--camera", "thirdparty")
+PROMISED = {
+    "data_id",
+    "camera",
+    "frames_received",
+    "frames_pushed",
+    "frames_dropped_by_camera",
+    "frames_overrun",
+    "frames_rejected",
+    "chunks_pushed",
+    "chunks_uploaded",
+    "chunks_not_uploaded",
+    "fps_measured",
+    "started_utc",
+    "ended_utc",
+    "output",
+}
+
+ReadStamps = Callable[[Path | str], list[int]]
+
+
+def test_a_third_partys_camera_streams_as_the_first_partys_do(
+    command: Command, read_stamps: ReadStamps
+) -> None:
+    report = command.report(*THIRD, "--duration", "1", "--stream-name", "mine")
+    assert set(report) >= PROMISED
+    assert report["camera"] == "thirdparty"
+    received = report["frames_received"]
+    assert received > 0
+    assert report["frames_pushed"] == received
+    assert report["frames_overrun"] == report["frames_rejected"] == report["frames_dropped_by_camera"] == 0
+    assert (report["chunks_uploaded"], report["chunks_not_uploaded"]) == (report["chunks_pushed"], 0)
+    assert report["camera_device"]["serial"] == "TP-1"
+    output = Path(report["output"])
+    assert output.is_relative_to(command.folder / "runs")
+    assert report["data_id"][:8] in output.name
+    assert "mine" in output.name
+    assert read_stamps(output / "frames.zarr") == list(range(received))
+
+
+def test_the_simulated_cameras_stamps_are_all_there_once_and_in_order(
+    command: Command, read_stamps: ReadStamps
+) -> None:
+    simulated = ("--camera", "simulated", "--fps", "200", "--simulated.stamp")
+    report = command.report(*simulated, "--frames", "950", "--chunk-size", "400")
+    assert (report["frames_received"], report["frames_pushed"], report["chunks_uploaded"]) == (950, 950, 3)
+    assert read_stamps(Path(report["output"]) / "frames.zarr") == list(range(950))
+
+
+@pytest.mark.parametrize("frames", [1, 100, 101])
+def test_so_many_frames_are_recorded_as_were_asked_for(
+    command: Command, read_stamps: ReadStamps, frames: int
+) -> None:
+    report = command.report(*THIRD, "--frames", str(frames), "--thirdparty.fps", "50")
+    assert report["frames_received"] == report["frames_pushed"] == frames
+    assert report["chunks_pushed"] == (2 if frames > 100 else 1)
+    assert read_stamps(Path(report["output"]) / "frames.zarr") == list(range(frames))
+
+
+def test_the_summary_is_short_and_says_where_the_recording_is(
+    command: Command, read_stamps: ReadStamps
+) -> None:
+    done = command(*THIRD, "--frames", "20")
+    assert done.returncode == 0
+    first, *rest = done.stdout.splitlines()
+    assert re.fullmatch(r"delivered: all 20 frames received at 50 frames/s", first)
+    shown = {line[:13].strip(): line[13:] for line in rest}
+    assert list(shown) == ["camera", "stream", "lost", "chunks", "recording"]
+    assert shown["camera"] == "Third Party One (serial TP-1), 32 x 24 Mono8"
+    assert shown["lost"] == "0 by the camera in 0 gaps, 0 overrun, 0 rejected"
+    assert shown["chunks"].startswith("1 of 1 uploaded, ")
+    assert len(read_stamps(command.folder / shown["recording"])) == 20
+
+
+def test_without_a_terminal_progress_is_plain_lines_on_stderr(command: Command) -> None:
+    done = command(*THIRD, "--frames", "275")  # 5.5 s: one line every 5 s
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout + done.stderr
+    camera, stream, *progress = done.stderr.splitlines()
+    assert camera == "camera Third Party One (serial TP-1), 32 x 24 Mono8, 50 frames/s"
+    assert re.fullmatch(r"stream recorded in runs.\S+", stream)
+    assert len(progress) == 1
+    assert re.fullmatch(
+        r"capturing 0:00:0\d: frames \d+, [\d.]+/s of 50/s; gaps 0; overrun 0; "
+        r"chunks \d uploaded, \d queued, [\d.]+ MB/s",
+        progress[0],
+    )
+
+
+def test_a_frame_that_the_camera_lost_is_reported_and_ends_with_3(
+    command: Command, read_stamps: ReadStamps
+) -> None:
+    report = command.report(*THIRD, "--frames", "40", "--thirdparty.skip", "10", code=3)
+    assert report["frames_dropped_by_camera"] == 1
+    assert report["frames_pushed"] == 40
+    assert [gap["missing"] for gap in report["gaps"]] == [1]
+    assert any("lost 1 frame" in problem for problem in report["problems"])
+    stamps = read_stamps(Path(report["output"]) / "frames.zarr")
+    assert stamps == [stamp for stamp in range(41) if stamp != 10]
+
+
+def test_what_a_camera_delivered_before_it_vanished_is_kept(
+    command: Command, read_stamps: ReadStamps
+) -> None:
+    done = command(*THIRD, "--thirdparty.vanish-after", "30", "--reconnect-timeout", "0")
+    assert done.returncode == 3
+    assert done.stdout.startswith("INCOMPLETE: 30 frames received")
+    assert re.search(
+        r"\n  problem    .*Third Party One \(serial TP-1\) does not answer any more", done.stdout
+    )
+    (recording,) = command.folder.glob("runs/*/frames.zarr")
+    assert read_stamps(recording) == list(range(30))
+
+
+def test_a_run_that_got_no_frame_at_all_failed(command: Command) -> None:
+    gone = ("--thirdparty.skip", "0", "--thirdparty.vanish-after", "1", "--reconnect-timeout", "0")
+    done = command(*THIRD, *gone)
+    assert done.returncode == 1
+    assert done.stdout.startswith("FAILED: 0 frames received")
+    assert "the camera delivered no frame" in done.stdout
+
+
+OBSERVER = """
+from rheed_acquire import hookimpl
+
+@hookimpl
+def rheed_run_started(run):
+    print("begun at", run.fps)
+
+@hookimpl
+def rheed_chunk_completed(run, chunk):
+    raise {error}("disk of the observer is full")
+
+@hookimpl
+def rheed_run_finished(run, report):
+    print("finished with", report.frames_pushed)
+"""
+
+
+@pytest.mark.parametrize("error", ["OSError", "SystemExit"])
+def test_an_observer_that_fails_at_each_chunk_costs_no_frame(command: Command, error: str) -> None:
+    command.plugins.add("rheed-observer", OBSERVER.replace("{error}", error), plugin="observer")
+    done = command(*THIRD, "--frames", "120")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("begun at 50.0\nfinished with 120\ndelivered: all 120 frames")
+    said = f"plugin rheed-observer:observer failed in rheed_chunk_completed: {error}: disk of the observer"
+    assert done.stderr.count(said) == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_settings_of_all_sources_reach_the_camera(command: Command) -> None:
+    command.write("rheed-acquire.toml", "frames = 5\n[thirdparty]\nfps = 30\n")
+    command.write(".env", "RHEED_CAMERA=thirdparty\n")
+    report = command.report(RHEED_STREAM_NAME="from the environment")
+    assert (report["frames_received"], report["fps"]) == (5, 30)
+    assert "from-the-environment" in report["output"]
+
+
+def test_the_config_command_shows_each_value_with_its_source(command: Command) -> None:
+    command.write("rheed-acquire.toml", "frames = 5\n")
+    done = command("config", *THIRD, "--json", RHEED_FPS="30", AS_API_KEY="s3cr3t")
+    assert done.returncode == 0, done.stderr
+    rows = {row["key"]: (row["value"], row["source"]) for row in json.loads(done.stdout)}
+    assert rows["camera"] == ("thirdparty", "--camera")
+    assert rows["fps"] == ("30", "environment variable RHEED_FPS")
+    assert rows["frames"] == ("5", "rheed-acquire.toml line 1")
+    assert rows["api_key"][0] == "**********"
+    assert rows["thirdparty.fps"] == ("50", "default")
+    plain = command("config", *THIRD).stdout.splitlines()
+    assert re.fullmatch(r"camera +thirdparty +--camera", plain[0])
+
+
+def test_the_console_script_and_the_module_are_one_command(command: Command) -> None:
+    done = command("--version")
+    assert re.fullmatch(r"rheed-acquire \d+\.\d+\.\d+\n", done.stdout)
+    assert done.returncode == 0
+    shown = command("--help")
+    assert shown.returncode == 0
+    assert shown.stderr == ""
+    for text in ("usage: rheed-acquire", "--camera NAME", "--thirdparty.pause-after N", "  130  interrupted"):
+        assert text in shown.stdout
+    assert "--api-key" not in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 100
+
+
+def test_help_is_given_even_where_a_plugin_or_a_file_is_broken(command: Command) -> None:
+    command.plugins.add("bad-camera", "import no_such_sdk", plugin="bad")
+    command.write("rheed-acquire.toml", "= nonsense")
+    done = command("--help", RHEED_DISABLE_PLUGINS="no_such_plugin")
+    assert done.returncode == 0
+    assert "--thirdparty.fps NUMBER" in done.stdout

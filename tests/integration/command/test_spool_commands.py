@@ -1,0 +1,235 @@
+"""``rheed-acquire spool`` and ``recover``: what waits, and how it is delivered or written to disk."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import zarr
+
+from rheed_acquire.streaming.delivery import describe_shard
+from rheed_acquire.streaming.limits import WhenFull
+from rheed_acquire.streaming.recovery import recovered_chunk
+from rheed_acquire.streaming.shard import encode_shard
+from rheed_acquire.streaming.stream import Stream
+from rheed_acquire.streaming.stream_folder import StreamFolder, StreamRecord
+
+if TYPE_CHECKING:
+    from tests.integration.command.conftest import Command
+
+NOWHERE = "http://127.0.0.1:9"
+FRAMES = np.random.default_rng(0).integers(0, 256, (3, 20, 6, 8), np.uint8)
+
+
+@pytest.fixture
+def leave(command: Command) -> Iterator[Callable[..., StreamFolder]]:
+    """Leave a stream in the command's spool, with chunks on disk and in the ring."""
+    left: list[StreamFolder] = []
+
+    def leave(
+        data_id: str, spooled: tuple[int, ...] = (), in_ring: tuple[int, ...] = (), **changes: Any
+    ) -> StreamFolder:
+        root = command.folder / "spool"
+        root.mkdir(exist_ok=True)
+        age_s = changes.pop("age_s", 600.0)
+        arguments = {
+            "server": NOWHERE,
+            "name": "Growth",
+            "fps": 10.0,
+            "rotations_per_min": 0.0,
+            "chunk_size": 20,
+        }
+        record = StreamRecord(data_id=data_id, created_unix_s=time.time() - age_s, **arguments | changes)
+        folder = StreamFolder.create(root, record)
+        left.append(folder)
+        stream = Stream(folder, ring_chunks=4, when_full=WhenFull.STOP)
+        for chunk_idx in (*spooled, *in_ring):
+            buffer = stream.ring(6, 8).acquire()
+            assert buffer is not None
+            buffer.begin(chunk_idx)
+            buffer.append(FRAMES[chunk_idx])
+            if chunk_idx in spooled:
+                chunk = recovered_chunk(buffer)
+                content = encode_shard(chunk.frames)
+                folder.add(describe_shard(stream, chunk, content), content)
+                buffer.clear()
+        if not in_ring:
+            folder.remove_ring()
+        folder.close(delete=False)
+        return folder
+
+    yield leave
+    for folder in left:
+        folder.remove_ring()
+
+
+def read_frames(recording: str | Path) -> Any:
+    group: Any = zarr.open_group(recording, mode="r")
+    return group["frames"][:]
+
+
+def test_an_empty_spool_is_said_to_be_empty(command: Command) -> None:
+    done = command("spool")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"spool {command.folder / 'spool'}: no streams\n"
+    assert json.loads(command("spool", "--json").stdout)["streams"] == []
+    done = command("recover")
+    assert (done.returncode, done.stdout) == (0, "nothing waits to be delivered\n")
+
+
+def test_spool_shows_what_waits_oldest_first(command: Command, leave: Any) -> None:
+    leave("young", spooled=(0,), name="Growth B", age_s=60.0)
+    old = leave("old/1", spooled=(0, 1), in_ring=(2,), last_error="no answer in time", age_s=7200.0)
+    (old.path / "quarantine").mkdir(mode=0o700)
+    (old.path / "quarantine" / "9.shard").write_bytes(b"damaged")
+    shown = json.loads(command("spool", "--json").stdout)
+    assert shown["spool"] == str(command.folder / "spool")
+    first, second = shown["streams"]
+    assert (first["data_id"], second["data_id"]) == ("old/1", "young")
+    assert (first["chunks"], first["ring_chunks"], first["quarantined"]) == (2, 1, 1)
+    files = [*(old.path / "shards").iterdir(), *(old.path / "quarantine").iterdir()]
+    assert first["bytes"] == sum(path.stat().st_size for path in files)
+    assert 7200 <= first["age_s"] < 7300
+    assert (first["state"], first["last_error"]) == ("left behind", "no answer in time")
+    assert first["ring_bytes"] > 4 * 20 * 6 * 8
+    assert (second["ring"], second["ring_chunks"], second["ring_bytes"]) == (None, 0, 0)
+
+    text = command("spool").stdout
+    lines = [line.strip() for line in text.splitlines()]
+    assert lines[0] == f"spool {command.folder / 'spool'}: 2 streams"
+    assert "Growth (old/1)" in lines
+    assert "state      left behind, 2 hours old" in lines
+    assert any(line.startswith("waiting    2 chunks, ") for line in lines)
+    assert f"damaged    1 chunks, kept in {old.path / 'quarantine'}" in lines
+    assert any(line.startswith("ring       1 chunks not encoded yet, ") for line in lines)
+    assert "last error no answer in time" in lines
+    assert lines[-1] == "rheed-acquire recover delivers what no process is at work on"
+
+
+def test_spool_says_that_a_stream_is_in_use_and_leaves_it_alone(command: Command, leave: Any) -> None:
+    folder = leave("growth", in_ring=(0,))
+    held = StreamFolder.take(folder.path)
+    assert held is not None
+    try:
+        (shown,) = json.loads(command("spool", "--json").stdout)["streams"]
+        assert (shown["state"], shown["ring_chunks"]) == ("in use", 1)
+        assert "recover delivers" not in command("spool").stdout
+        done = command("recover", AS_API_KEY="key-5ecret")
+        assert (done.returncode, done.stdout) == (0, "nothing waits to be delivered\n")
+        assert next(held.chunks_left()).chunk_index == 0
+    finally:
+        held.close(delete=False)
+
+
+def test_spool_names_why_the_server_takes_no_more(command: Command, leave: Any) -> None:
+    leave("growth", spooled=(0,), refused="the stream is closed")
+    assert "refused by the server (the stream is closed)" in command("spool").stdout
+
+
+def test_recover_delivers_a_run_of_the_local_server_that_was_killed(
+    command: Command, read_stamps: Any
+) -> None:
+    run = command.start(
+        "run",
+        "--camera",
+        "thirdparty",
+        "--thirdparty.pause-after",
+        "130",
+        "--chunk-seconds",
+        "2",
+        "--stall-timeout",
+        "600",
+    )
+    command.wait_for("paused")
+    run.kill()
+    run.communicate()
+    (shown,) = json.loads(command("spool", "--json").stdout)["streams"]
+    assert shown["server"].startswith("local:")
+    assert shown["ring_chunks"] >= 1
+    done = command("recover")
+    assert done.returncode == 0, done.stderr
+    assert f"finished: {shown['name']} ({shown['data_id']})" in done.stdout
+    assert ", 0 left" in done.stdout
+    (recording,) = command.folder.rglob("frames.zarr")
+    assert read_stamps(recording) == list(range(130))
+    assert json.loads(command("spool", "--json").stdout)["streams"] == []
+
+
+def test_recover_without_a_key_says_which_server_needs_one_and_keeps_everything(
+    command: Command, leave: Any
+) -> None:
+    folder = leave("growth", spooled=(0,))
+    done = command("recover")
+    assert done.returncode != 0
+    assert done.stderr.startswith(f"warning: {NOWHERE}: ")
+    assert "AS_API_KEY" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (folder.path / "shards" / "0.shard").exists()
+    assert "nothing waits" not in done.stdout
+
+
+def test_recover_from_a_server_that_is_away_says_what_is_left(command: Command, leave: Any) -> None:
+    folder = leave("growth", spooled=(0, 1))
+    done = command("recover", "--json", "--drain-timeout", "1", AS_API_KEY="key-5ecret")
+    assert done.returncode != 0
+    (report,) = json.loads(done.stdout)["streams"]
+    assert (report["data_id"], report["chunks_not_uploaded"], report["closed"]) == ("growth", 2, False)
+    assert len(list((folder.path / "shards").glob("*.json"))) == 2
+    text = command("recover", "--drain-timeout", "1", AS_API_KEY="key-5ecret").stdout
+    assert "NOT finished: Growth (growth)\n  0 chunks delivered, 2 left\n" in text
+    assert "key-5ecret" not in text + done.stdout + done.stderr
+
+
+def test_recover_exports_what_cannot_be_delivered(command: Command, leave: Any) -> None:
+    folder = leave("growth", spooled=(0, 1), in_ring=(2,))
+    done = command("recover", "--export", "rescued", "--json")
+    assert done.returncode != 0  # it is not on its server
+    (recording,) = json.loads(done.stdout)["exported"]
+    recording = command.folder / recording
+    assert recording.is_relative_to(command.folder / "rescued")
+    np.testing.assert_array_equal(read_frames(recording), FRAMES.reshape(-1, 6, 8))
+    assert len(list((folder.path / "shards").glob("*.json"))) == 3, "the spool keeps what it has"
+
+    again = command("recover", "--export=rescued")
+    (second,) = [line for line in again.stdout.splitlines() if line.startswith("exported: ")]
+    second_recording = command.folder / second.removeprefix("exported: ")
+    assert second_recording != recording
+    np.testing.assert_array_equal(read_frames(second_recording), FRAMES.reshape(-1, 6, 8))
+    assert not read_frames(recording)[:0].size
+
+
+def test_recover_exports_a_stream_that_only_the_ring_has(command: Command, leave: Any) -> None:
+    leave("growth", in_ring=(0,))
+    exported = json.loads(command("recover", "--export", "rescued", "--json").stdout)["exported"]
+    assert len(exported) == 1
+    np.testing.assert_array_equal(read_frames(command.folder / exported[0]), FRAMES[0])
+
+
+def test_an_export_leaves_damaged_shards_out_and_names_what_is_missing(command: Command, leave: Any) -> None:
+    folder = leave("growth", spooled=(0, 1, 2))
+    shard = folder.path / "shards" / "1.shard"
+    shard.write_bytes(shard.read_bytes()[:-3])
+    (recording,) = json.loads(command("recover", "--export", "rescued", "--json").stdout)["exported"]
+    group: Any = zarr.open_group(command.folder / recording, mode="r")
+    assert group["chunk_frames"][:].tolist() == [20, 0, 20]
+    frames = group["frames"][:]
+    np.testing.assert_array_equal(frames[-20:], FRAMES[2])
+    assert (folder.path / "quarantine" / "1.shard").exists()
+    assert "damaged    1 chunks" in command("spool").stdout
+
+
+def test_an_export_without_a_place_or_to_one_that_cannot_be_written_is_one_clear_error(
+    command: Command, leave: Any
+) -> None:
+    assert "--export" in command.error("recover", "--export")
+    leave("growth", spooled=(0,))
+    command.write("file", "")
+    done = command("recover", "--export", "file")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: cannot write to file (--export)")
+    assert "Traceback" not in done.stderr
