@@ -1,0 +1,282 @@
+"""One Basler camera, opened, configured and grabbing."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from pypylon import genicam, pylon
+
+from rheed_acquire import (
+    Camera,
+    CameraError,
+    CameraInfo,
+    CaptureRequest,
+    OnFault,
+    OnFrame,
+    SettingReadback,
+    Trigger,
+)
+from rheed_acquire_basler.configure import apply_settings, flag, pfnc_name, trigger_is_on
+from rheed_acquire_basler.devices import GIGE, FoundDevice, open_device
+from rheed_acquire_basler.features import FeatureWriter, NodeRefusalError
+from rheed_acquire_basler.frame_rate import FrameRate, free_running
+from rheed_acquire_basler.grabbing import (
+    FailureHandler,
+    FaultReport,
+    FrameClock,
+    ImageHandler,
+    image_layout,
+)
+from rheed_acquire_basler.pylon_nodes import PylonNodeMap, reason
+from rheed_acquire_basler.settings import BaslerSettings
+from rheed_acquire_basler.software_trigger import SoftwareTrigger
+
+logger = logging.getLogger(__name__)
+
+# Buffers bridge the time in which Python cannot take frames. pylon's own default, 10, is 10 ms at 1,000 fps.
+BUFFERED_S = 0.5
+BUFFERED_BYTES = 256 * 2**20
+MIN_BUFFERS = 10
+
+_EXTENDED_ID = ("GevGVSPExtendedIDMode", "BslGevGVSPExtendedIDMode")
+_TICK_HZ = ("GevTimestampTickFrequency", "DeviceTimestampFrequency")
+
+
+class BaslerCamera(Camera):
+    """A Basler camera.
+
+    Parameters
+    ----------
+    found
+        The camera to open.
+    settings, request
+        How to configure it.
+
+    Raises
+    ------
+    CameraSettingError
+        The camera refuses settings; the message names each of them and what the camera allows.
+    CameraError
+        The camera cannot be opened or read.
+    """
+
+    def __init__(self, found: FoundDevice, settings: BaslerSettings, request: CaptureRequest) -> None:
+        self._found = found
+        self._settings = settings
+        self._request = request
+        self._lock = threading.RLock()
+        self._fault: FaultReport | None = None
+        self._trigger: SoftwareTrigger | None = None
+        self._statistics: dict[str, int] = {}
+        self._baseline: dict[str, int] = {}
+        self._open = True
+        self._grabbing = False
+        self._camera: Any = open_device(found)
+        try:
+            self._info, clock = self._configure()
+            layout = image_layout(self._info.pixel_format, self._info.width, self._info.height)
+            self._images = ImageHandler(layout, clock)
+            self._failures = FailureHandler(str(found.info), self._report)
+            append, none = pylon.RegistrationMode_Append, pylon.Cleanup_None
+            self._camera.RegisterImageEventHandler(self._images, append, none)
+            self._camera.RegisterConfiguration(self._failures, append, none)
+        except (genicam.GenericException, NodeRefusalError) as error:
+            self._release()
+            raise CameraError(f"{found.info} cannot be configured: {reason(error)}") from None
+        except BaseException:
+            self._release()
+            raise
+
+    @property
+    def info(self) -> CameraInfo:
+        """The camera with the settings that it was opened with."""
+        return self._info
+
+    def start(self, on_frame: OnFrame, on_fault: OnFault) -> None:
+        """Begin to deliver frames.
+
+        Raises
+        ------
+        CameraError
+            The camera is closed, already started, or refuses to stream.
+        """
+        with self._lock:
+            if not self._open or self._grabbing:
+                raise CameraError(f"{self._found.info} is {'already started' if self._open else 'closed'}")
+            self._fault = FaultReport(on_fault)
+            self._images.begin(on_frame, self._fault)
+            self._trigger = None
+            self._baseline = self._driver_statistics()
+            try:
+                self._camera.StartGrabbing(
+                    pylon.GrabStrategy_OneByOne, pylon.GrabLoop_ProvidedByInstantCamera
+                )
+            except genicam.GenericException as error:
+                self._images.end()
+                raise CameraError(f"{self._found.info} refuses to stream: {reason(error)}") from None
+            self._grabbing = True
+            if self._settings.trigger is Trigger.SOFTWARE and self._request.fps is not None:
+                self._trigger = SoftwareTrigger(self._fire, self._request.fps, self._trigger_failed)
+                self._trigger.start()
+
+    def stop(self) -> None:
+        """End delivery. May be called from within ``on_frame``."""
+        with self._lock:
+            was_grabbing, self._grabbing = self._grabbing, False
+            trigger, fault = self._trigger, self._fault
+        if not was_grabbing:
+            self._images.end()  # another thread may be stopping right now
+            return
+        if fault is not None:
+            fault.silence()
+        if trigger is not None:
+            trigger.stop()
+        self._statistics = self._collect_statistics()
+        try:
+            self._camera.StopGrabbing()
+        except genicam.GenericException as error:
+            logger.debug("stopping %s: %s", self._found.info, reason(error))
+        self._images.end()
+
+    def close(self) -> None:
+        """Give the camera back to pylon and to other programs."""
+        with self._lock:
+            if not self._open:
+                return
+            self._open = False
+        self.stop()
+        self._release()
+
+    def statistics(self) -> Mapping[str, int]:
+        """Counters since `start`: failed grabs, skipped images, and all that pylon's stream grabber counts.
+
+        The grabber's ``Statistic_Buffer_Underrun_Count`` is ``buffer_underruns``, and so on. ``frames_lost``
+        sums failed grabs, skipped images and buffer underruns. With a software trigger, ``triggers_missed``
+        are the shots that the camera was not ready for.
+        """
+        return self._collect_statistics() if self._grabbing else dict(self._statistics)
+
+    def _configure(self) -> tuple[CameraInfo, FrameClock]:
+        device = str(self._found.info)
+        writer = FeatureWriter(PylonNodeMap(self._camera.GetNodeMap()))
+        apply_settings(writer, self._settings, self._request)
+        writer.raise_problems(device)
+        rate = self._frame_rate(writer)
+        width, height = self._required(writer, "Width"), self._required(writer, "Height")
+        buffers = self._set_buffers(rate, self._required(writer, "PayloadSize"))
+        gige = self._found.device_class == GIGE
+        cycle = 65535 if gige and not _extended_ids(writer) else None
+        info = CameraInfo(
+            device=self._found.info,
+            width=width,
+            height=height,
+            pixel_format=pfnc_name(str(writer.value("PixelFormat"))),
+            fps=rate.fps,
+            fps_limited_by=rate.limited_by,
+            frame_id_cycle=cycle,
+            firmware=str(writer.value("DeviceFirmwareVersion", "DeviceVersion") or ""),
+            settings=(*writer.readbacks(), *buffers),
+        )
+        clock = FrameClock(zero_is_an_id=not gige, tick_hz=int(writer.number(*_TICK_HZ) or 1_000_000_000))
+        return info, clock
+
+    def _frame_rate(self, writer: FeatureWriter) -> FrameRate:
+        if self._settings.trigger is Trigger.SOFTWARE:
+            return free_running(writer, self._request.fps, paced=True)
+        if self._settings.trigger is Trigger.LINE:
+            return FrameRate(None, f"the trigger on {self._settings.trigger_line}")
+        if trigger_is_on(writer):  # by way of --basler.features
+            return FrameRate(None, f"the trigger from {writer.value('TriggerSource')}")
+        return free_running(writer, self._request.fps)
+
+    def _required(self, writer: FeatureWriter, name: str) -> int:
+        number = writer.number(name)
+        if not number:
+            raise CameraError(f"{self._found.info} does not tell its {name}")
+        return int(number)
+
+    def _set_buffers(self, rate: FrameRate, payload: int) -> tuple[SettingReadback, ...]:
+        """Choose the number of buffers: as asked, or what bridges half a second within a bound of memory."""
+        asked = self._settings.buffers
+        writer = FeatureWriter(PylonNodeMap(self._camera.GetInstantCameraNodeMap()))
+        frames = math.ceil(BUFFERED_S * (rate.fps or 1000.0))
+        number = asked or max(MIN_BUFFERS, min(frames, BUFFERED_BYTES // payload))
+        writer.put("buffers", flag("buffers"), ("MaxNumBuffer",), number)
+        writer.raise_problems("pylon")
+        return writer.readbacks() if asked is not None else ()
+
+    def _fire(self) -> bool:
+        """Fire the software trigger once, where the camera is ready for it within a frame's time."""
+        assert self._request.fps is not None
+        patience_ms = max(1, int(1000 / self._request.fps))
+        if self._camera.CanWaitForFrameTriggerReady() and not self._camera.WaitForFrameTriggerReady(
+            patience_ms, pylon.TimeoutHandling_Return
+        ):
+            return False
+        self._camera.ExecuteSoftwareTrigger()
+        return True
+
+    def _trigger_failed(self, error: Exception) -> None:
+        self._report(CameraError(f"{self._found.info} cannot be triggered by software: {reason(error)}"))
+
+    def _report(self, error: CameraError) -> None:
+        fault = self._fault
+        if fault is not None:
+            fault(error)
+
+    def _driver_statistics(self) -> dict[str, int]:
+        nodes = PylonNodeMap(self._camera.GetStreamGrabberNodeMap())
+        counters = {}
+        for name in nodes.names():
+            if name.startswith("Statistic_") and name.endswith("_Count"):
+                value = FeatureWriter(nodes).number(name)
+                if value is not None:
+                    counters[f"{name[len('Statistic_') : -len('_Count')].lower()}s"] = int(value)
+        return counters
+
+    def _collect_statistics(self) -> dict[str, int]:
+        try:
+            driver = self._driver_statistics()
+        except (genicam.GenericException, NodeRefusalError) as error:
+            logger.debug("no statistics of %s: %s", self._found.info, reason(error))
+            driver = {}
+        # pylon starts some counters anew with each start and lets others run on.
+        since = {name: value - self._baseline.get(name, 0) for name, value in driver.items()}
+        since = {name: driver[name] if value < 0 else value for name, value in since.items()}
+        since["failed_grabs"] = self._images.failed_grabs
+        since["skipped_images"] = self._images.skipped_images
+        since["frames_lost"] = (
+            since["failed_grabs"] + since["skipped_images"] + since.get("buffer_underruns", 0)
+        )
+        if self._trigger is not None:
+            since["triggers_missed"] = self._trigger.missed
+        return since
+
+    def _release(self) -> None:
+        """Take everything off the camera; go on where a step fails, as all do when the camera is gone."""
+        self._open = False
+        # pylon's object goes with its last reference, and only with it its threads and descriptors.
+        camera, self._camera = self._camera, None
+        steps = [camera.Close, camera.DestroyDevice]
+        if hasattr(self, "_failures"):  # missing where the camera could not be configured
+            steps.insert(0, lambda: camera.DeregisterConfiguration(self._failures))
+            steps.insert(0, lambda: camera.DeregisterImageEventHandler(self._images))
+        for step in steps:
+            try:
+                step()
+            except genicam.GenericException as error:
+                logger.debug("closing %s: %s", self._found.info, reason(error))
+
+
+def _extended_ids(writer: FeatureWriter) -> bool:
+    """Ask a GigE camera for 64-bit frame ids and say whether it gives them.
+
+    A camera whose GigE Vision version is below 2 has no such feature; its ids are 16 bits wide, 1 to 65535.
+    """
+    for name in _EXTENDED_ID:
+        writer.prepare(name, "On")
+    return writer.value(*_EXTENDED_ID) == "On"

@@ -1,0 +1,261 @@
+"""What pylon calls while a camera grabs: for each image, and when the camera fails.
+
+An exception that leaves a handler is lost in pylon or ends the grabbing without a word, so none does.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pypylon import pylon
+
+from rheed_acquire import CameraError, CameraLostError, Frame, OnFault, OnFrame
+
+logger = logging.getLogger(__name__)
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+_INVALID_BLOCK_ID = 2**64 - 1  # pylon's word for an id that must not be used
+_NOTHING: Pixels = np.empty(0, np.uint8)
+_FAILURES_LOGGED = 3
+_ALL_FAILED_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLayout:
+    """How the pixels of an image lie in pylon's buffer.
+
+    Attributes
+    ----------
+    shape
+        Of the array to hand out; empty for packed formats, which are handed out as they are.
+    width, height
+        Of the image in pixels.
+    nbytes
+        Of the image without padding; 0 for packed formats.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    width: int
+    height: int
+    nbytes: int
+
+
+_CHANNELS_AND_BYTES = {
+    **dict.fromkeys(("Mono8", "BayerGR8", "BayerRG8", "BayerGB8", "BayerBG8"), (1, 1)),
+    **dict.fromkeys(("Mono10", "Mono12", "Mono14", "Mono16"), (1, 2)),
+    **{f"Bayer{order}{bits}": (1, 2) for order in ("GR", "RG", "GB", "BG") for bits in (10, 12, 16)},
+    **dict.fromkeys(("RGB8", "BGR8"), (3, 1)),
+}
+
+
+def image_layout(pixel_format: str, width: int, height: int) -> ImageLayout:
+    """Tell the layout of a PFNC pixel format; one that is not known counts as packed."""
+    known = _CHANNELS_AND_BYTES.get(pixel_format)
+    if known is None:
+        return ImageLayout((), np.dtype(np.uint8), width, height, 0)
+    channels, itemsize = known
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    dtype = np.dtype(np.uint8 if itemsize == 1 else np.uint16)
+    return ImageLayout(shape, dtype, width, height, width * height * channels * itemsize)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameClock:
+    """How to read a result's block id and time stamp.
+
+    Attributes
+    ----------
+    zero_is_an_id
+        USB3 Vision and the emulation count from 0. GigE Vision counts from 1, and 0 says that the camera does
+        not count.
+    tick_hz
+        Ticks of the time stamp per second.
+    """
+
+    zero_is_an_id: bool
+    tick_hz: int
+
+    def nanoseconds(self, ticks: int) -> int:
+        """Turn ticks into nanoseconds, in whole numbers: a float would lose digits after some months."""
+        return ticks if self.tick_hz == 1_000_000_000 else ticks * 1_000_000_000 // self.tick_hz
+
+
+class FaultReport:
+    """Tells the run of the first fault, once, and of none while the camera is being stopped."""
+
+    def __init__(self, on_fault: OnFault) -> None:
+        self._on_fault = on_fault
+        self._lock = threading.Lock()
+        self._silent = False
+
+    def silence(self) -> None:
+        """Report nothing any more."""
+        with self._lock:
+            self._silent = True
+
+    def __call__(self, error: CameraError) -> None:
+        """Report a fault, where it is the first."""
+        with self._lock:
+            if self._silent:
+                return
+            self._silent = True
+        try:
+            self._on_fault(error)
+        except Exception:
+            logger.exception("the run's fault handler failed")
+
+
+def _ignore(_: object) -> None:
+    """Stand in for a run's callbacks while there is none."""
+
+
+class ImageHandler(pylon.ImageEventHandler):  # type: ignore[misc]
+    """Lends each image to ``on_frame``, from pylon's grab-loop thread.
+
+    One handler serves a camera from its opening to its closing: pylon keeps a bare pointer to it.
+
+    Attributes
+    ----------
+    failed_grabs, skipped_images
+        Since the start.
+    """
+
+    def __init__(self, layout: ImageLayout, clock: FrameClock) -> None:
+        super().__init__()
+        self.failed_grabs = 0
+        self.skipped_images = 0
+        self._layout = layout
+        self._clock = clock
+        self._on_frame: OnFrame = _ignore
+        self._fault: Callable[[CameraError], None] = _ignore
+        self._frame = Frame(_NOTHING, None, None)
+        self._delivering = False
+        self._any_delivered = False
+        self._first_failure_s = 0.0
+        # Held during a callback, so that `end` can wait for it; reentrant, so that a callback may call it.
+        self._in_callback = threading.RLock()
+
+    def begin(self, on_frame: OnFrame, fault: Callable[[CameraError], None]) -> None:
+        """Deliver from now on, and count anew."""
+        self.failed_grabs = self.skipped_images = 0
+        self._any_delivered = False
+        self._on_frame, self._fault = on_frame, fault
+        self._delivering = True
+
+    def end(self) -> None:
+        """Deliver no more; return when no callback is running (but the one that called this)."""
+        self._delivering = False
+        with self._in_callback:
+            self._on_frame, self._fault = _ignore, _ignore
+
+    def OnImageGrabbed(self, camera: Any, result: Any) -> None:  # noqa: ARG002, N802 - pylon's name
+        """Handle one image or failed grab."""
+        with self._in_callback:
+            if not self._delivering:
+                return
+            try:
+                if result.GrabSucceeded():
+                    self._deliver(result)
+                else:
+                    self._count_failure(result)
+            except Exception as error:  # see the module's first lines
+                self._delivering = False
+                logger.debug("frame callback failed", exc_info=True)
+                self._fault(CameraError(f"a frame could not be delivered: {type(error).__name__}: {error}"))
+
+    def OnImagesSkipped(self, camera: Any, count: int) -> None:  # noqa: ARG002, N802 - pylon's name
+        """Count images that pylon dropped."""
+        self.skipped_images += count
+
+    def _deliver(self, result: Any) -> None:
+        layout, frame = self._layout, self._frame
+        width, height = result.GetWidth(), result.GetHeight()
+        if width != layout.width or height != layout.height:
+            self._refuse_size(width, height)
+            return
+        buffer = result.GetImageMemoryView()
+        if layout.nbytes == 0:
+            frame.pixels = np.frombuffer(buffer, np.uint8)
+        elif buffer.nbytes == layout.nbytes:
+            frame.pixels = np.ndarray(layout.shape, layout.dtype, buffer)
+        else:
+            frame.pixels = padded_rows(buffer, layout, result.GetPaddingX())
+        block_id = result.GetBlockID()
+        counts = block_id != _INVALID_BLOCK_ID and (block_id != 0 or self._clock.zero_is_an_id)
+        frame.id = block_id if counts else None
+        ticks = result.GetTimeStamp()
+        frame.timestamp_ns = self._clock.nanoseconds(ticks) if ticks else None
+        self._any_delivered = True
+        try:
+            self._on_frame(frame)
+        finally:
+            frame.pixels = _NOTHING  # pylon takes the buffer back now; nothing may point into it
+
+    def _refuse_size(self, width: int, height: int) -> None:
+        self._delivering = False
+        layout = self._layout
+        self._fault(
+            CameraError(
+                f"the camera sends frames of {width} x {height} pixels, but its Width and Height are "
+                f"{layout.width} x {layout.height}. Where the emulated camera plays image files, set "
+                "--basler.width and --basler.height to the size of the images"
+            )
+        )
+
+    def _count_failure(self, result: Any) -> None:
+        self.failed_grabs += 1
+        if self.failed_grabs > _FAILURES_LOGGED and self._any_delivered:
+            return
+        now = time.monotonic()
+        if self.failed_grabs == 1:
+            self._first_failure_s = now
+        what = f"{result.GetErrorDescription()} (code {result.GetErrorCode():#010x})"
+        if self.failed_grabs <= _FAILURES_LOGGED:
+            more = "; further ones are counted only" if self.failed_grabs == _FAILURES_LOGGED else ""
+            logger.warning("grab %d failed: %s%s", self.failed_grabs, what, more)
+        if not self._any_delivered and now - self._first_failure_s > _ALL_FAILED_S:
+            self._delivering = False
+            self._fault(CameraError(f"every one of the first {self.failed_grabs} grabs failed: {what}"))
+
+
+class FailureHandler(pylon.ConfigurationEventHandler):  # type: ignore[misc]
+    """Reports that the camera is gone or that its grabbing broke."""
+
+    def __init__(self, device: str, fault: Callable[[CameraError], None]) -> None:
+        super().__init__()
+        self._device = device
+        self._fault = fault
+
+    def OnCameraDeviceRemoved(self, camera: Any) -> None:  # noqa: ARG002, N802 - pylon's name
+        """Report a camera that pylon has noticed to be gone; it does not notice always."""
+        self._fault(CameraLostError(f"{self._device} was disconnected or lost its power"))
+
+    def OnGrabError(self, camera: Any, message: Any) -> None:  # noqa: ARG002, N802 - pylon's name
+        """Report that pylon has ended the grabbing."""
+        self._fault(CameraError(f"{self._device} stopped streaming: {message}"))
+
+
+def padded_rows(buffer: memoryview, layout: ImageLayout, padding: int) -> Pixels:
+    """View an image whose rows end in ``padding`` bytes that are not pixels.
+
+    Raises
+    ------
+    ValueError
+        The buffer is too small for the image.
+    """
+    row = layout.nbytes // layout.height
+    if buffer.nbytes < (row + padding) * (layout.height - 1) + row:
+        raise ValueError(f"an image of {buffer.nbytes} bytes where {layout.nbytes} were expected")
+    itemsize = layout.dtype.itemsize
+    pixel = itemsize * (layout.shape[2] if len(layout.shape) == 3 else 1)
+    strides = (row + padding, pixel, itemsize)[: len(layout.shape)]
+    return np.ndarray(layout.shape, layout.dtype, buffer, strides=strides)

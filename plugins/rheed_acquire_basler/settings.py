@@ -1,0 +1,13 @@
+"""What a user can set on a Basler camera."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from rheed_acquire import CameraSettings
+
+
+class BaslerSettings(CameraSettings):
+    """The settings that cameras share, and what only Basler's have."""
+
+    ip: str | None = Field(None, description="choose a GigE camera by its IP address")

@@ -1,0 +1,69 @@
+"""Fires a camera's software trigger at an even pace, from a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+# The longest sleep, so that `SoftwareTrigger.stop` need not wait for a slow rate's next shot.
+_NAP_S = 0.05
+
+
+class SoftwareTrigger:
+    """Fires at times that are whole periods from its start, so that no delay adds up.
+
+    Parameters
+    ----------
+    fire
+        Fires once; returns False where the camera was not ready for it.
+    fps
+        Shots per second.
+    on_error
+        Called, from the thread, with what ``fire`` raised; no more shots follow.
+
+    Attributes
+    ----------
+    missed
+        Shots left out, because the camera was not ready or because the one before took too long. They are not
+        made up for later: the frames would not be evenly spaced.
+    """
+
+    def __init__(self, fire: Callable[[], bool], fps: float, on_error: Callable[[Exception], None]) -> None:
+        self.missed = 0
+        self._fire = fire
+        self._period_s = 1.0 / fps
+        self._on_error = on_error
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="basler-software-trigger", daemon=True)
+
+    def start(self) -> None:
+        """Begin to fire; once only."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Fire no more, and wait for a shot that is under way."""
+        self._stopped.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._keep_pace()
+        except Exception as error:  # noqa: BLE001 - whatever the SDK raises goes to the run
+            self._on_error(error)
+
+    def _keep_pace(self) -> None:
+        beginning = time.perf_counter()
+        shot = 0
+        while not self._stopped.is_set():
+            wait_s = beginning + shot * self._period_s - time.perf_counter()
+            if wait_s > 0:
+                time.sleep(min(wait_s, _NAP_S))
+                continue
+            late = int(-wait_s / self._period_s)
+            self.missed += late
+            shot += late
+            if not self._fire():
+                self.missed += 1
+            shot += 1
