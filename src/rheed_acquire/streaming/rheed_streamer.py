@@ -42,6 +42,7 @@ from rheed_acquire.streaming.spool import Spool, default_spool_folder
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamRecord
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
+from rheed_acquire.timing import process_clock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -224,6 +225,7 @@ class RHEEDStreamer(Streamer):
         delivery, is_new = self._delivery.acquire()
         try:
             if is_new:
+                process_clock().anchor()  # no stream's stamps can jump by it: there is none
                 self._recover_in_background(delivery)
             delivery.clock.wait_first(FIRST_TIME_S)
             stream = self._begin(delivery, description, int(chunk_size))
@@ -406,19 +408,21 @@ class RHEEDStreamer(Streamer):
         delivery = self._delivery.current
         return None if delivery is None else delivery.clock.status()
 
-    def spool_status(self, data_id: str) -> dict[str, int]:
+    def spool_status(self, data_id: str) -> dict[str, Any]:
         """Count a stream's chunks by the step they are at.
 
         Returns
         -------
         dict
             ``pushed`` chunks are ``encoding`` (or wait for it), ``spooled`` (on disk, waiting for their
-            upload), ``uploading``, ``uploaded`` or ``failed``; ``bytes`` of shards wait in the spool.
+            upload), ``uploading``, ``uploaded`` or ``failed``; ``bytes`` of shards wait in the spool. Beside
+            these, the counts that `finalize` returns, as they stand now.
         """
         intake = self._intake(data_id)
         waiting, uploading, nbytes = intake.delivery.spool.counts(data_id)
         status = intake.stream.status()
         return {
+            **intake.stream.report(closed=False),
             "pushed": status.chunks_pushed,
             "encoding": max(0, status.chunks_queued - waiting - uploading),
             "spooled": waiting,
