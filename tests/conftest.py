@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from rheed_acquire.hookspecs import PROJECT
+from rheed_acquire.ring_files import OWNER, remove_files, shared_memory_root
 
 SETTINGS_OF_THE_USER = ("AS_API_KEY", "ATOMSCALE_API_KEY", "AS_API_ENDPOINT")
 
@@ -24,6 +25,19 @@ def own_spool(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     for name in SETTINGS_OF_THE_USER:
         monkeypatch.delenv(name, raising=False)
     return spool
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_rings_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Delete the rings in shared memory of streams that a test leaves unfinished on purpose."""
+    yield
+    root = shared_memory_root()
+    for folder in root.iterdir() if root is not None else ():
+        owner = folder / OWNER
+        if owner.exists() and owner.read_text(encoding="utf-8").startswith(
+            str(tmp_path_factory.getbasetemp())
+        ):
+            remove_files(folder)
 
 
 class Distributions:

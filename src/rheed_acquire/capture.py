@@ -64,6 +64,7 @@ class Capture:
         self._info = camera.info
         self._accumulators: list[ChunkAccumulator] = []
         self._fault: CameraError | None = None
+        self._first_frame_s = 0.0
         self.statistics: dict[str, int] = {}
 
     @property
@@ -114,20 +115,29 @@ class Capture:
             Asked now and then; what it says, if anything, is why the run has to end.
         """
         begun_s = time.monotonic()
-        while self._camera is not None:
+        lost_s: float | None = None
+        why = ""
+        pause_s = 0.0
+        while self._camera is not None and not self._is_complete():
+            received = self.received
             lost = self._connection(self._camera, begun_s, stop, stop_reason)
+            if self.received > received:
+                if lost_s is not None:
+                    away = self._first_frame_s - lost_s
+                    self._journal.problem(f"the camera was away for {away:.1f} s: {why}")
+                lost_s, pause_s = None, 0.0
             if lost is None:
                 return
-            self._journal.event(f"the camera was lost: {lost}")
-            lost_s = time.monotonic()
+            if lost_s is None:
+                lost_s, why = time.monotonic(), lost
+                self._journal.event(f"the camera was lost: {lost}")
             self._on_interruption()
             self.close()
-            self._camera = self._open_again(stop)
-            if self._camera is None:
-                self._journal.problem(f"the camera was lost and did not come back: {lost}")
-                return
-            away = time.monotonic() - lost_s
-            self._journal.problem(f"the camera was away for {away:.1f} s: {lost}")
+            # A camera that opens and gives no frame has not come back: the time goes on.
+            self._camera = self._open_again(stop, lost_s + self._settings.reconnect_timeout, pause_s)
+            pause_s = min(REOPEN_PAUSE_CAP_S, max(REOPEN_PAUSE_S, 2 * pause_s))
+        if lost_s is not None:
+            self._journal.problem(f"the camera was lost and did not come back: {why}")
 
     def close(self) -> None:
         """Give the camera back; one that hangs is left behind after a time limit."""
@@ -148,7 +158,7 @@ class Capture:
         self._accumulators.append(accumulator)
         lost: str | None
         try:
-            camera.start(accumulator.on_frame, self._on_fault)
+            camera.start(accumulator.on_frame, lambda error: self._on_fault(camera, error))
         except CameraError as error:
             lost = str(error)
             if len(self._accumulators) == 1:  # it was never there, so that there is nothing to come back
@@ -182,7 +192,7 @@ class Capture:
             if accumulator.received != seen:
                 seen, seen_s = accumulator.received, now
                 if first_frame_s is None:
-                    first_frame_s = now
+                    first_frame_s = self._first_frame_s = now
             elif stall_s is not None and now - seen_s > stall_s:
                 return f"no frame came for {stall_s:g} s"
             pause = POLL_S
@@ -204,10 +214,15 @@ class Capture:
                 return None
         return None
 
-    def _open_again(self, stop: threading.Event) -> Camera | None:
-        """Open the camera once more; None where that fails for too long, or the run is over."""
-        deadline = time.monotonic() + self._settings.reconnect_timeout
-        pause_s = REOPEN_PAUSE_S
+    def _is_complete(self) -> bool:
+        """Whether the run has all the frames that it was to have."""
+        frames = self._settings.frames
+        return frames is not None and sum(one.accumulated for one in self._accumulators) >= frames
+
+    def _open_again(self, stop: threading.Event, deadline: float, pause_s: float) -> Camera | None:
+        """Open the camera once more, after a pause; None where that fails for too long or the run is over."""
+        stop.wait(min(pause_s, max(0.0, deadline - time.monotonic())))
+        pause_s = max(REOPEN_PAUSE_S, pause_s)
         while not stop.is_set() and time.monotonic() < deadline:
             try:
                 opening = LimitedCall(self._reopen, "open-camera", on_late=lambda camera: camera.close())
@@ -232,8 +247,9 @@ class Capture:
             return None
         return max(MIN_STALL_S, STALL_PERIODS / self._info.fps)
 
-    def _on_fault(self, error: CameraError) -> None:
-        self._fault = error
+    def _on_fault(self, camera: Camera, error: CameraError) -> None:
+        if camera is self._camera:  # not one that was left behind and speaks late
+            self._fault = error
 
     def _limited(self, call: Callable[[], None], name: str, *, is_lost: bool = False) -> bool:
         """Make a call that may hang or fail; False where it hangs."""

@@ -7,7 +7,7 @@ all numbers little-endian int64::
     cell 0        MAGIC                      cell 5   frames committed
     cell 1        layout version             cell 6   index of the chunk, or FREE
     cells 2 to 4  capacity, height, width    cell 7   capture start in ns UTC, or UNKNOWN
-                                             cell 8   what turns arrival times into ns UTC
+    cell 9        of which boot              cell 8   what turns arrival times into ns UTC
     byte 512      frame ids, camera stamps, arrival times: capacity numbers each
     next page     frames: capacity * height * width bytes
 
@@ -17,6 +17,9 @@ A frame counts as committed only when its pixels and numbers are in place: cell 
 from __future__ import annotations
 
 import time
+import uuid
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +38,7 @@ NO_ID = -1
 NO_TIMESTAMP = -1
 """Stands for the stamp of a frame whose camera has no clock."""
 
-COMMITTED, CHUNK_INDEX, CAPTURE_START_NS, UTC_OFFSET_NS = 5, 6, 7, 8
+COMMITTED, CHUNK_INDEX, CAPTURE_START_NS, UTC_OFFSET_NS, BOOT = 5, 6, 7, 8, 9
 
 HEADER_BYTES = 512
 PAGE_BYTES = 4096
@@ -49,6 +52,16 @@ def memory_needed(capacity: int, height: int, width: int) -> int:
 def _frames_offset(capacity: int) -> int:
     end = HEADER_BYTES + 3 * 8 * capacity
     return -(-end // PAGE_BYTES) * PAGE_BYTES
+
+
+@cache
+def this_boot() -> int:
+    """A number that Linux makes anew at every boot; 0 where the system has none."""
+    try:
+        text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        return uuid.UUID(text.strip()).int & (2**63 - 1)
+    except (OSError, ValueError):
+        return 0
 
 
 class ChunkBuffer:
@@ -115,7 +128,7 @@ class ChunkBuffer:
         if len(memory) < needed:
             raise ValueError(f"{len(memory)} bytes are too few for a chunk buffer that needs {needed}")
         if header[0] != MAGIC:
-            header[:9] = (0, VERSION, capacity, height, width, 0, FREE, UNKNOWN, utc_offset_ns)
+            header[:10] = (0, VERSION, capacity, height, width, 0, FREE, UNKNOWN, utc_offset_ns, this_boot())
             header[0] = MAGIC
 
         def numbers(place: int) -> NDArray[np.int64]:
@@ -166,6 +179,18 @@ class ChunkBuffer:
     def chunk_index(self) -> int:
         """Which chunk the buffer holds, or `FREE`."""
         return int(self.cells[CHUNK_INDEX])
+
+    @property
+    def is_of_this_boot(self) -> bool:
+        """Whether the computer has not been restarted since the buffer was made.
+
+        Only then are the pages of a file on disk sure to be what was written, each of them: after a loss of
+        power the header may be there without the pixels.
+        """
+        known = int(self.cells[BOOT])
+        if known and this_boot():
+            return known == this_boot()
+        return bool(self.host_ns.max() <= time.perf_counter_ns())  # the counter begins anew with each boot
 
     @property
     def utc_offset_ns(self) -> int:

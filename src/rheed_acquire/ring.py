@@ -59,6 +59,7 @@ class ChunkRing:
             nbytes = memory_needed(capacity, height, width)
             memories = [plain_memory(nbytes) for _ in range(count)]
         self._free: queue.SimpleQueue[ChunkBuffer] = queue.SimpleQueue()
+        self._keeping = False
         for memory in memories:
             self._free.put(ChunkBuffer(memory, capacity, height, width, utc_offset_ns))
 
@@ -83,8 +84,14 @@ class ChunkRing:
 
     def release(self, buffer: ChunkBuffer) -> None:
         """Give a buffer back; what it held is safe elsewhere."""
+        if self._keeping:
+            return
         buffer.clear()
         self._free.put(buffer)
+
+    def keep(self) -> None:
+        """Take no buffer back any more: what they hold is left to whoever recovers the stream."""
+        self._keeping = True
 
 
 __all__ = ["NO_ID", "NO_TIMESTAMP", "Chunk", "ChunkBuffer", "ChunkRing", "Gap", "chunk_of"]

@@ -184,6 +184,9 @@ def left_behind(folder: Path) -> Iterator[tuple[Path, ChunkBuffer]]:
             # A process killed while it made the file leaves one without a header: it held no frame.
             logger.info("%s holds no chunk: %s", path, error)
             continue
+        if not buffer.is_of_this_boot:
+            logger.warning("%s is passed over: the computer was restarted since, and it may be torn", path)
+            continue
         yield path, buffer
 
 

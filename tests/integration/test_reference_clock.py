@@ -347,6 +347,6 @@ def test_the_recorded_offset_is_the_one_that_was_added(
     stamp, named, uncertainty = corrected(start, ClockCorrection(offset, bound), before)
     assert named is not None
     assert uncertainty is not None
-    assert stamp == max(int(start) + named, before or 0)
+    assert stamp == max(round(start) + named, before or 0)
     assert abs(named - offset) + bound <= uncertainty + 1e-6
-    assert corrected(start, None, before) == (max(int(start), before or 0), None, None)
+    assert corrected(start, None, before) == (max(round(start), before or 0), None, None)

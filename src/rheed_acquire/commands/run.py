@@ -274,7 +274,7 @@ def _count_interrupts() -> _Interrupts:
             os._exit(INTERRUPTED)
 
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), note)
     return interrupts

@@ -85,8 +85,23 @@ def waiting_streams(root: Path) -> list[WaitingStream]:
         paths = [path for path in root.iterdir() if path.is_dir()]
     except OSError as error:
         raise SettingsError(f"the spool {root} cannot be read: {error.strerror}") from None
-    found = [(path, record) for path in paths if (record := read_record(path)) is not None]
+    found = [(path, record) for path in paths if (record := read_record(path) or _unknown(path)) is not None]
     return [_look_at(path, record) for path, record in sorted(found, key=lambda pair: pair[1].created_unix_s)]
+
+
+def _unknown(path: Path) -> StreamRecord | None:
+    """Stand in for a record that cannot be read, where shards wait beside it; else there is no stream."""
+    if not folder_bytes(path):
+        return None
+    return StreamRecord(
+        data_id=path.name,
+        server="unknown",
+        name="a stream whose stream.json is damaged",
+        fps=0.0,
+        rotations_per_min=0.0,
+        chunk_size=0,
+        created_unix_s=path.stat().st_mtime,
+    )
 
 
 def _look_at(path: Path, record: StreamRecord) -> WaitingStream:

@@ -91,7 +91,8 @@ class Delivery:
     def deliver(self, stream: Stream, chunk: Chunk) -> threading.Event:
         """Take a chunk over; the event is set once it survives loss of power, on disk or on the server.
 
-        Its buffer is released then, and not before.
+        Its buffer is released then, and not before. The event is also set where the chunk is given up
+        (`Stream.reason_lost`).
         """
         safe = threading.Event()
         self._chunks.put((stream, chunk, safe))
@@ -119,12 +120,14 @@ class Delivery:
         while (item := self._chunks.get()) is not None and not self.closing:
             stream, chunk, safe = item
             # A stream that was finalized with chunks waiting: they stay in its ring, for a later recovery.
-            content = self._encode(stream, chunk) if self._streams.get(stream.data_id) is stream else None
+            content = (
+                self._encode(stream, chunk, safe) if self._streams.get(stream.data_id) is stream else None
+            )
             if content is not None:
                 self._spool(stream, chunk, content, safe)
             del item, chunk, content
 
-    def _encode(self, stream: Stream, chunk: Chunk) -> bytes | None:
+    def _encode(self, stream: Stream, chunk: Chunk, safe: threading.Event) -> bytes | None:
         for attempt in range(ENCODE_ATTEMPTS):
             try:
                 return encode_shard(chunk.frames, self._level)
@@ -136,6 +139,7 @@ class Delivery:
                 return None
         # The buffer is not released: what is in it can be recovered later.
         stream.lose(chunk.index, reason)
+        safe.set()
         return None
 
     def _spool(self, stream: Stream, chunk: Chunk, content: bytes, safe: threading.Event) -> None:
@@ -186,6 +190,10 @@ class Delivery:
                 logger.error("%s is refused: %s", where, error)  # noqa: TRY400
                 self.spool.give_up(shard)
                 stream.lose(shard.chunk_idx, str(error), gone=error.status in GONE)
+                # One that the disk would not take stays in the ring, which is all that is left of it.
+                _, safe = self._held.pop((shard.data_id, shard.chunk_idx), (None, None))
+                if safe is not None:
+                    safe.set()
                 return
             reason, retry_after_s = str(error), error.retry_after_s
         except Exception as error:

@@ -58,11 +58,14 @@ class Intake:
         Raises
         ------
         RuntimeError
-            The delivery was closed: nobody will ever free one.
+            The delivery was closed, or the server and the disk take no more: nobody will ever free one.
         """
         ring = self.stream.ring(height, width)
         while (buffer := ring.wait(POLL_S)) is None:
             self._check_open()
+            refused = self.stream.folder.record.refused
+            if refused is not None:
+                raise RuntimeError(f"the ring of stream {self.stream.data_id} is full for good: {refused}")
         return buffer
 
     def send(self, buffer: ChunkBuffer, start_ms: float) -> None:
@@ -77,6 +80,9 @@ class Intake:
         safe = self.delivery.deliver(self.stream, chunk)
         while self._sync_always and not safe.wait(POLL_S):
             self._check_open()
+        lost = self.stream.reason_lost(chunk.index) if self._sync_always else None
+        if lost is not None:
+            raise RuntimeError(f"chunk {chunk.index} of stream {self.stream.data_id} was given up: {lost}")
 
     def _check_open(self) -> None:
         if self.delivery.closing:

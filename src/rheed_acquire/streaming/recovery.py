@@ -14,7 +14,7 @@ from rheed_acquire.streaming.delivery import GONE
 from rheed_acquire.streaming.registration import end_stream
 from rheed_acquire.streaming.retry import Backoff
 from rheed_acquire.streaming.stream import Stream
-from rheed_acquire.streaming.stream_folder import StreamFolder, age_s
+from rheed_acquire.streaming.stream_folder import DamagedShardError, StreamFolder, age_s
 
 if TYPE_CHECKING:
     from rheed_acquire.chunk_buffer import ChunkBuffer
@@ -45,6 +45,7 @@ def complete_stream(
     data_id = stream.data_id
     closed = False
     if stream.drain(drain_timeout_s):
+        delivered_before = stream.folder.record.delivered
         if not stream.report(closed=False)["lost"] and not stream.folder.quarantined:
             stream.note(delivered=True)
         try:
@@ -52,8 +53,8 @@ def complete_stream(
                 end_stream(api, data_id, backoff, 0.0 if stream.abandoned else patience_s)
             closed = True
         except ApiError as error:
-            # This process or an earlier one may have ended it and not have learnt so.
-            closed = stream.folder.record.delivered and error.status in GONE
+            # An earlier attempt may have ended it and not have learnt so.
+            closed = delivered_before and error.status in GONE
             if not closed:
                 stream.failed_attempt(str(error))
                 logger.warning("stream %s could not be ended: %s", data_id, error)
@@ -146,17 +147,20 @@ def take_up(stream: Stream, delivery: Delivery) -> None:
     """Put what a stream left on disk, and then what it left in its ring, on its way."""
     if stream.folder.record.delivered:  # what is still here is only what could not be deleted in time
         return
-    known = set()
+    in_ring = {buffer.chunk_index: buffer for buffer in stream.folder.chunks_left()}
     for shard in stream.folder.shards():
-        known.add(shard.chunk_idx)
+        if shard.chunk_idx in in_ring:
+            # Encoded, but the ring was not told: it may only be told where the shard is sound.
+            try:
+                stream.folder.open(shard).close()
+            except DamagedShardError:
+                continue
+            in_ring.pop(shard.chunk_idx).clear()
         count, height, width = (int(number) for number in shard.body["dims"].split(","))
         stream.admit(shard.chunk_idx, (count, height, width))
         stream.spooled()
         delivery.spool.enqueue(shard)
-    for buffer in stream.folder.chunks_left():
-        if buffer.chunk_index in known:
-            buffer.clear()
-            continue
+    for buffer in in_ring.values():
         chunk = recovered_chunk(buffer)
         stream.admit(chunk.index, chunk.frames.shape)
         delivery.deliver(stream, chunk)

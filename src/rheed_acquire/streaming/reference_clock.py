@@ -210,7 +210,7 @@ def corrected(
         both None where nothing was corrected.
     """
     offset = None if correction is None else round(correction.offset_ms)
-    stamp = math.floor(start_ms) + (offset or 0)
+    stamp = round(start_ms) + (offset or 0)
     if not_before_ms is not None:
         stamp = max(stamp, not_before_ms)
     if correction is None or offset is None:

@@ -143,6 +143,7 @@ class RHEEDStreamer(Streamer):
         self._streams: dict[str, Intake] = {}
         self._ended: set[str] = set()
         self._delivery = SharedDelivery(self._open_delivery)
+        self._recovering = threading.Lock()
 
     def __repr__(self) -> str:
         return f"RHEEDStreamer(endpoint={self._endpoint!r}, open_streams={sorted(self._streams)})"
@@ -399,7 +400,8 @@ class RHEEDStreamer(Streamer):
         timeout_s = DRAIN_TIMEOUT_S if drain_timeout_s is None else drain_timeout_s
         delivery, _ = self._delivery.acquire()
         try:
-            return recover_streams(self._server, delivery, self._open_api, self._backoff, timeout_s)
+            with self._recovering:
+                return recover_streams(self._server, delivery, self._open_api, self._backoff, timeout_s)
         finally:
             self._delivery.release(delivery)
 
@@ -435,9 +437,12 @@ class RHEEDStreamer(Streamer):
     def close(self) -> None:
         """End all threads and connections, and let a `finalize` in another thread wait no longer.
 
-        Streams that are not finalized stay open on the server.
+        Streams that are not finalized stay open on the server, and what was taken of them in the spool.
         """
         with self._lock:
+            for intake in self._streams.values():
+                # Whose push fails from now on gives its chunk back: the frames in it must outlive that.
+                intake.stream.keep_ring()
             self._streams.clear()
         self._delivery.close()
 
@@ -477,8 +482,11 @@ class RHEEDStreamer(Streamer):
         return delivery
 
     def _recover_in_background(self, delivery: Delivery) -> None:
-        arguments = (self._server, delivery, self._open_api, self._backoff, DRAIN_TIMEOUT_S)
-        threading.Thread(target=recover_in_background, args=arguments, name="recovery", daemon=True).start()
+        def recover() -> None:
+            with self._recovering:
+                recover_in_background(self._server, delivery, self._open_api, self._backoff, DRAIN_TIMEOUT_S)
+
+        threading.Thread(target=recover, name="recovery", daemon=True).start()
 
     def _open_api(self) -> AtomscaleApi:
         return AtomscaleApi(self._endpoint, self._api_key)

@@ -99,6 +99,12 @@ class Stream:
                 )
             return self._ring
 
+    def keep_ring(self) -> None:
+        """Leave what the ring holds to a later recovery, whoever still releases a chunk of it."""
+        with self._changed:
+            if self._ring is not None:
+                self._ring.keep()
+
     def spooled(self) -> None:
         """Count a chunk as encoded."""
         with self._changed:
@@ -121,6 +127,11 @@ class Stream:
         if gone and self.folder.record.refused is None:
             self.note(refused=reason)
         self.failed_attempt(reason)
+
+    def reason_lost(self, chunk_idx: int) -> str | None:
+        """Why a chunk was given up; None where it was not."""
+        with self._changed:
+            return self._lost.get(chunk_idx)
 
     def failed_attempt(self, reason: str) -> None:
         """Remember what went wrong, for whoever asks, from this process or another."""

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RECORD = "stream.json"
+LOOK_S = 0.2
+"""Longer than `is_in_use` of another process holds a lock to see whether it is free."""
 VERSION = 1
 _BLOCK_BYTES = 1 << 20
 
@@ -131,7 +133,7 @@ class StreamFolder:
         """Take up a folder that an earlier process left; None where one is at work on it, or it is none."""
         lock = _lock(path)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=LOOK_S)
         except (Timeout, OSError):
             return None
         record = read_record(path)

@@ -1,0 +1,364 @@
+"""What a process left in the spool reaches the server through the next one, once, dated and bit by bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import zarr
+from numpy.typing import NDArray
+
+from rheed_acquire.chunk_buffer import CAPTURE_START_NS, COMMITTED, ChunkBuffer
+from rheed_acquire.ring import chunk_of
+from rheed_acquire.server.process import LocalServer
+from rheed_acquire.streaming import RHEEDStreamer
+from rheed_acquire.streaming.delivery import describe_shard
+from rheed_acquire.streaming.limits import SpoolLimits, WhenFull
+from rheed_acquire.streaming.shard import encode_shard
+from rheed_acquire.streaming.stream import Stream
+from rheed_acquire.streaming.stream_folder import StreamFolder, read_record
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Connect, MakeFrames
+    from tests.integration.fault_server import FaultServer
+
+FPS, CHUNK_SIZE, SHAPE = 10.0, 20, (6, 8)
+START_NS = 1_800_000_000_000_000_000
+
+
+class DeadProcess:
+    """What a killed process leaves of one stream: the server's part is real, the rest is laid out."""
+
+    def __init__(self, streamer: RHEEDStreamer, root: Path) -> None:
+        before = set(root.iterdir()) if root.exists() else set()
+        self.data_id = streamer.initialize(FPS, 0.0, CHUNK_SIZE, stream_name="Growth")
+        streamer.close()
+        (self.path,) = set(root.iterdir()) - before
+        taken = StreamFolder.take(self.path)
+        assert taken is not None
+        self.folder = taken
+        self._free: list[ChunkBuffer] = []
+
+    def in_ring(self, chunk_idx: int, frames: NDArray[np.uint8], utc_offset_ns: int = 0) -> ChunkBuffer:
+        if not self._free:
+            ring = self.folder.make_ring(4, CHUNK_SIZE, *SHAPE, utc_offset_ns)
+            self._free = [buffer for _ in range(4) if (buffer := ring.acquire()) is not None]
+            self._ring = ring
+        buffer = self._free.pop()
+        buffer.begin(chunk_idx)
+        buffer.append(frames)
+        return buffer
+
+    def in_spool(self, chunk_idx: int, frames: NDArray[np.uint8]) -> None:
+        stream = Stream(self.folder, ring_chunks=2, when_full=WhenFull.STOP)
+        ring = stream.ring(*SHAPE) if not self._free else self._ring
+        buffer = ring.acquire() if not self._free else self._free[-1]
+        assert buffer is not None
+        buffer.begin(chunk_idx)
+        buffer.append(frames)
+        chunk = chunk_of(buffer, ring)
+        chunk.date(START_NS / 1e6)
+        content = encode_shard(chunk.frames)
+        self.folder.add(describe_shard(stream, chunk, content), content)
+        buffer.clear()
+        if not self._free:
+            self.folder.remove_ring()
+
+    def die(self) -> None:
+        self.folder.close(delete=False)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def leave(connect: Connect, local_server: LocalServer, root: Path) -> Iterator[Callable[..., DeadProcess]]:
+    left: list[DeadProcess] = []
+
+    def leave() -> DeadProcess:
+        left.append(DeadProcess(connect(local_server), root))
+        return left[-1]
+
+    yield leave
+    for process in left:
+        process.die()
+        process.folder.remove_ring()
+
+
+@pytest.fixture
+def open_run(local_server: LocalServer) -> Callable[[str], Any]:
+    return lambda data_id: zarr.open_group(local_server.run_directory(data_id) / "frames.zarr", mode="r")
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.01)
+
+
+def test_whole_and_partial_chunks_left_in_the_ring_are_built_and_delivered(
+    connect: Connect,
+    local_server: LocalServer,
+    leave: Any,
+    open_run: Any,
+    make_frames: MakeFrames,
+    root: Path,
+) -> None:
+    frames = make_frames(CHUNK_SIZE + 7, *SHAPE)
+    dead = leave()
+    dead.in_ring(1, frames[CHUNK_SIZE:])
+    dead.in_ring(0, frames[:CHUNK_SIZE])
+    dead.die()
+    (report,) = connect(local_server).recover()
+    assert (report["data_id"], report["stream_name"]) == (dead.data_id, "Growth")
+    assert (report["chunks_spooled"], report["chunks_uploaded"], report["closed"]) == (2, 2, True)
+    assert (report["refused"], report["lost"], report["chunks_not_uploaded"]) == (None, [], 0)
+    run = open_run(dead.data_id)
+    np.testing.assert_array_equal(run["frames"][:], frames)
+    assert run["chunk_frames"][:].tolist() == [CHUNK_SIZE, 7]
+    assert run.attrs["state"] == "closed"
+    assert list(root.iterdir()) == []
+    assert connect(local_server).recover() == []
+
+
+def test_a_frame_written_and_not_committed_is_not_delivered(
+    connect: Connect, local_server: LocalServer, leave: Any, open_run: Any, make_frames: MakeFrames
+) -> None:
+    frames = make_frames(5, *SHAPE)
+    dead = leave()
+    buffer = dead.in_ring(0, frames)
+    buffer.cells[COMMITTED] = 4
+    dead.in_ring(1, frames[:0])
+    dead.die()
+    connect(local_server).recover()
+    np.testing.assert_array_equal(open_run(dead.data_id)["frames"][:], frames[:4])
+
+
+def test_shards_on_disk_are_delivered_with_the_stamps_they_had(
+    connect: Connect, local_server: LocalServer, leave: Any, open_run: Any, make_frames: MakeFrames
+) -> None:
+    frames = make_frames(2 * CHUNK_SIZE, *SHAPE)
+    dead = leave()
+    for chunk_idx in (1, 0):
+        dead.in_spool(chunk_idx, frames[chunk_idx * CHUNK_SIZE :][:CHUNK_SIZE])
+    dead.die()
+    (report,) = connect(local_server).recover()
+    assert report["chunks_uploaded"] == 2
+    run = open_run(dead.data_id)
+    np.testing.assert_array_equal(run["frames"][:], frames)
+    assert run["chunk_start_unix_ms"][:].tolist() == [START_NS / 1e6] * 2
+
+
+def test_a_chunk_both_on_disk_and_in_the_ring_is_delivered_once(
+    connect: Connect, local_server: LocalServer, leave: Any, open_run: Any, make_frames: MakeFrames
+) -> None:
+    frames = make_frames(3 * CHUNK_SIZE, *SHAPE).reshape(3, CHUNK_SIZE, *SHAPE)
+    dead = leave()
+    dead.in_ring(0, frames[0])
+    dead.in_spool(0, frames[0])
+    dead.in_spool(1, frames[1])
+    dead.in_ring(2, frames[2])
+    dead.die()
+    (report,) = connect(local_server).recover()
+    assert (report["chunks_uploaded"], report["closed"]) == (3, True)
+    np.testing.assert_array_equal(open_run(dead.data_id)["frames"][:], frames.reshape(-1, *SHAPE))
+
+
+def test_a_damaged_shard_whose_chunk_is_still_in_the_ring_is_delivered_from_there(
+    connect: Connect, local_server: LocalServer, leave: Any, open_run: Any, make_frames: MakeFrames
+) -> None:
+    frames = make_frames(CHUNK_SIZE, *SHAPE)
+    dead = leave()
+    dead.in_ring(0, frames)
+    dead.in_spool(0, frames)
+    shard = dead.path / "shards" / "0.shard"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    dead.die()
+    (report,) = connect(local_server).recover()
+    assert (report["chunks_uploaded"], report["lost"]) == (1, [])
+    np.testing.assert_array_equal(open_run(dead.data_id)["frames"][:], frames)
+
+
+def test_a_damaged_shard_is_reported_kept_and_never_uploaded(
+    connect: Connect, local_server: LocalServer, leave: Any, open_run: Any, make_frames: MakeFrames
+) -> None:
+    frames = make_frames(2 * CHUNK_SIZE, *SHAPE)
+    dead = leave()
+    for chunk_idx in (0, 1):
+        dead.in_spool(chunk_idx, frames[chunk_idx * CHUNK_SIZE :][:CHUNK_SIZE])
+    shard = dead.path / "shards" / "1.shard"
+    damaged = bytearray(shard.read_bytes())
+    damaged[5] ^= 4
+    shard.write_bytes(damaged)
+    dead.die()
+    (report,) = connect(local_server).recover()
+    assert report["chunks_uploaded"] == 1
+    ((chunk_idx, reason),) = report["lost"]
+    assert chunk_idx == 1
+    assert "changed on disk" in reason
+    assert (dead.path / "quarantine" / "1.shard").read_bytes() == damaged
+    np.testing.assert_array_equal(open_run(dead.data_id)["frames"][:CHUNK_SIZE], frames[:CHUNK_SIZE])
+
+
+@pytest.mark.parametrize("dated_by", ["header", "camera", "arrival"])
+def test_a_chunk_from_the_ring_is_dated_as_well_as_it_can_be(
+    connect: Connect,
+    local_server: LocalServer,
+    leave: Any,
+    open_run: Any,
+    make_frames: MakeFrames,
+    dated_by: str,
+) -> None:
+    offset_ns = START_NS - 1_000_000_000
+    dead = leave()
+    buffer = dead.in_ring(0, make_frames(3, *SHAPE), offset_ns)
+    buffer.host_ns[:3] = 1_000_000_000, 1_100_000_000, 1_200_000_000
+    expected_ms = START_NS / 1e6
+    if dated_by == "header":
+        buffer.cells[CAPTURE_START_NS] = START_NS + 5_000_000
+        expected_ms += 5
+    elif dated_by == "camera":
+        # The first frame came 30 ms late, the second at once: so the first was captured 30 ms before it came.
+        buffer.timestamps_ns[:3] = 0, 130_000_000, 200_000_000
+        expected_ms -= 30
+    dead.die()
+    connect(local_server).recover()
+    (start_ms,) = open_run(dead.data_id)["chunk_start_unix_ms"][:].tolist()
+    assert abs(start_ms - expected_ms) <= 1  # what a float of that size can hold, in whole milliseconds
+
+
+def test_streams_of_another_server_are_left_alone(
+    connect: Connect, local_server: LocalServer, leave: Any, make_frames: MakeFrames
+) -> None:
+    dead = leave()
+    dead.folder.update(server="https://elsewhere.example")
+    dead.in_spool(0, make_frames(3, *SHAPE))
+    dead.die()
+    before = {path: path.read_bytes() for path in dead.path.rglob("*") if path.is_file()}
+    assert connect(local_server).recover() == []
+    assert {path: path.read_bytes() for path in dead.path.rglob("*") if path.is_file()} == before
+
+
+def test_what_is_past_its_retention_is_deleted_and_said_so(
+    connect: Connect, local_server: LocalServer, leave: Any, make_frames: MakeFrames, root: Path
+) -> None:
+    old, new = leave(), leave()
+    for dead, age_s in ((old, 100.0), (new, 10.0)):
+        dead.in_spool(0, make_frames(3, *SHAPE))
+        dead.folder.update(created_unix_s=time.time() - age_s)
+        dead.die()
+    limits = SpoolLimits(retention_s=50.0, keep_free_bytes=0)
+    reports = connect(local_server, spool_limits=limits).recover()
+    purged, delivered = reports if reports[0]["data_id"] == old.data_id else reversed(reports)
+    assert (purged["data_id"], purged["chunks_purged"], purged["closed"]) == (old.data_id, 1, False)
+    assert (delivered["chunks_uploaded"], delivered["chunks_purged"]) == (1, 0)
+    assert list(root.iterdir()) == []
+
+
+def test_a_stream_that_the_server_has_closed_is_reported_and_kept(
+    connect: Connect, service: FaultServer, root: Path, make_frames: MakeFrames
+) -> None:
+    dead = DeadProcess(connect(service), root)
+    dead.in_spool(0, make_frames(3, *SHAPE))
+    dead.die()
+    service.fail("presign", 409, body={"detail": "the stream is closed"})
+    (report,) = connect(service).recover()
+    assert "the stream is closed" in report["refused"]
+    assert (report["chunks_uploaded"], [index for index, _ in report["lost"]]) == (0, [0])
+    assert [path.name for path in (dead.path / "shards").iterdir() if path.suffix == ".shard"] == ["0.shard"]
+    record = read_record(dead.path)
+    assert record is not None
+    assert "the stream is closed" in str(record.refused)
+
+
+def test_initialize_begins_to_deliver_what_was_left_behind(
+    connect: Connect, local_server: LocalServer, leave: Any, open_run: Any, make_frames: MakeFrames
+) -> None:
+    frames = make_frames(CHUNK_SIZE, *SHAPE)
+    dead = leave()
+    dead.in_ring(0, frames)
+    dead.die()
+    streamer = connect(local_server)
+    data_id = streamer.initialize(FPS, 0.0, CHUNK_SIZE)
+    wait_for(lambda: not dead.path.exists())
+    assert open_run(dead.data_id).attrs["state"] == "closed"
+    np.testing.assert_array_equal(open_run(dead.data_id)["frames"][:], frames)
+    streamer.push(data_id, 0, frames)
+    assert streamer.finalize(data_id)["chunks_uploaded"] == 1
+
+
+def test_what_could_not_be_uploaded_stays_and_the_next_process_delivers_it(
+    connect: Connect, service: FaultServer, root: Path, make_frames: MakeFrames
+) -> None:
+    streamer = connect(service)
+    data_id = streamer.initialize(FPS, 0.0, CHUNK_SIZE)
+    service.fail("presign", 503, times=100_000)
+    for chunk_idx in range(3):
+        streamer.push(data_id, chunk_idx, make_frames(CHUNK_SIZE, *SHAPE, seed=chunk_idx))
+    wait_for(lambda: streamer.spool_status(data_id)["encoding"] == 0)
+    status = streamer.spool_status(data_id)
+    assert (status["pushed"], status["uploaded"], status["failed"]) == (3, 0, 0)
+    assert status["spooled"] + status["uploading"] == 3
+    shards = sorted((root / data_id / "shards").glob("*.shard"))
+    assert status["bytes"] == sum(path.stat().st_size for path in shards)
+    report = streamer.finalize(data_id, drain_timeout_s=0.1)
+    assert (report["drained"], report["closed"], report["chunks_pending"]) == (False, False, 3)
+    assert service.ended == []
+    kept = [path.read_bytes() for path in shards]
+
+    service.recover()
+    (report,) = connect(service).recover()
+    assert (report["data_id"], report["chunks_uploaded"], report["closed"]) == (data_id, 3, True)
+    assert [service.shards[data_id, chunk_idx] for chunk_idx in range(3)] == kept
+    assert service.ended == [data_id]
+    assert list(root.iterdir()) == []
+
+
+def test_the_api_key_is_in_no_file_of_the_spool(
+    connect: Connect, service: FaultServer, root: Path, make_frames: MakeFrames
+) -> None:
+    key = "key-5ecret-of-the-test"
+    streamer = connect(service, api_key=key)
+    data_id = streamer.initialize(FPS, 0.0, CHUNK_SIZE)
+    service.fail("presign", 500, times=1, body=f"cannot handle X-API-KEY: {key}")
+    service.fail("put", 403, times=100_000, body=f"<Error>{service.url_query}</Error>")
+    for chunk_idx in range(2):
+        streamer.push(data_id, chunk_idx, make_frames(CHUNK_SIZE, *SHAPE))
+    wait_for(lambda: len(service.requests_to("put")) > 3)
+    streamer.finalize(data_id, drain_timeout_s=0.1)
+    record = read_record(root / data_id)
+    assert record is not None
+    assert record.last_error
+    files = [path for path in root.rglob("*") if path.is_file() and path.name != "lock"]
+    assert len(files) >= 5
+    secrets = (key, "Signature", "5ecret")
+    assert [str(p) for p in files for secret in secrets if secret.encode() in p.read_bytes()] == []
+
+
+def test_a_recovered_folder_that_was_copied_elsewhere_is_delivered_from_there(
+    connect: Connect,
+    local_server: LocalServer,
+    leave: Any,
+    open_run: Any,
+    make_frames: MakeFrames,
+    tmp_path: Path,
+) -> None:
+    frames = make_frames(CHUNK_SIZE, *SHAPE)
+    dead = leave()
+    dead.in_spool(0, frames)
+    dead.die()
+    moved = tmp_path / "another computer" / "spool"
+    shutil.copytree(dead.path, moved / dead.path.name)
+    (report,) = connect(local_server, spool_folder=moved).recover()
+    assert (report["chunks_uploaded"], report["closed"]) == (1, True)
+    np.testing.assert_array_equal(open_run(dead.data_id)["frames"][:], frames)
+    assert dataclasses.asdict(dead.folder.record)["refused"] is None

@@ -1,0 +1,219 @@
+"""A stream's folder: private, and honest about every shard in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from rheed_acquire.ring_files import shared_memory_folder
+from rheed_acquire.streaming.stream_folder import (
+    DamagedShardError,
+    StreamFolder,
+    folder_name,
+    is_in_use,
+    read_record,
+)
+
+if TYPE_CHECKING:
+    from rheed_acquire.streaming.sidecar import SpooledShard
+    from rheed_acquire.streaming.stream_folder import StreamRecord
+
+    MakeShard = Callable[..., SpooledShard]
+    MakeRecord = Callable[..., StreamRecord]
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+
+
+@pytest.fixture
+def folder(root: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch) -> Any:
+    # A name that no other run's ring in shared memory can have.
+    root.mkdir()
+    made = StreamFolder.create(root, make_record(f"growth-{os.getpid()}-{root.parent.name}"))
+    yield made
+    made.remove_ring()
+    made.close(delete=False)
+
+
+def again(folder: StreamFolder) -> StreamFolder:
+    """Let a folder go as a dead process does, and take it up as the next one."""
+    folder.close(delete=False)
+    taken = StreamFolder.take(folder.path)
+    assert taken is not None
+    return taken
+
+
+def keep(folder: StreamFolder, make_shard: MakeShard, chunk_idx: int, content: bytes) -> SpooledShard:
+    shard = make_shard(content, chunk_idx, folder.record.data_id)
+    folder.add(shard, content)
+    return shard
+
+
+@posix_only
+def test_nobody_else_can_look_into_the_folder(folder: StreamFolder, make_shard: MakeShard) -> None:
+    old = os.umask(0)
+    try:
+        keep(folder, make_shard, 0, b"x")
+        ring = folder.make_ring(2, 3, 4, 5, 0)
+        damaged = keep(folder, make_shard, 1, b"y")
+        (folder.path / "shards" / "1.shard").write_bytes(b"z")
+        with pytest.raises(DamagedShardError):
+            folder.open(damaged)
+    finally:
+        os.umask(old)
+    assert ring.acquire() is not None
+    folders = [folder.path, *(path for path in folder.path.rglob("*") if path.is_dir())]
+    shared = shared_memory_folder(folder.path)
+    if shared is not None:
+        folders += [shared.parent, shared]
+    modes = {str(path): stat.S_IMODE(path.stat().st_mode) for path in folders}
+    assert set(modes.values()) == {0o700}, modes
+
+
+def test_a_sidecar_says_all_that_the_upload_needs(folder: StreamFolder, make_shard: MakeShard) -> None:
+    shard = keep(folder, make_shard, 3, b"content")
+    (found,) = again(folder).shards()
+    for name in ("data_id", "chunk_idx", "size", "crc32c", "md5", "frames", "body", "stamps"):
+        assert getattr(found, name) == getattr(shard, name)
+    assert (found.content, found.attempts) == (None, 0)
+
+
+@pytest.mark.parametrize("field", ["chunk_idx", "frames", "body", "stamps", "size", "crc32c"])
+def test_a_sidecar_altered_into_another_that_makes_sense_is_damaged(
+    folder: StreamFolder, make_shard: MakeShard, field: str
+) -> None:
+    keep(folder, make_shard, 1, b"content")
+    keep(folder, make_shard, 2, b"other")
+    path = folder.path / "shards" / "2.json"
+    sidecar = json.loads(path.read_bytes())
+    sidecar[field] = {"body": {"dims": "9,9,9"}, "stamps": {"frame_ids": [8]}}.get(field, 6)
+    path.write_text(json.dumps(sidecar))
+    assert [shard.chunk_idx for shard in folder.shards()] == [1]
+    assert folder.quarantined == 1
+    assert sorted(path.name for path in (folder.path / "quarantine").iterdir()) == ["2.json", "2.shard"]
+
+
+def test_a_sidecar_under_another_shards_name_is_damaged(folder: StreamFolder, make_shard: MakeShard) -> None:
+    keep(folder, make_shard, 1, b"content")
+    shards = folder.path / "shards"
+    (shards / "2.json").write_bytes((shards / "1.json").read_bytes())
+    (shards / "no number.json").write_bytes((shards / "1.json").read_bytes())
+    assert [shard.chunk_idx for shard in folder.shards()] == [1]
+    assert folder.quarantined == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"conten", b"content and more", b"Content", None])
+def test_a_damaged_shard_is_set_aside_and_never_handed_over(
+    folder: StreamFolder, make_shard: MakeShard, damage: bytes | None
+) -> None:
+    shard = keep(folder, make_shard, 1, b"content")
+    path = folder.path / "shards" / "1.shard"
+    path.unlink()
+    if damage is not None:
+        path.write_bytes(damage)
+    with pytest.raises(DamagedShardError):
+        folder.open(shard)
+    assert folder.quarantined == 1
+    assert folder.shards() == []
+    if damage is not None:
+        assert (folder.path / "quarantine" / "1.shard").read_bytes() == damage
+
+
+def test_what_is_damaged_twice_is_kept_twice(folder: StreamFolder, make_shard: MakeShard) -> None:
+    for damage in (b"one", b"two"):
+        shard = keep(folder, make_shard, 1, b"content")
+        (folder.path / "shards" / "1.shard").write_bytes(damage)
+        with pytest.raises(DamagedShardError):
+            folder.open(shard)
+    kept = {path.read_bytes() for path in (folder.path / "quarantine").glob("*.shard")}
+    assert kept == {b"one", b"two"}
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="needs a file that is not readable")
+def test_a_shard_that_cannot_be_opened_just_now_is_not_called_damaged(
+    folder: StreamFolder, make_shard: MakeShard
+) -> None:
+    shard = keep(folder, make_shard, 1, b"content")
+    (folder.path / "shards" / "1.shard").chmod(0)
+    with pytest.raises(PermissionError):
+        folder.open(shard)
+    assert folder.quarantined == 0
+
+
+@posix_only
+def test_a_process_out_of_file_descriptors_calls_no_shard_damaged(
+    folder: StreamFolder, make_shard: MakeShard
+) -> None:
+    import resource
+
+    shard = keep(folder, make_shard, 1, b"content")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            folder.open(shard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    with folder.open(shard) as content:
+        assert content.read() == b"content"
+
+
+def test_a_shard_without_its_sidecar_is_set_aside_unless_the_ring_still_has_the_chunk(
+    folder: StreamFolder, make_shard: MakeShard
+) -> None:
+    ring = folder.make_ring(2, 3, 4, 5, 0)
+    buffer = ring.acquire()
+    assert buffer is not None
+    buffer.begin(1)
+    buffer.append(np.ones((2, 4, 5), np.uint8))
+    for chunk_idx in (1, 2):
+        keep(folder, make_shard, chunk_idx, b"content")
+        (folder.path / "shards" / f"{chunk_idx}.json").unlink()
+    taken = again(folder)
+    assert taken.shards() == []
+    assert [path.name for path in (taken.path / "quarantine").iterdir()] == ["2.shard"]
+    (left,) = taken.chunks_left()
+    assert (left.chunk_index, left.committed) == (1, 2)
+
+
+def test_chunks_left_in_the_ring_come_in_order_and_only_those_with_frames(folder: StreamFolder) -> None:
+    ring = folder.make_ring(4, 3, 4, 5, 0)
+    buffers = [buffer for _ in range(4) if (buffer := ring.acquire()) is not None]
+    for buffer, chunk_idx in zip(buffers, (9, 8, 7, 6), strict=True):
+        buffer.begin(chunk_idx)
+        if chunk_idx != 7:
+            buffer.append(np.full((1, 4, 5), chunk_idx, np.uint8))
+    ring.release(buffers[3])
+    assert [(b.chunk_index, int(b.frames[0, 0, 0])) for b in folder.chunks_left()] == [(8, 8), (9, 9)]
+
+
+def test_a_record_survives_its_update_and_unknown_entries_in_it(folder: StreamFolder) -> None:
+    folder.update(last_error="no answer")
+    path = folder.path / "stream.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"of a later version": 1}))
+    assert read_record(folder.path) == folder.record
+    assert folder.record.last_error == "no answer"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"data_id": "x"}', b"\xff\xfe"])
+def test_a_record_that_makes_no_sense_leaves_the_folder_alone(folder: StreamFolder, content: bytes) -> None:
+    folder.close(delete=False)
+    (folder.path / "stream.json").write_bytes(content)
+    assert StreamFolder.take(folder.path) is None
+    assert not is_in_use(folder.path), "the lock was not let go"
+
+
+def test_names_of_folders_are_safe_and_differ() -> None:
+    ids = ["a/b", "a_b", "a b", "../x", "x" * 300, "x" * 299, "ü"]
+    names = [folder_name(data_id) for data_id in ids]
+    assert len(set(names)) == len(ids)
+    assert all(
+        set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-") and len(name) < 100 for name in names
+    )
