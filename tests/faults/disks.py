@@ -1,0 +1,84 @@
+"""Disks that are small, and folders that nobody may write to: where this system lets a test have them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[Path]:
+    """A disk of a size such as ``1m``; skips the test where none can be mounted."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root on Linux can mount a small disk")
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(place)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=False)
+
+
+class ReadOnlyFolders:
+    """Makes folders read-only, also to root, and writable again.
+
+    Parameters
+    ----------
+    folders
+        That shall take no new file and let none go.
+    """
+
+    def __init__(self, folders: list[Path]) -> None:
+        self._folders = folders
+        self._is_root = sys.platform == "linux" and os.geteuid() == 0
+        if sys.platform == "win32":
+            pytest.skip("Windows has no read-only folders")
+        if self._is_root and shutil.which("chattr") is None:
+            pytest.skip("root writes everywhere, and there is no chattr here to forbid it")
+
+    def __enter__(self) -> None:
+        for folder in self._folders:
+            self._forbid(folder)
+        if any(_takes_files(folder) for folder in self._folders):
+            self._allow_all()
+            pytest.skip("this file system cannot make a folder read-only for this user")
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._allow_all()
+
+    def _forbid(self, folder: Path) -> None:
+        if self._is_root:
+            subprocess.run(["chattr", "+i", str(folder)], capture_output=True, check=False)
+        else:
+            folder.chmod(0o500)
+
+    def _allow_all(self) -> None:
+        for folder in self._folders:
+            if self._is_root:
+                subprocess.run(["chattr", "-i", str(folder)], capture_output=True, check=False)
+            elif folder.exists():
+                folder.chmod(0o700)
+
+
+def _takes_files(folder: Path) -> bool:
+    probe = folder / "probe"
+    try:
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError:
+        return False
+    return True

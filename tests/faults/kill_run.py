@@ -1,0 +1,213 @@
+"""One run of the campaign: `rheed-acquire` is killed at a nasty instant, and recovers every frame."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hardware_mocks.faulty_server import FaultyServer, Kind, Rule
+from tests.faults.rig import Rig
+
+if TYPE_CHECKING:
+    from rheed_acquire.server.process import LocalServer
+
+RECOVERIES = 5
+SPEED = 8.0
+RING = ("--ring-chunks", "40", "--spool-keep-free", "0", "--faulty.speed", str(SPEED))
+
+
+@dataclass(frozen=True, slots=True)
+class KillOutcome:
+    """What became of a run.
+
+    Attributes
+    ----------
+    failure
+        What was lost or doubled, in words; None where nothing was.
+    """
+
+    seed: int
+    instant: str
+    weather: str
+    taken: int
+    stored: int
+    recoveries: int
+    kills: int
+    seconds: float
+    failure: str | None
+
+    def __str__(self) -> str:
+        verdict = "ok" if self.failure is None else f"FAILED: {self.failure}"
+        return (
+            f"seed {self.seed:6d}  {self.instant:<9} {self.weather:<9} {self.taken:5d} taken "
+            f"{self.stored:5d} stored  {self.kills} kills {self.recoveries} recoveries "
+            f"{self.seconds:5.1f} s  {verdict}"
+        )
+
+
+class KillRun:
+    """A run, decided by its seed as far as chance allows: the instant of a kill is never quite the same.
+
+    Parameters
+    ----------
+    seed
+        Of everything that is chosen at random.
+    folder
+        Where the run's spool and output lie.
+    upstream
+        The real server behind the run's faulty one.
+    """
+
+    def __init__(self, seed: int, folder: Path, upstream: LocalServer) -> None:
+        self.seed = seed
+        self._random = random.Random(seed)
+        self._folder, self._upstream = folder, upstream
+        self._instants: dict[str, Callable[[Rig, subprocess.Popen[bytes]], None]] = {
+            "start": self._at_start,
+            "time": self._at_random,
+            "shard": self._at_first_shard,
+            "write": self._in_a_write,
+            "confirmed": self._after_a_confirmation,
+            "presign": self._at_a_request,
+            "end": self._near_the_end,
+        }
+        self._kills = 0
+        self._limit = sys.maxsize
+
+    def make(self) -> KillOutcome:
+        """Make the run, and judge it."""
+        begun = time.monotonic()
+        chance = self._random
+        instant = chance.choice(list(self._instants))
+        weather = chance.choice(["clear", "embedded", "showers", "storm", "outage", "slow", "busy-end"])
+        taken, recoveries, stored, failure = 0, 0, 0, None
+        with FaultyServer(
+            self._folder, seed=self.seed, spared=("create",), upstream=self._upstream
+        ) as server:
+            rig = Rig(self._folder, f"kill run {self.seed}", server if weather != "embedded" else None)
+            rig.height, rig.width = chance.choice([(32, 48), (32, 48), (160, 200)])
+            self._make_weather(weather, server)
+            try:
+                self._run_and_kill(rig, server, instant, weather)
+                recoveries = self._recover(rig, server)
+                taken = min(rig.frames_taken, self._limit)
+                stored = rig.expect_delivered(taken, min(taken + 1, self._limit))
+                left = [path.parent.name for path in rig.waiting()]
+                assert not left, f"left behind in the spool: {left}"
+            except (AssertionError, subprocess.TimeoutExpired) as error:
+                failure = str(error)
+            finally:
+                rig.end()
+            seconds = time.monotonic() - begun
+            return KillOutcome(
+                self.seed,
+                instant,
+                weather,
+                rig.frames_taken,
+                stored,
+                recoveries,
+                self._kills,
+                seconds,
+                failure,
+            )
+
+    def _make_weather(self, weather: str, server: FaultyServer) -> None:
+        if weather == "showers":
+            server.plan.failure_rate = 0.1
+        elif weather == "storm":
+            server.plan.failure_rate = 0.4
+        elif weather == "slow":
+            server.add(Rule("upload", Kind.DELAY, self._random.uniform(0.1, 1.0)))
+        elif weather == "busy-end":
+            server.add(Rule("end", Kind.STATUS, 503, times=2))
+
+    def _run_and_kill(self, rig: Rig, server: FaultyServer, instant: str, weather: str) -> None:
+        frames: tuple[str, ...] = ()
+        if instant == "end":
+            self._limit = self._random.randint(100, 1500)  # past it the camera goes on, and nothing is taken
+            frames = ("--frames", str(self._limit))
+        process = rig.start(*RING, *frames, "--drain-timeout", "20")
+        if instant != "start":
+            rig.wait_until(lambda: rig.frames_taken > 0, process)
+        if weather == "outage":
+            server.go_down()
+        self._instants[instant](rig, process)
+        self._kill(process)
+
+    def _recover(self, rig: Rig, server: FaultyServer) -> int:
+        if self._random.random() < 0.4:
+            if self._random.random() < 0.5:
+                server.heal()
+            process = rig.command("recover", "--json")
+            if self._random.random() < 0.5:
+                rig.wait_until(lambda: rig.spooled("shards/*.done") or not rig.waiting(), process, 3.0)
+            else:
+                time.sleep(self._random.uniform(0.3, 1.8))
+            self._kill(process)
+        server.heal()
+        for number in range(1, RECOVERIES + 1):
+            ended = rig.recover("--drain-timeout", "60")
+            if ended.code == 0:
+                return number
+        raise AssertionError(f"recover exits {ended.code}: {ended.err or ended.out}")
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        if process.poll() is None:
+            process.kill()
+            self._kills += 1
+        process.wait()
+
+    def _at_start(self, rig: Rig, process: subprocess.Popen[bytes]) -> None:
+        if self._random.random() < 0.5:
+            rig.wait_until(rig.waiting, process)
+        else:
+            time.sleep(self._random.uniform(0.2, 2.0))
+
+    def _at_random(self, rig: Rig, process: subprocess.Popen[bytes]) -> None:
+        time.sleep(self._random.uniform(0.0, 3.0))
+
+    def _pass_some_frames(self, rig: Rig, process: subprocess.Popen[bytes]) -> None:
+        some = self._random.randint(1, 900)
+        rig.wait_until(lambda: rig.frames_taken > some, process)
+
+    def _at_first_shard(self, rig: Rig, process: subprocess.Popen[bytes]) -> None:
+        rig.wait_until(lambda: rig.spooled("shards/*.shard"), process)
+
+    def _in_a_write(self, rig: Rig, process: subprocess.Popen[bytes]) -> None:
+        self._pass_some_frames(rig, process)
+        rig.wait_until(lambda: rig.spooled("tmp/*"), process, 5.0)
+
+    def _after_a_confirmation(self, rig: Rig, process: subprocess.Popen[bytes]) -> None:
+        self._pass_some_frames(rig, process)
+        seen: set[Path] = set()
+
+        def is_gone() -> bool:
+            now = set(rig.spooled("shards/*.json"))
+            gone = bool(seen - now)
+            seen.update(now)
+            return gone
+
+        rig.wait_until(is_gone, process, 3.0)
+
+    def _at_a_request(self, rig: Rig, process: subprocess.Popen[bytes]) -> None:
+        self._pass_some_frames(rig, process)
+        if rig.server is None:
+            return
+        requests = rig.server.plan.requests
+        many = len(requests)
+        rig.wait_until(lambda: len(requests) > many, process, 3.0)
+        time.sleep(self._random.uniform(0.0, 0.02))
+
+    def _near_the_end(self, rig: Rig, process: subprocess.Popen[bytes]) -> None:
+        if rig.server is not None and self._random.random() < 0.6:
+            requests = rig.server.plan.requests
+            rig.wait_until(lambda: any(request.endswith("/end") for request in requests), process, 8.0)
+            time.sleep(self._random.uniform(0.0, 0.05))
+        else:
+            time.sleep(self._random.uniform(0.5, 4.0))

@@ -1,0 +1,137 @@
+"""The soak: ``python -m tests.faults.soak --minutes 10``, from the project's root.
+
+A camera at 200 frames/s that loses frames, vanishes and comes back, and a server of which one request in
+twenty fails. Prints a table of the run's resident memory, open files and threads, and exits non-zero where
+they are not flat after the first minute, or a frame was lost on our side. Needs Linux's ``/proc``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hardware_mocks.faulty_server import FaultyServer
+from tests.faults.rig import Rig
+
+FPS = 200.0
+WARM_UP_S = 60.0
+MEMORY_SLACK = 0.05
+FILES_SLACK = 4
+FAULTS = (
+    *("--faulty.gap-every", "5000", "--faulty.jitter-ms", "10"),
+    *("--faulty.vanish-at", "4000", "--faulty.vanish-every", "8000", "--faulty.vanish-s", "2"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The process at one instant."""
+
+    at_s: float
+    resident_mb: float
+    files: int
+    threads: int
+
+
+def look_at(pid: int, at_s: float) -> Sample | None:
+    """Read a process's figures; None where it has ended."""
+    place = Path("/proc") / str(pid)
+    try:
+        status = dict(
+            line.split(":", 1) for line in (place / "status").read_text().splitlines() if ":" in line
+        )
+        files = len(list((place / "fd").iterdir()))
+        resident_kb = int(status["VmRSS"].split()[0])
+    except (OSError, KeyError):
+        return None
+    return Sample(at_s, resident_kb / 1024, files, int(status["Threads"]))
+
+
+def judge(samples: list[Sample]) -> list[str]:
+    """Say what is not flat: the last third of the samples against the third after the warm-up."""
+    warm = [sample for sample in samples if sample.at_s >= WARM_UP_S]
+    if len(warm) < 6:
+        return [f"{len(warm)} samples after the first minute are too few to tell"]
+    first, last = warm[: len(warm) // 3], warm[-(len(warm) // 3) :]
+    problems = []
+    before, after = (statistics.median(sample.resident_mb for sample in part) for part in (first, last))
+    if after > before * (1 + MEMORY_SLACK) + 2.0:
+        problems.append(f"resident memory went from {before:.1f} to {after:.1f} MB")
+    for what in ("files", "threads"):
+        few, many = (statistics.median(getattr(sample, what) for sample in part) for part in (first, last))
+        if many > few + FILES_SLACK:
+            problems.append(f"{what} went from {few:.0f} to {many:.0f}")
+    return problems
+
+
+def watch(process: subprocess.Popen[bytes], every_s: float) -> list[Sample]:
+    """Sample a process until it ends, printing each sample."""
+    samples: list[Sample] = []
+    begun = time.monotonic()
+    print(f"{'s':>6} {'resident MB':>12} {'open files':>11} {'threads':>8}")
+    while True:
+        try:
+            process.wait(every_s)
+        except subprocess.TimeoutExpired:
+            sample = look_at(process.pid, time.monotonic() - begun)
+            if sample is not None:
+                samples.append(sample)
+                print(
+                    f"{sample.at_s:6.0f} {sample.resident_mb:12.1f} {sample.files:11d} {sample.threads:8d}",
+                    flush=True,
+                )
+        else:
+            return samples
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the soak; 0 where everything stayed flat and every frame arrived."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.soak")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--every", type=float, default=5.0, help="seconds between samples")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args(arguments)
+    if not Path("/proc/self/fd").exists():
+        parser.error("this needs Linux's /proc")
+    with (
+        tempfile.TemporaryDirectory(prefix="soak-") as name,
+        FaultyServer(Path(name) / "runs", seed=given.seed, failure_rate=0.05, spared=("create",)) as server,
+    ):
+        rig = Rig(Path(name) / "rig", "soak", server)
+        rig.height, rig.width = 240, 320
+        duration = ("--duration", str(given.minutes * 60), "--ring-chunks", "8", "--spool-keep-free", "0")
+        process = rig.start("--fps", str(FPS), *duration, *FAULTS, "--json")
+        try:
+            samples = watch(process, given.every)
+            ended = rig.finish(process)
+        finally:
+            rig.end()
+        report = ended.report
+        problems = judge(samples)
+        print(
+            f"{report['frames_received']} frames, {report['frames_overrun']} overrun, "
+            f"{report['chunks_uploaded']} of {report['chunks_pushed']} chunks uploaded; "
+            f"{len(server.plan.requests)} requests, {len(server.plan.faults)} met a fault"
+        )
+        if report["frames_overrun"] or report["chunks_not_uploaded"]:
+            problems.append("frames were lost on our side")
+        try:
+            rig.expect_delivered(report["frames_pushed"], report["frames_pushed"])
+        except AssertionError as error:
+            problems.append(str(error))
+    for problem in problems:
+        print(f"NOT FLAT: {problem}" if " went " in problem else f"FAILED: {problem}")
+    if not problems:
+        print("flat")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
