@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -20,27 +19,24 @@ from rheed_acquire import (
     SettingReadback,
     Trigger,
 )
-from rheed_acquire_basler.configure import apply_settings, flag, pfnc_name, trigger_is_on
+from rheed_acquire.genapi.buffers import buffers_for
+from rheed_acquire.genapi.configure import apply_settings, flag, pfnc_name
+from rheed_acquire.genapi.fault_report import FaultReport
+from rheed_acquire.genapi.features import FeatureWriter, NodeRefusalError
+from rheed_acquire.genapi.frame_rate import FrameRate, expected_rate
+from rheed_acquire.genapi.image_layout import image_layout
+from rheed_acquire.genapi.ptp import is_ptp_synchronized
+from rheed_acquire.genapi.software_trigger import SoftwareTrigger
 from rheed_acquire_basler.devices import GIGE, FoundDevice, open_device
-from rheed_acquire_basler.features import FeatureWriter, NodeRefusalError
-from rheed_acquire_basler.frame_rate import FrameRate, free_running
 from rheed_acquire_basler.grabbing import (
     FailureHandler,
-    FaultReport,
     FrameClock,
     ImageHandler,
-    image_layout,
 )
 from rheed_acquire_basler.pylon_nodes import PylonNodeMap, reason
 from rheed_acquire_basler.settings import BaslerSettings
-from rheed_acquire_basler.software_trigger import SoftwareTrigger
 
 logger = logging.getLogger(__name__)
-
-# Buffers bridge the time in which Python cannot take frames. pylon's own default, 10, is 10 ms at 1,000 fps.
-BUFFERED_S = 0.5
-BUFFERED_BYTES = 256 * 2**20
-MIN_BUFFERS = 10
 
 _EXTENDED_ID = ("GevGVSPExtendedIDMode", "BslGevGVSPExtendedIDMode")
 _TICK_HZ = ("GevTimestampTickFrequency", "DeviceTimestampFrequency")
@@ -163,9 +159,9 @@ class BaslerCamera(Camera):
     def _configure(self) -> tuple[CameraInfo, FrameClock]:
         device = str(self._found.info)
         writer = FeatureWriter(PylonNodeMap(self._camera.GetNodeMap()))
-        apply_settings(writer, self._settings, self._request)
+        apply_settings(writer, "basler", self._settings, self._request)
         writer.raise_problems(device)
-        rate = self._frame_rate(writer)
+        rate = expected_rate(writer, self._settings, self._request)
         width, height = self._required(writer, "Width"), self._required(writer, "Height")
         buffers = self._set_buffers(rate, self._required(writer, "PayloadSize"))
         gige = self._found.device_class == GIGE
@@ -178,20 +174,12 @@ class BaslerCamera(Camera):
             fps=rate.fps,
             fps_limited_by=rate.limited_by,
             frame_id_cycle=cycle,
+            ptp_synchronized=is_ptp_synchronized(writer),
             firmware=str(writer.value("DeviceFirmwareVersion", "DeviceVersion") or ""),
             settings=(*writer.readbacks(), *buffers),
         )
         clock = FrameClock(zero_is_an_id=not gige, tick_hz=int(writer.number(*_TICK_HZ) or 1_000_000_000))
         return info, clock
-
-    def _frame_rate(self, writer: FeatureWriter) -> FrameRate:
-        if self._settings.trigger is Trigger.SOFTWARE:
-            return free_running(writer, self._request.fps, paced=True)
-        if self._settings.trigger is Trigger.LINE:
-            return FrameRate(None, f"the trigger on {self._settings.trigger_line}")
-        if trigger_is_on(writer):  # by way of --basler.features
-            return FrameRate(None, f"the trigger from {writer.value('TriggerSource')}")
-        return free_running(writer, self._request.fps)
 
     def _required(self, writer: FeatureWriter, name: str) -> int:
         number = writer.number(name)
@@ -200,12 +188,11 @@ class BaslerCamera(Camera):
         return int(number)
 
     def _set_buffers(self, rate: FrameRate, payload: int) -> tuple[SettingReadback, ...]:
-        """Choose the number of buffers: as asked, or what bridges half a second within a bound of memory."""
+        """Set the number of buffers; reported where one was asked for."""
         asked = self._settings.buffers
         writer = FeatureWriter(PylonNodeMap(self._camera.GetInstantCameraNodeMap()))
-        frames = math.ceil(BUFFERED_S * (rate.fps or 1000.0))
-        number = asked or max(MIN_BUFFERS, min(frames, BUFFERED_BYTES // payload))
-        writer.put("buffers", flag("buffers"), ("MaxNumBuffer",), number)
+        number = buffers_for(asked, rate.fps, payload)
+        writer.put("buffers", flag("basler", "buffers"), ("MaxNumBuffer",), number)
         writer.raise_problems("pylon")
         return writer.readbacks() if asked is not None else ()
 

@@ -13,59 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pypylon import pylon
 
-from rheed_acquire import CameraError, CameraLostError, Frame, OnFault, OnFrame
+from rheed_acquire import CameraError, CameraLostError, Frame, OnFrame
+from rheed_acquire.genapi.image_layout import ImageLayout, Pixels, padded_rows
 
 logger = logging.getLogger(__name__)
-
-Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 _INVALID_BLOCK_ID = 2**64 - 1  # pylon's word for an id that must not be used
 _NOTHING: Pixels = np.empty(0, np.uint8)
 _FAILURES_LOGGED = 3
 _ALL_FAILED_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class ImageLayout:
-    """How the pixels of an image lie in pylon's buffer.
-
-    Attributes
-    ----------
-    shape
-        Of the array to hand out; empty for packed formats, which are handed out as they are.
-    width, height
-        Of the image in pixels.
-    nbytes
-        Of the image without padding; 0 for packed formats.
-    """
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    width: int
-    height: int
-    nbytes: int
-
-
-_CHANNELS_AND_BYTES = {
-    **dict.fromkeys(("Mono8", "BayerGR8", "BayerRG8", "BayerGB8", "BayerBG8"), (1, 1)),
-    **dict.fromkeys(("Mono10", "Mono12", "Mono14", "Mono16"), (1, 2)),
-    **{f"Bayer{order}{bits}": (1, 2) for order in ("GR", "RG", "GB", "BG") for bits in (10, 12, 16)},
-    **dict.fromkeys(("RGB8", "BGR8"), (3, 1)),
-}
-
-
-def image_layout(pixel_format: str, width: int, height: int) -> ImageLayout:
-    """Tell the layout of a PFNC pixel format; one that is not known counts as packed."""
-    known = _CHANNELS_AND_BYTES.get(pixel_format)
-    if known is None:
-        return ImageLayout((), np.dtype(np.uint8), width, height, 0)
-    channels, itemsize = known
-    shape = (height, width) if channels == 1 else (height, width, channels)
-    dtype = np.dtype(np.uint8 if itemsize == 1 else np.uint16)
-    return ImageLayout(shape, dtype, width, height, width * height * channels * itemsize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,31 +45,6 @@ class FrameClock:
     def nanoseconds(self, ticks: int) -> int:
         """Turn ticks into nanoseconds, in whole numbers: a float would lose digits after some months."""
         return ticks if self.tick_hz == 1_000_000_000 else ticks * 1_000_000_000 // self.tick_hz
-
-
-class FaultReport:
-    """Tells the run of the first fault, once, and of none while the camera is being stopped."""
-
-    def __init__(self, on_fault: OnFault) -> None:
-        self._on_fault = on_fault
-        self._lock = threading.Lock()
-        self._silent = False
-
-    def silence(self) -> None:
-        """Report nothing any more."""
-        with self._lock:
-            self._silent = True
-
-    def __call__(self, error: CameraError) -> None:
-        """Report a fault, where it is the first."""
-        with self._lock:
-            if self._silent:
-                return
-            self._silent = True
-        try:
-            self._on_fault(error)
-        except Exception:
-            logger.exception("the run's fault handler failed")
 
 
 def _ignore(_: object) -> None:
@@ -242,20 +175,3 @@ class FailureHandler(pylon.ConfigurationEventHandler):  # type: ignore[misc]
     def OnGrabError(self, camera: Any, message: Any) -> None:  # noqa: ARG002, N802 - pylon's name
         """Report that pylon has ended the grabbing."""
         self._fault(CameraError(f"{self._device} stopped streaming: {message}"))
-
-
-def padded_rows(buffer: memoryview, layout: ImageLayout, padding: int) -> Pixels:
-    """View an image whose rows end in ``padding`` bytes that are not pixels.
-
-    Raises
-    ------
-    ValueError
-        The buffer is too small for the image.
-    """
-    row = layout.nbytes // layout.height
-    if buffer.nbytes < (row + padding) * (layout.height - 1) + row:
-        raise ValueError(f"an image of {buffer.nbytes} bytes where {layout.nbytes} were expected")
-    itemsize = layout.dtype.itemsize
-    pixel = itemsize * (layout.shape[2] if len(layout.shape) == 3 else 1)
-    strides = (row + padding, pixel, itemsize)[: len(layout.shape)]
-    return np.ndarray(layout.shape, layout.dtype, buffer, strides=strides)

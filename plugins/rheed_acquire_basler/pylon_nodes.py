@@ -1,4 +1,4 @@
-"""pylon's node maps behind the protocols of `rheed_acquire_basler.features`."""
+"""pylon's node maps behind the protocols of `rheed_acquire.genapi.features`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pypylon import genicam
 
-from rheed_acquire_basler.features import Limits, NodeKind, NodeRefusalError, Value
+from rheed_acquire.genapi.features import Limits, NodeKind, NodeRefusalError, Value
 
 T = TypeVar("T")
 

@@ -21,10 +21,10 @@ from rheed_acquire import (
 
 pytest.importorskip("pypylon.pylon", reason="pypylon is not installed")
 
+from rheed_acquire.genapi.configure import apply_settings
+from rheed_acquire.genapi.features import FeatureWriter
 from rheed_acquire_basler import BaslerSettings, discover, open_camera
 from rheed_acquire_basler.camera import BaslerCamera
-from rheed_acquire_basler.configure import apply_settings
-from rheed_acquire_basler.features import FeatureWriter
 from rheed_acquire_basler.pylon_nodes import PylonNodeMap
 
 FIRST, SECOND = "0815-0000", "0815-0001"
@@ -157,7 +157,7 @@ def set_again(camera: Camera, request: CaptureRequest | None = None, **settings:
     """Configure an open camera as a program does that finds it as another has left it."""
     assert isinstance(camera, BaslerCamera)
     writer = FeatureWriter(PylonNodeMap(camera._camera.GetNodeMap()))
-    apply_settings(writer, BaslerSettings(**settings), request or CaptureRequest())
+    apply_settings(writer, "basler", BaslerSettings(**settings), request or CaptureRequest())
     assert writer.problems == []
     return writer
 

@@ -27,10 +27,10 @@ from rheed_acquire import (
 pytest.importorskip("pypylon.pylon", reason="pypylon is not installed")
 Image = pytest.importorskip("PIL.Image", reason="pillow is not installed")
 
+from rheed_acquire.genapi.configure import apply_settings  # noqa: E402
+from rheed_acquire.genapi.features import FeatureWriter  # noqa: E402
 from rheed_acquire_basler import BaslerSettings, open_camera  # noqa: E402 - needs pypylon
 from rheed_acquire_basler.camera import BaslerCamera  # noqa: E402
-from rheed_acquire_basler.configure import apply_settings  # noqa: E402
-from rheed_acquire_basler.features import FeatureWriter  # noqa: E402
 from rheed_acquire_basler.pylon_nodes import PylonNodeMap  # noqa: E402
 
 FIRST, SECOND = "0815-0000", "0815-0001"
@@ -359,7 +359,7 @@ def test_a_trigger_left_on_by_another_program_is_switched_off() -> None:
     with basler(trigger=Trigger.LINE) as camera:
         assert isinstance(camera, BaslerCamera)
         writer = FeatureWriter(PylonNodeMap(camera._camera.GetNodeMap()))
-        apply_settings(writer, BaslerSettings(), CaptureRequest())
+        apply_settings(writer, "basler", BaslerSettings(), CaptureRequest())
         assert writer.problems == []
         record(camera, 3)
 

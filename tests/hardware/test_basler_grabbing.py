@@ -12,11 +12,10 @@ from rheed_acquire import CameraError, Frame
 
 pytest.importorskip("pypylon.pylon", reason="pypylon is not installed")
 
+from rheed_acquire.genapi.image_layout import image_layout, padded_rows
 from rheed_acquire_basler.grabbing import (
     FrameClock,
     ImageHandler,
-    image_layout,
-    padded_rows,
 )
 
 

@@ -251,7 +251,7 @@ static bool load_file(const char *path, struct config *config, char *problem, si
 }
 
 static bool load_variable(const char *key, struct config *config, char *problem, size_t size) {
-    char name[64] = "RHEED_MOCK_GENTL_";
+    char name[64] = "MOCK_GENTL_";
     size_t prefix = strlen(name);
     for (size_t i = 0; i <= strlen(key); i++)
         name[prefix + i] = key[i] >= 'a' && key[i] <= 'z' ? (char)(key[i] - 'a' + 'A') : key[i];
@@ -294,7 +294,7 @@ bool config_load(struct config *config, char *problem, size_t problem_size) {
     static const char *const keys[] = {"devices", "tl_type", "serial", "model", "vendor",
                                        "width", "height", "max_fps", "frames"};
     config_defaults(config);
-    const char *path = getenv("RHEED_MOCK_GENTL_CONFIG");
+    const char *path = getenv("MOCK_GENTL_CONFIG");
     if (path && path[0] != '\0' && !load_file(path, config, problem, problem_size)) return false;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (!load_variable(keys[i], config, problem, problem_size)) return false;

@@ -29,7 +29,7 @@ void config_defaults(struct config *config);
 /* Take the keys of a TOML text over `config`. False with one line in `problem` ("line 3: ..."). */
 bool config_parse(const char *text, size_t length, struct config *config, char *problem, size_t problem_size);
 
-/* Defaults, then the file named by RHEED_MOCK_GENTL_CONFIG, then the other RHEED_MOCK_GENTL_ variables. */
+/* Defaults, then the file named by MOCK_GENTL_CONFIG, then the other MOCK_GENTL_ variables. */
 bool config_load(struct config *config, char *problem, size_t problem_size);
 
 #endif

@@ -44,9 +44,9 @@ def cti(build_producer: BuildProducer) -> Path:
 @pytest.fixture(autouse=True)
 def mock_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two devices of 640 x 480, whatever the environment of the caller says."""
-    for name in [name for name in os.environ if name.startswith("RHEED_MOCK_GENTL_")]:
+    for name in [name for name in os.environ if name.startswith("MOCK_GENTL_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("RHEED_MOCK_GENTL_DEVICES", "2")
+    monkeypatch.setenv("MOCK_GENTL_DEVICES", "2")
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ def closed_library(request: pytest.FixtureRequest) -> Any:
 def run_driver(command: list[str | Path], **environment: str) -> None:
     done = subprocess.run(
         [str(part) for part in command],
-        env={**os.environ, "RHEED_MOCK_GENTL_DEVICES": "2", **environment},
+        env={**os.environ, "MOCK_GENTL_DEVICES": "2", **environment},
         capture_output=True,
         text=True,
         timeout=110,
@@ -168,13 +168,13 @@ def test_a_wrong_configuration_names_its_file_and_line(
     cti: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mock.toml").write_text('tl_type = "U3V"\n[[device]]\nserail = "A"\n')
-    monkeypatch.setenv("RHEED_MOCK_GENTL_CONFIG", str(tmp_path / "mock.toml"))
+    monkeypatch.setenv("MOCK_GENTL_CONFIG", str(tmp_path / "mock.toml"))
     assert f"{tmp_path / 'mock.toml'}: line 3: no such key" in refuse(cti)
-    monkeypatch.setenv("RHEED_MOCK_GENTL_CONFIG", str(tmp_path / "none.toml"))
+    monkeypatch.setenv("MOCK_GENTL_CONFIG", str(tmp_path / "none.toml"))
     assert "none.toml: No such file" in refuse(cti)
-    monkeypatch.delenv("RHEED_MOCK_GENTL_CONFIG")
-    monkeypatch.setenv("RHEED_MOCK_GENTL_WIDTH", "wide")
-    assert "RHEED_MOCK_GENTL_WIDTH: " in refuse(cti)
+    monkeypatch.delenv("MOCK_GENTL_CONFIG")
+    monkeypatch.setenv("MOCK_GENTL_WIDTH", "wide")
+    assert "MOCK_GENTL_WIDTH: " in refuse(cti)
 
 
 def test_a_configuration_file_makes_the_devices(
@@ -184,8 +184,8 @@ def test_a_configuration_file_makes_the_devices(
         'tl_type = "U3V"\n\n[[device]]\nserial = "RHEED-1"  # the gun\nmodel = "Eye"\nvendor = "Lab"\n'
         'user_id = "chamber"\nwidth = 1388\nheight = 1038\nmax_fps = 60.5\n\n[[device]]\nserial = "RHEED-2"\n'
     )
-    monkeypatch.setenv("RHEED_MOCK_GENTL_CONFIG", str(tmp_path / "mock.toml"))
-    monkeypatch.delenv("RHEED_MOCK_GENTL_DEVICES")
+    monkeypatch.setenv("MOCK_GENTL_CONFIG", str(tmp_path / "mock.toml"))
+    monkeypatch.delenv("MOCK_GENTL_DEVICES")
     harvester = request.getfixturevalue("harvester")
     found = [info.property_dict for info in harvester.device_info_list]
     assert [d["serial_number"] for d in found] == ["RHEED-1", "RHEED-2"]
@@ -265,14 +265,14 @@ def test_the_parser_survives_any_bytes(parse_configs: ParseConfigs, texts: list[
 
 def test_the_module_prints_where_the_producer_is(cti: Path) -> None:
     def run(path: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "RHEED_MOCK_GENTL_CTI": path, "PYTHONPATH": str(PACKAGE / "python")}
+        environment = {**os.environ, "MOCK_GENTL_CTI": path, "PYTHONPATH": str(PACKAGE / "python")}
         command = [sys.executable, "-m", "rheed_mock_gentl"]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     assert run(str(cti)).stdout.strip() == str(cti)
     missing = run("/nowhere/rheed_mock.cti")
     assert missing.returncode == 1
-    assert missing.stderr.startswith("RHEED_MOCK_GENTL_CTI names /nowhere/rheed_mock.cti")
+    assert missing.stderr.startswith("MOCK_GENTL_CTI names /nowhere/rheed_mock.cti")
     assert "Traceback" not in missing.stderr
 
 

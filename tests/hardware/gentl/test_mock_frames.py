@@ -129,9 +129,9 @@ def test_a_film_named_by_the_environment_is_shown_at_once(
 ) -> None:
     film = np.random.default_rng(2).integers(0, 256, (2, 64, 96), dtype=np.uint8)
     film.tofile(tmp_path / "film.raw")
-    monkeypatch.setenv("RHEED_MOCK_GENTL_WIDTH", "96")
-    monkeypatch.setenv("RHEED_MOCK_GENTL_HEIGHT", "64")
-    monkeypatch.setenv("RHEED_MOCK_GENTL_FRAMES", str(tmp_path / "film.raw"))
+    monkeypatch.setenv("MOCK_GENTL_WIDTH", "96")
+    monkeypatch.setenv("MOCK_GENTL_HEIGHT", "64")
+    monkeypatch.setenv("MOCK_GENTL_FRAMES", str(tmp_path / "film.raw"))
     open_camera: Callable[[], Any] = request.getfixturevalue("open_camera")
     frames = take_run(open_camera(), 3)
     for frame in frames:
@@ -192,7 +192,7 @@ def test_two_cameras_stream_at_once_each_its_own_frames(open_camera: Any) -> Non
 def test_chunks_tell_each_frame_its_own_story(
     tl_type: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setenv("RHEED_MOCK_GENTL_TL_TYPE", tl_type)
+    monkeypatch.setenv("MOCK_GENTL_TL_TYPE", tl_type)
     camera = request.getfixturevalue("camera")
     nodes = camera.remote_device.node_map
     plain = nodes.PayloadSize.value

@@ -14,18 +14,18 @@ class ProducerNotFoundError(FileNotFoundError):
 
 
 def cti_path() -> Path:
-    """Find the producer: what ``RHEED_MOCK_GENTL_CTI`` names, else the file installed with this package.
+    """Find the producer: what ``MOCK_GENTL_CTI`` names, else the file installed with this package.
 
     Raises
     ------
     ProducerNotFoundError
         Neither is there; the message says what to do.
     """
-    named = os.environ.get("RHEED_MOCK_GENTL_CTI")
+    named = os.environ.get("MOCK_GENTL_CTI")
     if named:
         if Path(named).is_file():
             return Path(named).resolve()
-        raise ProducerNotFoundError(f"RHEED_MOCK_GENTL_CTI names {named}, which is not a file")
+        raise ProducerNotFoundError(f"MOCK_GENTL_CTI names {named}, which is not a file")
     spec = importlib.util.find_spec("rheed_mock_gentl")
     # An editable install keeps what was compiled apart from the sources; the path holds both places.
     folders = list(spec.submodule_search_locations or ()) if spec else []
@@ -34,5 +34,5 @@ def cti_path() -> Path:
             return (Path(folder) / NAME).resolve()
     raise ProducerNotFoundError(
         f"no {NAME} in {', '.join(folders)}: pip install ./hardware_mocks/gentl_producer, "
-        "or set RHEED_MOCK_GENTL_CTI to one built with CMake"
+        "or set MOCK_GENTL_CTI to one built with CMake"
     )

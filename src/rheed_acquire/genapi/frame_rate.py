@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rheed_acquire_basler.configure import EXPOSURE_RAW, EXPOSURE_RAW_UNIT_US, EXPOSURE_US, FRAME_RATE
-from rheed_acquire_basler.configure import FRAME_RATE_ENABLE as ENABLE
-from rheed_acquire_basler.features import FeatureWriter
+from rheed_acquire import CameraSettings, CaptureRequest, Trigger
+from rheed_acquire.genapi.configure import (
+    EXPOSURE_RAW,
+    EXPOSURE_RAW_UNIT_US,
+    EXPOSURE_US,
+    FRAME_RATE,
+    trigger_is_on,
+)
+from rheed_acquire.genapi.configure import FRAME_RATE_ENABLE as ENABLE
+from rheed_acquire.genapi.features import FeatureWriter
 
-RESULTING_FRAME_RATE = ("ResultingFrameRateAbs", "ResultingFrameRate", "BslResultingAcquisitionFrameRate")
+RESULTING_FRAME_RATE = (
+    "ResultingFrameRateAbs",
+    "ResultingFrameRate",
+    "BslResultingAcquisitionFrameRate",
+    "AcquisitionResultingFrameRate",
+)
 
 # Closer than this two rates count as the same, so that the one is the reason for the other.
 _SAME = 0.01
@@ -29,6 +41,17 @@ def exposure_us(writer: FeatureWriter) -> float | None:
         raw = writer.number(EXPOSURE_RAW)
         return None if raw is None else raw * (writer.number(EXPOSURE_RAW_UNIT_US) or 1.0)
     return exposure
+
+
+def expected_rate(writer: FeatureWriter, settings: CameraSettings, request: CaptureRequest) -> FrameRate:
+    """Tell the rate at which frames will come, from a camera on which all settings are set."""
+    if settings.trigger is Trigger.SOFTWARE:
+        return free_running(writer, request.fps, paced=True)
+    if settings.trigger is Trigger.LINE:
+        return FrameRate(None, f"the trigger on {settings.trigger_line}")
+    if trigger_is_on(writer):  # by way of `CameraSettings.features`
+        return FrameRate(None, f"the trigger from {writer.value('TriggerSource')}")
+    return free_running(writer, request.fps)
 
 
 def free_running(writer: FeatureWriter, asked: float | None, *, paced: bool = False) -> FrameRate:

@@ -35,7 +35,7 @@ class SoftwareTrigger:
         self._period_s = 1.0 / fps
         self._on_error = on_error
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="basler-software-trigger", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="software-trigger", daemon=True)
 
     def start(self) -> None:
         """Begin to fire; once only."""

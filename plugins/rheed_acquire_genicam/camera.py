@@ -1,0 +1,286 @@
+"""One GenICam camera, opened, configured and streaming."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rheed_acquire import (
+    Camera,
+    CameraError,
+    CameraInfo,
+    CaptureRequest,
+    OnFault,
+    OnFrame,
+    SettingReadback,
+    SettingsError,
+    Trigger,
+)
+from rheed_acquire.genapi.buffers import buffers_for
+from rheed_acquire.genapi.configure import apply_settings, flag, pfnc_name
+from rheed_acquire.genapi.fault_report import FaultReport
+from rheed_acquire.genapi.features import FeatureWriter, NodeRefusalError
+from rheed_acquire.genapi.frame_rate import expected_rate
+from rheed_acquire.genapi.image_layout import ImageLayout, image_layout
+from rheed_acquire.genapi.ptp import is_ptp_synchronized
+from rheed_acquire.genapi.software_trigger import SoftwareTrigger
+from rheed_acquire.pixels import frame_layout
+from rheed_acquire_genicam.connection import Connection
+from rheed_acquire_genicam.devices import FoundDevice
+from rheed_acquire_genicam.grabbing import BufferReader, GrabLoop
+from rheed_acquire_genicam.nodes import GenapiNodeMap
+from rheed_acquire_genicam.sdk import SDK_ERRORS, gentl, reason
+from rheed_acquire_genicam.settings import GenicamSettings
+
+logger = logging.getLogger(__name__)
+
+_EXTENDED_ID = ("GevGVSPExtendedIDMode", "DeviceStreamChannelExtendedIDMode")
+_TICK_HZ = ("GevTimestampTickFrequency", "DeviceTimestampFrequency", "TimestampTickFrequency")
+_COUNTERS = {
+    "num_delivered": "buffers_filled",
+    "num_started": "frames_begun",
+    "num_underrun": "buffer_underruns",
+}
+
+
+class GenicamCamera(Camera):
+    """A GenICam camera.
+
+    Parameters
+    ----------
+    found
+        The camera to open; its producer's lease goes over to this object, also where opening fails.
+    settings, request
+        How to configure it.
+
+    Raises
+    ------
+    CameraSettingError
+        The camera lacks a feature or refuses a value; the message names each and what the camera allows.
+    CameraError
+        The camera cannot be opened or read.
+    """
+
+    def __init__(self, found: FoundDevice, settings: GenicamSettings, request: CaptureRequest) -> None:
+        self._device = found.info
+        self._settings = settings
+        self._request = request
+        self._lock = threading.RLock()
+        self._open = True
+        self._loop: GrabLoop | None = None
+        self._ended: GrabLoop | None = None
+        self._fault: FaultReport | None = None
+        self._trigger: SoftwareTrigger | None = None
+        self._statistics: dict[str, int] = {}
+        self._baseline: dict[str, int] = {}
+        self._connection = Connection(found)
+        try:
+            self._writer = FeatureWriter(GenapiNodeMap(self._connection.node_map))
+            self._info = self._configure()
+        except (*SDK_ERRORS, NodeRefusalError) as error:
+            self._connection.close()
+            raise CameraError(f"{self._device} cannot be configured: {reason(error)}") from None
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @property
+    def info(self) -> CameraInfo:
+        """The camera with the settings that it was opened with."""
+        return self._info
+
+    def start(self, on_frame: OnFrame, on_fault: OnFault) -> None:
+        """Begin to deliver frames.
+
+        Raises
+        ------
+        CameraError
+            The camera is closed, already started, or refuses to stream.
+        """
+        with self._lock:
+            if not self._open or self._loop is not None:
+                raise CameraError(f"{self._device} is {'already started' if self._open else 'closed'}")
+            self._end_streaming()  # where `stop` was called from within a callback
+            self._fault = FaultReport(on_fault)
+            self._trigger = None
+            reader = self._reader()
+            loop = GrabLoop(self._connection, reader, on_frame, self._fault, self._ask_device)
+            try:
+                self._baseline = self._producer_counters()
+                self._connection.start(self._buffers)
+            except SDK_ERRORS as error:
+                self._connection.stop()
+                raise CameraError(f"{self._device} refuses to stream: {reason(error)}") from None
+            self._loop = loop
+            self._connection.before_close.append(loop.stop)
+            loop.start()
+            if self._settings.trigger is Trigger.SOFTWARE and self._request.fps is not None:
+                self._trigger = SoftwareTrigger(self._fire, self._request.fps, self._trigger_failed)
+                self._trigger.start()
+
+    def stop(self) -> None:
+        """End delivery. May be called from within ``on_frame``; the device then stops with the next call."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+            trigger, fault = self._trigger, self._fault
+        if loop is not None:
+            if fault is not None:
+                fault.silence()
+            if trigger is not None:
+                trigger.stop()
+            loop.stop()
+            self._statistics = self._collect_statistics(loop)
+            self._ended = loop
+        self._end_streaming()
+
+    def _end_streaming(self) -> None:
+        """Stop the device when the loop is over; not from within the loop, whose buffer is still lent."""
+        if self._ended is not None:
+            if self._ended.is_current:
+                return
+            self._ended.stop()
+        self._connection.stop()
+
+    def close(self) -> None:
+        """Give the camera back to the producer and to other programs."""
+        with self._lock:
+            if not self._open:
+                return
+            self._open = False
+        self.stop()
+        self._connection.close()
+
+    def statistics(self) -> Mapping[str, int]:
+        """Counters since `start`.
+
+        ``incomplete_buffers`` were left out; ``buffer_underruns``, ``buffers_filled`` and ``frames_begun``
+        are the producer's own, where it counts; ``frames_lost`` sums incomplete buffers and underruns. With a
+        software trigger, ``triggers_missed`` are the shots that the camera was not ready for.
+        """
+        loop = self._loop
+        return dict(self._statistics) if loop is None else self._collect_statistics(loop)
+
+    def _configure(self) -> CameraInfo:
+        writer = self._writer
+        apply_settings(writer, "genicam", self._settings, self._request)
+        self._has_chunk_stamps = self._settings.chunk_timestamps and self._enable_chunk_stamps()
+        writer.raise_problems(str(self._device))
+        rate = expected_rate(writer, self._settings, self._request)
+        width, height = self._required("Width"), self._required("Height")
+        least = self._connection.min_buffers()
+        self._buffers = max(least, buffers_for(self._settings.buffers, rate.fps, self._payload_bytes()))
+        buffers: tuple[SettingReadback, ...] = ()
+        if self._settings.buffers is not None:
+            buffers = (SettingReadback("buffers", self._settings.buffers, self._buffers),)
+        cycle = self._frame_id_cycle()
+        self._zero_is_an_id = cycle is None
+        self._tick_hz = int(writer.number(*_TICK_HZ) or 1_000_000_000)
+        return CameraInfo(
+            device=self._device,
+            width=width,
+            height=height,
+            pixel_format=pfnc_name(str(writer.value("PixelFormat"))),
+            fps=rate.fps,
+            fps_limited_by=rate.limited_by,
+            frame_id_cycle=cycle,
+            ptp_synchronized=is_ptp_synchronized(writer),
+            firmware=str(writer.value("DeviceFirmwareVersion", "DeviceVersion") or ""),
+            settings=(*writer.readbacks(), *buffers),
+        )
+
+    def _enable_chunk_stamps(self) -> bool:
+        """Make the camera append its time stamp to each frame; a camera that cannot is a problem noted."""
+        name, writer = flag("genicam", "chunk_timestamps"), self._writer
+        if writer.put("chunk_timestamps", name, ("ChunkModeActive",), True) is None:
+            return False
+        if not writer.prepare("ChunkSelector", "Timestamp"):
+            writer.problems.append(f"{name} true: it has no chunk Timestamp")
+        elif not writer.prepare("ChunkEnable", True) and writer.value("ChunkEnable") is not True:
+            writer.problems.append(f"{name} true: its chunk Timestamp cannot be enabled")
+        return not writer.problems
+
+    def _frame_id_cycle(self) -> int | None:
+        """Ask a GigE camera for 64-bit frame ids; without them its ids are 1 to 65535."""
+        if self._connection.found.tl_type != "GEV":
+            return None
+        writer = self._writer
+        for name in _EXTENDED_ID:
+            writer.prepare(name, "On")
+        mode = writer.value(*_EXTENDED_ID)
+        if mode is not None:
+            return None if mode == "On" else 65535
+        return 65535 if writer.number("GevVersionMajor", "DeviceTLVersionMajor") == 1 else None
+
+    def _required(self, name: str) -> int:
+        number = self._writer.number(name)
+        if not number:
+            raise CameraError(f"{self._device} does not tell its {name}")
+        return int(number)
+
+    def _payload_bytes(self) -> int:
+        stream = self._connection.stream
+        return int(stream.payload_size) if stream.defines_payload_size() else self._required("PayloadSize")
+
+    def _reader(self) -> BufferReader:
+        return BufferReader(
+            _layout(self._info),
+            zero_is_an_id=self._zero_is_an_id,
+            tick_hz=self._tick_hz,
+            chunk_ticks=self._connection.chunk_reader() if self._has_chunk_stamps else None,
+        )
+
+    def _ask_device(self) -> None:
+        node = self._connection.node_map.get_node("Width")
+        node.get_value(False, True)  # verify nothing, ignore the cache
+
+    def _fire(self) -> bool:
+        """Fire the software trigger once, where the camera is ready for it within a frame's time."""
+        assert self._request.fps is not None
+        writer = self._writer
+        deadline = time.monotonic() + 1.0 / self._request.fps
+        if writer.prepare("AcquisitionStatusSelector", "FrameTriggerWait"):
+            while writer.value("AcquisitionStatus") is False:
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.0002)
+        self._connection.node_map.get_node("TriggerSoftware").execute()
+        return True
+
+    def _trigger_failed(self, error: Exception) -> None:
+        if self._fault is not None:
+            self._fault(CameraError(f"{self._device} cannot be triggered by software: {reason(error)}"))
+
+    def _producer_counters(self) -> dict[str, int]:
+        counters = {}
+        for name, shown in _COUNTERS.items():
+            try:
+                counters[shown] = int(getattr(self._connection.stream, name))
+            except gentl.GenericException as error:
+                logger.debug("no %s of %s: %s", name, self._device, reason(error))
+        return counters
+
+    def _collect_statistics(self, loop: GrabLoop) -> dict[str, int]:
+        counters: dict[str, Any] = self._producer_counters()
+        # Some producers start their counters anew with each start and some let them run on.
+        since = {name: value - self._baseline.get(name, 0) for name, value in counters.items()}
+        since = {name: counters[name] if value < 0 else value for name, value in since.items()}
+        since["incomplete_buffers"] = loop.incomplete
+        since["frames_lost"] = loop.incomplete + since.get("buffer_underruns", 0)
+        if self._trigger is not None:
+            since["triggers_missed"] = self._trigger.missed
+        return since
+
+
+def _layout(info: CameraInfo) -> ImageLayout:
+    """Tell how images lie in a buffer; a packed one ends before the chunk data that may follow."""
+    layout = image_layout(info.pixel_format, info.width, info.height)
+    if layout.shape:
+        return layout
+    try:
+        shape, dtype = frame_layout(info.pixel_format, info.height, info.width)
+    except SettingsError:
+        return layout  # no format that can be streamed, but one that can be looked at
+    return ImageLayout(shape, dtype, info.width, info.height, shape[0] * dtype.itemsize)

@@ -1,0 +1,1 @@
+"""For backends of GenICam cameras: settings written to GenApi nodes, read back, refusals explained."""

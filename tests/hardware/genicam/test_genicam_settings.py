@@ -1,0 +1,119 @@
+"""Setting a GenICam camera's features, reading them back, and refusals, on the mock GenTL producer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rheed_acquire import Camera, CameraSettingError, SettingReadback
+
+if TYPE_CHECKING:
+    from tests.hardware.genicam.conftest import Genicam
+
+
+def readback(camera: Camera, name: str) -> SettingReadback:
+    return next(setting for setting in camera.info.settings if setting.name == name)
+
+
+def refusal(genicam: Genicam, **settings: Any) -> str:
+    with pytest.raises(CameraSettingError) as raised:
+        genicam.open(**settings)
+    assert genicam.open().info.width == 64  # the refusal has given the camera back
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("exposure_us", 1234.0),
+        ("gain", 6.0),
+        ("pixel_format", "Mono12"),
+        ("width", 128),
+        ("height", 32),
+        ("offset_x", 16),
+        ("offset_y", 8),
+        ("binning_horizontal", 2),
+        ("binning_vertical", 4),
+        ("buffers", 17),
+    ],
+)
+def test_each_setting_is_set_and_read_back(genicam: Genicam, name: str, asked: Any) -> None:
+    camera = genicam.open(fps=100.0, **{name: asked})
+    assert readback(camera, name) == SettingReadback(name, asked, asked)
+    assert not readback(camera, "fps").differs
+
+
+def test_any_other_feature_is_set_by_its_name_in_any_case(genicam: Genicam) -> None:
+    features = {"testpattern": "White", "BlackLevel": "3", "FrameStampEnable": "false"}
+    camera = genicam.open(features=features)
+    assert readback(camera, "features.testpattern").actual == "White"
+    assert readback(camera, "features.BlackLevel").actual == 3.0
+    recorder = genicam.record(camera, 3)
+    assert (recorder.pixels[0] == 255).all()
+
+
+def test_the_whole_sensor_is_what_comes_without_a_region(genicam: Genicam) -> None:
+    info = genicam.open(width=None, height=None).info
+    assert (info.width, info.height, info.pixel_format, info.fps) == (640, 480, "Mono8", 500.0)
+
+
+def test_a_width_between_two_steps_becomes_the_lower_one_and_is_reported(genicam: Genicam) -> None:
+    camera = genicam.open(width=67)
+    assert camera.info.width == 64
+    assert readback(camera, "width").differs
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        ({"width": 4}, ("--genicam.width 4", "Width can be 16 to 640", "in steps of 4")),
+        ({"exposure_us": 1.0}, ("--genicam.exposure-us 1.0", "ExposureTime can be 10 to", "us")),
+        ({"pixel_format": "RGB8"}, ("--genicam.pixel-format RGB8", "Mono8, Mono10, Mono12, Mono12p, Mono16")),
+        ({"features": {"ExposureTim": 5}}, ("--genicam.features.ExposureTim 5", "ExposureTime")),
+        ({"features": {"Width": "wide"}}, ("--genicam.features.Width wide", "takes a whole number")),
+        ({"features": {"PayloadSize": 5}}, ("PayloadSize", "cannot be set")),
+        ({"trigger": "line", "trigger_line": "Line9"}, ("--genicam.trigger-line Line9", "Line1")),
+        ({"gain": 1e9, "height": 10**6}, ("refuses 2 settings", "Gain can be", "Height can be")),
+    ],
+)
+def test_a_refused_value_is_an_error_that_says_what_the_camera_allows(
+    genicam: Genicam, settings: dict[str, Any], parts: tuple[str, ...]
+) -> None:
+    message = refusal(genicam, **settings)
+    for part in (*parts, "MOCK-0001"):
+        assert part in message
+
+
+def test_the_rate_is_what_the_camera_will_give_and_why_is_said(genicam: Genicam) -> None:
+    info = genicam.open(fps=500.0, exposure_us=10_000.0).info
+    assert info.fps == pytest.approx(100.0, rel=0.02)
+    assert "exposure time" in (info.fps_limited_by or "")
+
+
+def test_a_trigger_left_on_by_a_program_before_is_switched_off(genicam: Genicam) -> None:
+    genicam.open(features={"TriggerMode": "On"}).close()
+    genicam.record(genicam.open(), 5)
+
+
+def test_a_software_trigger_paces_the_frames(genicam: Genicam) -> None:
+    camera = genicam.open(fps=100.0, trigger="software")
+    assert camera.info.fps == 100.0
+    recorder = genicam.record(camera, 20)
+    assert recorder.ids == list(range(len(recorder.ids)))
+    assert camera.statistics()["triggers_missed"] >= 0
+    with pytest.raises(CameraSettingError, match="give --fps"):
+        genicam.open(fps=None, trigger="software", serial="MOCK-0002")
+
+
+def test_a_line_trigger_takes_its_frames_from_the_line(genicam: Genicam) -> None:
+    camera = genicam.open(trigger="line", trigger_edge="falling", features={"LineGeneratorFrequency": 200})
+    assert camera.info.fps is None
+    assert camera.info.fps_limited_by == "the trigger on Line1"
+    genicam.record(camera, 10)
+
+
+def test_firmware_and_clock_are_told(genicam: Genicam) -> None:
+    info = genicam.open().info
+    assert "mock" in info.firmware
+    assert (info.frame_id_cycle, info.timestamp_wraps_ns, info.ptp_synchronized) == (None, None, False)
