@@ -1,0 +1,154 @@
+"""Takes a camera's callbacks as a run would, and notes every breach of the contract that shows there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tests.hardware.contract.rules import Rule, broken, told
+
+from rheed_acquire import Camera, CameraError, Frame
+
+LIMIT_S = 30.0
+"""After which something that should have happened is a failure: a limit for hangs, not a speed."""
+KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A copy of a frame."""
+
+    id: int | None
+    timestamp_ns: int | None
+    pixels: NDArray[Any]
+
+
+class Observer:
+    """One run of a camera, from its start to its stop.
+
+    Parameters
+    ----------
+    hold_s
+        How long each callback lasts, in seconds, as in a process that is kept busy.
+    gate
+        For which callbacks wait.
+    """
+
+    def __init__(self, hold_s: float = 0.0, gate: threading.Event | None = None) -> None:
+        self.frames = 0
+        self.kept: list[Taken] = []
+        self.threads: set[threading.Thread] = set()  # not their numbers, which are given anew
+        self.faults: list[CameraError] = []
+        self.breaches: list[str] = []
+        self._hold_s, self._gate = hold_s, gate
+        self._let_go = threading.Event()
+        self._running = 0
+        self._stopper: int | None = None
+        self._stopped = False
+        self._changed = threading.Condition()
+
+    def on_frame(self, frame: Frame) -> None:
+        with self._changed:
+            self._running += 1
+            if self._stopped:
+                self.note(Rule.STOPS, f"a frame (id {frame.id}) came after stop or close had returned")
+            if self._running > 1:
+                self.note(Rule.ONE_THREAD, f"frame {frame.id} came while on_frame was running already")
+            self.threads.add(threading.current_thread())
+            if len(self.threads) > 1:
+                self.note(Rule.ONE_THREAD, f"frame {frame.id} came from another thread than those before it")
+            self._changed.notify_all()
+        taken = Taken(frame.id, frame.timestamp_ns, frame.pixels.copy())
+        if self._gate is not None:
+            self._gate.wait(LIMIT_S)
+        if self._hold_s:
+            self._let_go.wait(self._hold_s)
+        with self._changed:
+            if not np.array_equal(taken.pixels, frame.pixels):
+                self.note(Rule.LENT, f"the pixels of frame {taken.id} changed while on_frame was running")
+            if len(self.kept) < KEPT:
+                self.kept.append(taken)
+            self.frames += 1
+            self._running -= 1
+            self._changed.notify_all()
+
+    def on_fault(self, error: CameraError) -> None:
+        with self._changed:
+            if self._stopped or threading.get_ident() == self._stopper:
+                self.note(Rule.FAULT, f"on_fault came from within stop or after it: {error}")
+            if not isinstance(error, CameraError):
+                self.note(Rule.FAULT, f"on_fault was given no CameraError but {error!r}")
+            self.faults.append(error)
+            self._changed.notify_all()
+
+    def note(self, rule: Rule, what: str) -> None:
+        if len(self.breaches) < 5:
+            self.breaches.append(told(rule, what))
+
+    def wait_for_frames(self, count: int) -> None:
+        self._wait(lambda: self.frames >= count or bool(self.faults), f"{count} frames")
+        if self.faults and self.frames < count:
+            broken(Rule.FAULT, f"on_fault came though the device is there: {self.faults[0]}")
+
+    def wait_for_a_running_callback(self) -> None:
+        self._wait(lambda: self._running > 0, "a frame")
+
+    def wait_for_fault(self) -> CameraError:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self.faults, LIMIT_S):
+                broken(Rule.FAULT, f"the device is gone, and on_fault did not come within {LIMIT_S:g} s")
+        return self.faults[0]
+
+    def start(self, camera: Camera) -> None:
+        camera.start(self.on_frame, self.on_fault)
+
+    def end(self, ending: Callable[[], None], name: str, limit_s: float = LIMIT_S) -> None:
+        """Stop or close the camera; from when it returns on, every callback is a breach."""
+        rule = Rule.CLOSES if name == "close" else Rule.STOPS
+
+        def stop() -> None:
+            self._stopper = threading.get_ident()
+            ending()
+            with self._changed:
+                if self._running:
+                    self.note(Rule.STOPS, f"{name} returned while on_frame was running")
+                self._stopped, self._stopper = True, None
+
+        within(stop, rule, name, limit_s)
+
+    def stop(self, camera: Camera) -> None:
+        self.end(camera.stop, "stop")
+
+    def verdict(self) -> None:
+        """Fail with what was noted."""
+        self._let_go.set()
+        with self._changed:
+            assert not self.breaches, "\n".join(self.breaches)
+
+    def _wait(self, happened: Callable[[], bool], what: str) -> None:
+        with self._changed:
+            if not self._changed.wait_for(happened, LIMIT_S):
+                broken(Rule.STARTS, f"{what} did not come within {LIMIT_S:g} s of start")
+
+
+def within(call: Callable[[], None], rule: Rule, name: str, limit_s: float = LIMIT_S) -> None:
+    """Make a call that has to return, from a thread of its own, as a run does."""
+    errors: list[BaseException] = []
+
+    def make() -> None:
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            errors.append(error)
+
+    thread = threading.Thread(target=make, name=f"contract-{name}", daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    if thread.is_alive():
+        broken(rule, f"{name} has not returned within {limit_s:g} s")
+    if errors:
+        broken(rule, f"{name} raised {errors[0]!r}")
