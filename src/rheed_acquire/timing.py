@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
+import sys
 import threading
 import time
 from collections import deque
@@ -155,10 +156,9 @@ class HostClock:
 
 def _asleep_ns() -> int:
     """Time this machine has slept; 0 where ``perf_counter`` counts it, or nothing tells."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    if clock is None:
+    if sys.platform != "linux":
         return 0
-    return int(time.clock_gettime_ns(clock)) - time.perf_counter_ns()
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.perf_counter_ns()
 
 
 @functools.cache

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from rheed_acquire.commands.host import answered, load
+from rheed_acquire.commands.large_blocks import return_large_blocks
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.plugins import PluginHost, missing_requirement
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     camera = choose_camera(host, run.camera)
     streamer = choose_streamer(host, run.streamer)
     start_log(run.verbosity, run.log_file)
+    return_large_blocks()
     server = local_server(settings)
     try:
         if server is not None:
