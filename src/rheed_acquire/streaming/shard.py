@@ -8,12 +8,13 @@ offset and its length as little-endian uint64, then the crc32c of those numbers.
 from __future__ import annotations
 
 import os
-import struct
+from itertools import accumulate
 from typing import TYPE_CHECKING, cast
 
-import google_crc32c
 import numpy as np
 import zstandard
+
+from rheed_acquire.server.shards import encode_index
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,10 +47,7 @@ def encode_shard(frames: NDArray[np.uint8], level: int = DEFAULT_LEVEL, threads:
         threads=min(threads or os.cpu_count() or 1, count),
     )
     compressed = [collection[position] for position in range(count)]
-    index = np.empty((count, 2), "<u8")
-    index[:, 1] = [len(segment) for segment in compressed]
-    index[0, 0] = 0
-    np.cumsum(index[:-1, 1], out=index[1:, 0])
-    table = index.tobytes()
-    pieces = cast("list[Buffer]", compressed)
-    return b"".join([*pieces, table, struct.pack("<I", google_crc32c.value(table))])
+    sizes = [len(segment) for segment in compressed]
+    offsets = accumulate(sizes[:-1], initial=0)
+    index = encode_index(list(zip(offsets, sizes, strict=True)))
+    return b"".join([*cast("list[Buffer]", compressed), index])
