@@ -21,7 +21,7 @@ SETTINGS_OF_THE_USER = ("AS_API_KEY", "ATOMSCALE_API_KEY", "AS_API_ENDPOINT")
 def own_spool(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep chunks, in this process and those it starts, where no other test looks."""
     spool = tmp_path_factory.mktemp("spool")
-    monkeypatch.setenv("ATOMSCALE_SPOOL_DIR", str(spool))
+    monkeypatch.setenv("RHEED_SPOOL_DIR", str(spool))
     for name in SETTINGS_OF_THE_USER:
         monkeypatch.delenv(name, raising=False)
     return spool

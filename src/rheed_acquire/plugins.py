@@ -12,7 +12,8 @@ import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any, TypeAlias, cast
 
 import pluggy
@@ -132,7 +133,7 @@ class PluginHost:
 
     def _load(self, point: EntryPoint, *, disabled: bool) -> None:
         distribution = _distribution(point)
-        version = (point.dist.version or "") if point.dist else ""
+        version = _name_and_version(point.dist)[1] if point.dist else ""
         record = PluginRecord(point.name, distribution, version, disabled=disabled)
         self.plugins.append(record)
         if disabled:
@@ -206,12 +207,14 @@ def _of_kind(kind: str, backends: Iterable[_Backend]) -> Iterator[tuple[str, _Ba
         yield kind, backend
 
 
-def _check_backend(kind: str, backend: object) -> None:
-    """Refuse what would fail later, far from its cause."""
-    expected = CameraBackend if kind == "camera" else StreamerBackend
-    if not isinstance(backend, expected):
-        raise TypeError(f"it registers a {type(backend).__name__} as a {kind}, not a {expected.__name__}")
-    name: object = backend.name
+def check_backend_name(name: object, kind: str) -> None:
+    """Refuse a name that no camera or streamer (``kind``) can have.
+
+    Raises
+    ------
+    ValueError
+        The message says why.
+    """
     if not isinstance(name, str) or not _BACKEND_NAME.fullmatch(name):
         raise ValueError(
             f"the {kind} name {name!r} cannot begin a flag: it must be lower-case letters and digits, "
@@ -219,6 +222,15 @@ def _check_backend(kind: str, backend: object) -> None:
         )
     if name.replace("-", "_") in RunSettings.model_fields:
         raise ValueError(f"the {kind} name {name!r} is that of a setting of the run; choose another")
+
+
+def _check_backend(kind: str, backend: object) -> None:
+    """Refuse what would fail later, far from its cause."""
+    expected = CameraBackend if kind == "camera" else StreamerBackend
+    if not isinstance(backend, expected):
+        raise TypeError(f"it registers a {type(backend).__name__} as a {kind}, not a {expected.__name__}")
+    name: object = backend.name
+    check_backend_name(name, kind)
     model: object = backend.settings
     if not isinstance(model, type) or not issubclass(model, BaseModel) or model is BaseModel:
         raise TypeError(
@@ -240,7 +252,13 @@ def _clash(kind: str, backend: _Backend, other_kind: str, other: _Backend) -> bo
 
 def _distribution(point: EntryPoint) -> str:
     # A distribution that was removed by halves has no name left.
-    return (point.dist.name or point.value) if point.dist else point.value
+    return (_name_and_version(point.dist)[0] or point.value) if point.dist else point.value
+
+
+@cache
+def _name_and_version(distribution: Distribution) -> tuple[str, str]:
+    """Look them up once: each time, importlib parses all that the distribution says of itself."""
+    return distribution.name or "", distribution.version or ""
 
 
 def _reason(error: BaseException) -> str:

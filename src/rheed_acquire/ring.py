@@ -7,6 +7,7 @@ memory is ``count * capacity * (height * width + 24)`` bytes, and a few pages, h
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -34,7 +35,10 @@ class ChunkRing:
         Of a frame, in pixels.
     memories
         ``count`` pieces of memory, such as mapped files (see `rheed_acquire.ring_files`); by default plain
-        memory of this process.
+        memory of this process. Fewer, where ``make_memory`` makes the others.
+    make_memory
+        Makes the piece of a number, when `wait` finds none free; raises OSError where there is no room, and
+        then those that are there must do.
     utc_offset_ns
         What added to ``time.perf_counter_ns`` gives nanoseconds since 1970 in UTC, for whoever has to date
         the frames without this process.
@@ -48,6 +52,7 @@ class ChunkRing:
         width: int,
         memories: Sequence[mmap] | None = None,
         utc_offset_ns: int = 0,
+        make_memory: Callable[[int], mmap] | None = None,
     ) -> None:
         if count < 2 or capacity < 1 or height < 1 or width < 1:
             raise ValueError(
@@ -60,12 +65,15 @@ class ChunkRing:
             memories = [plain_memory(nbytes) for _ in range(count)]
         self._free: queue.SimpleQueue[ChunkBuffer] = queue.SimpleQueue()
         self._keeping = False
+        self._utc_offset_ns, self._make_memory = utc_offset_ns, make_memory
+        self._made = len(memories)
+        self._growing = threading.Lock()
         for memory in memories:
-            self._free.put(ChunkBuffer(memory, capacity, height, width, utc_offset_ns))
+            self._free.put(self._lay_out(memory))
 
     @property
     def nbytes(self) -> int:
-        """Memory that the ring takes, in bytes."""
+        """Memory that the ring takes once all its buffers are made, in bytes."""
         return self.count * memory_needed(self.capacity, self.height, self.width)
 
     def acquire(self) -> ChunkBuffer | None:
@@ -76,9 +84,9 @@ class ChunkRing:
             return None
 
     def wait(self, timeout_s: float | None = None) -> ChunkBuffer | None:
-        """Take a free buffer, waiting for one; None after ``timeout_s`` seconds without."""
+        """Take a free buffer, making or waiting for one; None after ``timeout_s`` seconds without."""
         try:
-            return self._free.get(timeout=timeout_s)
+            return self.acquire() or self._grow() or self._free.get(timeout=timeout_s)
         except queue.Empty:
             return None
 
@@ -88,6 +96,21 @@ class ChunkRing:
             return
         buffer.clear()
         self._free.put(buffer)
+
+    def _grow(self) -> ChunkBuffer | None:
+        with self._growing:
+            if self._make_memory is None or self._made == self.count:
+                return None
+            try:
+                memory = self._make_memory(self._made)
+            except OSError:
+                self._make_memory = None
+                return None
+            self._made += 1
+        return self._lay_out(memory)
+
+    def _lay_out(self, memory: mmap) -> ChunkBuffer:
+        return ChunkBuffer(memory, self.capacity, self.height, self.width, self._utc_offset_ns)
 
     def keep(self) -> None:
         """Take no buffer back any more: what they hold is left to whoever recovers the stream."""

@@ -53,6 +53,14 @@ class RingPlace:
     folder: Path
     in_memory: bool
 
+    def path(self, number: int) -> Path:
+        """The file of one buffer."""
+        return self.folder / f"{number:03d}{SUFFIX}"
+
+    def make(self, number: int, nbytes: int) -> mmap.mmap:
+        """Make the file of one buffer; raises as `make_file`."""
+        return make_file(self.path(number), nbytes)
+
 
 def plain_memory(nbytes: int) -> mmap.mmap:
     """Memory of this process alone, present from the start."""
@@ -90,9 +98,9 @@ def make_file(path: Path, nbytes: int) -> mmap.mmap:
 
 
 def make_ring_memory(
-    beside: Path, count: int, capacity: int, height: int, width: int
+    beside: Path, count: int, capacity: int, height: int, width: int, now: int | None = None
 ) -> tuple[RingPlace | None, list[mmap.mmap]]:
-    """Make the files of a ring.
+    """Make the files of a ring, where there is room for all.
 
     Parameters
     ----------
@@ -100,11 +108,13 @@ def make_ring_memory(
         The stream's folder in the spool, where the files go that do not fit into shared memory.
     count, capacity, height, width
         See `rheed_acquire.ring.ChunkRing`.
+    now
+        How many are made now; the others come by `RingPlace.make`. By default all.
 
     Returns
     -------
     tuple
-        Where they lie, and the files mapped; plain memory and None where the file system maps no files.
+        Where they lie, and those made, mapped; plain memory and None where the file system maps no files.
 
     Raises
     ------
@@ -121,7 +131,7 @@ def make_ring_memory(
             place.folder.mkdir(mode=0o700, exist_ok=True)
             _check_room(place, count * nbytes)
             (place.folder / OWNER).write_text(str(beside.absolute()), encoding="utf-8")
-            return place, _make_files(place.folder, count, nbytes)
+            return place, _make_files(place, now or count, nbytes)
         except OSError as error:
             remove_files(place.folder)
             reason, full = error.strerror or str(error), error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -135,7 +145,7 @@ def make_ring_memory(
             beside,
             reason,
         )
-        return None, [plain_memory(nbytes) for _ in range(count)]
+        return None, [plain_memory(nbytes) for _ in range(now or count)]
     raise RingMemoryError(
         f"the ring needs {count} x {nbytes / 1e6:.0f} MB and fits into none of "
         f"{', '.join(str(place.folder) for place in places)} ({reason}); make room there, use fewer or "
@@ -236,17 +246,16 @@ def available_memory() -> int:
     return sys.maxsize
 
 
-def _make_files(folder: Path, count: int, nbytes: int) -> list[mmap.mmap]:
+def _make_files(place: RingPlace, count: int, nbytes: int) -> list[mmap.mmap]:
     made: list[mmap.mmap] = []
-    paths = [folder / f"{number:03d}{SUFFIX}" for number in range(count)]
     try:
-        for path in paths:
-            made.append(make_file(path, nbytes))  # noqa: PERF401
+        for number in range(count):
+            made.append(place.make(number, nbytes))  # noqa: PERF401
     except OSError:
         for memory in made:
             memory.close()
-        for path in paths[: len(made)]:
-            path.unlink(missing_ok=True)
+        for number in range(len(made)):
+            place.path(number).unlink(missing_ok=True)
         raise
     return made
 

@@ -62,7 +62,7 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect
     """Make a streamer to a server that is quick to try again; it is closed with the test."""
     for name in ("AS_API_KEY", "ATOMSCALE_API_KEY", "AS_API_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("ATOMSCALE_SPOOL_DIR", str(tmp_path / "spool"))
+    monkeypatch.setenv("RHEED_SPOOL_DIR", str(tmp_path / "spool"))
     monkeypatch.setenv("ATOMSCALE_SKIP_CLOCK_SYNC", "1")
     before = set(threading.enumerate())
     with contextlib.ExitStack() as opened:

@@ -78,7 +78,9 @@ def test_a_fault_that_passes_costs_nothing_but_another_try_with_a_fresh_url(
     report = streamer.finalize(data_id, drain_timeout_s=30)
     assert_adds_up(report, pushed=2, uploaded=2)
     assert report["closed"]
-    assert service.shards == {(data_id, idx): encode_shard(frames) for idx, frames in enumerate(chunks)}
+    assert service.shards == {
+        (data_id, idx): bytes(encode_shard(frames)) for idx, frames in enumerate(chunks)
+    }
     assert len(service.requests_to(endpoint)) == 2 + 3
     puts = [request.path for request in service.requests_to("put")]
     assert len(set(puts)) == len(puts)
@@ -151,7 +153,9 @@ def test_an_outage_is_outlived_while_pushes_go_on(
     assert (status.chunks_pushed, status.chunks_uploaded, status.chunks_queued) == (12, 0, 12)
     service.recover()
     assert_adds_up(streamer.finalize(data_id, drain_timeout_s=30), pushed=12, uploaded=12)
-    assert service.shards == {(data_id, idx): encode_shard(make_frames(20, seed=idx)) for idx in range(12)}
+    assert service.shards == {
+        (data_id, idx): bytes(encode_shard(make_frames(20, seed=idx))) for idx in range(12)
+    }
 
 
 def test_what_is_not_uploaded_in_time_is_reported_and_not_lost(

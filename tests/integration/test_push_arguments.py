@@ -26,7 +26,7 @@ def streamer(
     make_faults: Callable[[], FaultServer], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RHEEDStreamer]:
     with make_faults() as service, pytest.MonkeyPatch.context() as patched:
-        patched.setenv("ATOMSCALE_SPOOL_DIR", str(tmp_path_factory.mktemp("arguments") / "spool"))
+        patched.setenv("RHEED_SPOOL_DIR", str(tmp_path_factory.mktemp("arguments") / "spool"))
         patched.setenv("ATOMSCALE_SKIP_CLOCK_SYNC", "1")
         with RHEEDStreamer("a-key", service.endpoint) as streamer:
             yield streamer

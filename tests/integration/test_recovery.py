@@ -65,7 +65,7 @@ class DeadProcess:
         chunk = chunk_of(buffer, ring)
         chunk.date(START_NS / 1e6)
         content = encode_shard(chunk.frames)
-        self.folder.add(describe_shard(stream, chunk, content), content)
+        self.folder.add(describe_shard(stream, chunk, content.size), content)
         buffer.clear()
         if not self._free:
             self.folder.remove_ring()

@@ -65,7 +65,7 @@ def test_the_documented_programs_stream_every_frame(local_server: LocalServer, t
         **os.environ,
         "AS_API_ENDPOINT": local_server.endpoint,
         "AS_API_KEY": local_server.api_key.get_secret_value(),
-        "ATOMSCALE_SPOOL_DIR": str(tmp_path / "spool"),
+        "RHEED_SPOOL_DIR": str(tmp_path / "spool"),
     }
     running = [
         subprocess.Popen(

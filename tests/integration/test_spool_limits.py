@@ -37,7 +37,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 def test_past_the_limit_chunks_go_from_memory_and_none_is_lost(
     connect: Connect, service: FaultServer, root: Path, make_frames: MakeFrames, when_full: WhenFull
 ) -> None:
-    one_shard = len(encode_shard(make_frames(CHUNK_SIZE, *SHAPE)))
+    one_shard = len(bytes(encode_shard(make_frames(CHUNK_SIZE, *SHAPE))))
     limits = SpoolLimits(max_bytes=one_shard + 100, keep_free_bytes=0, when_full=when_full)
     streamer = connect(service, spool_limits=limits, ring_chunks=2)
     data_id = streamer.initialize(FPS, 0.0, CHUNK_SIZE)
@@ -61,7 +61,7 @@ def test_past_the_limit_chunks_go_from_memory_and_none_is_lost(
     report = streamer.finalize(data_id)
     assert (report["chunks_uploaded"], report["lost"], report["closed"]) == (4, [], True)
     for chunk_idx, frames in enumerate(chunks):
-        assert service.shards[data_id, chunk_idx] == encode_shard(frames)
+        assert service.shards[data_id, chunk_idx] == bytes(encode_shard(frames))
 
 
 def test_chunks_that_only_memory_had_room_for_are_recovered_from_the_ring(
@@ -77,7 +77,9 @@ def test_chunks_that_only_memory_had_room_for_are_recovered_from_the_ring(
     service.recover()
     (report,) = connect(service).recover()
     assert (report["chunks_uploaded"], report["closed"]) == (3, True)
-    assert [service.shards[data_id, idx] for idx in range(3)] == [encode_shard(frames) for frames in chunks]
+    assert [service.shards[data_id, idx] for idx in range(3)] == [
+        bytes(encode_shard(frames)) for frames in chunks
+    ]
     assert list(root.iterdir()) == []
 
 

@@ -85,7 +85,7 @@ def test_a_shard_is_put_to_the_signed_url_as_it_was_signed(
     streamer.finalize(data_id)
     (put,) = service.requests_to("put")
     assert put.query == {"X-Amz-Credential": "AK/20260101/s3", "X-Amz-Signature": "5ecret+signed="}
-    assert put.body == encode_shard(frames)
+    assert put.body == bytes(encode_shard(frames))
     assert put.headers["content-type"] == ""
     assert put.headers["content-length"] == str(len(put.body))
     assert "transfer-encoding" not in put.headers

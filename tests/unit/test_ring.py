@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from mmap import mmap
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rheed_acquire.chunk_buffer import COMMITTED, FREE, ChunkBuffer
+from rheed_acquire.chunk_buffer import COMMITTED, FREE, ChunkBuffer, memory_needed
 from rheed_acquire.ring import ChunkRing, Gap, chunk_of
+from rheed_acquire.ring_files import plain_memory
 
 
 @settings(deadline=None)
@@ -128,3 +130,36 @@ def test_a_buffer_is_never_in_two_hands_however_many_threads_pass_it_round() -> 
         thread.join(60)
     assert not taken_twice
     assert [ring.acquire() is not None for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_ring_that_grows_makes_a_buffer_only_when_none_is_free() -> None:
+    made: list[int] = []
+
+    def make(number: int) -> mmap:
+        made.append(number)
+        return plain_memory(memory_needed(2, 3, 4))
+
+    ring = ChunkRing(3, 2, 3, 4, [plain_memory(memory_needed(2, 3, 4))], make_memory=make)
+    first = ring.wait(0)
+    assert first is not None
+    ring.release(first)
+    assert ring.wait(0) is first
+    assert made == []
+    others = [ring.wait(0) for _ in range(3)]
+    assert made == [1, 2]
+    assert others[0] is not None
+    assert others[1] is not None
+    assert others[2] is None
+    assert ring.acquire() is None
+
+
+def test_a_ring_that_cannot_grow_does_with_what_it_has() -> None:
+    def make(number: int) -> mmap:
+        raise OSError(28, "no space left")
+
+    ring = ChunkRing(3, 2, 3, 4, [plain_memory(memory_needed(2, 3, 4))], make_memory=make)
+    only = ring.wait(0)
+    assert only is not None
+    assert ring.wait(0) is None
+    ring.release(only)
+    assert ring.wait(0) is only

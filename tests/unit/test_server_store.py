@@ -25,11 +25,12 @@ from rheed_acquire.durable_files import put_durably
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.server import repacking
 from rheed_acquire.server.catalogue import Catalogue
+from rheed_acquire.server.received_chunks import ReceivedChunks
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.run_folders import find_run_folder, folder_name, slug
 from rheed_acquire.server.shards import ABSENT, encode_index
 from rheed_acquire.server.store import StreamStore
-from rheed_acquire.server.stream import Stream, index_ranges
+from rheed_acquire.server.stream import Stream
 from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
 
 HEIGHT, WIDTH, CHUNK_SIZE = 5, 7, 4
@@ -374,10 +375,18 @@ def test_names_become_readable_slugs() -> None:
     assert slug("日本") == "stream"
 
 
-@given(st.sets(st.integers(0, 30)))
-def test_missing_indices_are_written_as_ranges(indices: set[int]) -> None:
-    named = [i for first, last in index_ranges(indices) for i in range(first, last + 1)]
-    assert named == sorted(set(range(max(indices, default=0))) - indices)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9))))
+def test_chunks_are_in_order_and_those_missing_are_written_as_ranges(arrivals: list[tuple[int, int]]) -> None:
+    chunks = ReceivedChunks()
+    for index, frames in arrivals:
+        chunks.add(ChunkDeclaration(index, frames, 3, 4, 9, START, None, None))
+    known = dict(arrivals)
+    assert [(chunk.index, chunk.frames) for chunk in chunks.in_order] == sorted(known.items())
+    assert chunks.frames == sum(known.values())
+    named = [i for first, last in chunks.missing for i in range(first, last + 1)]
+    assert named == sorted(set(range(max(known, default=0))) - set(known))
+    latest = chunks.latest
+    assert (latest and (latest.index, latest.frames)) == (arrivals[-1] if arrivals else None)
 
 
 def test_samples_and_tags_are_shared_between_servers_on_one_directory(store: StreamStore) -> None:

@@ -12,7 +12,9 @@ import os
 import sys
 from pathlib import Path
 
+from rheed_acquire.allocator import tune_allocator
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.priority import make_way
 from rheed_acquire.server.run_folders import server_folder
 from rheed_acquire.server.running import run
 
@@ -43,6 +45,8 @@ def main() -> int:
     """Serve until the parent ends."""
     directory, host, port = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     close_after_s = float(sys.argv[4]) if len(sys.argv) > 4 else None
+    tune_allocator()
+    make_way()
 
     def ready(bound_port: int) -> None:
         logging.basicConfig(

@@ -24,7 +24,7 @@ from rheed_acquire.server import wire
 from rheed_acquire.server.catalogue import Catalogue
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.store import StreamStore
-from rheed_acquire.server.uploads import UploadTickets, receive, too_large
+from rheed_acquire.server.uploads import CHECKSUM_HEADER, UploadTickets, receive, too_large
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +199,8 @@ class Endpoints:
 
         token = await run_in_threadpool(issue)
         url = str(request.url_for("upload", token=token))
-        return JSONResponse([{"upload_id": token[:8], "url": url, "part": 1}])
+        # "checksum" is this server's own: it says that the upload may bring one (`uploads.CHECKSUM_HEADER`).
+        return JSONResponse([{"upload_id": token[:8], "url": url, "part": 1, "checksum": "crc32c"}])
 
     async def upload(self, request: Request) -> Response:
         """Receive a shard; a 2xx says that it was checked and will survive."""
@@ -208,14 +209,15 @@ class Endpoints:
             announced = request.headers.get("content-length", "")
             if announced.isdecimal() and int(announced) > limit:
                 raise too_large(limit)
+            claimed = request.headers.get(CHECKSUM_HEADER)
             target = await run_in_threadpool(stream.incoming_path)
             try:
-                checksum = await receive(request.stream(), target, limit)
-                await run_in_threadpool(stream.commit, target, chunk)
+                confirmation = await receive(request.stream(), target, limit, claimed)
+                await run_in_threadpool(stream.commit, target, chunk, is_as_sent=claimed is not None)
             finally:
                 await run_in_threadpool(target.unlink, missing_ok=True)
             self._store.heard_of(stream.data_id)
-        return Response(status_code=200, headers={"ETag": f'"{checksum}"'})
+        return Response(status_code=200, headers=confirmation)
 
 
 async def _json(request: Request) -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -16,13 +15,13 @@ from typing import IO, Self
 
 from pydantic import SecretStr
 
+from rheed_acquire.child_environment import child_environment
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.server.run_folders import find_run_folder
 from rheed_acquire.server.running import endpoint_of
 
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 60.0
-_KEY_VARIABLES = ("AS_API_KEY", "ATOMSCALE_API_KEY")
 
 
 class LocalServer:
@@ -81,7 +80,7 @@ class LocalServer:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
-                env={name: value for name, value in os.environ.items() if name not in _KEY_VARIABLES},
+                env=child_environment(),
                 start_new_session=True,
                 creationflags=creation_flags,
             )

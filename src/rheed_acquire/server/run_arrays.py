@@ -23,8 +23,9 @@ from __future__ import annotations
 
 import math
 import shutil
+from array import array
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ from rheed_acquire.server.zarr_metadata import (
 
 _STAMP_BLOCK = 32_768
 """Elements in one stored chunk of ``time_unix_ms``."""
+
+_RECENT_BLOCKS = 2
 
 _LIST_BLOCK = 4096
 """Elements in one stored chunk of the arrays that have an element for each chunk."""
@@ -62,6 +65,8 @@ class RunArrays:
         self._group = group
         self._staging = staging
         self._frame_ms = 1000.0 / fps
+        # Blocks of ``time_unix_ms`` that were written last, so that none is made anew for each chunk.
+        self._recent: dict[int, array[float]] = {}
 
     def write_attributes(self, attributes: Mapping[str, Any], *, durable: bool) -> None:
         """Write the group's own metadata."""
@@ -73,15 +78,14 @@ class RunArrays:
         Where only one has ``changed`` or is new, only the blocks that it is in are written.
         """
         last = chunks[-1]
-        placed = [(chunk.index * chunk.chunk_size, chunk) for chunk in chunks]
         if changed is None:
-            row, touched = 0, None
+            row = 0
+            self._recent.clear()
+            self._write_stamps([(chunk.index * chunk.chunk_size, chunk) for chunk in chunks], durable=False)
         else:
             row = bisect_left(chunks, changed.index, key=lambda chunk: chunk.index)
-            start, frames = changed.index * changed.chunk_size, changed.chunk_size
-            touched = range(start // _STAMP_BLOCK, (start + frames - 1) // _STAMP_BLOCK + 1)
-        self._write_stamps(placed, touched, durable=False)
-        self._write_frame_metadata(last, placed[-1][0] + last.frames, durable=False)
+            self._rewrite_stamps(chunks, changed)
+        self._write_frame_metadata(last, last.index * last.chunk_size + last.frames, durable=False)
         self._write_lists(chunks, row, durable=False)
 
     def write_closed(self, chunks: Sequence[ChunkDeclaration]) -> None:
@@ -91,14 +95,14 @@ class RunArrays:
         for chunk in chunks:
             placed.append((frames, chunk))
             frames += chunk.frames
-        self._write_stamps(placed, None, durable=True)
+        self._write_stamps(placed, durable=True)
         for block in (self._group / "time_unix_ms" / "c").iterdir():
             if int(block.name) * _STAMP_BLOCK >= frames:
                 block.unlink()
         self._write_frame_metadata(chunks[0], frames, durable=True)
         self._write_lists(chunks, 0, durable=True)
 
-    def remove_unconfirmed(self, confirmed: Mapping[int, ChunkDeclaration]) -> None:
+    def remove_unconfirmed(self, confirmed: Container[int]) -> None:
         """Remove shards that were stored in the instant before a crash and never confirmed."""
         folder = self._group / "frames" / "c"
         for place in folder.iterdir() if folder.exists() else ():
@@ -108,26 +112,46 @@ class RunArrays:
     def _write(self, path: str, data: bytes, *, durable: bool) -> None:
         write_atomically(self._group / path, data, self._staging, durable=durable)
 
-    def _write_stamps(
-        self, placed: Sequence[tuple[int, ChunkDeclaration]], touched: range | None, *, durable: bool
-    ) -> None:
-        """Write the stamps of chunks, each with the place of its first frame; only the blocks ``touched``."""
-        blocks: dict[int, list[float]] = {}
+    def _write_stamps(self, placed: Iterable[tuple[int, ChunkDeclaration]], *, durable: bool) -> None:
+        """Write the stamps of chunks, each with the place of its first frame."""
+        blocks: dict[int, array[float]] = {}
         for place, chunk in placed:
-            end = place + chunk.frames
-            for block in range(place // _STAMP_BLOCK, (end - 1) // _STAMP_BLOCK + 1):
-                if touched is not None and block not in touched:
-                    continue
-                origin = block * _STAMP_BLOCK
-                first, last = max(place, origin), min(end, origin + _STAMP_BLOCK)
-                values = blocks.setdefault(block, [math.nan] * _STAMP_BLOCK)
-                values[first - origin : last - origin] = [
-                    chunk.start_unix_ms + number * self._frame_ms
-                    for number in range(first - place, last - place)
-                ]
-        for block, values in blocks.items():
-            encoded = encode_block(values, _STAMP_BLOCK, "float64")
-            self._write(f"time_unix_ms/c/{block}", encoded, durable=durable)
+            for number in _blocks_of(place, chunk.frames):
+                self._fill(blocks.setdefault(number, _no_stamps()), number, place, chunk)
+        for number, values in blocks.items():
+            self._write_block(number, values, durable=durable)
+
+    def _rewrite_stamps(self, chunks: Sequence[ChunkDeclaration], changed: ChunkDeclaration) -> None:
+        """Write the blocks that a chunk of an open stream is in; the chunk may be another than before."""
+        size = changed.chunk_size
+        for number in _blocks_of(changed.index * size, size):
+            values = self._recent.pop(number, None)
+            if values is None:
+                values = _no_stamps()
+                origin = number * _STAMP_BLOCK
+                first = bisect_left(chunks, origin // size, key=lambda chunk: chunk.index)
+                end = bisect_left(chunks, -(-(origin + _STAMP_BLOCK) // size), key=lambda chunk: chunk.index)
+                for chunk in chunks[first:end]:
+                    self._fill(values, number, chunk.index * size, chunk)
+            else:
+                self._fill(values, number, changed.index * size, changed)
+            # Only the newest, which the next chunk will be in: blocks before them are done with.
+            self._recent[number] = values
+            while len(self._recent) > _RECENT_BLOCKS:
+                del self._recent[next(iter(self._recent))]
+            self._write_block(number, values, durable=False)
+
+    def _fill(self, values: array[float], number: int, place: int, chunk: ChunkDeclaration) -> None:
+        """Put the stamps of a chunk into block ``number``, and NaN where a frame of it may have been."""
+        origin = number * _STAMP_BLOCK
+        for frame in range(max(0, origin - place), min(chunk.chunk_size, origin + _STAMP_BLOCK - place)):
+            is_there = frame < chunk.frames
+            stamp = chunk.start_unix_ms + frame * self._frame_ms if is_there else math.nan
+            values[place + frame - origin] = stamp
+
+    def _write_block(self, number: int, values: array[float], *, durable: bool) -> None:
+        encoded = encode_block(values, _STAMP_BLOCK, "float64")
+        self._write(f"time_unix_ms/c/{number}", encoded, durable=durable)
 
     def _write_frame_metadata(self, chunk: ChunkDeclaration, frames: int, *, durable: bool) -> None:
         document = frames_document(frames, chunk.height, chunk.width, chunk.chunk_size)
@@ -142,6 +166,8 @@ class RunArrays:
         def or_nan(value: float | None) -> float:
             return math.nan if value is None else value
 
+        first = row - row % _LIST_BLOCK
+        total, chunks = len(chunks), chunks[first:]
         lists: dict[str, tuple[str, list[Any]]] = {
             "chunk_index": ("int64", [chunk.index for chunk in chunks]),
             "chunk_start_unix_ms": ("int64", [chunk.start_unix_ms for chunk in chunks]),
@@ -154,8 +180,17 @@ class RunArrays:
         }
         for name, (data_type, values) in lists.items():
             # The elements first, then the shape that shows them: a reader in between sees the old shape.
-            for start in range(row - row % _LIST_BLOCK, len(values), _LIST_BLOCK):
+            for start in range(0, len(values), _LIST_BLOCK):
                 block = encode_block(values[start : start + _LIST_BLOCK], _LIST_BLOCK, data_type)
-                self._write(f"{name}/c/{start // _LIST_BLOCK}", block, durable=durable)
-            document = vector_document(len(values), _LIST_BLOCK, data_type, "chunk", {})
+                self._write(f"{name}/c/{(first + start) // _LIST_BLOCK}", block, durable=durable)
+            document = vector_document(total, _LIST_BLOCK, data_type, "chunk", {})
             self._write(f"{name}/zarr.json", encode_document(document), durable=durable)
+
+
+def _blocks_of(place: int, frames: int) -> range:
+    """The blocks of ``time_unix_ms`` that so many frames from ``place`` on lie in."""
+    return range(place // _STAMP_BLOCK, (place + frames - 1) // _STAMP_BLOCK + 1)
+
+
+def _no_stamps() -> array[float]:
+    return array("d", [math.nan]) * _STAMP_BLOCK

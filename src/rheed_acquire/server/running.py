@@ -21,7 +21,7 @@ _SHUTDOWN_S = 30
 _LAST_PORT = 65_535
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, flags: str = "--") -> socket.socket:
     """Bind and listen.
 
     Parameters
@@ -30,6 +30,8 @@ def listen(host: str, port: int) -> socket.socket:
         Name or address of an interface of this machine.
     port
         0 takes any that is free.
+    flags
+        What the flags that choose them begin with, for the messages: ``--`` for ``--host`` and ``--port``.
 
     Raises
     ------
@@ -38,7 +40,7 @@ def listen(host: str, port: int) -> socket.socket:
     """
     if not 0 <= port <= _LAST_PORT:
         raise RheedAcquireError(
-            f"port {port} does not exist: choose one from 0 (any free) to {_LAST_PORT} with --port"
+            f"port {port} does not exist: choose one from 0 (any free) to {_LAST_PORT} with {flags}port"
         )
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -55,24 +57,27 @@ def listen(host: str, port: int) -> socket.socket:
             listener.close()
             raise
     except OSError as error:
-        raise RheedAcquireError(_why_not(host, port, error)) from error
+        raise RheedAcquireError(_why_not(host, port, flags, error)) from error
     return listener
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _why_not(host: str, port: int, flags: str, error: OSError) -> str:
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return (
             f"the server cannot listen on '{host}', which is no address of this machine: "
-            "choose another with --host"
+            f"choose another with {flags}host"
         )
     if error.errno == errno.EADDRINUSE:
         return (
             f"port {port} on {host} is in use by another program: "
-            "choose another with --port, or 0 for any that is free"
+            f"choose another with {flags}port, or 0 for any that is free"
         )
     if isinstance(error, PermissionError):
-        return f"port {port} on {host} is not allowed to this user: choose one above 1023 with --port"
-    return f"the server cannot listen on {host} port {port}: {error}; choose others with --host and --port"
+        return f"port {port} on {host} is not allowed to this user: choose one above 1023 with {flags}port"
+    return (
+        f"the server cannot listen on {host} port {port}: {error}; "
+        f"choose others with {flags}host and {flags}port"
+    )
 
 
 def endpoint_of(host: str, port: int) -> str:

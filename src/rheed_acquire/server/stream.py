@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from rheed_acquire.durable_files import (
     read_json,
     write_atomically,
 )
+from rheed_acquire.server.received_chunks import ReceivedChunks
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.repacking import StoredChunk, repack, shard_path
 from rheed_acquire.server.run_arrays import RunArrays
@@ -29,22 +30,13 @@ from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
 from rheed_acquire.server.zarr_metadata import encode_document
 
 CHUNKS_FILE = "chunks.jsonl"
+DECODE_EVERY = 16
+"""Of a chunk that is as it was sent, one frame in so many is decoded."""
 
 
 def utc_now() -> str:
     """The time now, as metadata spells it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def index_ranges(indices: Iterable[int]) -> list[list[int]]:
-    """Write the indices that are missing below the last of ``indices`` as [first, last] pairs."""
-    ranges = []
-    expected = 0
-    for index in sorted(indices):
-        if index > expected:
-            ranges.append([expected, index - 1])
-        expected = index + 1
-    return ranges
 
 
 class Stream:
@@ -62,7 +54,7 @@ class Stream:
         self._frames_folder = folder / GROUP / "frames"
         self._arrays = RunArrays(folder / GROUP, self._incoming, record["fps"])
         self._lock = threading.RLock()
-        self._chunks: dict[int, ChunkDeclaration] = {}
+        self._chunks = ReceivedChunks()
 
     @classmethod
     def create(cls, folder: Path, data_id: str, declaration: StreamDeclaration) -> Stream:
@@ -92,7 +84,7 @@ class Stream:
                 chunk = ChunkDeclaration(**json.loads(line))
             except (ValueError, TypeError):
                 continue  # the half line of a crash: its chunk was not confirmed
-            stream._chunks[chunk.index] = chunk
+            stream._chunks.add(chunk)
         if not stream.is_closed:
             stream._recover()
         return stream
@@ -101,9 +93,9 @@ class Stream:
         """Bring the folder in line with the confirmed chunks, after whatever ended the last process."""
         shutil.rmtree(self._incoming, ignore_errors=True)
         if self.state == "open":
-            self._arrays.remove_unconfirmed(self._chunks)
-            if self._chunks:
-                self._arrays.write_open(self._in_order())
+            self._arrays.remove_unconfirmed({chunk.index for chunk in self._chunks.in_order})
+            if self._chunks.in_order:
+                self._arrays.write_open(self._chunks.in_order)
 
     @property
     def data_id(self) -> str:
@@ -131,9 +123,9 @@ class Stream:
         self._refuse_unless_open()  # at once, while moving the frames together may hold the lock for long
         with self._lock:
             self._refuse_unless_open()
-            if not self._chunks:
+            if not self._chunks.in_order:
                 return
-            known = next(iter(self._chunks.values()))
+            known = self._chunks.in_order[0]
             if (chunk.height, chunk.width) != (known.height, known.width):
                 raise Refusal(
                     422,
@@ -154,7 +146,7 @@ class Stream:
         self._incoming.mkdir(exist_ok=True)
         return self._incoming / f"{secrets.token_hex(8)}.upload"
 
-    def commit(self, received: Path, chunk: ChunkDeclaration) -> None:
+    def commit(self, received: Path, chunk: ChunkDeclaration, *, is_as_sent: bool = False) -> None:
         """Check an uploaded shard and keep it; once this returns, it survives whatever happens.
 
         A chunk index that is there already is replaced.
@@ -163,6 +155,9 @@ class Stream:
         ----------
         received
             The body as it came, in a file that `incoming_path` chose. It is gone afterwards on success.
+        is_as_sent
+            Whether a checksum of the sender's was found to fit the body. Then what could go wrong on the way
+            did not, and only some frames are decoded, to see that the sender can encode at all.
 
         Raises
         ------
@@ -174,7 +169,8 @@ class Stream:
         self.check(chunk)
         try:
             with received.open("r+b") as file:
-                verify_shard(file, chunk.frames, chunk.height, chunk.width)
+                decode_every = DECODE_EVERY if is_as_sent else 1
+                verify_shard(file, chunk.frames, chunk.height, chunk.width, decode_every)
                 if chunk.frames < chunk.chunk_size:
                     extend_shard(file, chunk.frames, chunk.chunk_size)
                 file.flush()
@@ -185,8 +181,8 @@ class Stream:
             self.check(chunk)
             put_durably(received, shard_path(self._frames_folder, chunk.index), self.folder)
             append_durably(self.folder / CHUNKS_FILE, json.dumps(asdict(chunk)).encode())
-            self._chunks[chunk.index] = chunk
-            self._arrays.write_open(self._in_order(), changed=chunk)
+            self._chunks.add(chunk)
+            self._arrays.write_open(self._chunks.in_order, changed=chunk)
             self._arrays.write_attributes(self._attributes(), durable=False)
 
     def link(self, **links: Any) -> None:
@@ -214,7 +210,7 @@ class Stream:
             if self.state == "open":
                 self._record.update(state="closing", ended_utc=utc_now(), end_reason=reason)
                 self._write_record()
-            chunks = self._in_order()
+            chunks = self._chunks.in_order
             if chunks:
                 stored = [StoredChunk(chunk.index, chunk.frames) for chunk in chunks]
                 repack(self._frames_folder, self._work, stored, chunks[0].chunk_size)
@@ -224,17 +220,14 @@ class Stream:
             shutil.rmtree(self._work, ignore_errors=True)
             shutil.rmtree(self._incoming, ignore_errors=True)
 
-    def _in_order(self) -> list[ChunkDeclaration]:
-        return [self._chunks[index] for index in sorted(self._chunks)]
-
     def _attributes(self) -> Mapping[str, Any]:
-        latest = next(reversed(self._chunks.values()), None)
+        latest = self._chunks.latest
         return {
             **self._record,
             "chunk_size": latest.chunk_size if latest else None,
-            "chunks_received": len(self._chunks),
-            "frames_received": sum(chunk.frames for chunk in self._chunks.values()),
-            "missing_chunks": index_ranges(self._chunks),
+            "chunks_received": len(self._chunks.in_order),
+            "frames_received": self._chunks.frames,
+            "missing_chunks": self._chunks.missing,
             "clock_offset_ms": latest.clock_offset_ms if latest else None,
             "clock_uncertainty_ms": latest.clock_uncertainty_ms if latest else None,
         }

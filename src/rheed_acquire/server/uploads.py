@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import secrets
 import threading
@@ -10,12 +11,17 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import google_crc32c
 from starlette.concurrency import run_in_threadpool
 
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.stream import Stream
 from rheed_acquire.server.wire import ChunkDeclaration
+
+CHECKSUM_HEADER = "x-amz-checksum-crc32c"
+"""As S3 spells it: the crc32c of the body, big-endian, in base64."""
 
 VALID_FOR_S = 15 * 60.0
 _BLOCK_BYTES = 1 << 20
@@ -72,38 +78,59 @@ class UploadTickets:
             self._tickets.pop(token, None)
 
 
-async def receive(body: AsyncIterator[bytes], target: Path, limit: int) -> str:
+def _crc32c() -> Any:
+    return google_crc32c.Checksum()  # type: ignore[no-untyped-call]
+
+
+async def receive(
+    body: AsyncIterator[bytes], target: Path, limit: int, claimed: str | None = None
+) -> dict[str, str]:
     """Write a request's body to a file, off the event loop and a megabyte at a time.
+
+    Parameters
+    ----------
+    claimed
+        What the sender says that the checksum of the body is, as `CHECKSUM_HEADER` has it, if anything.
 
     Returns
     -------
-    str
-        The MD5 of the body in hexadecimal.
+    dict
+        The header of the answer that says what was received: the checksum that was claimed, or as S3 has
+        it, an ETag with the MD5 of the body.
 
     Raises
     ------
     Refusal
-        413 where the body is longer than ``limit`` bytes.
+        413 where the body is longer than ``limit`` bytes, 400 where it is not what its sender claims.
     """
-    checksum = hashlib.md5(usedforsecurity=False)
-    with target.open("xb") as file:
+    checksum: Any = hashlib.md5(usedforsecurity=False) if claimed is None else _crc32c()
+    with target.open("xb", buffering=0) as file:
 
-        def write(block: bytes) -> None:
-            checksum.update(block)
-            file.write(block)
+        def write(pieces: list[bytes]) -> None:
+            for piece in pieces:
+                checksum.update(piece)
+                written = file.write(piece)
+                while written < len(piece):  # as a disk that is nearly full does
+                    written += file.write(piece[written:])
 
-        pending = bytearray()
-        size = 0
+        pending: list[bytes] = []
+        size = pending_size = 0
         async for piece in body:
             size += len(piece)
             if size > limit:
                 raise too_large(limit)
-            pending += piece
-            if len(pending) >= _BLOCK_BYTES:
-                await run_in_threadpool(write, bytes(pending))
-                pending.clear()
-        await run_in_threadpool(write, bytes(pending))
-    return checksum.hexdigest()
+            pending.append(piece)
+            pending_size += len(piece)
+            if pending_size >= _BLOCK_BYTES:
+                await run_in_threadpool(write, pending)
+                pending, pending_size = [], 0
+        await run_in_threadpool(write, pending)
+    if claimed is None:
+        return {"ETag": f'"{checksum.hexdigest()}"'}
+    received = base64.b64encode(checksum.digest()).decode()
+    if received != claimed:
+        raise Refusal(400, f"the crc32c of the body is {received}, not {claimed}: it was changed on the way")
+    return {CHECKSUM_HEADER: received}
 
 
 def too_large(limit: int) -> Refusal:

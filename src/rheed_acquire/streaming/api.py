@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, BinaryIO
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
 from pydantic import SecretStr
+from requests.adapters import HTTPAdapter
 
 from rheed_acquire.errors import StreamerError
+from rheed_acquire.streaming.outgoing import BLOCK_BYTES, OutgoingShard
 from rheed_acquire.streaming.retry import is_transient, parse_retry_after
 
 CONNECT_TIMEOUT_S = 10.0
 API_TIMEOUT_S = 60.0
 PUT_TIMEOUT_S = 60.0
 PUT_SLOWEST_BYTES_PER_S = 100_000.0
+CHECKSUM_HEADER = "x-amz-checksum-crc32c"
+"""Of a body, as S3 names it."""
 
 
 class ApiError(StreamerError):
@@ -50,6 +55,23 @@ class ApiError(StreamerError):
         self.retry_after_s, self.detail = retry_after_s, detail
 
 
+@dataclass(frozen=True, slots=True)
+class UploadTarget:
+    """Where a shard goes.
+
+    Attributes
+    ----------
+    url
+        Presigned: a secret, good for one upload.
+    takes_crc32c
+        Whether the upload may bring a checksum. A URL signed for S3 allows no header that it was not signed
+        with; this project's own server says that it takes one, and then need not decode every frame.
+    """
+
+    url: str = field(repr=False)
+    takes_crc32c: bool = False
+
+
 def is_loopback(endpoint: str) -> bool:
     """Whether an endpoint is on this computer."""
     host = urlsplit(endpoint).hostname or ""
@@ -66,7 +88,16 @@ def open_session(endpoint: str) -> requests.Session:
     session.trust_env = not is_loopback(endpoint)
     # Else requests adds credentials of a .netrc file, which a signed URL does not bear.
     session.auth = _no_authentication
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _LargeBlocks())
     return session
+
+
+class _LargeBlocks(HTTPAdapter):
+    """Sends bodies in blocks of which each is worth the trouble; by default they are 16 kB."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, blocksize=BLOCK_BYTES, **options)
 
 
 def _no_authentication(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -157,28 +188,35 @@ class AtomscaleApi:
         """Tag the stream."""
         self._call("POST", "/tags/data-items/", json={"data_ids": [data_id], "tag_ids": tag_ids})
 
-    def presign(self, chunk_idx: int, body: dict[str, str]) -> str:
-        """Ask for the URL that takes a chunk's shard, once."""
+    def presign(self, chunk_idx: int, body: dict[str, str]) -> UploadTarget:
+        """Ask where a chunk's shard can be put, once."""
         path = "/data_entries/raw_data/staged/upload_urls/"
         answer = self._call("POST", path, params=presign_query(chunk_idx), json=body)
         if isinstance(answer, list) and answer:
             answer = answer[0]
-        return self._text(answer, path, "url")
+        url = self._text(answer, path, "url")
+        return UploadTarget(url, takes_crc32c=answer.get("checksum") == "crc32c")
 
-    def put(self, url: str, shard: bytes | BinaryIO, size: int, md5: str) -> None:
-        """Send a shard of ``size`` bytes to its presigned URL; returns once the server has confirmed it.
+    def put(self, target: UploadTarget, shard: OutgoingShard) -> None:
+        """Send a shard to its presigned URL; returns once the server has confirmed it.
 
         Raises
         ------
         ApiError
-            Always transient: a fresh URL may do better. Also where the ETag is not the shard's MD5.
+            Always transient: a fresh URL may do better. Also where the answer names another checksum than
+            the shard's.
+        DamagedShardError
+            The shard is not what was written; the server has not stored it.
         """
-        place = _place(url)
-        timeout = (CONNECT_TIMEOUT_S, PUT_TIMEOUT_S + size / PUT_SLOWEST_BYTES_PER_S)
+        place = _place(target.url)
+        # The signature covers an empty content type, and the key is none of that server's business.
+        headers = {"content-type": ""}
+        if target.takes_crc32c:
+            headers[CHECKSUM_HEADER] = shard.crc32c_base64
+        timeout = (CONNECT_TIMEOUT_S, PUT_TIMEOUT_S + shard.size / PUT_SLOWEST_BYTES_PER_S)
         try:
-            # The signature covers an empty content type, and the key is none of that server's business.
             answer = self._session.put(
-                url, data=shard, headers={"content-type": ""}, timeout=timeout, allow_redirects=False
+                target.url, data=shard, headers=headers, timeout=timeout, allow_redirects=False
             )
         except requests.RequestException as error:
             raise ApiError(f"PUT to {place}: {_cause(error)}", transient=True) from None
@@ -189,9 +227,11 @@ class AtomscaleApi:
                 transient=True,
                 retry_after_s=parse_retry_after(answer.headers.get("Retry-After")),
             )
+        stored = answer.headers.get(CHECKSUM_HEADER)
         etag = answer.headers.get("ETag", "").strip('"').lower()
         # Only an ETag of 32 hexadecimal digits is an MD5: other stores make theirs otherwise.
-        if len(etag) == 32 and etag != md5:
+        is_other = stored is not None and stored != shard.crc32c_base64
+        if is_other or (len(etag) == 32 and etag != shard.md5()):
             raise ApiError(f"PUT to {place}: the server stored other bytes than were sent", transient=True)
 
     def end_stream(self, data_id: str) -> None:

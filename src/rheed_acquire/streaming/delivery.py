@@ -1,8 +1,8 @@
-"""The threads between `push` and the server: an encoder, and upload workers.
+"""The threads between `push` and the server: an encoder, one that spools, and upload workers.
 
 The encoder works on one chunk at a time with all processors, so that chunks leave in order and the first is
-ready soonest. Its work and the upload workers' leave the GIL to the camera's callback for nearly all of the
-time.
+ready soonest; the disk takes the chunk before it meanwhile. Their work and the upload workers' leave the GIL
+to the camera's callback for nearly all of the time.
 """
 
 from __future__ import annotations
@@ -10,18 +10,23 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from contextlib import nullcontext
+import time
 from typing import TYPE_CHECKING
 
+import google_crc32c
 from pydantic import SecretStr
 
+from rheed_acquire.priority import make_way
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
+from rheed_acquire.streaming.compression import Compression
+from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.reference_clock import ReferenceClock, corrected
 from rheed_acquire.streaming.retry import Backoff
-from rheed_acquire.streaming.shard import encode_shard
+from rheed_acquire.streaming.shard import Shard, encode_shard
+from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.spool import Spool, SpoolFullError, StreamLetGoError
 from rheed_acquire.streaming.stream import Stream
-from rheed_acquire.streaming.stream_folder import DamagedShardError, SpooledShard, checksums
+from rheed_acquire.streaming.upload_window import UploadWindow
 
 if TYPE_CHECKING:
     from rheed_acquire.ring import Chunk
@@ -45,9 +50,9 @@ class Delivery:
     clock
         That stamps are corrected by; stopped by `close`.
     compression_level
-        Of zstd.
+        Of zstd; None to choose it for each chunk (see `Compression`).
     workers
-        Uploads under way at once.
+        Uploads under way at once, at most.
     backoff
         Between attempts at one chunk.
     """
@@ -59,19 +64,25 @@ class Delivery:
         spool: Spool,
         clock: ReferenceClock,
         *,
-        compression_level: int,
+        compression_level: int | None,
         workers: int,
         backoff: Backoff,
     ) -> None:
         self._endpoint, self._api_key = endpoint, api_key
         self.spool, self.clock = spool, clock
-        self._level, self._backoff = compression_level, backoff
+        self._compression, self._backoff = Compression(compression_level), backoff
         self._chunks: queue.SimpleQueue[tuple[Stream, Chunk, threading.Event] | None] = queue.SimpleQueue()
         self._streams: dict[str, Stream] = {}
         # Chunks that the disk would not take: their buffers are kept until the server has them.
         self._held: dict[tuple[str, int], tuple[Chunk, threading.Event]] = {}
         self._closing = threading.Event()
-        self._threads = [threading.Thread(target=self._encode_chunks, name="encoder", daemon=True)]
+        self._window = UploadWindow(workers)
+        # One chunk is encoded, one waits here, one is being written: that many lie in memory, compressed.
+        self._encoded: queue.Queue[tuple[Stream, Chunk, Shard, threading.Event] | None] = queue.Queue(1)
+        self._threads = [
+            threading.Thread(target=self._encode_chunks, name="encoder", daemon=True),
+            threading.Thread(target=self._spool_shards, name="spooler", daemon=True),
+        ]
         self._threads += [
             threading.Thread(target=self._upload_shards, name=f"upload-{number}", daemon=True)
             for number in range(workers)
@@ -111,12 +122,14 @@ class Delivery:
         for stream in list(self._streams.values()):
             stream.abandon()
         self._chunks.put(None)
+        self._window.close()
         self.spool.close()
         self.clock.stop()
         for thread in self._threads:
             thread.join(timeout_s)
 
     def _encode_chunks(self) -> None:
+        make_way()
         while (item := self._chunks.get()) is not None and not self.closing:
             stream, chunk, safe = item
             # A stream that was finalized with chunks waiting: they stay in its ring, for a later recovery.
@@ -124,17 +137,38 @@ class Delivery:
                 self._encode(stream, chunk, safe) if self._streams.get(stream.data_id) is stream else None
             )
             if content is not None:
+                self._encoded.put((stream, chunk, content, safe))
+            del item, chunk, content
+        self._encoded.put(None)
+
+    def _spool_shards(self) -> None:
+        make_way()
+        while (item := self._encoded.get()) is not None:
+            stream, chunk, content, safe = item
+            try:
                 self._spool(stream, chunk, content, safe)
+            except Exception as error:
+                # The buffer is not released, as where encoding fails.
+                logger.exception("chunk %d of stream %s cannot be spooled", chunk.index, stream.data_id)
+                stream.lose(chunk.index, f"spooling failed: {error}")
+                safe.set()
             del item, chunk, content
 
-    def _encode(self, stream: Stream, chunk: Chunk, safe: threading.Event) -> bytes | None:
+    def _encode(self, stream: Stream, chunk: Chunk, safe: threading.Event) -> Shard | None:
+        nbytes = chunk.frames.nbytes
         for attempt in range(ENCODE_ATTEMPTS):
             try:
-                return encode_shard(chunk.frames, self._level)
+                begun_s = time.monotonic()
+                waiting = self._chunks.qsize(), self.spool.shards_waiting
+                level = self._compression.choose(begun_s, *waiting, nbytes)
+                shard = encode_shard(chunk.frames, level)
             except Exception as error:
                 # Most likely memory, which may be there again in a moment.
                 logger.exception("chunk %d of stream %s cannot be encoded", chunk.index, stream.data_id)
                 reason = f"encoding failed: {error}"
+            else:
+                self._compression.took(level, time.monotonic() - begun_s, nbytes)
+                return shard
             if self._closing.wait(attempt + 1.0):
                 return None
         # The buffer is not released: what is in it can be recovered later.
@@ -142,15 +176,16 @@ class Delivery:
         safe.set()
         return None
 
-    def _spool(self, stream: Stream, chunk: Chunk, content: bytes, safe: threading.Event) -> None:
-        shard = describe_shard(stream, chunk, content, self.clock)
+    def _spool(self, stream: Stream, chunk: Chunk, content: Shard, safe: threading.Event) -> None:
+        shard = describe_shard(stream, chunk, content.size, self.clock)
         try:
             self.spool.keep(shard, content)
         except StreamLetGoError:
             logger.info("chunk %d of stream %s stays in the ring", chunk.index, stream.data_id)
         except (SpoolFullError, OSError) as error:
             # Not on disk, so it goes from memory, and keeps its place in the ring until the server has it.
-            shard.content = content
+            shard.content = bytes(content)
+            shard.crc32c = google_crc32c.value(shard.content)
             self._held[shard.data_id, shard.chunk_idx] = (chunk, safe)
             stream.spool_refuses(getattr(error, "strerror", None) or str(error))
             self.spool.enqueue(shard)
@@ -162,10 +197,17 @@ class Delivery:
             self.spool.enqueue(shard)
 
     def _upload_shards(self) -> None:
+        make_way()
         api = AtomscaleApi(self._endpoint, self._api_key)
         try:
-            while (shard := self.spool.take()) is not None:
-                self._upload(api, shard)
+            while self._window.enter():
+                try:
+                    shard = self.spool.take()
+                    if shard is None:
+                        return
+                    self._upload(api, shard)
+                finally:
+                    self._window.leave()
         finally:
             api.close()
 
@@ -176,13 +218,12 @@ class Delivery:
             return
         where = f"chunk {shard.chunk_idx} of stream {shard.data_id}"
         try:
-            content = self.spool.open(shard)
-            with nullcontext(content) if isinstance(content, bytes) else content as body:
-                url = api.presign(shard.chunk_idx, shard.body)
-                api.put(url, body, shard.size, shard.md5)
+            with self.spool.open(shard) as body:
+                target = api.presign(shard.chunk_idx, shard.body)
+                api.put(target, body)
         except DamagedShardError as error:
             logger.error("%s: %s; it lies in the quarantine of the spool", where, error)  # noqa: TRY400
-            self.spool.give_up(shard)
+            self.spool.quarantine(shard)
             stream.lose(shard.chunk_idx, str(error))
             return
         except ApiError as error:
@@ -208,17 +249,19 @@ class Delivery:
                 chunk.release()
                 safe.set()
             stream.uploaded(shard.size)
+            self._window.done(shard.size, more_waiting=self.spool.shards_waiting > 0)
             logger.info("%s uploaded, %d bytes", where, shard.size)
             return
         delay_s = self._backoff.delay_s(shard.attempts, retry_after_s)
         shard.attempts += 1
         stream.failed_attempt(reason)
+        self._window.failed()
         logger.warning("%s: attempt %d failed, next in %.1f s: %s", where, shard.attempts, delay_s, reason)
         self.spool.retry(shard, delay_s)
 
 
 def describe_shard(
-    stream: Stream, chunk: Chunk, content: bytes, clock: ReferenceClock | None = None
+    stream: Stream, chunk: Chunk, size: int, clock: ReferenceClock | None = None
 ) -> SpooledShard:
     """Put together what the upload of a chunk needs to say (wire protocol, "A chunk").
 
@@ -234,13 +277,10 @@ def describe_shard(
     if offset_ms is not None:
         clock_fields = {"clock_offset_ms": str(offset_ms), "clock_uncertainty_ms": str(uncertainty_ms)}
     rate = str(float(stream.fps))
-    crc32c, md5 = checksums(content)
     return SpooledShard(
         data_id=stream.data_id,
         chunk_idx=chunk.index,
-        size=len(content),
-        crc32c=crc32c,
-        md5=md5,
+        size=size,
         frames=count,
         body={
             "data_id": stream.data_id,

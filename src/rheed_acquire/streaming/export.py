@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,10 +11,11 @@ from rheed_acquire.server.wire import StreamDeclaration, parse_chunk
 from rheed_acquire.streaming.api import presign_query
 from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.limits import WhenFull
+from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.recovery import recovered_chunk
 from rheed_acquire.streaming.shard import encode_shard
 from rheed_acquire.streaming.stream import Stream
-from rheed_acquire.streaming.stream_folder import DamagedShardError, StreamFolder
+from rheed_acquire.streaming.stream_folder import StreamFolder
 
 
 def export_stream(folder: StreamFolder, directory: Path) -> Path:
@@ -60,13 +60,14 @@ def export_stream(folder: StreamFolder, directory: Path) -> Path:
     )
     recorded = RecordedStream.create(target, record.data_id, declaration)
     for shard in folder.shards():
-        try:
-            content = folder.open(shard)
-        except DamagedShardError:
-            continue
         received = recorded.incoming_path()
-        with content, received.open("wb") as copy:
-            shutil.copyfileobj(content, copy)
+        try:
+            with folder.open(shard) as content, received.open("wb") as copy:
+                copy.writelines(content)
+        except DamagedShardError:
+            received.unlink(missing_ok=True)
+            folder.quarantine(shard)
+            continue
         _, declared = parse_chunk(presign_query(shard.chunk_idx), shard.body)
         recorded.commit(received, declared)
     recorded.close("exported from the spool")
@@ -82,5 +83,5 @@ def _encode_what_is_left(folder: StreamFolder) -> None:
             continue
         chunk = recovered_chunk(buffer)
         content = encode_shard(chunk.frames)
-        folder.add(describe_shard(stream, chunk, content), content)
+        folder.add(describe_shard(stream, chunk, content.size), content)
         chunk.release()

@@ -60,7 +60,7 @@ class Intake:
         RuntimeError
             The delivery was closed, or the server and the disk take no more: nobody will ever free one.
         """
-        ring = self.stream.ring(height, width)
+        ring = self.stream.ring(height, width, grows=True)
         while (buffer := ring.wait(POLL_S)) is None:
             self._check_open()
             refused = self.stream.folder.record.refused

@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, field_validator
 
 from rheed_acquire.hookspecs import hookimpl
 from rheed_acquire.streaming.streamer import Streamer, StreamerBackend, StreamerRequest
 
+AUTO = "auto"
+
 
 class RHEEDStreamerSettings(BaseModel):
-    """The built-in streamer has no settings of its own beside the run's."""
+    """What only the built-in streamer has; the rest are the run's."""
+
+    compression: str = Field(
+        AUTO,
+        description="auto follows the load: faster when pushes outrun the encoder, stronger when the uplink "
+        "is the limit; or a level of zstd, 1 (fast) to 22 (small), for every chunk",
+    )
+
+    @field_validator("compression", mode="before")
+    @classmethod
+    def _is_auto_or_a_level(cls, value: Any) -> Any:
+        text = str(value).strip().lower()
+        if text != AUTO and not (text.isdecimal() and 1 <= int(text) <= 22):
+            raise ValueError("must be auto, or a level of zstd from 1 to 22")
+        return text
+
+    @property
+    def compression_level(self) -> int | None:
+        """The level, or None for the load to decide."""
+        return None if self.compression == AUTO else int(self.compression)
 
 
-def _open(settings: RHEEDStreamerSettings, request: StreamerRequest) -> Streamer:  # noqa: ARG001
+def _open(settings: RHEEDStreamerSettings, request: StreamerRequest) -> Streamer:
     from rheed_acquire.streaming.rheed_streamer import RHEEDStreamer
 
     return RHEEDStreamer(
         request.api_key,
         request.endpoint,
         request.verbosity,
+        compression_level=settings.compression_level,
         spool_folder=request.spool_folder,
         spool_limits=request.spool_limits,
         sync_always=request.sync_always,

@@ -11,10 +11,11 @@ from rheed_acquire.chunk_buffer import NO_TIMESTAMP
 from rheed_acquire.ring import Chunk
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
 from rheed_acquire.streaming.delivery import GONE
+from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.registration import end_stream
 from rheed_acquire.streaming.retry import Backoff
 from rheed_acquire.streaming.stream import Stream
-from rheed_acquire.streaming.stream_folder import DamagedShardError, StreamFolder, age_s
+from rheed_acquire.streaming.stream_folder import StreamFolder, age_s
 
 if TYPE_CHECKING:
     from rheed_acquire.chunk_buffer import ChunkBuffer
@@ -152,8 +153,9 @@ def take_up(stream: Stream, delivery: Delivery) -> None:
         if shard.chunk_idx in in_ring:
             # Encoded, but the ring was not told: it may only be told where the shard is sound.
             try:
-                stream.folder.open(shard).close()
+                stream.folder.check(shard)
             except DamagedShardError:
+                stream.folder.quarantine(shard)
                 continue
             in_ring.pop(shard.chunk_idx).clear()
         count, height, width = (int(number) for number in shard.body["dims"].split(","))

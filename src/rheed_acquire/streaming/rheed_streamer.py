@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -36,7 +37,6 @@ from rheed_acquire.streaming.recovery import complete_stream, recover_in_backgro
 from rheed_acquire.streaming.reference_clock import ClockStatus, ReferenceClock
 from rheed_acquire.streaming.registration import StreamDescription, end_abandoned, register_stream
 from rheed_acquire.streaming.retry import Backoff
-from rheed_acquire.streaming.shard import DEFAULT_LEVEL
 from rheed_acquire.streaming.shared_delivery import SharedDelivery
 from rheed_acquire.streaming.spool import Spool, default_spool_folder
 from rheed_acquire.streaming.stream import Stream
@@ -77,16 +77,17 @@ class RHEEDStreamer(Streamer):
         What goes to the log on stderr: 0 nothing, 1 errors, 2 warnings, 3 progress, 4 details. Left out,
         Python's logging decides, under the name ``rheed_acquire``.
     compression_level
-        Of zstd, 1 (fast) to 22 (small).
+        Of zstd, 1 (fast) to 22 (small). Left out, it follows the load: faster where pushes outrun the
+        encoder, stronger where the uplink is slow and there is time. Frames that do not shrink are stored.
     upload_workers
-        Uploads under way at once.
+        Uploads under way at once, at most; how many follows the link.
     ring_chunks
         Chunks whose frames wait in memory to be encoded, at least 2; past that `push` waits.
     backoff
         How long to wait between attempts.
     spool_folder
-        Where chunks are kept until they are confirmed; by default ``ATOMSCALE_SPOOL_DIR``, else a folder
-        of this user's.
+        Where chunks are kept until they are confirmed; by default ``RHEED_SPOOL_DIR``, else a folder beside
+        ``ATOMSCALE_SPOOL_DIR``, else one of this user's.
     spool_limits
         How much may be kept there.
     sync_always
@@ -108,9 +109,9 @@ class RHEEDStreamer(Streamer):
         endpoint: str | None = None,
         verbosity: int | None = None,
         *,
-        compression_level: int = DEFAULT_LEVEL,
-        upload_workers: int = 4,
-        ring_chunks: int = 4,
+        compression_level: int | None = None,
+        upload_workers: int = 8,
+        ring_chunks: int = 3,
         backoff: Backoff | None = None,
         spool_folder: Path | None = None,
         spool_limits: SpoolLimits | None = None,
@@ -121,7 +122,7 @@ class RHEEDStreamer(Streamer):
             api_key = os.environ.get("AS_API_KEY") or os.environ.get("ATOMSCALE_API_KEY")
         if not api_key:
             raise ValueError("RHEEDStreamer needs an api_key; pass one, or set AS_API_KEY in the environment")
-        if not 1 <= compression_level <= 22:
+        if compression_level is not None and not 1 <= compression_level <= 22:
             raise ValueError(f"compression_level is {compression_level}, but zstd has levels 1 to 22")
         if upload_workers < 1:
             raise ValueError(f"upload_workers is {upload_workers}, but it takes at least 1 to upload")
@@ -335,7 +336,15 @@ class RHEEDStreamer(Streamer):
 
     def status(self, data_id: str) -> DeliveryStatus:
         """How far a stream's chunks have come."""
-        return self._intake(data_id).stream.status()
+        intake = self._intake(data_id)
+        clock = intake.delivery.clock.status()
+        _, _, spool_bytes = intake.delivery.spool.counts(data_id)
+        return replace(
+            intake.stream.status(),
+            spool_bytes=spool_bytes,
+            clock_offset_ms=clock.offset_ms,
+            clock_uncertainty_ms=clock.uncertainty_ms,
+        )
 
     def finalize(self, data_id: str, drain_timeout_s: float | None = None) -> dict[str, Any]:
         """Wait until everything is uploaded, and end the stream.

@@ -3,13 +3,18 @@
 The format is that of the ``sharding_indexed`` codec (Zarr core specification v3, codec "sharding-indexed"
 version 1.0) with inner chunks of one frame: the frames' zstd frames one after another, then for each its
 offset and its length as little-endian uint64, then the crc32c of those numbers.
+
+Frames that zstd cannot shrink, such as noise, are stored: a zstd frame (RFC 8878) may hold its content as it
+is, in raw blocks, which costs neither side more than a copy.
 """
 
 from __future__ import annotations
 
 import os
+import struct
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zstandard
@@ -22,8 +27,40 @@ if TYPE_CHECKING:
 
 DEFAULT_LEVEL = 3
 
+_SAMPLES = 3
+_WORTH_CODING = 0.98
+"""Of the raw size: frames that shrink by less are stored."""
 
-def encode_shard(frames: NDArray[np.uint8], level: int = DEFAULT_LEVEL, threads: int | None = None) -> bytes:
+_ZSTD_MAGIC = 0xFD2FB528
+_SINGLE_SEGMENT_SIZE_32 = 0xA0
+"""Frame header descriptor (RFC 8878, 3.1.1.1.1): content size in 4 bytes, one segment, no checksum."""
+_LARGEST_BLOCK = 1 << 17
+
+
+class Shard:
+    """An encoded shard, in pieces that lie wherever the encoder left them.
+
+    Iterating yields them in order, as often as it is asked for; ``bytes`` puts them together.
+
+    Parameters
+    ----------
+    size
+        Of all pieces together, in bytes.
+    pieces
+        Yields them. Where frames are stored they are made of the chunk's own memory, which must stay.
+    """
+
+    def __init__(self, size: int, pieces: Callable[[], Iterator[Buffer]]) -> None:
+        self.size, self._pieces = size, pieces
+
+    def __iter__(self) -> Iterator[Buffer]:
+        return self._pieces()
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self)
+
+
+def encode_shard(frames: NDArray[np.uint8], level: int = DEFAULT_LEVEL, threads: int | None = None) -> Shard:
     """Compress frames into a shard.
 
     The GIL is released while zstd works, and the frames are not copied.
@@ -37,17 +74,60 @@ def encode_shard(frames: NDArray[np.uint8], level: int = DEFAULT_LEVEL, threads:
     threads
         For zstd to use; by default as many as there are processors.
     """
+    if not _shrinks(frames[:: max(1, len(frames) // _SAMPLES)][:_SAMPLES]):
+        return _store(frames)
+    compressed = _compress(frames, level, threads or os.cpu_count() or 1)
+    return _assemble([len(one) for one in compressed], lambda: iter(compressed))
+
+
+def _compress(frames: NDArray[np.uint8], level: int, threads: int) -> list[Any]:
+    """Compress each frame; what comes back has the buffer protocol."""
     count = len(frames)
     frame_bytes = frames.nbytes // count
     segments = np.empty((count, 2), "<u8")
     segments[:, 0] = np.arange(count, dtype=np.uint64) * frame_bytes
     segments[:, 1] = frame_bytes
     collection = zstandard.ZstdCompressor(level=level).multi_compress_to_buffer(
-        zstandard.BufferWithSegments(frames.reshape(-1).data, segments.tobytes()),
-        threads=min(threads or os.cpu_count() or 1, count),
+        zstandard.BufferWithSegments(frames.reshape(-1).data, segments.tobytes()), threads=min(threads, count)
     )
-    compressed = [collection[position] for position in range(count)]
-    sizes = [len(segment) for segment in compressed]
+    return [collection[position] for position in range(count)]
+
+
+def _shrinks(sample: NDArray[np.uint8]) -> bool:
+    """Whether coding frames like these is worth the while."""
+    compressor = zstandard.ZstdCompressor(level=1)
+    coded = sum(len(compressor.compress(np.ascontiguousarray(frame).data)) for frame in sample)
+    return coded < _WORTH_CODING * sample.nbytes
+
+
+def _store(frames: NDArray[np.uint8]) -> Shard:
+    """Make a shard of frames as they are, each put together only when it is asked for."""
+    pixels = frames.nbytes // len(frames)
+    blocks = [slice(start, min(start + _LARGEST_BLOCK, pixels)) for start in range(0, pixels, _LARGEST_BLOCK)]
+    # Block header (RFC 8878, 3.1.1.2): 1 for the last block, type 0 for raw, and the size, in 3 bytes.
+    heads = [
+        ((block.stop - block.start) << 3 | (block.stop == pixels)).to_bytes(3, "little") for block in blocks
+    ]
+    heads[0] = struct.pack("<IBI", _ZSTD_MAGIC, _SINGLE_SEGMENT_SIZE_32, pixels) + heads[0]
+
+    def stored() -> Iterator[Buffer]:
+        for frame in frames.reshape(len(frames), -1):
+            content = frame.data
+            yield b"".join(
+                part for head, block in zip(heads, blocks, strict=True) for part in (head, content[block])
+            )
+
+    size = pixels + sum(len(head) for head in heads)
+    return _assemble([size] * len(frames), stored)
+
+
+def _assemble(sizes: list[int], coded: Callable[[], Iterable[Buffer]]) -> Shard:
+    """Put the index behind the coded frames."""
     offsets = accumulate(sizes[:-1], initial=0)
     index = encode_index(list(zip(offsets, sizes, strict=True)))
-    return b"".join([*cast("list[Buffer]", compressed), index])
+
+    def pieces() -> Iterator[Buffer]:
+        yield from coded()
+        yield index
+
+    return Shard(sum(sizes) + len(index), pieces)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import google_crc32c
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(slots=True, eq=False)
@@ -20,14 +19,16 @@ class SpooledShard:
     ----------
     data_id, chunk_idx
         Where it belongs.
-    size, crc32c, md5
+    size
         Of the encoded bytes.
-    body
-        Of the presign request (see the wire protocol).
     frames
         How many it holds.
+    body
+        Of the presign request (see the wire protocol).
     stamps
         ``frame_ids``, ``timestamps_ns`` and ``host_ns`` of the frames.
+    crc32c
+        Of the encoded bytes, known once they are written.
     content
         The bytes, only where the disk would not take them.
     attempts
@@ -37,18 +38,12 @@ class SpooledShard:
     data_id: str
     chunk_idx: int
     size: int
-    crc32c: int
-    md5: str
     frames: int
     body: dict[str, str] = field(repr=False)
     stamps: dict[str, list[int]] = field(default_factory=dict, repr=False)
+    crc32c: int = 0
     content: bytes | None = field(default=None, repr=False)
     attempts: int = 0
-
-
-def checksums(content: bytes) -> tuple[int, str]:
-    """The crc32c and the MD5, in hexadecimal, of encoded bytes: one to find damage, one that S3 names."""
-    return google_crc32c.value(content), hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def encode_sidecar(shard: SpooledShard) -> bytes:

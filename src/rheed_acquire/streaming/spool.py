@@ -5,35 +5,49 @@ What each stream keeps is in `stream_folder`; this is what they share: the place
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
 from platformdirs import user_state_path
 
 from rheed_acquire.errors import StreamerError
 from rheed_acquire.ring_files import remove_orphans
 from rheed_acquire.streaming.limits import SpoolLimits
+from rheed_acquire.streaming.outgoing import OutgoingShard
+from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.stream_folder import (
-    SpooledShard,
     StreamFolder,
     StreamRecord,
     folder_bytes,
     read_record,
 )
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 logger = logging.getLogger(__name__)
 
 
 def default_spool_folder() -> Path:
-    """``ATOMSCALE_SPOOL_DIR``, else the system's place for what a user's programs must remember."""
-    given = os.environ.get("ATOMSCALE_SPOOL_DIR")
-    return Path(given).expanduser() if given else user_state_path("rheed-acquire", appauthor=False) / "spool"
+    """Where the environment says, else the system's place for what a user's programs must remember.
+
+    ``RHEED_SPOOL_DIR`` names the folder itself. ``ATOMSCALE_SPOOL_DIR`` is also the public client's, which
+    deletes whatever folders it finds there that are none of its own: ours goes beside it.
+    """
+    mine, shared = os.environ.get("RHEED_SPOOL_DIR"), os.environ.get("ATOMSCALE_SPOOL_DIR")
+    if mine:
+        return Path(mine).expanduser()
+    if shared:
+        place = Path(shared).expanduser()
+        return place.with_name(f"{place.name}-rheed-acquire")
+    return user_state_path("rheed-acquire", appauthor=False) / "spool"
 
 
 class SpoolFullError(Exception):
@@ -81,7 +95,7 @@ class Spool:
         except OSError as error:
             raise StreamerError(
                 f"the spool {root} cannot be written ({error.strerror}); "
-                "choose another place with --spool-dir or ATOMSCALE_SPOOL_DIR"
+                "choose another place with --spool-dir or RHEED_SPOOL_DIR"
             ) from None
 
     def open_stream(self, record: StreamRecord) -> StreamFolder:
@@ -111,11 +125,16 @@ class Spool:
                 if record.data_id in self._folders:
                     continue
             folder = StreamFolder.take(path)
-            if folder is not None:
-                with self._changed:
+            if folder is None:
+                continue
+            with self._changed:
+                if not self._closed:
                     self._folders[folder.record.data_id] = folder
                     self._bytes_of_others.pop(path, None)
-                yield folder
+            if self._closed:  # meanwhile: another process may want it
+                folder.close(delete=False)
+                return
+            yield folder
 
     def close_stream(self, data_id: str, *, delete: bool) -> None:
         """Let a stream go, and forget its shards; deleted or for a later `leftovers`."""
@@ -130,13 +149,13 @@ class Spool:
             with self._changed:
                 self._bytes_of_others[folder.path] = folder_bytes(folder.path)
 
-    def add(self, shard: SpooledShard, content: bytes) -> None:
+    def add(self, shard: SpooledShard, content: Iterable[Buffer]) -> None:
         """`keep` a shard and `enqueue` it."""
         self.keep(shard, content)
         self.enqueue(shard)
 
-    def keep(self, shard: SpooledShard, content: bytes) -> None:
-        """Write a shard to disk; from the return on it survives loss of power.
+    def keep(self, shard: SpooledShard, content: Iterable[Buffer]) -> None:
+        """Write a shard, which comes in pieces, to disk; from the return on it survives loss of power.
 
         Raises
         ------
@@ -177,16 +196,10 @@ class Spool:
                 self._changed.wait(None if soonest is None else soonest - now)
             return None
 
-    def open(self, shard: SpooledShard) -> BinaryIO | bytes:
-        """The encoded bytes of a claimed shard, checked.
-
-        Raises
-        ------
-        DamagedShardError
-            They are not what was written; the shard lies in the quarantine now.
-        """
+    def open(self, shard: SpooledShard) -> OutgoingShard:
+        """The encoded bytes of a claimed shard; raises as `StreamFolder.open`."""
         if shard.content is not None:
-            return shard.content
+            return OutgoingShard(io.BytesIO(shard.content), shard.size, shard.crc32c)
         with self._changed:
             folder = self._folders[shard.data_id]
         return folder.open(shard)
@@ -211,6 +224,14 @@ class Spool:
                 logger.warning("chunk %d stays in %s: %s", shard.chunk_idx, folder.path, error)
         self.give_up(shard)
 
+    def quarantine(self, shard: SpooledShard) -> None:
+        """Set a claimed shard aside that was damaged on disk."""
+        with self._changed:
+            folder = self._folders.get(shard.data_id)
+        if folder is not None:
+            folder.quarantine(shard)
+        self.give_up(shard)
+
     def give_up(self, shard: SpooledShard) -> None:
         """Take a claimed shard out of the queue; on disk it stays."""
         with self._changed:
@@ -223,6 +244,12 @@ class Spool:
             mine = [entry for key, entry in self._queue.items() if key[0] == data_id]
         waiting = sum(due is not None for _, due in mine)
         return waiting, len(mine) - waiting, sum(shard.size for shard, _ in mine)
+
+    @property
+    def shards_waiting(self) -> int:
+        """Shards that no upload is at work on, of all streams."""
+        with self._changed:
+            return sum(due is not None for _, due in self._queue.values())
 
     def close(self) -> None:
         """Let everyone who waits return, and let all streams go as they are."""

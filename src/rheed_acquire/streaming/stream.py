@@ -84,8 +84,10 @@ class Stream:
             self._pushed.add(chunk_idx)
             self.next_idx = max(self.next_idx, chunk_idx + 1)
 
-    def ring(self, height: int, width: int, count: int | None = None) -> ChunkRing:
+    def ring(self, height: int, width: int, count: int | None = None, *, grows: bool = False) -> ChunkRing:
         """The ring that this stream's chunks are built in, made when it is first needed.
+
+        Whole, so that a camera's callback finds all memory there; or, where it ``grows``, buffer by buffer.
 
         Raises
         ------
@@ -95,7 +97,12 @@ class Stream:
         with self._changed:
             if self._ring is None:
                 self._ring = self.folder.make_ring(
-                    count or self._ring_chunks, self.chunk_size, height, width, process_clock().utc_ns(0)
+                    count or self._ring_chunks,
+                    self.chunk_size,
+                    height,
+                    width,
+                    process_clock().utc_ns(0),
+                    grows=grows,
                 )
             return self._ring
 

@@ -21,32 +21,36 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import mmap
 import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import google_crc32c
 from filelock import FileLock, Timeout
 
+from rheed_acquire.chunk_buffer import memory_needed
 from rheed_acquire.durable_files import read_json, sync_directory, write_atomically
 from rheed_acquire.durable_files import replace as rename
 from rheed_acquire.ring import ChunkRing
 from rheed_acquire.ring_files import (
     left_behind,
     make_ring_memory,
+    plain_memory,
     remove_files,
     shared_memory_folder,
 )
-from rheed_acquire.streaming.sidecar import SpooledShard as SpooledShard
-from rheed_acquire.streaming.sidecar import checksums as checksums
-from rheed_acquire.streaming.sidecar import decode_sidecar, encode_sidecar
+from rheed_acquire.streaming.outgoing import DamagedShardError, OutgoingShard
+from rheed_acquire.streaming.sidecar import SpooledShard, decode_sidecar, encode_sidecar
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from rheed_acquire.chunk_buffer import ChunkBuffer
 
 logger = logging.getLogger(__name__)
@@ -55,11 +59,6 @@ RECORD = "stream.json"
 LOOK_S = 0.2
 """Longer than `is_in_use` of another process holds a lock to see whether it is free."""
 VERSION = 1
-_BLOCK_BYTES = 1 << 20
-
-
-class DamagedShardError(Exception):
-    """A shard on disk is not what its sidecar says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +148,8 @@ class StreamFolder:
         self.record = replace(self.record, **changes)
         self._write_record()
 
-    def add(self, shard: SpooledShard, content: bytes) -> None:
-        """Keep a shard; from the return on it survives loss of power.
+    def add(self, shard: SpooledShard, content: Iterable[Buffer]) -> None:
+        """Keep a shard, which comes in pieces; from the return on it survives loss of power.
 
         Raises
         ------
@@ -160,8 +159,8 @@ class StreamFolder:
         staged = self._tmp / f"{shard.chunk_idx}.shard"
         described = self._tmp / f"{shard.chunk_idx}.json"
         try:
-            _write_synced(staged, content)
-            _write_synced(described, encode_sidecar(shard))
+            shard.crc32c = _write_synced(staged, content)
+            _write_synced(described, [encode_sidecar(shard)])
             rename(staged, self._shard_path(shard.chunk_idx))
             rename(described, self._sidecar_path(shard.chunk_idx))
         except OSError:
@@ -170,40 +169,34 @@ class StreamFolder:
             raise
         sync_directory(self._shards)
 
-    def open(self, shard: SpooledShard) -> BinaryIO:
-        """Open a shard for reading, having checked that it is what was written.
+    def open(self, shard: SpooledShard) -> OutgoingShard:
+        """Open a shard for reading; what is damaged shows while it is read.
 
         Raises
         ------
         DamagedShardError
-            It is not; it lies in the quarantine now.
+            It is gone, or of another size than was written.
         OSError
             It cannot be read at present, which says nothing about what it holds.
         """
         try:
             file = self._shard_path(shard.chunk_idx).open("rb")
         except FileNotFoundError:
-            self._quarantine(shard.chunk_idx)
             raise DamagedShardError("the shard is gone from the disk") from None
         try:
-            crc32c = 0
-            size = 0
-            while block := file.read(_BLOCK_BYTES):
-                crc32c = google_crc32c.extend(crc32c, block)
-                size += len(block)
-            file.seek(0)
+            return OutgoingShard(file, shard.size, shard.crc32c)
         except BaseException:
             file.close()
             raise
-        if size == shard.size and crc32c == shard.crc32c:
-            return file
-        file.close()
+
+    def check(self, shard: SpooledShard) -> None:
+        """Read a shard from end to end; raises as `open`, or where it is not what was written."""
+        with self.open(shard) as content:
+            content.check()
+
+    def quarantine(self, shard: SpooledShard) -> None:
+        """Set a damaged shard aside, with its sidecar."""
         self._quarantine(shard.chunk_idx)
-        raise DamagedShardError(
-            f"the shard was changed on disk: {size} bytes where {shard.size} were written"
-            if size != shard.size
-            else "the shard was changed on disk: its checksum does not fit"
-        )
 
     def remove(self, shard: SpooledShard) -> None:
         """Delete a shard that the server has confirmed."""
@@ -237,18 +230,33 @@ class StreamFolder:
         """Shards in the quarantine."""
         return quarantined(self.path)
 
-    def make_ring(self, count: int, capacity: int, height: int, width: int, utc_offset_ns: int) -> ChunkRing:
+    def make_ring(
+        self, count: int, capacity: int, height: int, width: int, utc_offset_ns: int, *, grows: bool = False
+    ) -> ChunkRing:
         """Make a ring that survives this process.
+
+        Parameters
+        ----------
+        grows
+            Whether a buffer is made when it is first needed, and not before.
 
         Raises
         ------
         RingMemoryError
             There is no room for it.
         """
-        place, memories = make_ring_memory(self.path, count, capacity, height, width)
+        now = 1 if grows else count
+        place, memories = make_ring_memory(self.path, count, capacity, height, width, now)
         if place is not None and not place.in_memory:
             logger.info("the ring lies on disk, in %s", place.folder)
-        return ChunkRing(count, capacity, height, width, memories, utc_offset_ns)
+
+        def make_memory(number: int) -> mmap.mmap:
+            nbytes = memory_needed(capacity, height, width)
+            return plain_memory(nbytes) if place is None else place.make(number, nbytes)
+
+        return ChunkRing(
+            count, capacity, height, width, memories, utc_offset_ns, make_memory if grows else None
+        )
 
     def chunks_left(self) -> Iterator[ChunkBuffer]:
         """The chunks that an earlier process had taken and not encoded, in order."""
@@ -383,8 +391,13 @@ def _lock(path: Path) -> FileLock:
     return FileLock(path / "lock", thread_local=False, mode=0o600)
 
 
-def _write_synced(path: Path, content: bytes) -> None:
+def _write_synced(path: Path, pieces: Iterable[Buffer]) -> int:
+    """Write a file through to the disk; the crc32c of its content."""
+    crc32c = 0
     with path.open("wb") as file:
-        file.write(content)
+        for piece in pieces:
+            crc32c = google_crc32c.extend(crc32c, piece)
+            file.write(piece)
         file.flush()
         os.fsync(file.fileno())
+    return crc32c

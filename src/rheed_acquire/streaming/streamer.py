@@ -65,6 +65,11 @@ class DeliveryStatus:
         The latest failed attempt in words, or None after a success.
     stop_reason
         Why the streamer wants nothing more to be captured, or None.
+    spool_bytes
+        Of shards that wait on disk; None where there is no spool.
+    clock_offset_ms, clock_uncertainty_ms
+        What is added to this computer's time to have the server's, and the bound of its error; None while
+        that is not known.
     """
 
     chunks_pushed: int = 0
@@ -74,6 +79,9 @@ class DeliveryStatus:
     lost: tuple[tuple[int, str], ...] = field(default=())
     last_error: str | None = None
     stop_reason: str | None = None
+    spool_bytes: int | None = None
+    clock_offset_ms: float | None = None
+    clock_uncertainty_ms: float | None = None
 
     @property
     def chunks_queued(self) -> int:

@@ -118,7 +118,7 @@ class Command:
             if not name.startswith(("RHEED_", "AS_API_", "ATOMSCALE_", "PYLON_"))
         }
         kept |= {"PYTHONPATH": str(self.plugins.folder), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
-        kept["ATOMSCALE_SPOOL_DIR"] = str(self.folder / "spool")
+        kept["RHEED_SPOOL_DIR"] = str(self.folder / "spool")
         return kept | variables
 
     def write(self, name: str, text: str) -> None:

@@ -56,7 +56,7 @@ def leave(command: Command) -> Iterator[Callable[..., StreamFolder]]:
             if chunk_idx in spooled:
                 chunk = recovered_chunk(buffer)
                 content = encode_shard(chunk.frames)
-                folder.add(describe_shard(stream, chunk, content), content)
+                folder.add(describe_shard(stream, chunk, content.size), content)
                 buffer.clear()
         if not in_ring:
             folder.remove_ring()

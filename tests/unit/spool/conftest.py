@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rheed_acquire.streaming.limits import SpoolLimits
-from rheed_acquire.streaming.sidecar import SpooledShard, checksums
+from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.spool import Spool
 from rheed_acquire.streaming.stream_folder import StreamRecord
 
@@ -32,10 +32,9 @@ def make_record() -> Callable[..., StreamRecord]:
 @pytest.fixture(scope="session")
 def make_shard() -> Callable[..., SpooledShard]:
     def make(content: bytes, chunk_idx: int = 0, data_id: str = "growth-1") -> SpooledShard:
-        crc32c, md5 = checksums(content)
         body = {"data_id": data_id, "dims": "1,2,3", "start_unix_ms_utc": "1700000000000"}
         stamps = {"frame_ids": [7], "timestamps_ns": [-1], "host_ns": [9]}
-        return SpooledShard(data_id, chunk_idx, len(content), crc32c, md5, 1, body, stamps)
+        return SpooledShard(data_id, chunk_idx, len(content), 1, body, stamps)
 
     return make
 

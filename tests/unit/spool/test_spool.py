@@ -13,7 +13,7 @@ import pytest
 
 from rheed_acquire.errors import StreamerError
 from rheed_acquire.streaming.limits import SpoolLimits
-from rheed_acquire.streaming.spool import Spool, SpoolFullError
+from rheed_acquire.streaming.spool import Spool, SpoolFullError, default_spool_folder
 
 if TYPE_CHECKING:
     from rheed_acquire.streaming.sidecar import SpooledShard
@@ -24,7 +24,7 @@ KILLED_AT_AN_OPERATION = """
 import os, signal, sys
 from pathlib import Path
 from rheed_acquire.streaming.limits import SpoolLimits
-from rheed_acquire.streaming.sidecar import SpooledShard, checksums
+from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.spool import Spool
 from rheed_acquire.streaming.stream_folder import StreamRecord
 
@@ -41,7 +41,7 @@ def hook(event, arguments):
 
 
 def shard_of(number, content):
-    return SpooledShard("growth", number, len(content), *checksums(content), 1, {"dims": "1,2,3"})
+    return SpooledShard("growth", number, len(content), 1, {"dims": "1,2,3"})
 
 
 sys.addaudithook(hook)
@@ -52,12 +52,12 @@ if task == "create":
     spool.open_stream(record)
 else:
     spool.open_stream(record)
-    spool.add(shard_of(0, b"kept"), b"kept")
+    spool.add(shard_of(0, b"kept"), [b"kept"])
     if task == "add":
         armed = True
-        spool.add(shard_of(1, b"new" * 100), b"new" * 100)
+        spool.add(shard_of(1, b"new" * 100), [b"new" * 100])
     elif task == "confirm":
-        spool.add(shard_of(1, b"new" * 100), b"new" * 100)
+        spool.add(shard_of(1, b"new" * 100), [b"new" * 100])
         kept, new = spool.take(), spool.take()
         armed = True
         spool.confirm(new)
@@ -112,7 +112,7 @@ def test_streams_and_their_shards_are_offered_oldest_first_whatever_was_touched_
     for created, data_id in ((3.0, "a"), (1.0, "b"), (2.0, "c")):
         spool.open_stream(make_record(data_id, created))
         for chunk_idx in (10, 2):
-            spool.add(make_shard(b"x", chunk_idx, data_id), b"x")
+            spool.add(make_shard(b"x", chunk_idx, data_id), [b"x"])
     for folder in list(spool._folders.values())[::-1]:
         folder.update(last_error="no answer")
     spool.close()
@@ -125,7 +125,7 @@ def test_a_shard_given_back_keeps_its_place(open_spool: OpenSpool, make_record: 
     spool = open_spool()
     spool.open_stream(make_record())
     for chunk_idx in range(3):
-        spool.add(make_shard(b"x", chunk_idx), b"x")
+        spool.add(make_shard(b"x", chunk_idx), [b"x"])
     first = spool.take()
     assert first is not None
     spool.retry(first, 0.0)
@@ -138,7 +138,7 @@ def test_a_shard_that_has_to_wait_is_passed_over_and_comes_when_it_is_due(
     spool = open_spool()
     spool.open_stream(make_record())
     for chunk_idx in range(2):
-        spool.add(make_shard(b"x", chunk_idx), b"x")
+        spool.add(make_shard(b"x", chunk_idx), [b"x"])
     first = spool.take()
     assert first is not None
     spool.retry(first, 0.2)
@@ -153,7 +153,7 @@ def test_whoever_waits_for_a_shard_is_woken_by_one_and_by_the_end(
     got: list[SpooledShard | None] = []
     thread = threading.Thread(target=lambda: got.extend([spool.take(), spool.take()]))
     thread.start()
-    spool.add(make_shard(b"x"), b"x")
+    spool.add(make_shard(b"x"), [b"x"])
     while not got and spool.counts("growth-1")[1] == 0:
         thread.join(0.01)
     spool.close()
@@ -216,14 +216,14 @@ def test_bytes_count_against_the_limit_until_their_shard_is_confirmed(
     spool = open_spool(max_bytes=250)
     spool.open_stream(make_record())
     for chunk_idx in range(2):
-        spool.add(make_shard(bytes(100), chunk_idx), bytes(100))
+        spool.add(make_shard(bytes(100), chunk_idx), [bytes(100)])
     with pytest.raises(SpoolFullError, match="allowed"):
-        spool.add(make_shard(bytes(100), 2), bytes(100))
+        spool.add(make_shard(bytes(100), 2), [bytes(100)])
     assert spool.counts("growth-1") == (2, 0, 200)
     shard = spool.take()
     assert shard is not None
     spool.confirm(shard)
-    spool.add(make_shard(bytes(100), 2), bytes(100))
+    spool.add(make_shard(bytes(100), 2), [bytes(100)])
     assert spool.counts("growth-1") == (2, 0, 200)
 
 
@@ -232,7 +232,7 @@ def test_bytes_of_streams_left_behind_count_once_before_and_after_they_are_taken
 ) -> None:
     spool = open_spool()
     spool.open_stream(make_record("old"))
-    spool.add(make_shard(bytes(10_000), 0, "old"), bytes(10_000))
+    spool.add(make_shard(bytes(10_000), 0, "old"), [bytes(10_000)])
     spool.close()
 
     later = open_spool(max_bytes=15_000)
@@ -245,10 +245,10 @@ def test_bytes_of_streams_left_behind_count_once_before_and_after_they_are_taken
         if when == "let go again":
             later.close_stream("old", delete=False)
         with pytest.raises(SpoolFullError):
-            later.add(make_shard(bytes(6_000), 0, "new"), bytes(6_000))
+            later.add(make_shard(bytes(6_000), 0, "new"), [bytes(6_000)])
     (folder,) = later.leftovers()
     later.close_stream("old", delete=True)
-    later.add(make_shard(bytes(6_000), 0, "new"), bytes(6_000))
+    later.add(make_shard(bytes(6_000), 0, "new"), [bytes(6_000)])
 
 
 def test_space_that_must_stay_free_stays_free(
@@ -257,7 +257,7 @@ def test_space_that_must_stay_free_stays_free(
     spool = open_spool(keep_free_bytes=1 << 62)
     spool.open_stream(make_record())
     with pytest.raises(SpoolFullError, match="are to stay so"):
-        spool.add(make_shard(b"x"), b"x")
+        spool.add(make_shard(b"x"), [b"x"])
     assert spool.counts("growth-1") == (0, 0, 0)
 
 
@@ -273,7 +273,28 @@ def test_a_deleted_stream_leaves_nothing(
 ) -> None:
     spool = open_spool()
     spool.open_stream(make_record())
-    spool.add(make_shard(b"x"), b"x")
+    spool.add(make_shard(b"x"), [b"x"])
     spool.close_stream("growth-1", delete=True)
     assert list(root.iterdir()) == []
     assert spool.counts("growth-1") == (0, 0, 0)
+
+
+def test_a_spool_that_was_closed_takes_up_no_leftover(open_spool: OpenSpool, make_record: Any) -> None:
+    first = open_spool()
+    first.open_stream(make_record())
+    first.close()
+    late = open_spool()
+    leftovers = late.leftovers()
+    late.close()
+    assert list(leftovers) == []
+    assert [folder.record.data_id for folder in open_spool().leftovers()] == ["growth-1"]
+
+
+def test_the_spool_lies_beside_the_public_clients_which_deletes_what_it_does_not_know(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("RHEED_SPOOL_DIR", raising=False)
+    monkeypatch.setenv("ATOMSCALE_SPOOL_DIR", str(tmp_path / "spool"))
+    assert default_spool_folder() == tmp_path / "spool-rheed-acquire"
+    monkeypatch.setenv("RHEED_SPOOL_DIR", str(tmp_path / "mine"))
+    assert default_spool_folder() == tmp_path / "mine"

@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rheed_acquire.streaming.limits import SpoolLimits
-from rheed_acquire.streaming.sidecar import SpooledShard, checksums
+from rheed_acquire.streaming.outgoing import DamagedShardError
+from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.spool import Spool
-from rheed_acquire.streaming.stream_folder import DamagedShardError, StreamRecord
+from rheed_acquire.streaming.stream_folder import StreamRecord
 
 CHANGES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir"}
 STREAMS = ("first", "second stream/ü", "third")
@@ -92,10 +93,9 @@ def record_of(data_id: str, created: float) -> StreamRecord:
 
 
 def shard_of(data_id: str, chunk_idx: int, content: bytes) -> SpooledShard:
-    crc32c, md5 = checksums(content)
     body = {"data_id": data_id, "dims": "1,2,3", "start_unix_ms_utc": "1700000000000"}
     stamps = {"frame_ids": [chunk_idx], "timestamps_ns": [-1], "host_ns": [chunk_idx * 7]}
-    return SpooledShard(data_id, chunk_idx, len(content), crc32c, md5, 1, body, stamps)
+    return SpooledShard(data_id, chunk_idx, len(content), 1, body, stamps)
 
 
 class SpoolMachine(RuleBasedStateMachine):
@@ -135,7 +135,7 @@ class SpoolMachine(RuleBasedStateMachine):
     @rule(content=st.binary(max_size=40), which=st.integers(0, 2))
     def add(self, content: bytes, which: int) -> None:
         shard = self._next_shard(content, which)
-        self.spool.add(shard, content)
+        self.spool.add(shard, [content])
         self.queue[shard.data_id, shard.chunk_idx] = True
 
     @precondition(lambda self: any(self.queue.values()))
@@ -223,7 +223,7 @@ class SpoolMachine(RuleBasedStateMachine):
     def crash_while_adding(self, content: bytes, which: int, at: int, cut: bool) -> None:
         shard = self._next_shard(content, which)
         copy = self._next_root()
-        if crash_point.run(lambda: self.spool.add(shard, content), at, self.root, copy, cut=cut):
+        if crash_point.run(lambda: self.spool.add(shard, [content]), at, self.root, copy, cut=cut):
             self.queue[shard.data_id, shard.chunk_idx] = True
         else:
             self.unsure.add((shard.data_id, shard.chunk_idx))
@@ -314,13 +314,13 @@ class SpoolMachine(RuleBasedStateMachine):
         """Read a shard as an upload does; True where it is whole."""
         key = (shard.data_id, shard.chunk_idx)
         try:
-            opened = self.spool.open(shard)
+            with self.spool.open(shard) as opened:
+                content = b"".join(opened)
         except DamagedShardError:
             assert key in self.damaged, f"{key} was never damaged"
+            self.spool.quarantine(shard)
             return False
-        assert not isinstance(opened, bytes)
-        with opened:
-            assert opened.read() == self.content[key], f"{key} is handed over altered"
+        assert content == self.content[key], f"{key} is handed over altered"
         return True
 
     def _start(self, root: Path) -> None:

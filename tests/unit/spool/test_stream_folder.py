@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from rheed_acquire.ring_files import shared_memory_folder
+from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.stream_folder import (
-    DamagedShardError,
     StreamFolder,
     folder_name,
     is_in_use,
@@ -52,7 +52,7 @@ def again(folder: StreamFolder) -> StreamFolder:
 
 def keep(folder: StreamFolder, make_shard: MakeShard, chunk_idx: int, content: bytes) -> SpooledShard:
     shard = make_shard(content, chunk_idx, folder.record.data_id)
-    folder.add(shard, content)
+    folder.add(shard, [content])
     return shard
 
 
@@ -65,7 +65,8 @@ def test_nobody_else_can_look_into_the_folder(folder: StreamFolder, make_shard: 
         damaged = keep(folder, make_shard, 1, b"y")
         (folder.path / "shards" / "1.shard").write_bytes(b"z")
         with pytest.raises(DamagedShardError):
-            folder.open(damaged)
+            folder.check(damaged)
+        folder.quarantine(damaged)
     finally:
         os.umask(old)
     assert ring.acquire() is not None
@@ -80,7 +81,7 @@ def test_nobody_else_can_look_into_the_folder(folder: StreamFolder, make_shard: 
 def test_a_sidecar_says_all_that_the_upload_needs(folder: StreamFolder, make_shard: MakeShard) -> None:
     shard = keep(folder, make_shard, 3, b"content")
     (found,) = again(folder).shards()
-    for name in ("data_id", "chunk_idx", "size", "crc32c", "md5", "frames", "body", "stamps"):
+    for name in ("data_id", "chunk_idx", "size", "crc32c", "frames", "body", "stamps"):
         assert getattr(found, name) == getattr(shard, name)
     assert (found.content, found.attempts) == (None, 0)
 
@@ -119,7 +120,8 @@ def test_a_damaged_shard_is_set_aside_and_never_handed_over(
     if damage is not None:
         path.write_bytes(damage)
     with pytest.raises(DamagedShardError):
-        folder.open(shard)
+        folder.check(shard)
+    folder.quarantine(shard)
     assert folder.quarantined == 1
     assert folder.shards() == []
     if damage is not None:
@@ -131,7 +133,8 @@ def test_what_is_damaged_twice_is_kept_twice(folder: StreamFolder, make_shard: M
         shard = keep(folder, make_shard, 1, b"content")
         (folder.path / "shards" / "1.shard").write_bytes(damage)
         with pytest.raises(DamagedShardError):
-            folder.open(shard)
+            folder.check(shard)
+        folder.quarantine(shard)
     kept = {path.read_bytes() for path in (folder.path / "quarantine").glob("*.shard")}
     assert kept == {b"one", b"two"}
 

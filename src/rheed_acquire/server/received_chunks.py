@@ -1,0 +1,55 @@
+"""Which chunks of a stream have come; what each one costs does not grow with their number."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from rheed_acquire.server.wire import ChunkDeclaration
+
+
+class ReceivedChunks:
+    """Keeps the chunks in the order of their indices.
+
+    Attributes
+    ----------
+    latest
+        The one that came last, or None.
+    frames
+        In all chunks together.
+    """
+
+    def __init__(self) -> None:
+        self._in_order: list[ChunkDeclaration] = []
+        self.latest: ChunkDeclaration | None = None
+        self.frames = 0
+
+    @property
+    def in_order(self) -> Sequence[ChunkDeclaration]:
+        """The chunks by index."""
+        return self._in_order
+
+    @property
+    def missing(self) -> list[list[int]]:
+        """The indices that are missing below the last, as [first, last] pairs."""
+        chunks = self._in_order
+        if not chunks or chunks[-1].index == len(chunks) - 1:
+            return []
+        ranges = []
+        expected = 0
+        for chunk in chunks:
+            if chunk.index > expected:
+                ranges.append([expected, chunk.index - 1])
+            expected = chunk.index + 1
+        return ranges
+
+    def add(self, chunk: ChunkDeclaration) -> None:
+        """Take a chunk; one of the same index is replaced."""
+        place = bisect_left(self._in_order, chunk.index, key=lambda one: one.index)
+        if place < len(self._in_order) and self._in_order[place].index == chunk.index:
+            self.frames -= self._in_order[place].frames
+            self._in_order[place] = chunk
+        else:
+            self._in_order.insert(place, chunk)
+        self.frames += chunk.frames
+        self.latest = chunk
