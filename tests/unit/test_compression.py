@@ -10,19 +10,20 @@ from rheed_acquire.streaming.compression import BEHIND, FASTEST, LADDER, PATIENC
 from rheed_acquire.streaming.shard import DEFAULT_LEVEL
 
 CHUNK = 36_000_000
+FASTER = LADDER[LADDER.index(DEFAULT_LEVEL) - 1]
 INTERVAL_S = 2.0
 
 
 class Encoder:
     """Encodes a chunk every two seconds, at a speed that halves from level to level."""
 
-    def __init__(self, level: int | None = None, seconds: float = 0.05) -> None:
+    def __init__(self, level: int | None = None, seconds: float = 0.025) -> None:
         self.compression = Compression(level)
         self.now_s = 0.0
         self.seconds = {level: seconds * 2**place for place, level in enumerate(LADDER)}
 
-    def chunk(self, waiting: int = 0, uploads: int = 0) -> int:
-        level = self.compression.choose(self.now_s, waiting, uploads, CHUNK)
+    def chunk(self, waiting: int = 0, uploads: int = 0, *, disk: bool = False) -> int:
+        level = self.compression.choose(self.now_s, waiting, uploads, CHUNK, disk_is_behind=disk)
         self.compression.took(level, self.seconds.get(level, 0.1), CHUNK)
         self.now_s += INTERVAL_S
         return level
@@ -44,13 +45,13 @@ def test_a_level_that_was_asked_for_stays_whatever_waits(level: int) -> None:
 def test_an_encoder_that_falls_behind_the_camera_turns_faster_at_once() -> None:
     encoder = Encoder()
     encoder.chunks(3)
-    assert encoder.chunk(waiting=BEHIND) == FASTEST
+    assert encoder.chunks(3, waiting=BEHIND) == [FASTER, FASTEST, FASTEST]
 
 
 def test_an_encoder_that_never_pauses_turns_faster_though_little_waits() -> None:
     encoder = Encoder()
     encoder.chunks(3)
-    assert encoder.chunks(2, waiting=1) == [DEFAULT_LEVEL, FASTEST]
+    assert encoder.chunks(4, waiting=1) == [DEFAULT_LEVEL, FASTER, FASTER, FASTEST]
 
 
 def test_two_chunks_at_once_now_and_then_change_nothing() -> None:
@@ -62,15 +63,23 @@ def test_it_returns_to_the_normal_level_only_when_that_was_possible_for_a_while(
     encoder = Encoder()
     encoder.chunks(3)
     encoder.chunk(waiting=BEHIND)
-    assert encoder.chunks(PATIENCE - 1) == [FASTEST] * (PATIENCE - 1)
+    assert encoder.chunks(PATIENCE - 1) == [FASTER] * (PATIENCE - 1)
     assert encoder.chunk() == DEFAULT_LEVEL
 
 
+def test_larger_shards_are_no_help_where_the_disk_is_behind() -> None:
+    encoder = Encoder()
+    encoder.chunks(3)
+    assert {encoder.chunk(waiting=1, disk=True) for _ in range(20)} == {DEFAULT_LEVEL}
+    encoder.chunks(3, waiting=BEHIND)
+    assert [encoder.chunk(waiting=1, disk=True) for _ in range(2 * PATIENCE)][-1] == DEFAULT_LEVEL
+
+
 def test_it_stays_fast_where_the_normal_level_takes_longer_than_the_camera_leaves() -> None:
-    encoder = Encoder(seconds=0.9)  # and twice that at the normal level, of 2 s
+    encoder = Encoder(seconds=0.4)  # and four times that at the normal level, of 2 s
     encoder.chunks(3)
     encoder.chunk(waiting=BEHIND)
-    assert set(encoder.chunks(30)) == {FASTEST}
+    assert set(encoder.chunks(30)) == {FASTER}
 
 
 def test_a_slow_uplink_turns_spare_time_into_smaller_shards() -> None:
@@ -79,11 +88,11 @@ def test_a_slow_uplink_turns_spare_time_into_smaller_shards() -> None:
     assert levels[0] == DEFAULT_LEVEL
     assert levels == sorted(levels)
     assert levels[-1] == LADDER[-1]
-    assert min(levels.count(level) for level in LADDER[1:]) >= PATIENCE
+    assert min(levels.count(level) for level in LADDER[2:]) >= PATIENCE
 
 
 def test_a_slow_uplink_takes_no_time_that_the_camera_needs() -> None:
-    encoder = Encoder(seconds=0.3)  # 0.6 s at the normal level, so 1.2 at the next, of 2
+    encoder = Encoder(seconds=0.15)  # 0.6 s at the normal level, so 1.2 at the next, of 2
     assert set(encoder.chunks(40, uploads=UPLINK_BEHIND)) == {DEFAULT_LEVEL}
 
 
@@ -112,7 +121,7 @@ def test_whatever_waits_the_level_is_on_the_ladder_and_never_strong_while_behind
         level = encoder.chunk(waiting, uploads)
         assert level in LADDER
         if waiting >= BEHIND:
-            assert level == FASTEST
-        elif level != FASTEST:
+            assert level == LADDER[max(0, LADDER.index(before) - 1)]
+        else:
             assert abs(LADDER.index(level) - LADDER.index(before)) <= 1
         before = level

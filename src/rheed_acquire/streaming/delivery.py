@@ -1,7 +1,7 @@
-"""The threads between `push` and the server: an encoder, one that spools, and upload workers.
+"""The threads between `push` and the server: an encoder, two that spool, and upload workers.
 
-The encoder works on one chunk at a time with all processors, so that chunks leave in order and the first is
-ready soonest; the disk takes the chunk before it meanwhile. Their work and the upload workers' leave the GIL
+The encoder works on one chunk at a time with all processors, so that the first is ready soonest; the disk
+takes the chunks before it meanwhile. Their work and the upload workers' leave the GIL
 to the camera's callback for nearly all of the time.
 """
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ENCODE_ATTEMPTS = 3
+SPOOLERS = 2
+"""While one waits for the disk to sync, the other writes."""
 GONE = (404, 409, 410)
 """What a server answers for a stream that it does not know or has closed."""
 
@@ -77,11 +79,14 @@ class Delivery:
         self._held: dict[tuple[str, int], tuple[Chunk, threading.Event]] = {}
         self._closing = threading.Event()
         self._window = UploadWindow(workers)
-        # One chunk is encoded, one waits here, one is being written: that many lie in memory, compressed.
+        # One chunk is encoded, one waits here, two are being written: that many lie in memory, compressed.
         self._encoded: queue.Queue[tuple[Stream, Chunk, Shard, threading.Event] | None] = queue.Queue(1)
         self._threads = [
             threading.Thread(target=self._encode_chunks, name="encoder", daemon=True),
-            threading.Thread(target=self._spool_shards, name="spooler", daemon=True),
+            *(
+                threading.Thread(target=self._spool_shards, name=f"spooler-{number}", daemon=True)
+                for number in range(SPOOLERS)
+            ),
         ]
         self._threads += [
             threading.Thread(target=self._upload_shards, name=f"upload-{number}", daemon=True)
@@ -139,7 +144,8 @@ class Delivery:
             if content is not None:
                 self._encoded.put((stream, chunk, content, safe))
             del item, chunk, content
-        self._encoded.put(None)
+        for _ in range(SPOOLERS):
+            self._encoded.put(None)
 
     def _spool_shards(self) -> None:
         make_way()
@@ -160,7 +166,9 @@ class Delivery:
             try:
                 begun_s = time.monotonic()
                 waiting = self._chunks.qsize(), self.spool.shards_waiting
-                level = self._compression.choose(begun_s, *waiting, nbytes)
+                level = self._compression.choose(
+                    begun_s, *waiting, nbytes, disk_is_behind=self._encoded.full()
+                )
                 shard = encode_shard(chunk.frames, level)
             except Exception as error:
                 # Most likely memory, which may be there again in a moment.
