@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pypylon import genicam, pylon
@@ -19,14 +19,15 @@ from rheed_acquire import (
     SettingReadback,
     Trigger,
 )
+from rheed_acquire.fault_report import FaultReport
 from rheed_acquire.genapi.buffers import buffers_for
 from rheed_acquire.genapi.configure import apply_settings, flag, pfnc_name
-from rheed_acquire.genapi.fault_report import FaultReport
 from rheed_acquire.genapi.features import FeatureWriter, NodeRefusalError
 from rheed_acquire.genapi.frame_rate import FrameRate, expected_rate
 from rheed_acquire.genapi.image_layout import image_layout
 from rheed_acquire.genapi.ptp import is_ptp_synchronized
 from rheed_acquire.genapi.software_trigger import SoftwareTrigger
+from rheed_acquire.genapi.temperature import device_temperature_c
 from rheed_acquire_basler.devices import GIGE, FoundDevice, open_device
 from rheed_acquire_basler.grabbing import (
     FailureHandler,
@@ -39,6 +40,7 @@ from rheed_acquire_basler.settings import BaslerSettings
 logger = logging.getLogger(__name__)
 
 _EXTENDED_ID = ("GevGVSPExtendedIDMode", "BslGevGVSPExtendedIDMode")
+_REGISTRATION = (pylon.RegistrationMode_Append, pylon.Cleanup_None)
 _TICK_HZ = ("GevTimestampTickFrequency", "DeviceTimestampFrequency")
 
 
@@ -75,11 +77,11 @@ class BaslerCamera(Camera):
         try:
             self._info, clock = self._configure()
             layout = image_layout(self._info.pixel_format, self._info.width, self._info.height)
-            self._images = ImageHandler(layout, clock)
+            self._make_handler: Callable[[], ImageHandler] = lambda: ImageHandler(layout, clock)
+            self._images = self._retired = self._make_handler()
             self._failures = FailureHandler(str(found.info), self._report)
-            append, none = pylon.RegistrationMode_Append, pylon.Cleanup_None
-            self._camera.RegisterImageEventHandler(self._images, append, none)
-            self._camera.RegisterConfiguration(self._failures, append, none)
+            self._camera.RegisterImageEventHandler(self._images, *_REGISTRATION)
+            self._camera.RegisterConfiguration(self._failures, *_REGISTRATION)
         except (genicam.GenericException, NodeRefusalError) as error:
             self._release()
             raise CameraError(f"{found.info} cannot be configured: {reason(error)}") from None
@@ -104,6 +106,7 @@ class BaslerCamera(Camera):
             if not self._open or self._grabbing:
                 raise CameraError(f"{self._found.info} is {'already started' if self._open else 'closed'}")
             self._fault = FaultReport(on_fault)
+            self._renew_handler()
             self._images.begin(on_frame, self._fault)
             self._trigger = None
             self._baseline = self._driver_statistics()
@@ -155,6 +158,24 @@ class BaslerCamera(Camera):
         are the shots that the camera was not ready for.
         """
         return self._collect_statistics() if self._grabbing else dict(self._statistics)
+
+    def temperature_c(self) -> float | None:
+        """The device's temperature now, in degrees Celsius; None where it tells none."""
+        with self._lock:
+            if not self._open:
+                return None
+            return device_temperature_c(FeatureWriter(PylonNodeMap(self._camera.GetNodeMap())))
+
+    def _renew_handler(self) -> None:
+        """Give each run a handler of its own.
+
+        pylon's thread of the run before may still be on its way into that run's handler, though
+        ``StopGrabbing`` has returned: what it brings must not be taken for a frame of this run. pylon keeps a
+        bare pointer, so that the handler before this one has to stay.
+        """
+        self._retired, self._images = self._images, self._make_handler()
+        self._camera.DeregisterImageEventHandler(self._retired)
+        self._camera.RegisterImageEventHandler(self._images, *_REGISTRATION)
 
     def _configure(self) -> tuple[CameraInfo, FrameClock]:
         device = str(self._found.info)

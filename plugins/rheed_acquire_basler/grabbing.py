@@ -54,7 +54,7 @@ def _ignore(_: object) -> None:
 class ImageHandler(pylon.ImageEventHandler):  # type: ignore[misc]
     """Lends each image to ``on_frame``, from pylon's grab-loop thread.
 
-    One handler serves a camera from its opening to its closing: pylon keeps a bare pointer to it.
+    Each run has one of its own; pylon keeps a bare pointer to it.
 
     Attributes
     ----------

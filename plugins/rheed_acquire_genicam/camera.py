@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from rheed_acquire import (
-    Camera,
     CameraError,
     CameraInfo,
+    CameraLostError,
     CaptureRequest,
-    OnFault,
-    OnFrame,
+    Frame,
+    GrabLoopCamera,
     SettingReadback,
     SettingsError,
     Trigger,
 )
 from rheed_acquire.genapi.buffers import buffers_for
 from rheed_acquire.genapi.configure import apply_settings, flag, pfnc_name
-from rheed_acquire.genapi.fault_report import FaultReport
 from rheed_acquire.genapi.features import FeatureWriter, NodeRefusalError
 from rheed_acquire.genapi.frame_rate import expected_rate
 from rheed_acquire.genapi.image_layout import ImageLayout, image_layout
 from rheed_acquire.genapi.ptp import is_ptp_synchronized
 from rheed_acquire.genapi.software_trigger import SoftwareTrigger
+from rheed_acquire.genapi.temperature import device_temperature_c
 from rheed_acquire.pixels import frame_layout
 from rheed_acquire_genicam.connection import Connection
 from rheed_acquire_genicam.devices import FoundDevice
-from rheed_acquire_genicam.grabbing import BufferReader, GrabLoop
+from rheed_acquire_genicam.grabbing import NOTHING, POLL_S, BufferReader, BufferWatch
 from rheed_acquire_genicam.nodes import GenapiNodeMap
 from rheed_acquire_genicam.sdk import SDK_ERRORS, gentl, reason
 from rheed_acquire_genicam.settings import GenicamSettings
@@ -46,7 +45,7 @@ _COUNTERS = {
 }
 
 
-class GenicamCamera(Camera):
+class GenicamCamera(GrabLoopCamera):
     """A GenICam camera.
 
     Parameters
@@ -68,11 +67,9 @@ class GenicamCamera(Camera):
         self._device = found.info
         self._settings = settings
         self._request = request
-        self._lock = threading.RLock()
-        self._open = True
-        self._loop: GrabLoop | None = None
-        self._ended: GrabLoop | None = None
-        self._fault: FaultReport | None = None
+        self._watch: BufferWatch | None = None
+        self._buffer: Any = None
+        self._frame = Frame(NOTHING, None, None)
         self._trigger: SoftwareTrigger | None = None
         self._statistics: dict[str, int] = {}
         self._baseline: dict[str, int] = {}
@@ -92,65 +89,78 @@ class GenicamCamera(Camera):
         """The camera with the settings that it was opened with."""
         return self._info
 
-    def start(self, on_frame: OnFrame, on_fault: OnFault) -> None:
-        """Begin to deliver frames.
+    def begin_grabbing(self) -> None:
+        """Make the device stream.
 
         Raises
         ------
         CameraError
-            The camera is closed, already started, or refuses to stream.
+            It refuses.
         """
-        with self._lock:
-            if not self._open or self._loop is not None:
-                raise CameraError(f"{self._device} is {'already started' if self._open else 'closed'}")
-            self._end_streaming()  # where `stop` was called from within a callback
-            self._fault = FaultReport(on_fault)
-            self._trigger = None
-            reader = self._reader()
-            loop = GrabLoop(self._connection, reader, on_frame, self._fault, self._ask_device)
+        self._trigger = None
+        self._buffer_reader = self._reader()
+        try:
+            self._baseline = self._producer_counters()
+            self._connection.start(self._buffers)
+        except SDK_ERRORS as error:
+            self._connection.stop()
+            raise CameraError(f"{self._device} refuses to stream: {reason(error)}") from None
+        self._watch = BufferWatch(self._connection.errors, self._ask_device)
+        self._connection.before_close.append(self.stop)
+        if self._settings.trigger is Trigger.SOFTWARE and self._request.fps is not None:
+            self._trigger = SoftwareTrigger(self._fire, self._request.fps, self._trigger_failed)
+            self._trigger.start()
+
+    def grab(self, timeout_s: float) -> Frame | None:  # noqa: ARG002 - it asks without waiting
+        """Wait for the next frame.
+
+        Raises
+        ------
+        CameraLostError
+            The device is gone.
+        CameraError
+            It sends no images.
+        """
+        watch, reader = self._watch, self._buffer_reader
+        assert watch is not None
+        try:
+            events = self._connection.new_buffers
             try:
-                self._baseline = self._producer_counters()
-                self._connection.start(self._buffers)
-            except SDK_ERRORS as error:
-                self._connection.stop()
-                raise CameraError(f"{self._device} refuses to stream: {reason(error)}") from None
-            self._loop = loop
-            self._connection.before_close.append(loop.stop)
-            loop.start()
-            if self._settings.trigger is Trigger.SOFTWARE and self._request.fps is not None:
-                self._trigger = SoftwareTrigger(self._fire, self._request.fps, self._trigger_failed)
-                self._trigger.start()
+                events.update_event_data(0)
+            except gentl.TimeoutException:
+                watch.nothing_came()
+                time.sleep(POLL_S)
+                return None
+            buffer = self._buffer = events.buffer
+            watch.last_s = time.monotonic()
+            if watch.delivered == 0 and buffer.is_complete():
+                reader.examine(buffer)
+            if not reader.is_whole(buffer):
+                self._connection.stream.queue_buffer(buffer)
+                watch.count_incomplete()
+                return None
+            reader.read(buffer, self._frame)
+        except SDK_ERRORS as error:
+            raise CameraLostError(f"{self._device} is gone: {reason(error)}") from None
+        watch.delivered += 1
+        return self._frame
 
-    def stop(self) -> None:
-        """End delivery. May be called from within ``on_frame``; the device then stops with the next call."""
-        with self._lock:
-            loop, self._loop = self._loop, None
-            trigger, fault = self._trigger, self._fault
-        if loop is not None:
-            if fault is not None:
-                fault.silence()
-            if trigger is not None:
-                trigger.stop()
-            loop.stop()
-            self._statistics = self._collect_statistics(loop)
-            self._ended = loop
-        self._end_streaming()
+    def release(self, frame: Frame) -> None:
+        """Queue the frame's buffer again."""
+        frame.pixels = NOTHING  # nothing may point into a buffer that is the producer's again
+        self._connection.stream.queue_buffer(self._buffer)
 
-    def _end_streaming(self) -> None:
-        """Stop the device when the loop is over; not from within the loop, whose buffer is still lent."""
-        if self._ended is not None:
-            if self._ended.is_current:
-                return
-            self._ended.stop()
+    def end_grabbing(self) -> None:
+        """End streaming, and keep the counters."""
+        if self._trigger is not None:
+            self._trigger.stop()
+        if self._watch is not None:
+            self._statistics = self._collect_statistics(self._watch)
+            self._watch = None
         self._connection.stop()
 
-    def close(self) -> None:
+    def disconnect(self) -> None:
         """Give the camera back to the producer and to other programs."""
-        with self._lock:
-            if not self._open:
-                return
-            self._open = False
-        self.stop()
         self._connection.close()
 
     def statistics(self) -> Mapping[str, int]:
@@ -160,8 +170,12 @@ class GenicamCamera(Camera):
         are the producer's own, where it counts; ``frames_lost`` sums incomplete buffers and underruns. With a
         software trigger, ``triggers_missed`` are the shots that the camera was not ready for.
         """
-        loop = self._loop
-        return dict(self._statistics) if loop is None else self._collect_statistics(loop)
+        watch = self._watch
+        return dict(self._statistics) if watch is None else self._collect_statistics(watch)
+
+    def read_temperature_c(self) -> float | None:
+        """Ask the device for its temperature, where it tells one."""
+        return device_temperature_c(self._writer)
 
     def _configure(self) -> CameraInfo:
         writer = self._writer
@@ -250,8 +264,7 @@ class GenicamCamera(Camera):
         return True
 
     def _trigger_failed(self, error: Exception) -> None:
-        if self._fault is not None:
-            self._fault(CameraError(f"{self._device} cannot be triggered by software: {reason(error)}"))
+        self.report_fault(CameraError(f"{self._device} cannot be triggered by software: {reason(error)}"))
 
     def _producer_counters(self) -> dict[str, int]:
         counters = {}
@@ -262,13 +275,13 @@ class GenicamCamera(Camera):
                 logger.debug("no %s of %s: %s", name, self._device, reason(error))
         return counters
 
-    def _collect_statistics(self, loop: GrabLoop) -> dict[str, int]:
+    def _collect_statistics(self, watch: BufferWatch) -> dict[str, int]:
         counters: dict[str, Any] = self._producer_counters()
         # Some producers start their counters anew with each start and some let them run on.
         since = {name: value - self._baseline.get(name, 0) for name, value in counters.items()}
         since = {name: counters[name] if value < 0 else value for name, value in since.items()}
-        since["incomplete_buffers"] = loop.incomplete
-        since["frames_lost"] = loop.incomplete + since.get("buffer_underruns", 0)
+        since["incomplete_buffers"] = watch.incomplete
+        since["frames_lost"] = watch.incomplete + since.get("buffer_underruns", 0)
         if self._trigger is not None:
             since["triggers_missed"] = self._trigger.missed
         return since

@@ -1,26 +1,24 @@
-"""The plugin's grab loop: buffers from the producer, lent to ``on_frame``, queued again.
+"""Buffers from the producer: what they hold, how many come, and why none does.
 
-It is a loop of its own because of what the binding does while it waits for a buffer: it keeps Python's lock.
-harvesters waits 1 ms at a time, so that its callback thread and its `fetch` both stop every other thread of
-the program while no frame is there. This loop asks without waiting, and sleeps between. As measured by
-``python -m benchmarks genicam_rate`` it takes 1.6 to 2.7 times the frames of a plain `fetch` loop, and 2 to 5
-times those of harvesters' callback.
+harvesters' own `fetch` and callback thread are not used because of what the binding does while it waits for
+a buffer: it keeps Python's lock. harvesters waits 1 ms at a time, so that both stop every other thread of the
+program while no frame is there. Here the producer is asked without waiting, with sleeps between. As measured
+by ``python -m benchmarks genicam_rate`` it takes 1.6 to 2.7 times the frames of a plain `fetch` loop, and 2
+to 5 times those of harvesters' callback.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from rheed_acquire import CameraError, CameraLostError, Frame, OnFrame
+from rheed_acquire import CameraError, Frame
 from rheed_acquire.genapi.image_layout import ImageLayout, Pixels, padded_rows
-from rheed_acquire_genicam.connection import Connection
-from rheed_acquire_genicam.sdk import SDK_ERRORS, gentl, reason
+from rheed_acquire_genicam.sdk import gentl
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +29,7 @@ DEVICE_ASKED_S = 1.0
 """With no frame for so long, the device is asked whether it is there."""
 
 _INVALID_ID = 2**64 - 1
-_NOTHING: Pixels = np.empty(0, np.uint8)
+NOTHING: Pixels = np.empty(0, np.uint8)
 _LOGGED = 3
 _ALL_FAILED_S = 2.0
 _WITH_IMAGE = (
@@ -144,19 +142,13 @@ def _info(buffer: Any, name: str) -> Any:
         return None
 
 
-class GrabLoop:
-    """One run of frames, in a thread of its own, from `start` to `stop`.
+class BufferWatch:
+    """Counts the buffers of one run, and finds out why none comes.
 
     Parameters
     ----------
-    connection
-        Streaming.
-    reader
-        Of its buffers.
-    on_frame
-        Called for each whole image.
-    fault
-        Called when the device is gone or cannot go on.
+    errors
+        Manager of the device's error events, or None.
     is_there
         Asks the device; raises what the SDK raises where it does not answer.
 
@@ -164,90 +156,35 @@ class GrabLoop:
     ----------
     delivered, incomplete
         Buffers so far.
+    last_s
+        When the last one came, on `time.monotonic`.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        reader: BufferReader,
-        on_frame: OnFrame,
-        fault: Callable[[CameraError], None],
-        is_there: Callable[[], object],
-    ) -> None:
+    def __init__(self, errors: Any, is_there: Callable[[], object]) -> None:
         self.delivered = 0
         self.incomplete = 0
-        self._connection, self._reader = connection, reader
-        self._on_frame, self._fault, self._is_there = on_frame, fault, is_there
-        self._frame = Frame(_NOTHING, None, None)
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="genicam-grab-loop", daemon=True)
+        self._errors, self._is_there = errors, is_there
+        self.last_s = self._events_s = self._device_s = time.monotonic()
 
-    def start(self) -> None:
-        """Begin; once only."""
-        self._thread.start()
+    def nothing_came(self) -> None:
+        """After a while without a buffer, look at the device's events, and later ask the device."""
+        now = time.monotonic()
+        if now - max(self.last_s, self._events_s) > EVENTS_ASKED_S:
+            self._events_s = now
+            if self._has_errors():
+                self._device_s = 0.0
+        if now - max(self.last_s, self._device_s) > DEVICE_ASKED_S:
+            self._device_s = now
+            self._is_there()
 
-    @property
-    def is_current(self) -> bool:
-        """Whether the caller is within a callback of this loop."""
-        return threading.current_thread() is self._thread
+    def count_incomplete(self) -> None:
+        """Count a buffer that was left out.
 
-    def stop(self) -> None:
-        """Deliver no more; return when no callback is running (but the one that called this)."""
-        self._stopping = True
-        if not self.is_current:
-            self._thread.join()
-
-    def _run(self) -> None:
-        device = self._connection.found.info
-        try:
-            self._loop()
-        except SDK_ERRORS as error:
-            self._fault(CameraLostError(f"{device} is gone: {reason(error)}"))
-        except CameraError as error:
-            self._fault(error)
-        except Exception as error:
-            logger.debug("the grab loop failed", exc_info=True)
-            self._fault(CameraError(f"a frame could not be delivered: {type(error).__name__}: {error}"))
-
-    def _loop(self) -> None:
-        events, stream = self._connection.new_buffers, self._connection.stream
-        last_s = events_s = device_s = time.monotonic()
-        while not self._stopping:
-            try:
-                events.update_event_data(0)
-            except gentl.TimeoutException:
-                now = time.monotonic()
-                if now - max(last_s, events_s) > EVENTS_ASKED_S:
-                    events_s = now
-                    if self._has_errors():
-                        device_s = 0.0
-                if now - max(last_s, device_s) > DEVICE_ASKED_S:
-                    device_s = now
-                    self._is_there()
-                time.sleep(POLL_S)
-                continue
-            buffer = events.buffer
-            try:
-                self._handle(buffer)
-            finally:
-                stream.queue_buffer(buffer)
-            last_s = time.monotonic()
-
-    def _handle(self, buffer: Any) -> None:
-        if self.delivered == 0 and buffer.is_complete():
-            self._reader.examine(buffer)
-        if not self._reader.is_whole(buffer):
-            self._count_incomplete()
-            return
-        frame = self._frame
-        self._reader.read(buffer, frame)
-        self.delivered += 1
-        try:
-            self._on_frame(frame)
-        finally:
-            frame.pixels = _NOTHING  # the buffer is the producer's again; nothing may point into it
-
-    def _count_incomplete(self) -> None:
+        Raises
+        ------
+        CameraError
+            There has been no other for a while.
+        """
         self.incomplete += 1
         if self.incomplete == 1:
             self._first_incomplete_s = time.monotonic()
@@ -259,7 +196,7 @@ class GrabLoop:
 
     def _has_errors(self) -> bool:
         """Whether the producer has told of an error of the device since the last time."""
-        errors = self._connection.errors
+        errors = self._errors
         try:
             if errors is None or not errors.num_in_queue:
                 return False

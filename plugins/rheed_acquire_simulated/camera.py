@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from typing import Any, Protocol
 
@@ -11,15 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rheed_acquire import (
-    Camera,
-    CameraError,
     CameraInfo,
     CameraSettingError,
     CaptureRequest,
     DeviceInfo,
     Frame,
-    OnFault,
-    OnFrame,
+    GrabLoopCamera,
     SettingReadback,
 )
 from rheed_acquire_simulated.bank import PatternBank
@@ -30,9 +26,6 @@ DEFAULT_FPS = 120.0
 
 SHORTEST_SLEEP_S = 0.001
 """Frames due sooner than this are delivered together: a sleep costs more than a frame."""
-LONGEST_SLEEP_S = 0.05
-"""`time.sleep` is precise but cannot be woken by `stop`, so it is used for the last stretch only. (A timed
-wait on an event can be woken, but overshoots by up to 16 ms on Windows.)"""
 
 _BITS = {"Mono8": 8, "Mono12": 12, "Mono16": 16, "RGB8": 8}
 
@@ -51,7 +44,7 @@ class FrameSource(Protocol):
         """
 
 
-class SimulatedCamera(Camera):
+class SimulatedCamera(GrabLoopCamera):
     """A camera whose every frame follows from the settings and the frame's number.
 
     Frame k is due k / fps after `start`, to the nanosecond, however late the frames before it were: after a
@@ -85,97 +78,43 @@ class SimulatedCamera(Camera):
         self._stamp_shift = _BITS[self._source.pixel_format] - 8 if settings.stamp else None
         # As a ratio of integers, so that the schedule is exact however long the run.
         self._frames, self._seconds = float(fps).as_integer_ratio()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._stopping = threading.Event()
+        self._frame = Frame(np.empty(0, np.uint8), None, None)
 
     @property
     def info(self) -> CameraInfo:
         """The camera with its present settings."""
         return self._info
 
-    def start(self, on_frame: OnFrame, on_fault: OnFault) -> None:
-        """Begin to deliver frames, with `Frame.id` from 0.
+    def begin_grabbing(self) -> None:
+        """Begin to count frames, from 0."""
+        self._number, self._start_ns = 0, time.perf_counter_ns()
+
+    def grab(self, timeout_s: float) -> Frame | None:
+        """Give the next frame where it is due, else wait for it.
 
         Raises
         ------
         CameraError
-            The camera is closed, or is delivering already.
+            An image file cannot be read any more.
         """
-        with self._lock:
-            if self._source is None:
-                raise CameraError("the simulated camera is closed and cannot be started")
-            if self._thread is not None and self._thread.is_alive():
-                raise CameraError(
-                    "the simulated camera is delivering already; stop it before it is started again"
-                )
-            self._stopping = threading.Event()
-            self._thread = threading.Thread(
-                target=self._deliver,
-                args=(self._source, self._stopping, on_frame, on_fault),
-                name="simulated-camera",
-                daemon=True,
-            )
-            self._thread.start()
-
-    def stop(self) -> None:
-        """End delivery. From within ``on_frame``, the call that is running is the last."""
-        with self._lock:
-            self._stopping.set()
-            thread = self._thread
-        # Not under the lock: on_frame may call stop as well.
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
-
-    def close(self) -> None:
-        """Stop, and free the pictures."""
-        self.stop()
-        self._source = None
-
-    def _deliver(
-        self, source: FrameSource, stopping: threading.Event, on_frame: OnFrame, on_fault: OnFault
-    ) -> None:
-        start_ns = time.perf_counter_ns()
-        frame: Frame | None = None
-        number = 0
-        while True:
-            due_ns = start_ns + number * self._seconds * 1_000_000_000 // self._frames
-            if not _wait_until(due_ns, stopping):
-                return
-            try:
-                pixels = source.pixels(number)
-            except CameraError as error:
-                fault = error
-                break
-            # Whatever it is, the session has to learn that no frame will come any more.
-            except Exception as error:  # noqa: BLE001
-                fault = CameraError(f"the simulated camera failed at frame {number}: {error!r}")
-                fault.__cause__ = error
-                break
-            if self._stamp_shift is not None:
-                _stamp(pixels, number, self._stamp_shift)
-            if stopping.is_set():
-                return
-            if frame is None:
-                frame = Frame(pixels, number, due_ns)
-            frame.pixels, frame.id, frame.timestamp_ns = pixels, number, due_ns
-            on_frame(frame)
-            number += 1
-        if not stopping.is_set():
-            on_fault(fault)
-
-
-def _wait_until(due_ns: int, stopping: threading.Event) -> bool:
-    """Sleep until the time has come, or a little longer; False where `stop` came first."""
-    while not stopping.is_set():
+        number, frame = self._number, self._frame
+        due_ns = self._start_ns + number * self._seconds * 1_000_000_000 // self._frames
         wait_s = (due_ns - time.perf_counter_ns()) * 1e-9
-        if wait_s <= 0:
-            return True
-        if wait_s > LONGEST_SLEEP_S:
-            stopping.wait(min(wait_s - LONGEST_SLEEP_S, threading.TIMEOUT_MAX))
-        else:
-            time.sleep(max(wait_s, SHORTEST_SLEEP_S))
-    return False
+        if wait_s > 0:
+            time.sleep(min(timeout_s, max(wait_s, SHORTEST_SLEEP_S)))
+            return None
+        assert self._source is not None
+        pixels = self._source.pixels(number)
+        if self._stamp_shift is not None:
+            _stamp(pixels, number, self._stamp_shift)
+        frame.pixels, frame.id, frame.timestamp_ns = pixels, number, due_ns
+        self._number = number + 1
+        return frame
+
+    def disconnect(self) -> None:
+        """Free the pictures."""
+        self._source = None
+        self._frame.pixels = np.empty(0, np.uint8)
 
 
 def _stamp(pixels: NDArray[Any], number: int, shift: int) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rheed_acquire.camera import (
         AmbiguousCameraError,
         Camera,
+        CameraEndedError,
         CameraError,
         CameraInfo,
         CameraLostError,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     )
     from rheed_acquire.camera_settings import CameraSettings, Trigger, TriggerEdge
     from rheed_acquire.errors import RheedAcquireError, SettingsError, StreamerError
+    from rheed_acquire.grab_loop import GrabLoopCamera
     from rheed_acquire.hookspecs import CameraBackend, hookimpl
     from rheed_acquire.ring import Chunk, ChunkRing
     from rheed_acquire.streaming.rheed_streamer import RHEEDStreamer
@@ -42,6 +44,7 @@ _HOMES = {
     "rheed_acquire.camera": (
         "AmbiguousCameraError",
         "Camera",
+        "CameraEndedError",
         "CameraError",
         "CameraInfo",
         "CameraLostError",
@@ -56,6 +59,7 @@ _HOMES = {
     ),
     "rheed_acquire.camera_settings": ("CameraSettings", "Trigger", "TriggerEdge"),
     "rheed_acquire.errors": ("RheedAcquireError", "SettingsError", "StreamerError"),
+    "rheed_acquire.grab_loop": ("GrabLoopCamera",),
     "rheed_acquire.hookspecs": ("CameraBackend", "hookimpl"),
     "rheed_acquire.ring": ("Chunk", "ChunkRing"),
     "rheed_acquire.streaming.rheed_streamer": ("RHEEDStreamer",),
@@ -72,6 +76,7 @@ __all__ = [
     "AmbiguousCameraError",
     "Camera",
     "CameraBackend",
+    "CameraEndedError",
     "CameraError",
     "CameraInfo",
     "CameraLostError",
@@ -85,6 +90,7 @@ __all__ = [
     "DeliveryStatus",
     "DeviceInfo",
     "Frame",
+    "GrabLoopCamera",
     "OnFault",
     "OnFrame",
     "RHEEDStreamer",

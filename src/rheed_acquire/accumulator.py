@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from rheed_acquire.pixels import Converter
 
 
+WAIT_S = 0.1
+"""How long a source that can wait is held, before `refuse` and `close` are heeded."""
+
+
 class ChunkAccumulator:
     """Gathers a camera's frames into chunks.
 
@@ -31,7 +35,7 @@ class ChunkAccumulator:
     ----------
     ring
         Where chunks are built. While it has no free buffer, the newest frames are dropped and counted as
-        overrun: the camera's thread never waits.
+        overrun: the camera's thread never waits, unless ``waits``.
     convert
         Writes a frame's pixels as 8-bit gray into a slot (see `rheed_acquire.pixels.make_converter`).
     layout
@@ -51,6 +55,8 @@ class ChunkAccumulator:
         Frames after which the accumulator closes by itself, or None.
     first_chunk_index, first_frame
         Where in the run this accumulator begins, when it is not the first.
+    waits
+        Whether `on_frame` waits for a free buffer instead (see `rheed_acquire.camera.CameraInfo.recorded`).
     """
 
     def __init__(
@@ -67,6 +73,7 @@ class ChunkAccumulator:
         frame_limit: int | None = None,
         first_chunk_index: int = 0,
         first_frame: int = 0,
+        waits: bool = False,
     ) -> None:
         self._ring, self._convert, self._layout = ring, convert, layout
         self._on_chunk, self._on_error = on_chunk, on_error
@@ -76,6 +83,7 @@ class ChunkAccumulator:
         self._due_ns = [round(n * self._period_ns) for n in range(ring.capacity)]
         self._cycle = frame_id_cycle
         self._limit = frame_limit
+        self._waits = waits
 
         self._buffer: ChunkBuffer | None = None
         self._slots: list[NDArray[np.uint8]] = []
@@ -116,6 +124,15 @@ class ChunkAccumulator:
         return self._next_id is not None
 
     @property
+    def filling(self) -> tuple[ChunkBuffer, int] | None:
+        """For another thread to look at: the buffer being filled, and how many frames came before it.
+
+        None while there is none, or it is just changing.
+        """
+        before, buffer = self._handed_over, self._buffer
+        return None if buffer is None or before != self._handed_over else (buffer, before)
+
+    @property
     def closed(self) -> bool:
         """Whether frames are taken no more: after `close`, the frame limit, or an unusable frame."""
         return self._closed
@@ -152,7 +169,10 @@ class ChunkAccumulator:
             self._end_early()
             filled = 0
         if not filled and not self._begin(timestamp_ns):
-            self.overrun += 1
+            if self._closed:  # while it waited: the frame was never taken
+                self.received -= 1
+            else:
+                self.overrun += 1
             return
         buffer = self._buffer
         assert buffer is not None
@@ -178,7 +198,7 @@ class ChunkAccumulator:
             self._hand_over()
 
     def refuse(self) -> None:
-        """Take no more frames, from a camera that could not be stopped; `close` follows."""
+        """Take no more frames, from a camera that waits or could not be stopped; `close` follows."""
         self._closed = True
 
     def close(self) -> None:
@@ -201,7 +221,10 @@ class ChunkAccumulator:
 
     def _begin(self, timestamp_ns: int | None) -> bool:
         """Start a chunk with the frame that has just come; False where the ring is full."""
-        buffer = self._buffer = self._ring.acquire()
+        buffer = self._ring.acquire()
+        while buffer is None and self._waits and not self._closed:
+            buffer = self._ring.wait(WAIT_S)
+        self._buffer = buffer
         if buffer is None:
             return False
         buffer.begin(self._chunk_index)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.accumulator import ChunkAccumulator
-from rheed_acquire.cadence import decide_chunk_size, decide_fps
+from rheed_acquire.cadence import decide_chunk_size, decide_fps, decide_ring_chunks
 from rheed_acquire.camera import Camera, CameraError, CameraInfo, CaptureRequest
 from rheed_acquire.capture import Capture
 from rheed_acquire.judgement import judge
@@ -32,6 +32,7 @@ from rheed_acquire.timing import CaptureClock, process_clock
 
 if TYPE_CHECKING:
     from rheed_acquire.settings.run_settings import RunSettings
+    from rheed_acquire.view.frame_tap import FrameTap
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ class Acquisition:
         Calls an observer hook: its name, and its arguments by name.
     locate_output
         Tells where the recording of a data_id lies, if on this computer.
+    tap
+        Looks at the frames from beside their way; None where nobody does.
     """
 
     def __init__(
@@ -81,10 +84,12 @@ class Acquisition:
         open_streamer: Callable[[], Streamer],
         notify: Callable[..., None] = lambda hook, **arguments: None,  # noqa: ARG005
         locate_output: Callable[[str], Path | None] = lambda data_id: None,  # noqa: ARG005
+        tap: FrameTap | None = None,
     ) -> None:
         self._settings = settings
         self._open_camera, self._open_streamer = open_camera, open_streamer
         self._notify, self._locate_output = notify, locate_output
+        self.tap = tap
         self._stop = threading.Event()
         self._chunks: queue.SimpleQueue[Chunk | _Interruption | None] = queue.SimpleQueue()
         self._phase = "opening the camera"
@@ -122,6 +127,15 @@ class Acquisition:
             gap_count=capture.gap_count,
             delivery=delivery,
         )
+
+    @property
+    def journal(self) -> Journal:
+        """What has happened so far."""
+        return self._journal
+
+    def temperature_c(self) -> float | None:
+        """The camera's temperature in degrees Celsius; None where it has none or does not answer soon."""
+        return None if self._capture is None else self._capture.temperature_c()
 
     def run(self) -> RunReport:
         """Make the run.
@@ -178,7 +192,7 @@ class Acquisition:
 
             def make_accumulator(info: CameraInfo, before: list[ChunkAccumulator]) -> ChunkAccumulator:
                 taken = sum(accumulator.accumulated for accumulator in before)
-                return ChunkAccumulator(
+                accumulator = ChunkAccumulator(
                     ring,
                     convert,
                     layout,
@@ -190,7 +204,11 @@ class Acquisition:
                     frame_limit=None if settings.frames is None else settings.frames - taken,
                     first_chunk_index=sum(accumulator.chunks for accumulator in before),
                     first_frame=sum(accumulator.received for accumulator in before),
+                    waits=info.recorded,
                 )
+                if self.tap is not None:
+                    self.tap.watch(accumulator, taken)
+                return accumulator
 
             self._capture = Capture(
                 settings,
@@ -210,7 +228,10 @@ class Acquisition:
 
     def _open_ring(self, streamer: Streamer, data_id: str, chunk_size: int, info: CameraInfo) -> ChunkRing:
         """Make the ring where the streamer wants it, else in plain memory."""
-        count = self._settings.ring_chunks
+        settings = self._settings
+        count = decide_ring_chunks(
+            settings.ring_chunks, settings.memory_limit, chunk_size, info.height, info.width
+        )
         ring = streamer.open_ring(data_id, count, info.height, info.width)
         return ring or ChunkRing(count, chunk_size, info.height, info.width)
 
@@ -221,6 +242,9 @@ class Acquisition:
         pusher = threading.Thread(target=self._push_chunks, args=(streamer, info), name="pusher", daemon=True)
         pusher.start()
         try:
+            if self.tap is not None:
+                for note in self.tap.begin(info.camera.width, info.camera.height):
+                    self._journal.warn(note)
             self._phase = "capturing"
             self._begun_s = time.monotonic()
             capture.run(self._stop, lambda: self._status(streamer, info).stop_reason)
@@ -230,6 +254,8 @@ class Acquisition:
             self._chunks.put(None)
             self._phase = "uploading"
             pusher.join()
+            if self.tap is not None:
+                self.tap.stop()
             status = self._status(streamer, info)
             delivery = self._finalize(streamer, info.data_id)
         report = RunReport(
@@ -263,15 +289,22 @@ class Acquisition:
 
     def _push_chunks(self, streamer: Streamer, info: RunInfo) -> None:
         camera = info.camera
-        clock = CaptureClock(process_clock(), wraps_ns=camera.timestamp_wraps_ns, ptp=camera.ptp_synchronized)
+        clock = CaptureClock(
+            process_clock(),
+            wraps_ns=camera.timestamp_wraps_ns,
+            ptp=camera.ptp_synchronized,
+            utc=camera.utc_timestamps,
+        )
         while (chunk := self._chunks.get()) is not None:
             if isinstance(chunk, _Interruption):
                 clock.restarted()
                 self._pushed.interrupt()
                 continue
+            if self.tap is not None:
+                self.tap.complete(chunk)
             try:
                 start_ms = clock.capture_start_ms_utc(chunk)
-                chunk.date(start_ms, "reference" if clock.source == "ptp" else "host")
+                chunk.date(start_ms, "reference" if clock.source in ("ptp", "utc") else "host")
                 self._notify("rheed_chunk_completed", run=info, chunk=chunk)
                 facts = ChunkFacts.of(chunk)
                 streamer.push_chunk(info.data_id, chunk)

@@ -32,6 +32,10 @@ class CameraLostError(CameraError):
     """The device was there and is gone: unplugged, powered off, or taken by another program."""
 
 
+class CameraEndedError(CameraError):
+    """The source has come to its end, as a recording does: not a failure, the run ends like any other."""
+
+
 class CameraSettingError(CameraError, SettingsError):
     """The device has no such feature or refuses the value; the message says which and what it allows."""
 
@@ -141,6 +145,14 @@ class CameraInfo:
     ptp_synchronized
         Whether the device says that its clock is synchronised by PTP (IEEE 1588): `Frame.timestamp_ns` is
         then TAI since 1970.
+    utc_timestamps
+        Whether `Frame.timestamp_ns` is UTC since 1970 and true as it stands: the stream takes it over
+        without a correction by any other clock.
+    recorded
+        Whether the frames were taken earlier, as those of a recording. Such a source can wait: ``on_frame``
+        returns only when there is room for the frame, and none is dropped. It never counts as lost for its
+        silence, and is not opened again after a fault, since it would begin with its first frame once more;
+        and a pause in its stamps is no loss of the run.
     firmware
         As the device spells it.
     settings
@@ -156,6 +168,8 @@ class CameraInfo:
     frame_id_cycle: int | None = None
     timestamp_wraps_ns: int | None = None
     ptp_synchronized: bool = False
+    utc_timestamps: bool = False
+    recorded: bool = False
     firmware: str = ""
     settings: tuple[SettingReadback, ...] = field(default=())
 
@@ -185,7 +199,8 @@ class Camera(ABC):
       time. ``on_frame`` never raises.
     - ``frame.pixels`` is valid until ``on_frame`` returns, and the backend reuses the memory only then.
     - ``on_fault`` is called, from any thread but not from within `stop`, when the device is gone or its
-      stream broke. The camera is useless from then on but for `stop` and `close`.
+      stream broke. The camera is useless from then on but for `stop` and `close`. A source that has an end
+      says so with a `CameraEndedError`, after the last ``on_frame`` has returned.
     - When `stop` returns no callback is running and none comes any more. `start` may then be called again.
     - `stop` on a stopped camera and `close` on a closed one do nothing. `close` stops first.
     """
@@ -220,6 +235,14 @@ class Camera(ABC):
         believed only where the camera has no frame ids, because else the jump in the ids says the same.
         """
         return {}
+
+    def temperature_c(self) -> float | None:
+        """The device's temperature now, in degrees Celsius; None where it has none, or cannot tell.
+
+        Called every few seconds while somebody looks on, from a thread that is left behind where the call
+        hangs; it may come at the same time as any other call.
+        """
+        return None
 
     def __enter__(self) -> Self:
         return self

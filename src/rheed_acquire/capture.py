@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rheed_acquire.accumulator import ChunkAccumulator
-from rheed_acquire.camera import Camera, CameraError, CameraInfo
+from rheed_acquire.camera import Camera, CameraEndedError, CameraError, CameraInfo
 from rheed_acquire.limited_call import CallTimeoutError, LimitedCall
 from rheed_acquire.report import Journal
 
@@ -23,6 +23,7 @@ CALL_LIMIT_S = 10.0
 """How long a call to stop or close a camera may take; stopping takes a frame's time, seconds at the most."""
 OPEN_LIMIT_S = 30.0
 REOPEN_PAUSE_S, REOPEN_PAUSE_CAP_S = 0.5, 5.0
+ANSWER_LIMIT_S = 1.0
 MIN_STALL_S = 5.0
 STALL_PERIODS = 10
 SETTLE_S = 0.5
@@ -65,6 +66,7 @@ class Capture:
         self._accumulators: list[ChunkAccumulator] = []
         self._fault: CameraError | None = None
         self._first_frame_s = 0.0
+        self._silent: Camera | None = None
         self.statistics: dict[str, int] = {}
 
     @property
@@ -103,9 +105,10 @@ class Capture:
         return sum(accumulator.id_restarts for accumulator in self._accumulators)
 
     def run(self, stop: threading.Event, stop_reason: Callable[[], str | None]) -> None:
-        """Capture until the run's duration or frames are over, or ``stop`` is set.
+        """Capture until the run's duration or frames are over, the source ends, or ``stop`` is set.
 
-        A camera that is lost is opened again for up to ``reconnect_timeout`` seconds at a time.
+        A camera that is lost is opened again for up to ``reconnect_timeout`` seconds at a time; a recording
+        that cannot be read on is not, as it would begin anew.
 
         Parameters
         ----------
@@ -128,6 +131,9 @@ class Capture:
                 lost_s, pause_s = None, 0.0
             if lost is None:
                 return
+            if self._info.recorded:
+                self._journal.problem(lost)
+                return
             if lost_s is None:
                 lost_s, why = time.monotonic(), lost
                 self._journal.event(f"the camera was lost: {lost}")
@@ -144,6 +150,19 @@ class Capture:
         camera, self._camera = self._camera, None
         if camera is not None:
             self._limited(camera.close, "close-camera", is_lost=self._fault is not None)
+
+    def temperature_c(self) -> float | None:
+        """The camera's temperature; None where it has none, or let a question wait for more than a second."""
+        camera = self._camera
+        if camera is None or camera is self._silent:
+            return None
+        try:
+            return LimitedCall(camera.temperature_c, "camera-temperature").within(ANSWER_LIMIT_S)
+        except CallTimeoutError:
+            self._silent = camera
+        except Exception:
+            logger.debug("no temperature", exc_info=True)
+        return None
 
     def _connection(
         self,
@@ -166,6 +185,8 @@ class Capture:
                 lost = None
         else:
             lost = self._watch(accumulator, begun_s, stop, stop_reason)
+        if self._info.recorded:
+            accumulator.refuse()  # its thread may be waiting for room
         stopped = self._limited(camera.stop, "stop-camera", is_lost=lost is not None)
         for name, count in camera.statistics().items() if stopped else ():
             self.statistics[name] = self.statistics.get(name, 0) + count
@@ -206,6 +227,9 @@ class Capture:
                 pause = min(pause, left)
             if stop.wait(pause):
                 return None
+            if isinstance(self._fault, CameraEndedError):
+                self._journal.event(str(self._fault))
+                return None
             if self._fault is not None:
                 return str(self._fault)
             reason = stop_reason()
@@ -241,6 +265,8 @@ class Capture:
 
     def _stall_s(self) -> float | None:
         """After how many seconds without a frame the camera counts as lost; None for never."""
+        if self._info.recorded:  # it may wait for room, and pause as it was recorded
+            return None
         if self._settings.stall_timeout is not None:
             return self._settings.stall_timeout
         if self._info.fps is None:  # an outside trigger may take its time

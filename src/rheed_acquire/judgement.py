@@ -19,8 +19,8 @@ def judge(report: RunReport, settings: RunSettings, journal: Journal) -> None:
         journal.problem(f"the camera lost {lost} frames in {gaps} gaps")
     if report.frames_overrun:
         journal.problem(
-            f"{report.frames_overrun} frames came while all {settings.ring_chunks} chunk buffers "
-            "waited to be encoded (more buffers: --ring-chunks)"
+            f"{report.frames_overrun} frames came while all chunk buffers waited to be encoded (more "
+            "buffers: --ring-chunks or --memory-limit)"
         )
     if report.frames_rejected:
         journal.problem(f"{report.frames_rejected} frames could not be used")
@@ -36,7 +36,11 @@ def judge(report: RunReport, settings: RunSettings, journal: Journal) -> None:
         journal.problem(
             "the server did not confirm the end of the stream (rheed-acquire recover tries again)"
         )
-    if report.pauses:
+    if report.pauses and info.camera.recorded:
+        journal.warn(
+            f"the recording itself pauses for up to {max(report.pauses):.3g} s, {len(report.pauses)} times"
+        )
+    elif report.pauses:
         journal.problem(
             f"no frame came for up to {max(report.pauses):.3g} s, {len(report.pauses)} times, and no id "
             "of the camera's says that one is missing: the driver had no buffers, or the camera waited"

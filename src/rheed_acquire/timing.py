@@ -281,14 +281,22 @@ class CaptureClock:
     ptp
         Whether the camera says that its clock is synchronised by PTP (IEEE 1588): it is TAI since 1970 then,
         and taken for the truth where it is within `PTP_TOLERANCE_S` of this computer's clock.
+    utc
+        Whether the camera's stamps are UTC since 1970: they are taken as they are.
     """
 
     def __init__(
-        self, host: HostClock, window_s: float = 10.0, *, wraps_ns: int | None = None, ptp: bool = False
+        self,
+        host: HostClock,
+        window_s: float = 10.0,
+        *,
+        wraps_ns: int | None = None,
+        ptp: bool = False,
+        utc: bool = False,
     ) -> None:
         if wraps_ns is not None and wraps_ns < 1:
             raise ValueError(f"a counter cannot wrap after {wraps_ns} ns")
-        self._host, self._wraps_ns, self._ptp = host, wraps_ns, ptp
+        self._host, self._wraps_ns, self._ptp, self._utc = host, wraps_ns, ptp, utc
         self._window_ns = round(window_s * 1e9)
         self._envelope = Envelope(self._window_ns)
         self._last: tuple[int, int] | None = None  # camera's counter and arrival of the latest frame
@@ -298,9 +306,9 @@ class CaptureClock:
         """How often the camera's counter wrapped around."""
         self.restarts = 0
         """How often it began anew."""
-        self.source: Literal["arrival", "camera", "ptp"] = "arrival"
-        """What the latest stamp came from. A stamp by PTP does not bear the error of this computer's clock:
-        the reference clock's correction does not apply to it."""
+        self.source: Literal["arrival", "camera", "ptp", "utc"] = "arrival"
+        """What the latest stamp came from. A stamp by PTP, or a camera's own UTC, does not bear the error of
+        this computer's clock: the reference clock's correction does not apply to it."""
 
     @property
     def drift_ppm(self) -> float | None:
@@ -319,6 +327,9 @@ class CaptureClock:
         Call it for every chunk, in order. Without a camera clock the frame's arrival has to do.
         """
         first = int(chunk.timestamps_ns[0])
+        if self._utc and first != NO_TIMESTAMP:
+            self.source = "utc"
+            return first / 1_000_000  # exact for whole milliseconds, as 1e6 is not
         if first == NO_TIMESTAMP:
             self.source = "arrival"
             start_ns = self._host.utc_ns(int(chunk.host_ns[0]))

@@ -280,3 +280,13 @@ def test_an_unknown_trigger_line_is_refused_with_those_there_are() -> None:
 def test_a_trigger_switched_on_by_its_feature_leaves_no_known_rate() -> None:
     with basler(features={"TriggerMode": "On"}) as camera:
         assert camera.info.fps is None
+
+
+# Temperature
+
+
+def test_a_camera_that_has_no_temperature_tells_none_open_or_closed() -> None:
+    camera = basler()
+    assert camera.temperature_c() is None
+    camera.close()
+    assert camera.temperature_c() is None

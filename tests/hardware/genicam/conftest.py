@@ -141,7 +141,7 @@ class Command:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("RHEED_A", "PYLON_"))
         }
-        kept["ATOMSCALE_SPOOL_DIR"] = str(self.folder / "spool")
+        kept["RHEED_SPOOL_DIR"] = str(self.folder / "spool")
         kept["PYTHONUNBUFFERED"] = "1"
         process = subprocess.Popen(
             [sys.executable, *(["-m", module] if module else []), *arguments],

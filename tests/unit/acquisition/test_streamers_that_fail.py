@@ -111,7 +111,7 @@ def test_a_slow_streamer_costs_the_newest_frames_counts_them_and_the_run_goes_on
     assert report.adds_up
     assert report.exit_code == FRAMES_LOST
     assert len(report.problems) == 1
-    assert "5 frames came while all 2 chunk buffers" in report.problems[0]
+    assert "5 frames came while all chunk buffers" in report.problems[0]
     stage.assert_ended_once(streamer, camera)
 
 

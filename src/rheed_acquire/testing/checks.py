@@ -6,15 +6,18 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
-from tests.hardware.contract.observer import LIMIT_S, Observer, Taken, within
-from tests.hardware.contract.rules import Rule, broken
+import numpy as np
+from numpy.typing import NDArray
 
-from rheed_acquire import Camera, CameraInfo
+from rheed_acquire.camera import Camera, CameraInfo, CameraLostError
 from rheed_acquire.pixels import frame_layout
+from rheed_acquire.testing.observer import LIMIT_S, Observer, TakenFrame, within
+from rheed_acquire.testing.rules import Rule, broken
 
 Opener = Callable[[], Camera]
-Exact = Callable[[CameraInfo, list[Taken]], None]
+Expected = Callable[[CameraInfo, TakenFrame], NDArray[Any] | None]
 
 FRAMES = 30
 QUIET_S = 0.1
@@ -35,7 +38,7 @@ def check_start(open_camera: Opener, limit_s: float = LIMIT_S) -> None:
     observer.verdict()
 
 
-def check_delivery(open_camera: Opener, exact: Exact | None = None, frames: int = FRAMES) -> None:
+def check_delivery(open_camera: Opener, expected: Expected | None = None, frames: int = FRAMES) -> None:
     """Take frames in one go: order, thread, layout, ids, stamps and, where they can be known, pixels."""
     observer = Observer()
     with open_camera() as camera:
@@ -45,11 +48,23 @@ def check_delivery(open_camera: Opener, exact: Exact | None = None, frames: int 
         observer.stop(camera)
     observer.verdict()
     check_frames(info, observer.kept)
-    if exact is not None:
-        exact(info, observer.kept)
+    if expected is not None:
+        check_images(info, observer.kept, expected)
 
 
-def check_frames(info: CameraInfo, kept: list[Taken]) -> None:
+def check_images(info: CameraInfo, kept: list[TakenFrame], expected: Expected) -> None:
+    """Compare frames, bit by bit, with what they have to be."""
+    for taken in kept:
+        pixels = expected(info, taken)
+        different = 0 if pixels is None else int(np.count_nonzero(taken.pixels != pixels))
+        if different:
+            broken(
+                Rule.IMAGE,
+                f"{different} of the {taken.pixels.size} pixels of frame {taken.id} are not as expected",
+            )
+
+
+def check_frames(info: CameraInfo, kept: list[TakenFrame]) -> None:
     """Judge frames by what needs no knowledge of the picture."""
     shape, dtype = frame_layout(info.pixel_format, info.height, info.width)
     for taken in kept:
@@ -69,13 +84,17 @@ def _check_ids(info: CameraInfo, before: int | None, after: int | None) -> None:
         if before is not after:
             broken(Rule.ID, f"a frame with id {after} follows one with id {before}: all have one or none has")
         return
+    step = _id_step(info, before, after)
     # With a counter that wraps, half of its cycle is the line between a jump ahead and one back.
-    step = after - before if info.frame_id_cycle is None else (after - before) % info.frame_id_cycle
     if step <= 0 or (info.frame_id_cycle is not None and step > info.frame_id_cycle // 2):
         broken(Rule.ONE_THREAD, f"frame id {after} follows {before}: out of order")
 
 
-def _check_stamps(info: CameraInfo, before: Taken, after: Taken) -> None:
+def _id_step(info: CameraInfo, before: int, after: int) -> int:
+    return after - before if info.frame_id_cycle is None else (after - before) % info.frame_id_cycle
+
+
+def _check_stamps(info: CameraInfo, before: TakenFrame, after: TakenFrame) -> None:
     first, second = before.timestamp_ns, after.timestamp_ns
     if first is None or second is None:
         if first is not second:
@@ -96,12 +115,22 @@ def check_lent_pixels(open_camera: Opener, frames: int = 4) -> None:
     observer.verdict()
 
 
+def check_buffers(open_camera: Opener, frames: int = FRAMES) -> None:
+    """Overwrite each buffer after its callback: no later frame may show what was written."""
+    observer = Observer(poison=True)
+    with open_camera() as camera:
+        observer.start(camera)
+        observer.wait_for_frames(frames)
+        observer.stop(camera)
+    observer.verdict()
+
+
 def check_stop(open_camera: Opener, times: int = 3) -> None:
     """Stop in the midst of a callback, then listen."""
     with open_camera() as camera:
-        for _ in range(times):
+        for number in range(times):
             observer = Observer(hold_s=0.02)
-            observer.start(camera)
+            observer.start(camera, Rule.STARTS if number == 0 else Rule.RESTARTS)
             observer.wait_for_a_running_callback()
             observer.stop(camera)
             time.sleep(QUIET_S)
@@ -113,12 +142,9 @@ def check_restarts(open_camera: Opener, times: int) -> None:
     runs = []
     with open_camera() as camera:
         info = camera.info
-        for number in range(1, times + 1):
+        for number in range(times):
             observer = Observer()
-            try:
-                observer.start(camera)
-            except Exception as error:  # noqa: BLE001 - told by its rule
-                broken(Rule.RESTARTS, f"start {number} of {times} raised {error!r}")
+            observer.start(camera, Rule.STARTS if number == 0 else Rule.RESTARTS)
             observer.wait_for_frames(2)
             observer.stop(camera)
             runs.append(observer)
@@ -147,3 +173,62 @@ def check_idle_calls(open_camera: Opener, limit_s: float = LIMIT_S) -> None:
     for name, call in (("stop on a stopped camera", camera.stop), ("close", camera.close)):
         for _ in range(2):
             within(call, Rule.CLOSES, name, limit_s)
+
+
+def check_gap(open_camera: Opener, lose_frames: Callable[[Camera], int | None]) -> None:
+    """Make the device lose frames: its ids must tell, or its driver's counter where it has no ids."""
+    observer = Observer()
+    with open_camera() as camera:
+        info = camera.info
+        observer.start(camera)
+        observer.wait_for_frames(5)
+        lost = lose_frames(camera)
+        observer.wait_for_frames(FRAMES)
+        observer.stop(camera)
+        counted = camera.statistics().get("frames_lost", 0)
+    observer.verdict()
+    check_frames(info, observer.kept)
+    ids = [taken.id for taken in observer.kept if taken.id is not None]
+    jumps = sum(_id_step(info, before, after) - 1 for before, after in pairwise(ids))
+    reported, where = (jumps, "its ids") if ids else (counted, "frames_lost of its statistics")
+    if reported < (1 if lost is None else lost):
+        broken(Rule.GAP, f"the camera lost {lost or 'some'} frames, and {where} told of {reported}")
+
+
+def check_loss(
+    open_camera: Opener, lose_device: Callable[[Camera], None], open_again: Opener | None = None
+) -> None:
+    """Take the device away while it streams: told once, closed, and opened when it is back."""
+    camera = open_camera()
+    observer = Observer()
+    observer.start(camera)
+    observer.wait_for_frames(10)
+    lose_device(camera)
+    fault = observer.wait_for_fault()
+    if not isinstance(fault, CameraLostError):
+        broken(Rule.FAULT, f"the device is gone, and on_fault was given a {type(fault).__name__}: {fault}")
+    observer.stop(camera)
+    within(camera.close, Rule.CLOSES, "close of a lost camera")
+    if len(observer.faults) != 1:
+        broken(Rule.FAULT, f"one loss was told {len(observer.faults)} times")
+    observer.verdict()
+    check_frames(camera.info, observer.kept)
+    if open_again is not None:
+        check_delivery(open_again, frames=5)
+
+
+def check_camera(open_camera: Opener) -> None:
+    """Make every check that needs no knowledge of the backend.
+
+    Raises
+    ------
+    ContractBreachError
+        The camera breaks a rule.
+    """
+    check_idle_calls(open_camera)
+    check_start(open_camera)
+    check_delivery(open_camera)
+    check_lent_pixels(open_camera)
+    check_stop(open_camera)
+    check_restarts(open_camera, 5)
+    check_close_while_streaming(open_camera)

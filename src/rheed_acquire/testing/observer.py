@@ -9,18 +9,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.hardware.contract.rules import Rule, broken, told
 
-from rheed_acquire import Camera, CameraError, Frame
+from rheed_acquire.camera import Camera, CameraError, Frame
+from rheed_acquire.testing.rules import ContractBreachError, Rule, broken, told
 
 LIMIT_S = 30.0
 """After which something that should have happened is a failure: a limit for hangs, not a speed."""
 KEPT = 64
+POISONED_RUN = 16
+"""So many bytes in a row as the poison has them are no chance."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A copy of a frame."""
+class TakenFrame:
+    """A copy of a frame, with what it brought."""
 
     id: int | None
     timestamp_ns: int | None
@@ -36,15 +38,29 @@ class Observer:
         How long each callback lasts, in seconds, as in a process that is kept busy.
     gate
         For which callbacks wait.
+    poison
+        Overwrite each buffer at the end of its callback, where it can be written to, and look for that in
+        the frames that follow.
+
+    Attributes
+    ----------
+    frames
+        Callbacks that have returned.
+    kept
+        Copies of the first frames.
     """
 
-    def __init__(self, hold_s: float = 0.0, gate: threading.Event | None = None) -> None:
+    def __init__(
+        self, hold_s: float = 0.0, gate: threading.Event | None = None, *, poison: bool = False
+    ) -> None:
         self.frames = 0
-        self.kept: list[Taken] = []
+        self.kept: list[TakenFrame] = []
         self.threads: set[threading.Thread] = set()  # not their numbers, which are given anew
         self.faults: list[CameraError] = []
         self.breaches: list[str] = []
         self._hold_s, self._gate = hold_s, gate
+        self._poison: NDArray[np.uint8] | None = None
+        self._poisons = poison
         self._let_go = threading.Event()
         self._running = 0
         self._stopper: int | None = None
@@ -52,6 +68,7 @@ class Observer:
         self._changed = threading.Condition()
 
     def on_frame(self, frame: Frame) -> None:
+        """Take a frame."""
         with self._changed:
             self._running += 1
             if self._stopped:
@@ -62,7 +79,7 @@ class Observer:
             if len(self.threads) > 1:
                 self.note(Rule.ONE_THREAD, f"frame {frame.id} came from another thread than those before it")
             self._changed.notify_all()
-        taken = Taken(frame.id, frame.timestamp_ns, frame.pixels.copy())
+        taken = TakenFrame(frame.id, frame.timestamp_ns, frame.pixels.copy())
         if self._gate is not None:
             self._gate.wait(LIMIT_S)
         if self._hold_s:
@@ -70,13 +87,39 @@ class Observer:
         with self._changed:
             if not np.array_equal(taken.pixels, frame.pixels):
                 self.note(Rule.LENT, f"the pixels of frame {taken.id} changed while on_frame was running")
+            if self._poisons:
+                self._look_for_poison(taken)
+                self._overwrite(frame.pixels)
             if len(self.kept) < KEPT:
                 self.kept.append(taken)
             self.frames += 1
             self._running -= 1
             self._changed.notify_all()
 
+    def _look_for_poison(self, taken: TakenFrame) -> None:
+        if self._poison is None:
+            self._poison = np.random.default_rng().integers(0, 256, taken.pixels.nbytes, np.uint8)
+            return
+        shown = taken.pixels.reshape(-1).view(np.uint8)
+        size = min(shown.size, self._poison.size)
+        size -= size % POISONED_RUN
+        same = (shown[:size] == self._poison[:size]).reshape(-1, POISONED_RUN).all(axis=1)
+        if same.any():
+            self.note(
+                Rule.IMAGE,
+                f"{np.count_nonzero(same) * POISONED_RUN} of the {shown.size} bytes of frame {taken.id} were "
+                "not written by the camera: they are what on_frame left in the buffer of an earlier frame",
+            )
+
+    def _overwrite(self, pixels: NDArray[Any]) -> None:
+        if self._poison is not None and pixels.flags.writeable:
+            flat = pixels.reshape(-1)  # a view where the rows are contiguous
+            if np.shares_memory(flat, pixels):
+                data = flat.view(np.uint8)
+                data[:] = self._poison[: data.size] if data.size <= self._poison.size else 0
+
     def on_fault(self, error: CameraError) -> None:
+        """Take a fault."""
         with self._changed:
             if self._stopped or threading.get_ident() == self._stopper:
                 self.note(Rule.FAULT, f"on_fault came from within stop or after it: {error}")
@@ -86,25 +129,33 @@ class Observer:
             self._changed.notify_all()
 
     def note(self, rule: Rule, what: str) -> None:
+        """Note a breach; a few are enough."""
         if len(self.breaches) < 5:
             self.breaches.append(told(rule, what))
 
     def wait_for_frames(self, count: int) -> None:
+        """Wait until so many callbacks have returned; a fault before is a breach."""
         self._wait(lambda: self.frames >= count or bool(self.faults), f"{count} frames")
         if self.faults and self.frames < count:
             broken(Rule.FAULT, f"on_fault came though the device is there: {self.faults[0]}")
 
     def wait_for_a_running_callback(self) -> None:
+        """Wait until one has begun and not returned."""
         self._wait(lambda: self._running > 0, "a frame")
 
     def wait_for_fault(self) -> CameraError:
+        """Wait for the first fault."""
         with self._changed:
             if not self._changed.wait_for(lambda: self.faults, LIMIT_S):
                 broken(Rule.FAULT, f"the device is gone, and on_fault did not come within {LIMIT_S:g} s")
         return self.faults[0]
 
-    def start(self, camera: Camera) -> None:
-        camera.start(self.on_frame, self.on_fault)
+    def start(self, camera: Camera, rule: Rule = Rule.STARTS) -> None:
+        """Start the camera with the callbacks of this observer; that it can is a rule."""
+        try:
+            camera.start(self.on_frame, self.on_fault)
+        except Exception as error:  # noqa: BLE001 - told by its rule
+            broken(rule, f"start raised {error!r}")
 
     def end(self, ending: Callable[[], None], name: str, limit_s: float = LIMIT_S) -> None:
         """Stop or close the camera; from when it returns on, every callback is a breach."""
@@ -121,13 +172,15 @@ class Observer:
         within(stop, rule, name, limit_s)
 
     def stop(self, camera: Camera) -> None:
+        """Stop the camera; see `end`."""
         self.end(camera.stop, "stop")
 
     def verdict(self) -> None:
         """Fail with what was noted."""
         self._let_go.set()
         with self._changed:
-            assert not self.breaches, "\n".join(self.breaches)
+            if self.breaches:
+                raise ContractBreachError("\n".join(self.breaches))
 
     def _wait(self, happened: Callable[[], bool], what: str) -> None:
         with self._changed:
@@ -150,5 +203,7 @@ def within(call: Callable[[], None], rule: Rule, name: str, limit_s: float = LIM
     thread.join(limit_s)
     if thread.is_alive():
         broken(rule, f"{name} has not returned within {limit_s:g} s")
+    if errors and isinstance(errors[0], ContractBreachError):
+        raise errors[0]
     if errors:
         broken(rule, f"{name} raised {errors[0]!r}")
