@@ -1,0 +1,59 @@
+"""Recordings as a camera: Zarr runs, HDF5, TIFF stacks, folders of images, NumPy files and video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from rheed_acquire import CameraBackend, DeviceInfo, hookimpl
+from rheed_acquire_replay.settings import ReplaySettings
+
+if TYPE_CHECKING:
+    from rheed_acquire import CaptureRequest
+    from rheed_acquire_replay.camera import ReplayCamera
+
+__all__ = ["ReplaySettings", "discover", "open_camera", "rheed_register_cameras"]
+
+INSTALL = 'pip install "rheed-acquire[replay]"'
+
+
+def describe(settings: ReplaySettings) -> DeviceInfo:
+    """Name the recording that the settings choose."""
+    return DeviceInfo(backend="replay", model="recording", address=str(settings.path or ""))
+
+
+def discover(settings: ReplaySettings) -> Sequence[DeviceInfo]:
+    """List the recording that the settings name, where it is there."""
+    return [describe(settings)] if settings.path is not None and settings.path.exists() else []
+
+
+def open_camera(settings: ReplaySettings, request: CaptureRequest) -> ReplayCamera:
+    """Open a recording.
+
+    Raises
+    ------
+    CameraError
+        It is not there, cannot be read, or holds no frame.
+    CameraSettingError
+        The settings do not suit it.
+    """
+    # numpy is imported here and not with the plugin, so that help and listings stay fast.
+    from rheed_acquire_replay.camera import ReplayCamera
+
+    return ReplayCamera(settings, request, describe(settings))
+
+
+@hookimpl
+def rheed_register_cameras(register: Callable[[CameraBackend], None]) -> None:
+    """Register the backend ``replay``."""
+    register(
+        CameraBackend(
+            name="replay",
+            description="a recording: Zarr, HDF5, TIFF, a folder of images, NumPy or video",
+            settings=ReplaySettings,
+            discover=discover,
+            open=open_camera,
+            requires=("av", "h5py", "PIL", "tifffile", "zarr"),
+            install=INSTALL,
+        )
+    )
