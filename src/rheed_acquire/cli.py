@@ -17,12 +17,16 @@ from importlib import import_module
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 
 COMMANDS = {
+    "view": "show the camera in a browser, to align the beam and draw regions of interest",
     "plugins": "list the plugins, their cameras, and whether each can be used",
     "cameras": "list the devices that can be opened now",
     "config": "show the effective settings, each with its source",
     "spool": "show what waits to be delivered",
     "recover": "deliver what earlier runs left, or write it to disk",
+    "show": "list the recorded runs, show one, export frames of it",
+    "report": "write a run's report again, from its recording",
     "serve": "run the local server in the foreground",
+    "new-plugin": "write the package of a camera of your own, to start from",
 }
 
 EPILOG = """\
@@ -40,7 +44,8 @@ Exit codes:
 
 def epilog() -> str:
     """The end of the help."""
-    return EPILOG.format(commands="\n".join(f"  {name:<9}{text}" for name, text in COMMANDS.items()))
+    width = max(map(len, COMMANDS)) + 2
+    return EPILOG.format(commands="\n".join(f"  {name:<{width}}{text}" for name, text in COMMANDS.items()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,5 +84,5 @@ def _dispatch(arguments: list[str]) -> int:
             raise SettingsError(
                 f"there is no command {name!r}; {hint} (a run has none: rheed-acquire --camera NAME)"
             )
-    command = import_module(f"rheed_acquire.commands.{name}")
+    command = import_module(f"rheed_acquire.commands.{name.replace('-', '_')}")
     return int(command.main(arguments))

@@ -6,19 +6,11 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from pydantic import SecretStr
 
-from rheed_acquire.errors import SettingsError
+from rheed_acquire.commands.parser import Parser
 from rheed_acquire.server.serve import serve
-
-
-class _Parser(argparse.ArgumentParser):
-    """Ends with this project's exit code and one line, as every other command does."""
-
-    def error(self, message: str) -> NoReturn:
-        raise SettingsError(f"{message} (rheed-acquire serve --help tells more)")
 
 
 def _port(text: str) -> int:
@@ -35,7 +27,7 @@ def _port(text: str) -> int:
 
 def main(arguments: Sequence[str]) -> int:
     """Serve until Ctrl-C."""
-    parser = _Parser(
+    parser = Parser(
         prog="rheed-acquire serve",
         description="Run the local Atomscale-compatible server. What a client needs to find it is printed in "
         "the form of a .env file. The key is AS_API_KEY's where that is set, else a random one.",

@@ -22,7 +22,8 @@ THIRD = ("--camera", "thirdparty", "--frames", "5")
 
 def test_without_a_camera_the_cameras_are_named(command: Command) -> None:
     said = command.error()
-    assert said == "choose a camera: --camera NAME, with one of basler, genicam, simulated, thirdparty"
+    known = "basler, genicam, replay, simulated, thirdparty"
+    assert said == f"choose a camera: --camera NAME, with one of {known}"
 
 
 def test_an_unknown_camera_is_answered_with_the_nearest(command: Command) -> None:
