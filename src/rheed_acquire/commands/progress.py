@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from rheed_acquire.rate import Rate
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -22,6 +23,9 @@ PLAIN_INTERVAL_S = 5.0
 FRAME_WINDOW_S = 2.0
 UPLOAD_WINDOW_S = 10.0
 """Longer than a chunk usually is, so that the rate does not jump with each upload."""
+TRACE_WINDOW_S = 60.0
+TRACE_CELLS = 30
+TRACE_INTERVAL_S = 0.5
 
 
 class Display(Protocol):
@@ -32,24 +36,6 @@ class Display(Protocol):
 
     def say(self, text: str) -> None:
         """Show a line that stays."""
-
-
-class Rate:
-    """How fast a counter has grown over the last seconds."""
-
-    def __init__(self, window_s: float) -> None:
-        self._window_s = window_s
-        self._samples: deque[tuple[float, int]] = deque()
-
-    def update(self, count: int) -> float | None:
-        """Take a sample; the rate per second, or None while there is too little to tell it from."""
-        now = time.monotonic()
-        self._samples.append((now, count))
-        while now - self._samples[0][0] > self._window_s:
-            self._samples.popleft()
-        then, earlier = self._samples[0]
-        span = now - then
-        return (count - earlier) / span if span >= 0.5 else None
 
 
 class Figures:
@@ -89,6 +75,43 @@ class Figures:
         return progress, rows
 
 
+class Traces:
+    """The regions' mean gray levels over the last minute, a row for each."""
+
+    def __init__(self, acquisition: Acquisition, encoding: str) -> None:
+        self._acquisition, self._encoding = acquisition, encoding
+        self._rows: list[tuple[str, str, bool]] = []
+        self._next_s = 0.0
+
+    def look(self, fps: float) -> list[tuple[str, str, bool]]:
+        """Return rows of name, text and whether it is alarming; made anew twice a second."""
+        tap, now = self._acquisition.tap, time.monotonic()
+        if tap is None or now < self._next_s:
+            return self._rows
+        from rheed_acquire.commands.sparkline import sparkline, takes_blocks
+
+        blocks = takes_blocks(self._encoding)
+        self._next_s = now + TRACE_INTERVAL_S
+        self._rows = []
+        for region, _, mean in tap.recent(round(TRACE_WINDOW_S * fps)):
+            if len(mean):
+                curve = sparkline(mean, TRACE_CELLS, blocks=blocks)
+                text = f"{curve} {mean[-1]:.1f} ({mean.min():.1f} to {mean.max():.1f})"
+                self._rows.append((region.name, text, False))
+        return self._rows
+
+
+class QuietDisplay:
+    """Nothing of the run itself, for one that is only looked at."""
+
+    def update(self) -> None:
+        """See `Display.update`."""
+
+    def say(self, text: str) -> None:
+        """See `Display.say`."""
+        print(text, file=sys.stderr, flush=True)
+
+
 class PlainDisplay:
     """A line every few seconds, for logs and pipes."""
 
@@ -119,6 +142,7 @@ class LiveDisplay:
 
     def __init__(self, acquisition: Acquisition, live: Live) -> None:
         self._figures = Figures(acquisition)
+        self._traces = Traces(acquisition, live.console.encoding)
         self._announced = False
         self._live = live
 
@@ -129,6 +153,8 @@ class LiveDisplay:
             self._announced = True
             for line in announcement(progress.info):
                 self.say(line)
+        if progress.info is not None:
+            rows = [*rows, *self._traces.look(progress.info.fps)]
         self._live.update(_drawn(progress, rows), refresh=True)
 
     def say(self, text: str) -> None:

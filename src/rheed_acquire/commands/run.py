@@ -9,26 +9,33 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from rheed_acquire.allocator import tune_allocator
 from rheed_acquire.commands.host import answered, load
-from rheed_acquire.commands.large_blocks import return_large_blocks
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.plugins import PluginHost, missing_requirement
+from rheed_acquire.priority import share_interpreter
 from rheed_acquire.settings.run_settings import Sync
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.streamer import LOCAL_SERVER, StreamerBackend, StreamerRequest
 
 if TYPE_CHECKING:
     from rheed_acquire.acquisition import Acquisition, Progress
+    from rheed_acquire.camera import Camera, CaptureRequest
     from rheed_acquire.report import RunReport
+    from rheed_acquire.run_report.recorder import Outcome, RunRecorder
     from rheed_acquire.server.process import LocalServer
     from rheed_acquire.settings.run_settings import RunSettings
     from rheed_acquire.settings.sources import LoadedSettings
+    from rheed_acquire.streaming.streamer import Streamer
+    from rheed_acquire.view.frame_tap import FrameTap
 
 logger = logging.getLogger("rheed_acquire")
 
@@ -43,40 +50,97 @@ def main(arguments: Sequence[str]) -> int:
     if answered(arguments, "--camera NAME [FLAGS]  |  COMMAND [FLAGS]", description):
         return 0
     host, settings = load(arguments)
+    return start(host, settings)
+
+
+def start(
+    host: PluginHost, settings: LoadedSettings, *, begins_with: Literal["run", "preview"] = "run"
+) -> int:
+    """Make the run that the settings ask for, or the runs that the view's page does; the exit code."""
     run = settings.run
     camera = choose_camera(host, run.camera)
     streamer = choose_streamer(host, run.streamer)
     start_log(run.verbosity, run.log_file)
-    return_large_blocks()
-    server = local_server(settings)
+    tune_allocator()
+    share_interpreter()
+    setup = RunSetup(host, settings, camera, streamer, local_server(settings))
+    interrupts = _count_interrupts()
     try:
-        if server is not None:
+        if setup.server is not None and begins_with == "run":
             # It starts up while the camera is being opened.
-            server.begin()
-        return capture(host, settings, camera, streamer, server)
+            setup.server.begin()
+        if run.view or begins_with == "preview":
+            from rheed_acquire.commands.view import attend_with_view
+
+            return attend_with_view(setup, interrupts, begins_with=begins_with)
+        tap = None
+        if run.regions:
+            from rheed_acquire.view.frame_tap import FrameTap
+
+            tap = FrameTap(run.regions)
+        acquisition, recorder = setup.acquisition(run, tap)
+        report, exit_code = attend(acquisition, interrupts)
+        show_result(report, recorder.finish(report, exit_code), run)
+        return exit_code
     finally:
-        if server is not None:
-            server.stop()
+        if setup.server is not None:
+            setup.server.stop()
 
 
-def capture(
-    host: PluginHost,
-    settings: LoadedSettings,
-    camera: CameraBackend,
-    streamer: StreamerBackend,
-    server: LocalServer | None,
-) -> int:
-    """Make the run in a thread of its own, so that this one can take signals and show progress."""
-    from rheed_acquire.acquisition import Acquisition
-    from rheed_acquire.commands.progress import progress_display
-    from rheed_acquire.commands.summary import print_summary
-    from rheed_acquire.streaming.streamer import Streamer
+@dataclass(frozen=True, slots=True)
+class RunSetup:
+    """What a command's settings have chosen: everything that runs are made of.
 
-    run = settings.run
+    Attributes
+    ----------
+    server
+        Where neither a key nor an endpoint is given; started when it is first needed.
+    """
 
-    def open_streamer() -> Streamer:
+    host: PluginHost
+    settings: LoadedSettings
+    camera: CameraBackend
+    streamer: StreamerBackend
+    server: LocalServer | None
+
+    def acquisition(self, run: RunSettings, tap: FrameTap | None) -> tuple[Acquisition, RunRecorder]:
+        """Make a run, to be begun, and what keeps its report."""
+        from rheed_acquire.acquisition import Acquisition
+        from rheed_acquire.run_report.recorder import RunRecorder
+
+        server = self.server
+        modules = (*self.camera.requires, *self.streamer.requires)
+        recorder = RunRecorder(self.host, self.settings, run, tap, modules)
+        acquisition = Acquisition(
+            run,
+            open_camera=self._open_camera,
+            open_streamer=self._open_streamer,
+            notify=recorder.notify,
+            locate_output=server.run_directory if server is not None else lambda data_id: None,  # noqa: ARG005
+            tap=tap,
+        )
+        return acquisition, recorder
+
+    def preview(self, tap: FrameTap) -> Acquisition:
+        """Make a run whose frames are only looked at."""
+        from rheed_acquire.acquisition import Acquisition
+        from rheed_acquire.view.preview import PreviewStreamer, preview_settings
+
+        return Acquisition(
+            preview_settings(self.settings.run),
+            open_camera=self._open_camera,
+            open_streamer=PreviewStreamer,
+            tap=tap,
+        )
+
+    def _open_camera(self, request: CaptureRequest) -> Camera:
+        return self.camera.open(self.settings.backend(self.camera.name), request)
+
+    def _open_streamer(self) -> Streamer:
+        run, server = self.settings.run, self.server
         endpoint, key = run.endpoint, run.api_key
         if server is not None:
+            server.begin()
             server.wait_ready()
             endpoint, key = server.endpoint, server.api_key
         assert key is not None
@@ -88,30 +152,57 @@ def capture(
             spool_limits=spool_limits(run),
             sync_always=run.sync is Sync.ALWAYS,
         )
-        return streamer.open(settings.backend(streamer.name), request)
+        return self.streamer.open(self.settings.backend(self.streamer.name), request)
 
-    acquisition = Acquisition(
-        run,
-        open_camera=lambda request: camera.open(settings.backend(camera.name), request),
-        open_streamer=open_streamer,
-        notify=host.notify,
-        locate_output=server.run_directory if server is not None else lambda data_id: None,  # noqa: ARG005
-    )
+
+def attend(
+    acquisition: Acquisition,
+    interrupts: Interrupts,
+    *,
+    is_quiet: bool = False,
+    on_tick: Callable[[], None] = lambda: None,
+) -> tuple[RunReport, int]:
+    """Make a run in a thread of its own, so that this one can take signals and show progress.
+
+    Parameters
+    ----------
+    is_quiet
+        Whether nothing is shown of it, because it is only looked at.
+    on_tick
+        Called ten times a second.
+
+    Returns
+    -------
+    report
+        What became of the run.
+    exit_code
+        That it ends the command with.
+
+    Raises
+    ------
+    RheedAcquireError
+        It could not begin, or was interrupted twice.
+    """
+    from rheed_acquire.commands.progress import QuietDisplay, progress_display
+
     outcome = _Outcome(acquisition)
     thread = threading.Thread(target=outcome.run, name="acquisition", daemon=True)
-    interrupts = _count_interrupts()
     thread.start()
     progress = acquisition.progress()
-    with progress_display(acquisition) as display:
+    with nullcontext(QuietDisplay()) if is_quiet else progress_display(acquisition) as display:
         handled = 0
         deadline: float | None = None
         while thread.is_alive():
             thread.join(0.1)
             display.update()
+            on_tick()
             if handled < interrupts.count:
                 handled += 1
                 if handled == 1:
-                    display.say("stopping; what was captured is being delivered (interrupt again to give up)")
+                    if not is_quiet:
+                        display.say(
+                            "stopping; what was captured is being delivered (interrupt again to give up)"
+                        )
                     acquisition.stop()
                 elif deadline is None:
                     display.say("giving up the uploads that are left")
@@ -123,12 +214,17 @@ def capture(
     if deadline is not None and outcome.report is None:
         raise _GivenUpError(progress)
     report = outcome.result()
-    exit_code = report.exit_code if deadline is None else INTERRUPTED
+    return report, report.exit_code if deadline is None else INTERRUPTED
+
+
+def show_result(report: RunReport, outcome: Outcome, run: RunSettings) -> None:
+    """Say on stdout what became of a run."""
     if run.json_report:
-        print(json.dumps(report.as_json() | {"exit_code": exit_code}, indent=2))
-    else:
-        print_summary(report)
-    return exit_code
+        print(json.dumps(outcome.figures, indent=2), flush=True)
+        return
+    from rheed_acquire.commands.summary import print_summary
+
+    print_summary(report, outcome.report)
 
 
 def spool_limits(run: RunSettings) -> SpoolLimits:
@@ -262,13 +358,15 @@ class _Outcome:
         return self.report
 
 
-class _Interrupts:
+class Interrupts:
+    """How often the user has asked for the end."""
+
     count = 0
 
 
-def _count_interrupts() -> _Interrupts:
+def _count_interrupts() -> Interrupts:
     """Count Ctrl-C, SIGTERM and Windows' Ctrl-Break instead of dying from them."""
-    interrupts = _Interrupts()
+    interrupts = Interrupts()
 
     def note(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
         interrupts.count += 1

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rheed_acquire.settings.catalogue import Catalogue, Setting
 from rheed_acquire.settings.readers import Reading, shown_value
+from rheed_acquire.settings.run_settings import GROUPS
 
 if TYPE_CHECKING:
     from rheed_acquire.plugins import PluginHost
@@ -89,7 +90,7 @@ def format_help(
     """
     catalogue = Catalogue(host)
     width = width or max(60, min(shutil.get_terminal_size().columns, 100))
-    groups: dict[str, list[Setting]] = {"Camera": [], "Stream": [], "Run": [], "Output": [], "Delivery": []}
+    groups: dict[str, list[Setting]] = {title: [] for title in GROUPS}
     for setting in catalogue.settings.values():
         if not setting.is_secret:
             groups.setdefault(setting.group, []).append(setting)
@@ -106,10 +107,11 @@ def format_help(
     lines += textwrap.wrap(
         "Each flag is also an environment variable, --stream-name RHEED_STREAM_NAME and --basler.exposure-us "
         "RHEED_BASLER__EXPOSURE_US, which may stand in a file .env, and a key of rheed-acquire.toml, "
-        "stream_name and, in the table [basler], exposure_us; there, --tag, --disable-plugin and --json are "
-        "tags, disable_plugins and json_report, and in a variable commas separate a list. A flag wins over "
-        "the environment, that over .env, that over the file. The API key is never a flag, since others can "
-        "read the command line of a running program: set AS_API_KEY, or api_key in the file.",
+        "stream_name and, in the table [basler], exposure_us; there, --tag, --region, --disable-plugin and "
+        "--json are tags, regions, disable_plugins and json_report, and in a variable commas separate a "
+        "list. A flag wins over the environment, that over .env, that over the file. The API key is never a "
+        "flag, since others can read the command line of a running program: set AS_API_KEY, or api_key in "
+        "the file.",
         width,
         break_on_hyphens=False,
     )

@@ -21,10 +21,12 @@ from pydantic_core import PydanticCustomError
 
 from rheed_acquire.cadence import MIN_CHUNK_S
 from rheed_acquire.streaming.limits import WhenFull
+from rheed_acquire.view.regions import Regions
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
-_GROUPS = ("Camera", "Stream", "Run", "Output", "Delivery")
-_CAMERA, _STREAM, _RUN, _OUTPUT, _DELIVERY = ({"group": group} for group in _GROUPS)
+GROUPS = ("Camera", "Stream", "Run", "View", "Output", "Delivery")
+"""The headings of the help, in their order."""
+_CAMERA, _STREAM, _RUN, _VIEW, _OUTPUT, _DELIVERY = ({"group": group} for group in GROUPS)
 
 
 class Sync(StrEnum):
@@ -141,12 +143,18 @@ class RunSettings(BaseModel):
         description="seconds to try to open a lost camera again before the run is ended",
         json_schema_extra={**_RUN, "metavar": "S"},
     )
-    ring_chunks: int = Field(
-        4,
+    ring_chunks: int | None = Field(
+        None,
         ge=2,
         le=1000,
-        description="chunk buffers between camera and streamer",
+        description="chunk buffers between camera and streamer; without it, 4",
         json_schema_extra={**_RUN, "metavar": "N"},
+    )
+    memory_limit: _Finite | None = Field(
+        None,
+        gt=0,
+        description="gigabytes for the chunk buffers, instead of --ring-chunks: as many as fit",
+        json_schema_extra={**_RUN, "metavar": "GB"},
     )
     drain_timeout: _Finite = Field(
         600.0,
@@ -163,6 +171,32 @@ class RunSettings(BaseModel):
         None,
         description="settings file; without it, rheed-acquire.toml in the working directory, if there is one",
         json_schema_extra={**_RUN, "metavar": "FILE"},
+    )
+
+    view: bool = Field(
+        False,
+        description="show the run in a browser, at the URL that is printed",
+        json_schema_extra={**_VIEW},
+    )
+    view_host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="address that the view listens on; any but a loopback one lets other computers in, with "
+        "the token that is in the URL",
+        json_schema_extra={**_VIEW, "metavar": "ADDRESS"},
+    )
+    view_port: int = Field(
+        0,
+        ge=0,
+        le=65_535,
+        description="port that the view listens on; without it, any that is free",
+        json_schema_extra={**_VIEW, "metavar": "PORT"},
+    )
+    regions: Regions = Field(
+        (),
+        description="region of interest whose mean and maximum are followed in every frame, such as "
+        "specular=30x50+235+60",
+        json_schema_extra={**_VIEW, "metavar": "NAME=WxH+X+Y", "flag": "region"},
     )
 
     streamer: str = Field(
@@ -189,7 +223,7 @@ class RunSettings(BaseModel):
     spool_dir: Path | None = Field(
         None,
         description="where chunks are kept until they are delivered; without it, a folder of this user's",
-        json_schema_extra={**_DELIVERY, "metavar": "DIR", "environment": ["ATOMSCALE_SPOOL_DIR"]},
+        json_schema_extra={**_DELIVERY, "metavar": "DIR"},
     )
     spool_limit: _Finite | None = Field(
         None,
@@ -309,6 +343,8 @@ class RunSettings(BaseModel):
             conflicts.append(
                 (("chunk_size", "chunk_seconds"), "both give the length of a chunk; leave one out")
             )
+        if self.ring_chunks is not None and self.memory_limit is not None:
+            conflicts.append((("ring_chunks", "memory_limit"), "both size the ring; leave one out"))
         if self.azimuth is not None and self.rotations_per_min > 0:
             conflicts.append(
                 (

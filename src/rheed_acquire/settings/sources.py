@@ -281,9 +281,14 @@ def _problems_of(
                 requirements.setdefault((named,), []).append(why)
             continue
         # A place may go further than what was assigned: to an item of a list or a member of a union.
+        whole = path
         while path and path not in given and not _is_table(path, catalogue):
             path = path[:-1]
-        requirements.setdefault(path, []).append(_redacted(_requirement(detail), given))
+        what = _redacted(_requirement(detail), given)
+        within = whole[len(path) :]
+        if len(within) == 2 and within[0].isdigit() and detail["type"] != "missing":  # a field of an item
+            what = f"the {within[1]} of number {int(within[0]) + 1} {what}"
+        requirements.setdefault(path, []).append(what)
     for path, whats in requirements.items():
         what = " or ".join(dict.fromkeys(whats))
         if path in given:
@@ -312,6 +317,8 @@ def _requirement(detail: ErrorDetails) -> str:
         return "must be text"
     if kind in ("tuple_type", "list_type", "set_type"):
         return 'must be a list such as ["a", "b"]'
+    if kind == "extra_forbidden":
+        return "is not known"
     if kind == "missing":
         return f"needs a value for {detail['loc'][-1]}"
     message = re.sub(r"^(Value error|Assertion failed), ", "", message)

@@ -1,0 +1,65 @@
+"""Under which names the view may be reached, and which of them keep other machines out."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that listens there."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    address = _address(host)
+    return address is not None and address.is_loopback
+
+
+def allowed_hosts(host: str) -> frozenset[str]:
+    """Names, in lower case, that a request may give in its ``Host`` besides the addresses that fit.
+
+    A name that an attacker's DNS resolves to this machine (DNS rebinding) is not among them.
+    """
+    names = {"localhost"}
+    if not is_loopback(host):
+        own = socket.gethostname().lower()
+        names |= {own, own.partition(".")[0], f"{own.partition('.')[0]}.local"}
+        if _address(host) is None:
+            names.add(host.lower())
+    return frozenset(names)
+
+
+def may_be_called(host: str, listening_on: str) -> bool:
+    """Whether ``host``, as a request spells it without the port, is this server when it listens there.
+
+    Addresses cannot be rebound, so any loopback one fits on loopback and any address elsewhere.
+    """
+    address = _address(host)
+    if address is not None:
+        return address.is_loopback or not is_loopback(listening_on)
+    return host.lower().rstrip(".") in allowed_hosts(listening_on)
+
+
+def url_of(host: str, port: int, token: str | None) -> str:
+    """Write the address for a browser; for a server on all interfaces, the one that others reach it by."""
+    address = _address(host)
+    if host == "" or (address is not None and address.is_unspecified):
+        host = _outward_address()
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}/" + (f"?token={token}" if token is not None else "")
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]").partition("%")[0])
+    except ValueError:
+        return None
+
+
+def _outward_address() -> str:
+    """Tell which address this machine has towards others; nothing is sent to find out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # reserved for documentation (RFC 5737): never this network
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()

@@ -1,0 +1,201 @@
+"""Looks at a run's frames from beside their way, and measures the regions in every one of them, once.
+
+Two threads bring frames here: the tap's own, which looks at the chunk that is being filled some times a
+second, and the pusher, which brings each chunk before it is pushed. The camera's thread knows nothing of it.
+
+A buffer of the ring is used again only when its chunk has been pushed, and the pusher pushes a chunk only
+when `FrameTap.complete` has returned: so whoever holds the tap's lock reads frames that stay where they are.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from rheed_acquire.timing import process_clock
+from rheed_acquire.view.regions import Region, fit_regions
+from rheed_acquire.view.traces import Points, RegionTraces, TraceOverview
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rheed_acquire.accumulator import ChunkAccumulator
+    from rheed_acquire.ring import Chunk
+
+logger = logging.getLogger(__name__)
+
+LOOKS_PER_S = 12.0
+
+ShowFrame: TypeAlias = "Callable[[NDArray[np.uint8], int, float | None], None]"
+ShowPoints: TypeAlias = "Callable[[Points, Sequence[Region]], None]"
+
+
+class FrameTap:
+    """Measures every frame of a run that lies in a chunk, in order, and hands on the newest.
+
+    Parameters
+    ----------
+    regions
+        To be measured.
+    on_frame
+        Called some times a second with the newest frame, (H, W) uint8 and lent for the time of the call, its
+        place among the frames recorded, from 0, and its arrival in ms UTC. It must return at once.
+    on_points
+        Called with the values of frames that were measured, and the regions that they are of. It must return
+        at once.
+    looks_per_s
+        How often the chunk being filled is looked at.
+    """
+
+    def __init__(
+        self,
+        regions: Sequence[Region] = (),
+        on_frame: ShowFrame | None = None,
+        on_points: ShowPoints | None = None,
+        *,
+        looks_per_s: float = LOOKS_PER_S,
+    ) -> None:
+        self._on_frame, self._on_points = on_frame, on_points
+        self._period_s = 1.0 / looks_per_s
+        self._lock = threading.Lock()
+        self._wanted = tuple(regions)
+        self._size: tuple[int, int] | None = None
+        self._traces = RegionTraces()
+        self._accumulator: ChunkAccumulator | None = None
+        self._frames_before = 0
+        self._completed, self._completed_frames = -1, 0
+        self._measured = 0
+        self._shown = -1
+        self._broken = False
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, width: int, height: int) -> tuple[str, ...]:
+        """Begin to look, at frames of this size; returns a sentence for each region that does not fit it."""
+        with self._lock:
+            self._size = (width, height)
+        notes = self.follow(self._wanted)
+        self._thread = threading.Thread(target=self._look_again_and_again, name="frame-tap", daemon=True)
+        self._thread.start()
+        return notes
+
+    def stop(self) -> None:
+        """Look no more. What `complete` brings is still measured."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def watch(self, accumulator: ChunkAccumulator, frames_before: int = 0) -> None:
+        """Look at what this accumulator fills from now on.
+
+        Parameters
+        ----------
+        frames_before
+            Frames that those before it have accumulated in this run.
+        """
+        with self._lock:
+            self._accumulator, self._frames_before = accumulator, frames_before
+
+    def follow(self, regions: Sequence[Region]) -> tuple[str, ...]:
+        """Measure these regions from the next frame on; one that stays where it is keeps its trace.
+
+        Returns
+        -------
+        tuple of str
+            A sentence for each region that had to be cut to the frame, or left out.
+        """
+        with self._lock:
+            self._wanted = tuple(regions)
+            if self._size is None:
+                return ()
+            fitting, notes = fit_regions(regions, *self._size)
+            self._traces.follow(fitting)
+            return notes
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """Those that are measured."""
+        return self._traces.regions
+
+    def complete(self, chunk: Chunk) -> None:
+        """Measure what is still to be measured of a chunk; called with each, in order, before its push.
+
+        Never raises: what fails here costs the view, and not the run.
+        """
+        with self._lock:
+            try:
+                self._measure(chunk.frames, chunk.host_ns, len(chunk))
+                # Of a camera so slow that each chunk is one frame, none is ever seen being filled.
+                self._show(chunk.frames[-1], self._completed_frames + len(chunk) - 1, chunk.host_ns[-1])
+            except Exception as error:  # noqa: BLE001
+                self._give_up(error)
+            self._completed, self._measured = chunk.index, 0
+            self._completed_frames += len(chunk)
+
+    def look(self) -> None:
+        """Measure what has come since the last look, and hand on the newest frame."""
+        with self._lock:
+            accumulator = self._accumulator
+            filling = None if accumulator is None else accumulator.filling
+            if filling is None:
+                return
+            buffer, before = filling
+            index = buffer.chunk_index
+            # Not one that was completed meanwhile: it may be in use for another chunk at any time.
+            if index <= self._completed:
+                return
+            committed = buffer.committed
+            try:
+                if committed:
+                    number = self._frames_before + before + committed - 1
+                    self._show(buffer.frames[committed - 1], number, buffer.host_ns[committed - 1])
+                # While the pusher lags behind, its chunks come first.
+                if index == self._completed + 1:
+                    self._measure(buffer.frames, buffer.host_ns, committed)
+            except Exception as error:  # noqa: BLE001
+                self._give_up(error)
+
+    def overviews(self) -> list[tuple[Region, TraceOverview]]:
+        """Each region with its trace over the whole run."""
+        with self._lock:
+            pairs = zip(self._traces.regions, self._traces.traces, strict=True)
+            return [(region, trace.overview()) for region, trace in pairs]
+
+    def recent(self, frames: int) -> list[tuple[Region, NDArray[np.float64], NDArray[np.float32]]]:
+        """Each region with its latest values: arrivals in ms UTC and mean gray levels, (N,) each."""
+        with self._lock:
+            pairs = zip(self._traces.regions, self._traces.traces, strict=True)
+            return [(region, *trace.recent(frames)[:2]) for region, trace in pairs]
+
+    def _look_again_and_again(self) -> None:
+        while not self._ended.wait(self._period_s):
+            self.look()
+
+    def _measure(self, frames: NDArray[np.uint8], host_ns: NDArray[np.int64], count: int) -> None:
+        start, self._measured = self._measured, count
+        if self._broken or start >= count or not self._traces.regions:
+            return
+        points = self._traces.add(frames[start:count], _utc_ms(host_ns[start:count]))
+        if self._on_points is not None:
+            self._on_points(points, self._traces.regions)
+
+    def _show(self, pixels: NDArray[np.uint8], number: int, host_ns: np.int64) -> None:
+        if self._broken or self._on_frame is None or number <= self._shown:
+            return
+        self._shown = number
+        self._on_frame(pixels, number, process_clock().utc_ns(int(host_ns)) / 1e6)
+
+    def _give_up(self, error: Exception) -> None:
+        logger.warning("the view follows this run no more: %s", error, exc_info=error)
+        self._broken = True
+
+
+def _utc_ms(host_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Turn arrivals into ms UTC; within a chunk the two clocks go evenly."""
+    first = int(host_ns[0])
+    since_ms: NDArray[np.float64] = (host_ns - first) / 1e6
+    return since_ms + process_clock().utc_ns(first) / 1e6

@@ -1,0 +1,153 @@
+"""The dominant oscillation of an intensity: its period, how sure that is, and the growth rate it implies.
+
+Of layer-by-layer growth one period is one monolayer (J. H. Neave, B. A. Joyce, P. J. Dobson, N. Norton,
+"Dynamics of film growth of GaAs by MBE from RHEED observations", Applied Physics A 31, 1-8, 1983).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MIN_POINTS = 16
+MIN_PERIODS = 2.5
+"""Fewer periods than this cannot be told from a drift."""
+MAX_POINTS = 2**14
+"""A longer series is averaged down to this before it is transformed."""
+FALSE_ALARM = 1e-4
+"""How often white noise would be taken for an oscillation if its level were known exactly."""
+
+_LOBE = 2  # half the width of a Hann window's main lobe, in bins
+_NOISE_FACTOR = 0.55
+_LEAKAGE_FACTOR, _LEAKAGE_POWER = 100.0, 8
+_NOISE_BINS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Oscillation:
+    """A period found in a series.
+
+    Attributes
+    ----------
+    period_s
+        In seconds.
+    uncertainty_s
+        One standard deviation of it, from the noise around the line, and the bias that few periods bring.
+    strength
+        Which part of the variance, once the trend is taken off, the oscillation makes: 0 to 1.
+    """
+
+    period_s: float
+    uncertainty_s: float
+    strength: float
+
+    @property
+    def growth_rate(self) -> float:
+        """Monolayers per second, where one period is one monolayer."""
+        return 1.0 / self.period_s
+
+
+def dominant_period(times_s: ArrayLike, values: ArrayLike) -> Oscillation | None:
+    """Find the strongest oscillation of a series.
+
+    The series is put on an even grid, its parabola of least squares is taken off, and it is transformed under
+    a Hann window. The line's place between two bins follows from the ratio of the two highest (T. Grandke,
+    "Interpolation Algorithms for Discrete Fourier Transforms of Weighted Signals", IEEE Transactions on
+    Instrumentation and Measurement 32, 350-355, 1983). Its uncertainty falls with the square root of the
+    line's power over that of the noise in a bin, as the bound of D. C. Rife and R. R. Boorstyn does
+    ("Single-tone parameter estimation from discrete-time observations", IEEE Transactions on Information
+    Theory 20, 591-598, 1974); the noise is taken from the bins around the line. The factor of that, and the
+    bias by which few periods leak into each other, were found by simulation (see the tests).
+
+    Parameters
+    ----------
+    times_s
+        (N,), in seconds from any origin, in any order; gaps are bridged by straight lines.
+    values
+        (N,). What is not finite counts as missing.
+
+    Returns
+    -------
+    Oscillation or None
+        None where there are too few values, fewer than `MIN_PERIODS` periods, or nothing that stands out of
+        the noise.
+    """
+    grid = _even_grid(np.asarray(times_s, np.float64), np.asarray(values, np.float64))
+    if grid is None:
+        return None
+    step_s, series = grid
+    count = len(series)
+    place = np.linspace(-1.0, 1.0, count)
+    series = series - np.polynomial.polynomial.polyval(
+        place, np.polynomial.polynomial.polyfit(place, series, 2)
+    )
+    spectrum = np.abs(np.fft.rfft(series * np.hanning(count + 1)[:-1]))
+    power = spectrum**2
+    first = math.ceil(MIN_PERIODS - 0.5)
+    if len(power) < first + _LOBE + 2 or not power[first:].any():
+        return None
+    # Not the last bin: the line needs a neighbour on either side.
+    peak = first + int(power[first:-1].argmax())
+    noise = _noise_around(power, peak, first)
+    candidates = len(power) - first
+    # Of noise alone a bin's power is distributed exponentially.
+    if power[peak] < noise * math.log(candidates / FALSE_ALARM) or power[peak] <= power[peak - 1]:
+        return None
+    bins = _line(spectrum, peak)
+    if bins < MIN_PERIODS:
+        return None
+    own = power[max(0, peak - _LOBE) : peak + _LOBE + 1].sum()
+    span_s = count * step_s
+    relative = math.hypot(
+        _NOISE_FACTOR * math.sqrt(noise / power[peak]) / bins, _LEAKAGE_FACTOR / bins**_LEAKAGE_POWER
+    )
+    period_s = span_s / bins
+    return Oscillation(period_s, relative * period_s, float(own / power[1:].sum()))
+
+
+def _even_grid(
+    times_s: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]] | None:
+    """The series at even steps, averaged where it is longer than is needed; None where it is too short."""
+    known = np.isfinite(times_s) & np.isfinite(values)
+    times_s, values = times_s[known], values[known]
+    if len(times_s) < MIN_POINTS:
+        return None
+    if (np.diff(times_s) < 0).any():
+        order = np.argsort(times_s, kind="stable")
+        times_s, values = times_s[order], values[order]
+    span_s = float(times_s[-1] - times_s[0])
+    if not span_s > 0:
+        return None
+    step_s = span_s / (len(times_s) - 1)
+    even = times_s[0] + step_s * np.arange(len(times_s))
+    series = np.interp(even, times_s, values)
+    together = -(-len(series) // MAX_POINTS)
+    if together > 1:
+        whole = len(series) // together * together
+        series = series[:whole].reshape(-1, together).mean(axis=1)
+    return step_s * together, series
+
+
+def _line(spectrum: NDArray[np.float64], peak: int) -> float:
+    """Place of a line in bins, from the highest bin and the higher of its neighbours."""
+    before, here, after = spectrum[peak - 1 : peak + 2]
+    if after >= before:
+        ratio = after / here
+        return float(peak + (2 * ratio - 1) / (ratio + 1))
+    ratio = before / here
+    return float(peak - (2 * ratio - 1) / (ratio + 1))
+
+
+def _noise_around(power: NDArray[np.float64], peak: int, first: int) -> float:
+    """Mean power of the noise in a bin near the line, from the median, which other lines hardly touch."""
+    reach = max(_NOISE_BINS, peak)
+    low, high = max(first, peak - reach), min(len(power), peak + reach + 1)
+    near = np.concatenate((power[low : max(low, peak - _LOBE)], power[peak + _LOBE + 1 : high]))
+    if not len(near):
+        return float(power[peak])
+    # The median of an exponential distribution is ln 2 of its mean.
+    return float(np.median(near)) / math.log(2)

@@ -1,0 +1,320 @@
+"""The view as a process of its own, seen from the acquisition: everything goes in, nothing can hold it up.
+
+The page's server has an interpreter, and so a GIL, of its own. What is shown goes through its stdin, written
+by a thread; whoever calls `ViewProcess` only leaves things in slots. A child that hangs blocks that thread, a
+child that dies is started once more, and neither costs the acquisition anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from pydantic import SecretStr
+
+from rheed_acquire.child_environment import child_environment
+from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.view.addresses import is_loopback, url_of
+from rheed_acquire.view.messages import Message
+from rheed_acquire.view.outbox import Outbox
+from rheed_acquire.view.page_files import require_uplot
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rheed_acquire.view.regions import Region
+
+logger = logging.getLogger(__name__)
+
+_START_LIMIT_S = 60.0
+_STOP_LIMIT_S = 5.0
+_HUNG_AFTER_S = 30.0
+
+
+class ViewProcess:
+    """The page's server for the time of a ``with``, or between `start` and `stop`.
+
+    Parameters
+    ----------
+    host
+        What to listen on. Anything but a loopback address lets other machines in, who then need the token in
+        the URL.
+    port
+        0 takes any that is free.
+    on_command
+        Called with each command of the page, ``{"do": "stop"}`` for one, from a thread of this class and one
+        at a time. Its shape has been checked.
+
+    Attributes
+    ----------
+    deaths
+        How often the process ended by itself. After the first time it is started again, with the same URL.
+    """
+
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 0, *, on_command: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self._host, self._port = host, port
+        self._on_command = on_command
+        self._token = None if is_loopback(host) else SecretStr(secrets.token_urlsafe(24))
+        self._outbox = Outbox()
+        self._child: _Child | None = None
+        self._supervisor: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self.deaths = 0
+
+    @property
+    def died(self) -> bool:
+        """Whether the process has ever ended by itself, also where it was started again since."""
+        return self.deaths > 0
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server that runs, or ran last."""
+        assert self._child is not None
+        return self._child.popen.pid
+
+    def start(self) -> str:
+        """Start the server, wait until it answers, and return the URL to open, with its token if it has one.
+
+        Raises
+        ------
+        RheedAcquireError
+            It could not start: the port is taken, the host is not this machine, part of the page is missing.
+        """
+        require_uplot()
+        self._begin_child()
+        self._supervisor = threading.Thread(target=self._supervise, name="view", daemon=True)
+        self._supervisor.start()
+        return self.url
+
+    @property
+    def url(self) -> str:
+        """The URL to open; a secret where it holds a token."""
+        token = None if self._token is None else self._token.get_secret_value()
+        return url_of(self._host, self._port, token)
+
+    def show_frame(self, pixels: NDArray[np.uint8], number: int, utc_ms: float | None) -> None:
+        """Show a frame instead of the one before.
+
+        Parameters
+        ----------
+        pixels
+            Shape (H, W), uint8; copied.
+        number
+            Its place in the run, from 0.
+        utc_ms
+            When it was captured, in ms since 1970, UTC; None where that is not known yet.
+        """
+        self._outbox.show_frame(pixels, number, utc_ms)
+
+    def show_state(self, state: Mapping[str, Any]) -> None:
+        """Show the run's figures instead of those before; the values are what JSON has."""
+        self._outbox.show_state(state)
+        child = self._child
+        if child is not None and child.hung:
+            logger.warning("the view has taken nothing for %.0f s and is ended", _HUNG_AFTER_S)
+            child.popen.kill()
+
+    def add_points(
+        self,
+        utc_ms: NDArray[np.float64],
+        mean: NDArray[np.float32],
+        maximum: NDArray[np.uint8],
+        regions: Sequence[Region],
+    ) -> None:
+        """Append to the traces of R regions what N frames gave.
+
+        Where the server does not keep up, the oldest points are left out and the page is told how many.
+
+        Parameters
+        ----------
+        utc_ms
+            When the frames were captured, in ms since 1970, UTC. Shape (N,).
+        mean, maximum
+            Of the pixels of each region. Shape (R, N), float32 and uint8.
+        """
+        self._outbox.add_points(utc_ms, mean, maximum, regions)
+
+    def add_event(self, utc_ms: float, level: str, text: str) -> None:
+        """Append a line to the log of events; ``level`` is ``info``, ``warning`` or ``error``."""
+        self._outbox.add_event(utc_ms, level, text)
+
+    def stop(self) -> None:
+        """End the server, after the page has been told what is still in the slots. Again does nothing."""
+        if self._child is None or self._stopping.is_set():
+            return
+        self._stopping.set()
+        self._outbox.close()
+        self._child.end()
+        if self._supervisor is not None:
+            self._supervisor.join()
+
+    def _begin_child(self) -> None:
+        child = self._child = _Child(self._host, self._port, self._token)
+        self._port = child.wait_ready()
+        child.feed(self._outbox)
+
+    def _supervise(self) -> None:
+        while True:
+            assert self._child is not None
+            child = self._child
+            while line := child.read_line():
+                self._pass_on(line)
+            child.end()
+            child.stdout.close()
+            if self._stopping.is_set():
+                return
+            self.deaths += 1
+            logger.warning("the view ended by itself: %s", child.last_words)
+            if self.deaths > 1:
+                return
+            try:
+                self._begin_child()
+            except RheedAcquireError as error:
+                logger.warning("the view could not be started again: %s", error)
+                return
+            if self._stopping.is_set():  # stop may have looked at the child before this one
+                self._child.end()
+
+    def _pass_on(self, line: bytes) -> None:
+        try:
+            message = json.loads(line)
+            if isinstance(message, dict) and "watched" in message:
+                self._outbox.watched = bool(message["watched"])
+            elif isinstance(message, dict) and isinstance(message.get("do"), str):
+                self._on_command(message)
+        except Exception:
+            logger.exception("a command of the view failed")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class _Child:
+    """One process: its pipes, and the thread that writes into one of them."""
+
+    def __init__(self, host: str, port: int, token: SecretStr | None) -> None:
+        creation_flags = 0
+        if sys.platform == "win32":
+            creation_flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        # Read only where the child fails.
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        self.last_words = ""
+        self._outbox: Outbox | None = None
+        self._writer: threading.Thread | None = None
+        self._writing_since: float | None = None
+        self._over = threading.Event()
+        self._ending = threading.Lock()
+        try:
+            # -P: what lies in the current folder must not stand in for the server's modules.
+            self.popen = subprocess.Popen(
+                [sys.executable, "-P", "-m", "rheed_acquire.view"],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                env=child_environment(),
+                start_new_session=True,
+                creationflags=creation_flags,
+            )
+        except OSError as error:
+            self._stderr.close()
+            raise RheedAcquireError(f"the view cannot be started with {sys.executable}: {error}") from error
+        assert self.popen.stdin is not None
+        assert self.popen.stdout is not None
+        self._stdin: IO[bytes] = self.popen.stdin
+        self.stdout: IO[bytes] = self.popen.stdout
+        secret = None if token is None else token.get_secret_value()
+        with contextlib.suppress(OSError):  # it died at once; wait_ready tells why
+            Message({"kind": "begin", "host": host, "port": port, "token": secret}).write(self._stdin)
+
+    def read_line(self) -> bytes:
+        """Wait for what it says next; empty at its end."""
+        return self.stdout.readline()
+
+    def wait_ready(self) -> int:
+        """Wait until requests are answered and return the port."""
+        limit = threading.Timer(_START_LIMIT_S, self.popen.kill)
+        limit.start()
+        try:
+            answer = json.loads(self.read_line() or b"null")
+        except ValueError:
+            answer = None
+        finally:
+            limit.cancel()
+            limit.join()
+        if isinstance(answer, dict) and isinstance(answer.get("port"), int):
+            return int(answer["port"])
+        self.end()
+        self.stdout.close()
+        if isinstance(answer, dict) and "error" in answer:
+            raise RheedAcquireError(answer["error"])
+        raise RheedAcquireError(f"the view did not start: {self.last_words}")
+
+    def feed(self, outbox: Outbox) -> None:
+        """Let a thread write what comes into the slots."""
+        self._outbox = outbox
+        self._writer = threading.Thread(target=self._write, args=(outbox,), name="view-writer", daemon=True)
+        self._writer.start()
+
+    def _write(self, outbox: Outbox) -> None:
+        try:
+            while (message := outbox.take(self._over)) is not None:
+                self._writing_since = time.monotonic()
+                message.write(self._stdin)
+                self._writing_since = None
+        except OSError:
+            pass  # it has died, which is seen at the other pipe too
+        finally:
+            self._writing_since = None
+            with contextlib.suppress(OSError):
+                self._stdin.close()
+
+    @property
+    def hung(self) -> bool:
+        """Whether it has left its pipe full for long."""
+        since = self._writing_since
+        return since is not None and time.monotonic() - since > _HUNG_AFTER_S
+
+    def end(self) -> None:
+        """Wait a little for its end, then make one. Again does nothing."""
+        with self._ending:
+            if self._stderr.closed:
+                return
+            if self._writer is None:
+                with contextlib.suppress(OSError):
+                    self._stdin.close()
+            try:
+                self.popen.wait(_STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                self.popen.kill()
+                self.popen.wait()
+            self._over.set()
+            if self._writer is not None and self._outbox is not None:
+                self._outbox.wake()
+                self._writer.join()
+            self._stderr.seek(0)
+            lines = self._stderr.read().decode(errors="replace").strip().splitlines()
+            self.last_words = lines[-1] if lines else f"exit code {self.popen.returncode}"
+            self._stderr.close()

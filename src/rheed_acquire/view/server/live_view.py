@@ -1,0 +1,202 @@
+"""What is shown just now: the newest of everything, for every page that is open."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from rheed_acquire.view.messages import points_of
+from rheed_acquire.view.oscillation import dominant_period
+from rheed_acquire.view.regions import Region
+from rheed_acquire.view.server.frames import RawFrame, binary_message, encode_frame
+from rheed_acquire.view.server.history import Trace, TraceHistory, thin_out
+
+KEPT_EVENTS = 500
+TRACES_INTERVAL_S = 0.25
+PERIODS_INTERVAL_S = 1.0
+COMMAND_INTERVAL_S = 0.05
+WAITING_COMMANDS = 16
+
+
+class _Traces:
+    """The message of one window of traces, made anew at most every `TRACES_INTERVAL_S`."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.version = -1
+        self.made_s = -TRACES_INTERVAL_S
+        self.message = b""
+        self.periods_made_s = -PERIODS_INTERVAL_S
+        self.periods: dict[tuple[str, int, int, int, int], dict[str, float] | None] = {}
+
+
+class LiveView:
+    """The slots that the acquisition fills, from the reader's thread, and that page clients look at.
+
+    Parameters
+    ----------
+    say
+        Passes a command on to the acquisition; raises `queue.Full` where it does not keep up.
+    """
+
+    def __init__(self, say: Callable[[Mapping[str, Any]], None]) -> None:
+        self._say = say
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = False
+        self._executor = ThreadPoolExecutor(2, "view")
+        self.history = TraceHistory()
+        self.state: dict[str, Any] = {}
+        self.state_text = ""
+        self.state_version = 0
+        self._events_lock = threading.Lock()
+        self._events: deque[dict[str, Any]] = deque(maxlen=KEPT_EVENTS)
+        self.event_count = 0
+        self.frame: RawFrame | None = None
+        self._encoded: tuple[RawFrame, bytes] | None = None
+        self._encoding = asyncio.Lock()
+        self._traces: dict[int, _Traces] = {}
+        self._commands = asyncio.Lock()
+        self.listeners: set[asyncio.Event] = set()
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Name the loop that the listeners live in."""
+        self._loop = loop
+
+    def close(self) -> None:
+        """End the worker threads."""
+        self._executor.shutdown(cancel_futures=True)
+
+    # What follows is called from the reader's thread; the loop only ever sees whole values.
+
+    def take(self, header: dict[str, Any], payload: bytearray) -> None:
+        """Take a message of the acquisition."""
+        match header["kind"]:
+            case "frame":
+                pixels = np.frombuffer(payload, np.uint8).reshape(header["shape"])
+                self.frame = RawFrame(pixels, header["number"], header["utc_ms"])
+            case "state":
+                self.state = header["state"]
+                self.state_text = json.dumps({"type": "state", "state": self.state})
+                self.state_version += 1
+            case "points":
+                regions = [Region.model_validate(region) for region in header["regions"]]
+                if header["dropped"]:
+                    self._note("warning", f"{header['dropped']} points of the traces were not shown in time")
+                self.history.append(regions, *points_of(header, payload))
+            case "event":
+                self._add_event({name: header[name] for name in ("utc_ms", "level", "text")})
+        self._wake()
+
+    def _note(self, level: str, text: str) -> None:
+        self._add_event({"utc_ms": time.time() * 1000, "level": level, "text": text})
+
+    def _add_event(self, event: dict[str, Any]) -> None:
+        with self._events_lock:
+            self._events.append(event)
+            self.event_count += 1
+
+    def _wake(self) -> None:
+        if self._loop is not None and not self._woken:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._wake_listeners)
+
+    # From here on: called in the loop.
+
+    def _wake_listeners(self) -> None:
+        self._woken = False
+        for listener in self.listeners:
+            listener.set()
+
+    def add_listener(self, listener: asyncio.Event) -> None:
+        """Have an event set whenever something is new."""
+        self.listeners.add(listener)
+        if len(self.listeners) == 1:
+            self._say_watched(watched=True)
+
+    def remove_listener(self, listener: asyncio.Event) -> None:
+        """Have it set no more."""
+        self.listeners.discard(listener)
+        if not self.listeners:
+            self._say_watched(watched=False)
+
+    def _say_watched(self, *, watched: bool) -> None:
+        with contextlib.suppress(queue.Full):  # frames come in vain, or late: no reason to fail
+            self._say({"watched": watched})
+
+    def events_since(self, seen: int) -> tuple[list[dict[str, Any]], int]:
+        """Return the events after the first ``seen``, as far as they are kept, and how many there are now."""
+        with self._events_lock:
+            new = min(self.event_count - seen, len(self._events))
+            return list(self._events)[len(self._events) - new :], self.event_count
+
+    async def encoded_frame(self) -> tuple[RawFrame, bytes] | None:
+        """Return the newest frame and the message that shows it, made once for all pages."""
+        async with self._encoding:
+            frame = self.frame
+            if frame is None:
+                return None
+            if self._encoded is None or self._encoded[0] is not frame:
+                loop = asyncio.get_running_loop()
+                self._encoded = (frame, await loop.run_in_executor(self._executor, encode_frame, frame))
+            return self._encoded
+
+    async def traces(self, window_s: int) -> bytes:
+        """Return the message of the last seconds of traces (0: of all), made once for all pages."""
+        entry = self._traces.setdefault(window_s, _Traces())
+        async with entry.lock:
+            if entry.version != self.history.version and time.monotonic() - entry.made_s > TRACES_INTERVAL_S:
+                entry.made_s, entry.version = time.monotonic(), self.history.version
+                loop = asyncio.get_running_loop()
+                entry.message = await loop.run_in_executor(self._executor, self._make_traces, entry, window_s)
+            return entry.message
+
+    def _make_traces(self, entry: _Traces, window_s: int) -> bytes:
+        trace, begun = self.history.window(window_s or None)
+        if time.monotonic() - entry.periods_made_s > PERIODS_INTERVAL_S:
+            entry.periods_made_s = time.monotonic()
+            entry.periods = {_place(region): _period(trace, row) for row, region in enumerate(trace.regions)}
+        shown = thin_out(trace, begun)
+        header = {
+            "type": "traces",
+            "window_s": window_s,
+            "count": len(shown.utc_ms),
+            "regions": [region.model_dump(mode="json") for region in shown.regions],
+            "oscillations": [entry.periods.get(_place(region)) for region in shown.regions],
+        }
+        return binary_message(header, shown.utc_ms.tobytes(), shown.mean.tobytes(), shown.maximum.tobytes())
+
+    async def command(self, command: Mapping[str, Any]) -> str | None:
+        """Pass a command on, one at a time with a pause after each; return why it could not be, or None."""
+        async with self._commands:
+            try:
+                self._say(command)
+            except queue.Full:
+                return "the acquisition does not answer; the command was not passed on"
+            await asyncio.sleep(COMMAND_INTERVAL_S)
+        return None
+
+
+def _place(region: Region) -> tuple[str, int, int, int, int]:
+    return region.name, region.x, region.y, region.width, region.height
+
+
+def _period(trace: Trace, row: int) -> dict[str, float] | None:
+    found = dominant_period(trace.utc_ms / 1000, trace.mean[row])
+    if found is None:
+        return None
+    return {
+        "period_s": found.period_s,
+        "uncertainty_s": found.uncertainty_s,
+        "strength": found.strength,
+        "growth_rate": found.growth_rate,
+    }

@@ -1,0 +1,98 @@
+"""What a page may say, and in which shape."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from rheed_acquire.view.regions import Regions
+
+LONGEST_REQUEST = 1 << 16
+"""Bytes; a WebSocket that sends more at once is closed."""
+
+Pixel = Annotated[int, Field(ge=0, lt=1 << 16)]
+WindowS = Literal[10, 30, 60, 120, 300, 900, 3600, 0]
+"""Seconds of traces that a page shows; 0 for all that there are."""
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Drawn(_Request):
+    """The page has drawn what it was sent and wants the next: nothing is sent before."""
+
+    do: Literal["drawn"]
+    what: Literal["frame", "traces"]
+
+
+class Look(_Request):
+    """What of the newest frame, and how much of the traces, this page wants to see."""
+
+    do: Literal["look"]
+    pixel: tuple[Pixel, Pixel] | None = None
+    line: tuple[Pixel, Pixel, Pixel, Pixel] | None = None
+    window_s: WindowS = 60
+
+
+class Stop(_Request):
+    """End the run."""
+
+    do: Literal["stop"]
+
+
+class Start(_Request):
+    """Begin a run."""
+
+    do: Literal["start"]
+    stream_name: (
+        Annotated[
+            str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+        ]
+        | None
+    ) = None
+
+
+class SetRegions(_Request):
+    """Follow these regions, in the place of those before."""
+
+    do: Literal["regions"]
+    regions: Regions
+
+
+Command = Stop | Start | SetRegions
+"""What the acquisition is told; the rest stays between page and server."""
+
+_REQUEST: TypeAdapter[Drawn | Look | Command] = TypeAdapter(
+    Annotated[Drawn | Look | Stop | Start | SetRegions, Field(discriminator="do")]
+)
+
+
+class BadRequestError(Exception):
+    """A request of a shape that no page sends; the message says what is wrong with it."""
+
+
+def parse_request(text: str) -> Drawn | Look | Command:
+    """Read a request.
+
+    Raises
+    ------
+    BadRequestError
+        It has not the shape of one.
+    """
+    try:
+        return _REQUEST.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"][1:])
+        reason = first["msg"].removeprefix("Value error, ")
+        raise BadRequestError(f"{place}: {reason}" if place else reason) from None
+
+
+def as_command(request: Command) -> dict[str, Any]:
+    """Write a command as the acquisition gets it."""
+    command = request.model_dump(mode="json")
+    if isinstance(request, Start):
+        command["stream_name"] = request.stream_name or None
+    return command

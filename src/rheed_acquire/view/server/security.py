@@ -1,0 +1,145 @@
+"""Who may talk to the view: checked for every request and every WebSocket before anything else.
+
+- ``Host`` must name this server. A page of an attacker whose name is made to resolve to this computer (DNS
+  rebinding) gives the attacker's name there.
+- ``Origin``, which a browser adds when another site's page makes it ask, must be the view itself.
+- Where other machines can reach the server, a token is needed: in the URL (``?token=``), from then on in a
+  cookie, or as ``Authorization: Bearer`` (for Prometheus).
+"""
+
+from __future__ import annotations
+
+import hmac
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rheed_acquire.view.addresses import may_be_called
+
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' blob:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    # One request a connection: what is idle can be told from what is slow, and is closed.
+    "Connection": "close",
+}
+
+
+class Gate:
+    """Stands before the application and lets in who may.
+
+    Parameters
+    ----------
+    host
+        What the server listens on, as it was asked for.
+    port
+        Its port, which the cookie's name holds: cookies know hosts only.
+    token
+        Which every request must show; None for none.
+    """
+
+    def __init__(self, app: ASGIApp, host: str, port: int, token: str | None) -> None:
+        self._app, self._host = app, host
+        self._token = None if token is None else token.encode()
+        self._cookie = f"rheed_view_{port}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle an ASGI connection."""
+        headers = Headers(scope=scope)
+        answer = self._refusal(headers, scope) or self._welcome(scope)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        if answer is None:
+            await self._app(scope, receive, send_with_headers)
+        elif scope["type"] == "websocket":
+            await receive()
+            await answer(scope, receive, send_with_headers)
+        else:
+            await answer(scope, receive, send_with_headers)
+
+    def _refusal(self, headers: Headers, scope: Scope) -> Response | None:
+        host = headers.get("host", "")
+        if not may_be_called(_without_port(host), self._host):
+            return _refuse(
+                HTTPStatus.MISDIRECTED_REQUEST, "this view is reached by the address that the command printed"
+            )
+        origin = headers.get("origin")
+        if origin is not None and not _same_origin(origin, host):
+            return _refuse(HTTPStatus.FORBIDDEN, "another site's page may not use this view")
+        if self._token is not None and not any(
+            hmac.compare_digest(shown.encode("utf-8", "replace"), self._token)
+            for shown in (*_in_query(scope), *self._in_cookie(headers), *_as_bearer(headers))
+        ):
+            return _refuse(
+                HTTPStatus.UNAUTHORIZED,
+                "this view needs its token: open the address that the command printed, with its ?token=",
+            )
+        return None
+
+    def _welcome(self, scope: Scope) -> Response | None:
+        """Put the token of the first request into a cookie, and out of the address bar."""
+        if self._token is None or scope["type"] != "http" or scope["path"] != "/" or not _in_query(scope):
+            return None
+        response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
+        response.set_cookie(self._cookie, self._token.decode(), httponly=True, samesite="lax")
+        return response
+
+    def _in_cookie(self, headers: Headers) -> list[str]:
+        cookies: SimpleCookie = SimpleCookie()
+        try:
+            cookies.load(headers.get("cookie", ""))
+        except CookieError:
+            return []
+        return [cookies[self._cookie].value] if self._cookie in cookies else []
+
+
+def _refuse(status: HTTPStatus, text: str) -> Response:
+    headers = {"WWW-Authenticate": "Bearer"} if status is HTTPStatus.UNAUTHORIZED else {}
+    return PlainTextResponse(text + "\n", status, headers)
+
+
+def _in_query(scope: Scope) -> list[str]:
+    return parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8).get("token", [])
+
+
+def _as_bearer(headers: Headers) -> list[str]:
+    scheme, _, shown = headers.get("authorization", "").partition(" ")
+    return [shown.strip()] if scheme.lower() == "bearer" else []
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.rpartition(":")[0] or host
+
+
+def _same_origin(origin: str, host: str) -> bool:
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()

@@ -1,0 +1,113 @@
+"""A real browser on the page of a real command."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PERIOD_S = 1.3
+
+
+class Command:
+    """``rheed-acquire`` with a page, in a folder of its own."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        self._log = folder / "stderr.txt"
+        # Drawn numbers, not words, decide about colours: a terminal's settings must not.
+        with self._log.open("wb") as log:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", "rheed_acquire", *arguments],
+                cwd=folder,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env={**os.environ, "RHEED_OUTPUT": str(folder / "runs"), "NO_COLOR": "1"},
+            )
+        self.url = self._wait_for(r"view (http\S+)")
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def _wait_for(self, pattern: str) -> str:
+        limit = time.monotonic() + 40
+        while (found := re.search(pattern, self.said)) is None:
+            assert self._popen.poll() is None, self.said
+            assert time.monotonic() < limit, self.said
+            time.sleep(0.05)
+        return found[1]
+
+    def stop(self) -> int:
+        self._popen.send_signal(signal.SIGINT)
+        try:
+            return self._popen.wait(40)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+            raise
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium, headless; its profile is new and goes with it."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("there is no chromium: apt-get install chromium")
+    sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=list(CHROMIUM_FLAGS), headless=True
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Command]:
+    """One for all tests of a file: a simulated camera before a growing crystal, and its run."""
+    command = Command(
+        tmp_path_factory.mktemp("command"),
+        *("--camera", "simulated", "--view", "--stream-name", "Growth 42"),
+        *("--simulated.oscillation-period-s", str(PERIOD_S)),
+    )
+    yield command
+    command.stop()
+
+
+@pytest.fixture
+def page(browser: Browser, command: Command) -> Iterator[Page]:
+    """The page, opened anew; whatever the browser complains about fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+    page.goto(command.url)
+    page.locator("#no-frame").wait_for(state="hidden")
+    yield page
+    page.close()
+    context.close()
+    assert complaints == []

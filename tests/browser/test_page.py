@@ -1,0 +1,209 @@
+"""The page in a browser, as a grower uses it."""
+
+from __future__ import annotations
+
+import io
+import re
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+    from tests.browser.conftest import Command
+
+pytest.importorskip("playwright.sync_api")
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import expect
+
+PERIOD_S = 1.3
+PATIENCE_MS = 20_000
+FRAME = (500, 300)
+
+
+def stage_position(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Where the middle of a pixel of the frame lies in the window, as long as the whole frame is shown."""
+    box = page.locator("#stage").bounding_box()
+    assert box is not None
+    scale = min(box["width"] / FRAME[0], box["height"] / FRAME[1])
+    left = box["x"] + (box["width"] - FRAME[0] * scale) / 2
+    top = box["y"] + (box["height"] - FRAME[1] * scale) / 2
+    return left + (x + 0.5) * scale, top + (y + 0.5) * scale
+
+
+def drag(page: Page, start: tuple[int, int], end: tuple[int, int]) -> None:
+    page.mouse.move(*stage_position(page, *start))
+    page.mouse.down()
+    page.mouse.move(*stage_position(page, *end), steps=4)
+    page.mouse.up()
+
+
+def field(page: Page, name: str, region: str) -> Locator:
+    return page.get_by_label(f"{name} of {region}", exact=True)
+
+
+def frame_number(page: Page) -> int:
+    found = re.search(r"frame (\d+)", page.locator("#frame").inner_text())
+    return int(found[1]) if found else -1
+
+
+def painted(page: Page) -> Image.Image:
+    """The picture as it is on the screen."""
+    shot = Image.open(io.BytesIO(page.locator("#stage").screenshot())).convert("RGB")
+    return shot.crop((10, shot.height // 4, shot.width - 10, shot.height - 10))
+
+
+@pytest.fixture(autouse=True)
+def no_regions_yet(page: Page) -> None:
+    while page.locator("#region-rows button").count():
+        page.locator("#region-rows button").first.click()
+    expect(page.locator("#no-regions")).to_be_visible()
+
+
+def test_frames_change_and_the_run_is_told(page: Page) -> None:
+    before, pixels = frame_number(page), painted(page)
+    assert before >= 0
+    expect(page.locator("#frame")).not_to_contain_text(f"frame {before},", timeout=PATIENCE_MS)
+    page.wait_for_timeout(300)
+    assert frame_number(page) > before
+    assert painted(page).tobytes() != pixels.tobytes()
+    expect(page.locator("#phase")).to_have_text("capturing")
+    expect(page.locator("#stream-name")).to_have_text("Growth 42")
+    expect(page.locator("#figures")).to_contain_text("simulated RHEED, 500 x 300 Mono8")
+    expect(page.locator("#figures")).to_contain_text(re.compile(r"Frames/s, asked\s*120"))
+
+
+def test_a_region_drawn_with_the_mouse_follows_the_known_oscillation(page: Page, command: Command) -> None:
+    page.click("[data-tool=region]")
+    drag(page, (237, 65), (262, 100))
+    for name, value in (("x", "237"), ("y", "65"), ("width", "26"), ("height", "36")):
+        expect(field(page, name, "specular")).to_have_value(value)
+    page.select_option("#window", "30")
+    period = page.locator("#region-rows tr").first.locator(".period")
+    expect(period).to_contain_text("±", timeout=PATIENCE_MS)
+    page.wait_for_timeout(1500)
+    shown = float(period.inner_text().partition(" ")[0])
+    assert shown == pytest.approx(PERIOD_S, rel=0.02)
+    growth = page.locator("#region-rows tr").first.locator(".growth").inner_text()
+    assert float(growth.partition(" ")[0]) == pytest.approx(1 / PERIOD_S, rel=0.02)
+    # The trace itself moves with it: as many different means as an oscillation has.
+    mean = page.locator("#region-rows tr").first.locator(".mean")
+    means = set()
+    for _ in range(12):
+        page.wait_for_timeout(100)
+        means.add(mean.inner_text())
+    assert len(means) > 3
+    saved = tomllib.loads((command.folder / "rheed-acquire.toml").read_text(encoding="utf-8"))
+    assert [(one["name"], one["x"], one["width"]) for one in saved["regions"]] == [("specular", 237, 26)]
+
+
+def test_regions_are_moved_resized_renamed_and_removed(page: Page) -> None:
+    page.click("[data-tool=region]")
+    drag(page, (100, 50), (119, 69))
+    drag(page, (110, 60), (130, 90))
+    expect(field(page, "x", "specular")).to_have_value("120")
+    expect(field(page, "y", "specular")).to_have_value("80")
+    drag(page, (139, 99), (159, 109))
+    expect(field(page, "width", "specular")).to_have_value("40")
+    field(page, "name", "specular").fill("streak")
+    field(page, "name", "specular").press("Enter")
+    expect(page.locator("#overlay text")).to_have_text("streak")
+    drag(page, (300, 200), (320, 220))
+    expect(page.locator("#overlay text")).to_have_count(2)
+    page.get_by_label("Remove streak").click()
+    expect(page.locator("#overlay text")).to_have_count(1)
+
+
+def test_a_region_is_drawn_by_keys_alone(page: Page) -> None:
+    page.locator("[data-tool=region]").focus()
+    page.keyboard.press("Space")
+    page.locator("#stage").focus()
+    page.keyboard.press("Enter")
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    for name, value in (("x", "250"), ("y", "150"), ("width", "31"), ("height", "2")):
+        expect(field(page, name, "specular")).to_have_value(value)
+
+
+def test_a_region_that_is_refused_goes_back_to_what_it_was(page: Page) -> None:
+    for _ in range(2):
+        page.click("#add-region")
+    field(page, "name", "region 2").fill("specular")
+    field(page, "name", "region 2").press("Enter")
+    expect(page.locator("#alert")).to_contain_text("specular")
+    expect(field(page, "name", "region 2")).to_have_value("region 2")
+
+
+def test_the_pixel_under_the_crosshair_and_the_profile_are_shown(page: Page) -> None:
+    page.mouse.move(*stage_position(page, 20, 290))
+    expect(page.locator("#pixel")).to_have_text(re.compile(r"x 20, y 290: \d+"))
+    page.locator("#stage").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#pixel")).to_have_text(re.compile(r"x 21, y 290: \d+"))
+    page.click("#line-through-spot")
+    expect(page.locator("#line-x1")).to_have_value("499")
+    row = int(page.locator("#line-y0").input_value())
+    assert 60 <= row <= 100
+    page.click("[data-tool=line]")
+    drag(page, (100, row), (100, row + 30))
+    expect(page.locator("#line-y1")).to_have_value(str(row + 30))
+    page.locator("#line-x0").fill("10")
+    page.locator("#line-x0").press("Enter")
+    expect(page.locator("#line-x0")).to_have_value("10")
+    page.click("#remove-line")
+    expect(page.locator("#line-y1")).to_have_value("")
+
+
+def test_zoom_and_colours_change_the_picture_alone(page: Page) -> None:
+    page.mouse.move(*stage_position(page, 250, 80))
+    page.mouse.wheel(0, -100)
+    expect(page.locator("#zoom")).to_have_text(re.compile(r"\d+ %"))
+    page.locator("#stage").focus()
+    page.keyboard.press("0")
+    expect(page.locator("#zoom")).to_have_text("fit")
+    for colours in ("green", "viridis", "inferno", "jet"):
+        page.select_option("#colours", colours)
+        red, green, _ = painted(page).split()
+        assert red.tobytes() != green.tobytes()
+    page.locator("#white").fill("100")
+    expect(page.locator("#white-value")).to_have_text("100")
+    page.click("#auto-levels")
+    expect(page.locator("#white-value")).not_to_have_text("100")
+    page.click("#reset-levels")
+    expect(page.locator("#white-value")).to_have_text("255")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_to_object_to(page: Page, theme: str) -> None:
+    page.select_option("#theme", theme)
+    page.click("#add-region")
+    page.click("#line-through-spot")
+    page.evaluate("() => document.fonts.ready")
+    for width in (1280, 768):
+        page.set_viewport_size({"width": width, "height": 900})
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+    wide = page.evaluate("() => document.documentElement.scrollWidth")
+    assert wide <= 768
+
+
+def test_a_run_is_stopped_and_another_started_from_the_page(page: Page, command: Command) -> None:
+    page.click("#stop")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("#phase")).to_have_text("capturing")
+    page.click("#stop")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.locator("#phase")).to_have_text("preview", timeout=PATIENCE_MS)
+    expect(page.locator("#stop")).to_be_disabled()
+    before = frame_number(page)
+    page.click("#start")
+    page.locator("#new-stream-name").fill("Growth 43 <b>&")
+    page.keyboard.press("Enter")
+    expect(page.locator("#phase")).to_have_text("capturing", timeout=PATIENCE_MS)
+    expect(page.locator("#stream-name")).to_have_text("Growth 43 <b>&")
+    expect(page.locator("#frame")).not_to_contain_text(f"frame {before},")
+    assert len(list((command.folder / "runs").glob("*growth-4*"))) == 2

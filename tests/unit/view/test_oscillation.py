@@ -1,0 +1,98 @@
+"""A known period is found, its uncertainty is honest, and noise is not taken for one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rheed_acquire.view.oscillation import MAX_POINTS, MIN_PERIODS, dominant_period
+
+
+@settings(max_examples=60)
+@given(
+    st.floats(0.05, 50),
+    st.floats(5, 60),
+    st.integers(400, 3000),
+    st.floats(0, 6.28),
+    st.floats(-20, 20),
+    st.floats(0.01, 100),
+)
+def test_a_clean_oscillation_on_a_drift_is_found_whatever_its_phase_and_height(
+    period_s: float, periods: float, count: int, phase: float, drift: float, height: float
+) -> None:
+    times = np.linspace(0, periods * period_s, count)
+    values = 100 + height * (np.cos(2 * np.pi * times / period_s + phase) + drift * times / times[-1])
+    found = dominant_period(times + 1.7e9, values)
+    assert found is not None
+    assert found.period_s == pytest.approx(period_s, rel=3e-3)
+    assert found.strength > 0.9
+    assert found.growth_rate == pytest.approx(1 / period_s, rel=3e-3)
+
+
+@pytest.mark.parametrize(("periods", "noise"), [(4, 0.5), (10, 0.5), (10, 2.0), (60, 2.0)])
+def test_the_uncertainty_is_one_standard_deviation(periods: float, noise: float) -> None:
+    random = np.random.default_rng(3)
+    off = []
+    for _ in range(150):
+        span = periods + random.uniform(-0.5, 0.5)
+        times = np.linspace(0, span, 1500, endpoint=False)
+        values = np.cos(2 * np.pi * times + random.uniform(0, 6.28)) + noise * random.normal(size=1500)
+        found = dominant_period(times, values)
+        if found is not None:
+            off.append((found.period_s - 1) / found.uncertainty_s)
+    assert len(off) > 140
+    assert 0.5 < np.sqrt(np.mean(np.square(off))) < 1.5
+
+
+def test_a_growth_that_dies_away_over_falling_light_has_its_period() -> None:
+    times = np.arange(0, 30, 1 / 120)
+    light = 80 * np.exp(-times / 25) + 10 * np.exp(-times / 8) * np.cos(2 * np.pi * times / 2.1)
+    noise = np.random.default_rng(0).normal(size=len(times))
+    found = dominant_period(times, light + noise)
+    assert found is not None
+    assert abs(found.period_s - 2.1) < min(0.02 * 2.1, 4 * found.uncertainty_s)
+
+
+def test_noise_is_not_taken_for_an_oscillation() -> None:
+    random = np.random.default_rng(11)
+    alarms = sum(dominant_period(np.arange(800.0), random.normal(size=800)) is not None for _ in range(400))
+    assert alarms <= 2
+
+
+def test_missing_values_gaps_and_disorder_do_not_spoil_it() -> None:
+    times = np.arange(0, 40, 0.02)
+    values = np.cos(2 * np.pi * times / 3.0)
+    values[::7] = np.nan
+    kept = np.ones(len(times), bool)
+    kept[500:530] = False
+    order = np.random.default_rng(0).permutation(int(kept.sum()))
+    found = dominant_period(times[kept][order], values[kept][order])
+    assert found is not None
+    assert found.period_s == pytest.approx(3.0, rel=0.005)
+
+
+def test_a_series_longer_than_is_transformed_is_averaged_and_not_cut() -> None:
+    times = np.arange(5 * MAX_POINTS + 3) / 1000
+    values = np.cos(2 * np.pi * times / 1.3) + np.random.default_rng(0).normal(size=len(times))
+    found = dominant_period(times, values)
+    assert found is not None
+    assert found.period_s == pytest.approx(1.3, rel=1e-3)
+    assert found.uncertainty_s < 1e-3
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[], [1.0] * 15, [1.0] * 500, [float("nan")] * 500, list(range(500)), [0.0] * 499 + [1.0]],
+    ids=["nothing", "few", "constant", "nan", "drift", "a step at the end"],
+)
+def test_what_does_not_oscillate_has_no_period(values: list[float]) -> None:
+    assert dominant_period(np.arange(len(values)), values) is None
+
+
+def test_fewer_periods_than_can_be_told_from_a_drift_are_none() -> None:
+    times = np.linspace(0, MIN_PERIODS - 1, 1000)
+    found = dominant_period(times, np.cos(2 * np.pi * times))
+    assert found is None or abs(found.period_s - 1) > 0.2
+    assert dominant_period(np.zeros(100), np.random.default_rng(0).normal(size=100)) is None
