@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rheed_acquire.commands.progress import shown_path
 from rheed_acquire.report import DELIVERED, FAILED, RunReport
 
 
-def print_summary(report: RunReport) -> None:
-    """Say on stdout what became of the run."""
+def print_summary(report: RunReport, page: Path | None = None) -> None:
+    """Say on stdout what became of the run.
+
+    Parameters
+    ----------
+    page
+        The run's ``report.html``, where there is one.
+    """
     info, camera = report.info, report.info.camera
     seconds = (report.ended_utc - info.started_utc).total_seconds()
     print(_verdict(report))
@@ -23,6 +31,8 @@ def print_summary(report: RunReport) -> None:
     )
     if info.output is not None:
         print(f"  recording  {shown_path(info.output / 'frames.zarr')}")
+    if page is not None:
+        print(f"  report     {shown_path(page)}")
     for warning in report.warnings:
         print(f"  warning    {warning}")
     for problem in report.problems:

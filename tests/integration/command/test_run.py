@@ -80,7 +80,7 @@ def test_the_summary_is_short_and_says_where_the_recording_is(
     first, *rest = done.stdout.splitlines()
     assert re.fullmatch(r"delivered: all 20 frames received at 50 frames/s", first)
     shown = {line[:13].strip(): line[13:] for line in rest}
-    assert list(shown) == ["camera", "stream", "lost", "chunks", "recording"]
+    assert list(shown) == ["camera", "stream", "lost", "chunks", "recording", "report"]
     assert shown["camera"] == "Third Party One (serial TP-1), 32 x 24 Mono8"
     assert shown["lost"] == "0 by the camera in 0 gaps, 0 overrun, 0 rejected"
     assert shown["chunks"].startswith("1 of 1 uploaded, ")

@@ -1,0 +1,52 @@
+"""``rheed-acquire report``: a run's report, made again from its recording."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rheed_acquire.commands.progress import shown_path
+from rheed_acquire.commands.run_choice import RunParser
+from rheed_acquire.errors import RheedAcquireError, SettingsError
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Make it, and say where it is."""
+    parser = RunParser(
+        "report",
+        "Write report.html and report.json of a run again, from its recording, with the regions of interest "
+        "that are set now, else those that the run had. What only the run itself knew is taken from the "
+        "report.json that it has left.",
+    )
+    parser.add_argument(
+        "--region",
+        action="append",
+        metavar="NAME=WxH+X+Y",
+        help="region of interest, as of a run; can be repeated",
+    )
+    given, settings = parser.read(arguments)
+    if given.run is None:
+        raise SettingsError("which run? rheed-acquire show lists them: rheed-acquire report RUN")
+    from rheed_acquire.run_report.from_recording import record_of
+    from rheed_acquire.run_report.record import read_record
+    from rheed_acquire.run_report.recording import Recording
+    from rheed_acquire.run_report.runs import find_run
+    from rheed_acquire.run_report.writing import report_file, write_html, write_json
+
+    folder = find_run(given.run, Path(settings.run.output))
+    recording = Recording(folder)
+    record, thumbnails, notes = record_of(recording, read_record(folder), settings.run.regions or None)
+    for note in notes:
+        print(f"warning: {note}", file=sys.stderr)
+    try:
+        write_html(folder, record, thumbnails)
+        write_json(folder, record)
+    except OSError as error:
+        raise RheedAcquireError(f"the report cannot be written in {folder}: {error.strerror}") from None
+    if given.json:
+        print(json.dumps({"report": str(report_file(folder)), "frames": record.frames}))
+    else:
+        print(shown_path(report_file(folder).absolute()))
+    return 0

@@ -1,0 +1,62 @@
+"""The command line of the commands that look at runs: which run, and below which directory."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from rheed_acquire.commands.host import load
+from rheed_acquire.errors import SettingsError
+
+if TYPE_CHECKING:
+    from rheed_acquire.settings.sources import LoadedSettings
+
+_OF_A_RUN = ("output", "config", "region")
+
+
+class RunParser(argparse.ArgumentParser):
+    """Knows ``[RUN]``, ``--output``, ``--config`` and ``--json``; a command adds its own flags.
+
+    Parameters
+    ----------
+    name
+        Of the command.
+    description
+        For its help.
+    """
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(prog=f"rheed-acquire {name}", description=description, allow_abbrev=False)
+        self.add_argument(
+            "run",
+            nargs="?",
+            metavar="RUN",
+            help="the run's folder, its data_id, or a part of its name that no other run has",
+        )
+        self.add_argument(
+            "--output", metavar="DIR", help="directory where runs are, as of a run (default: runs)"
+        )
+        self.add_argument("--config", metavar="FILE", help="settings file, as of a run")
+        self.add_argument("--json", action="store_true", help="print JSON")
+
+    def error(self, message: str) -> NoReturn:
+        """End with this project's exit code and one line, as every other command does."""
+        raise SettingsError(f"{message} ({self.prog} --help tells more)")
+
+    def read(self, arguments: Sequence[str]) -> tuple[argparse.Namespace, LoadedSettings]:
+        """Read the command line, and what a run in this folder would have for settings.
+
+        Raises
+        ------
+        SettingsError
+            Something in them is wrong.
+        """
+        given = self.parse_args(arguments)
+        flags: list[str] = []
+        for name in _OF_A_RUN:
+            value = getattr(given, name, None)
+            values = value if isinstance(value, list) else [] if value is None else [value]
+            flags += [f"--{name}={one}" for one in values]
+        _, settings = load(flags)
+        return given, settings

@@ -1,0 +1,39 @@
+"""Puts ``report.html`` and ``report.json`` into a run's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rheed_acquire.durable_files import write_atomically
+from rheed_acquire.run_report.record import REPORT_HTML, REPORT_JSON, RunRecord
+from rheed_acquire.run_report.thumbnails import Thumbnail
+
+
+def report_file(folder: Path) -> Path:
+    """Where a run's report is, or will be."""
+    return folder / REPORT_HTML
+
+
+def write_html(folder: Path, record: RunRecord, thumbnails: Sequence[Thumbnail]) -> None:
+    """Write the page.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be made or written to.
+    """
+    from rheed_acquire.run_report.page import render
+
+    write_atomically(folder / REPORT_HTML, render(record, thumbnails).encode(), folder, durable=False)
+
+
+def write_json(folder: Path, record: RunRecord) -> None:
+    """Write the data; the pictures are in the recording, and in the page.
+
+    Raises
+    ------
+    OSError
+        As `write_html`.
+    """
+    write_atomically(folder / REPORT_JSON, record.model_dump_json().encode(), folder, durable=False)

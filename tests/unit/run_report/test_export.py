@@ -1,0 +1,105 @@
+"""Frames as files that other programs open."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from tests.unit.run_report.conftest import FPS, MakeRecording
+
+from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.run_report.export import export, parse_frames
+from rheed_acquire.run_report.recording import Recording
+
+RNG = np.random.default_rng(2)
+FRAMES = RNG.integers(0, 256, (50, 31, 45), np.uint8)
+BOUND = st.none() | st.integers(-70, 70)
+
+
+@given(BOUND, BOUND)
+def test_frames_are_chosen_as_in_python(first: int | None, last: int | None) -> None:
+    text = f"{'' if first is None else first}:{'' if last is None else last}"
+    expected = range(50)[first:last]
+    if expected:
+        assert parse_frames(text, 50) == expected
+    else:
+        with pytest.raises(SettingsError, match="chooses none of the recording's 50 frames"):
+            parse_frames(text, 50)
+
+
+@given(st.integers(-50, 49))
+def test_one_number_is_one_frame(number: int) -> None:
+    assert list(parse_frames(str(number), 50)) == [number % 50]
+
+
+@pytest.mark.parametrize("text", ["", "a", "1:2:3", "1.5", "3-7", "50", "-51", "9:3"])
+def test_what_is_no_choice_of_frames_is_named(text: str) -> None:
+    with pytest.raises(SettingsError, match=f"^--frames {re.escape(text)}"):
+        parse_frames(text, 50)
+
+
+def test_a_png_holds_one_frame_as_it_was_recorded(make_recording: MakeRecording, tmp_path: Path) -> None:
+    (file,) = export(Recording(make_recording(FRAMES)), tmp_path / "one.PNG", range(21, 22))
+    assert np.array_equal(np.asarray(Image.open(file)), FRAMES[21])
+
+
+def test_several_pngs_are_numbered_by_their_frames(make_recording: MakeRecording, tmp_path: Path) -> None:
+    files = export(Recording(make_recording(FRAMES)), tmp_path / "a.png", range(18, 50, 10))
+    assert [file.name for file in files] == ["a-000018.png", "a-000028.png", "a-000038.png", "a-000048.png"]
+    assert np.array_equal(np.asarray(Image.open(files[1])), FRAMES[28])
+
+
+def test_a_tiff_stack_holds_the_frames_as_they_were_recorded(
+    make_recording: MakeRecording, tmp_path: Path
+) -> None:
+    (file,) = export(Recording(make_recording(FRAMES)), tmp_path / "stack.tif", range(3, 50, 2))
+    with tifffile.TiffFile(file) as stack:
+        assert np.array_equal(stack.asarray(), FRAMES[3:50:2])
+        assert len(stack.pages) == 24
+        assert stack.series[0].axes == "TYX"
+
+
+def test_a_clip_holds_every_frame_at_the_streams_rate(make_recording: MakeRecording, tmp_path: Path) -> None:
+    levels = np.arange(50, dtype=np.uint8) * 4 + 20
+    frames = np.broadcast_to(levels[:, None, None], FRAMES.shape)
+    (file,) = export(Recording(make_recording(frames)), tmp_path / "clip.mp4", range(0, 50, 2))
+    with av.open(file) as container:
+        stream = container.streams.video[0]
+        decoded = [frame.to_ndarray(format="gray") for frame in container.decode(stream)]
+        assert stream.average_rate == FPS / 2
+    assert [round(float(picture.mean())) for picture in decoded] == pytest.approx(levels[::2].tolist(), abs=3)
+    assert decoded[0].shape == (32, 46), "H.264 needs even sides"
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("a.gif", r"one of \.png, \.tif, \.tiff, \.mp4, not \.gif"),
+        ("a", "not none"),
+        ("no/such/a.png", "no directory"),
+    ],
+)
+def test_a_target_that_cannot_be_written_is_named(
+    make_recording: MakeRecording, tmp_path: Path, target: str, reason: str
+) -> None:
+    with pytest.raises(SettingsError, match=reason):
+        export(Recording(make_recording(FRAMES)), tmp_path / target, range(3))
+
+
+@pytest.mark.parametrize("name", ["half.tif", "half.mp4"])
+def test_an_export_that_fails_leaves_no_half_file(
+    make_recording: MakeRecording, tmp_path: Path, name: str
+) -> None:
+    folder = make_recording(FRAMES)
+    shard = folder / "frames.zarr" / "frames" / "c" / "2" / "0" / "0"
+    shard.write_bytes(b"damaged")
+    with pytest.raises(RheedAcquireError, match="cannot be read"):
+        export(Recording(folder), tmp_path / name, range(50))
+    assert not (tmp_path / name).exists()
