@@ -11,7 +11,9 @@ every frame has to arrive: "lost" is then what the producer had no buffer for.
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -22,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks._rounds import Spread, UnavailableError, turns
+from benchmarks._table import Row
 from rheed_acquire import CaptureRequest, Frame
 from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.pixels import make_converter
@@ -29,20 +33,29 @@ from rheed_acquire.ring import Chunk, ChunkRing
 
 SIZES = {(300, 500): 20_000, (1038, 1388): 8_000}
 """Height and width of the frames, and the camera's rate in frames/s, past what a consumer takes."""
-ROUNDS = 5
 SECONDS = 1.0
 BUFFERS = 64
-STEADY_FPS, STEADY_SECONDS = 1000.0, float(os.environ.get("GENICAM_RATE_STEADY_S", "5"))
+STEADY_FPS = 1000.0
 
 
-def rows() -> Iterator[tuple[str, str, str, str]]:
-    """Measure both sizes; yields case, median rate, producer's share that was lost, and ratio."""
+def rows(quick: bool) -> Iterator[Row]:
+    """Measure both sizes.
+
+    Raises
+    ------
+    UnavailableError
+        harvesters, or the compiler that the mock producer needs, is not installed.
+    """
+    if importlib.util.find_spec("harvesters") is None:
+        raise UnavailableError('harvesters is not installed: pip install "rheed-acquire[genicam]"')
+    if shutil.which("cmake") is None:
+        raise UnavailableError("cmake is not installed: it builds the mock GenTL producer")
     cti = _producer()
     names = {"DEVICES": "1", "WIDTH": "1388", "HEIGHT": "1038", "MAX_FPS": "100000"}
     os.environ.update({f"MOCK_GENTL_{name}": value for name, value in names.items()})
     for (height, width), fps in SIZES.items():
-        yield from _compare(cti, height, width, fps)
-        yield _steady(cti, height, width)
+        yield from _compare(cti, height, width, fps, 2 if quick else 6)
+        yield _steady(cti, height, width, 2.0 if quick else 10.0)
 
 
 def _producer() -> Path:
@@ -53,43 +66,40 @@ def _producer() -> Path:
     return build(Path(tempfile.gettempdir()) / "rheed_mock_gentl_benchmark") / "rheed_mock.cti"
 
 
-def _compare(cti: Path, height: int, width: int, fps: int) -> Iterator[tuple[str, str, str, str]]:
+def _compare(cti: Path, height: int, width: int, fps: int, rounds: int) -> Iterator[Row]:
     takers: dict[str, Callable[[Path, int, int, float], tuple[float, float]]] = {
         "genicam plugin": _plugin,
         "bare fetch loop": _bare_loop,
         "harvesters' callback": _callback,
     }
     rates: dict[str, list[tuple[float, float]]] = {name: [] for name in takers}
-    for number in range(ROUNDS):
-        order = list(takers) if number % 2 == 0 else list(takers)[::-1]
-        for name in order:
-            rates[name].append(takers[name](cti, height, width, fps))
+    for _, name in turns(list(takers), rounds):
+        rates[name].append(takers[name](cti, height, width, fps))
     megabytes = height * width / 1e6
+    bare = [rate for rate, _ in rates["bare fetch loop"]]
     for name, measured in rates.items():
-        ratios = sorted(
-            one / bare for (one, _), (bare, _) in zip(measured, rates["bare fetch loop"], strict=True)
-        )
-        median = statistics.median(rate for rate, _ in measured)
+        taken = [rate for rate, _ in measured]
+        median = statistics.median(taken)
         limit = statistics.median(generated for _, generated in measured)
         yield (
             f"{height} x {width}, {name}",
             f"{median:.0f} fps, {median * megabytes:.0f} MB/s",
-            f"of {limit:.0f} fps made",
-            f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})",
+            f"of {limit:.0f} fps made; bare fetch loop {statistics.median(bare):.0f} fps",
+            str(Spread.of_ratios(taken, bare)),
         )
 
 
-def _steady(cti: Path, height: int, width: int) -> tuple[str, str, str, str]:
+def _steady(cti: Path, height: int, width: int, seconds: float) -> Row:
     camera, accumulator, _ = _opened(cti, height, width, STEADY_FPS, None)
     with camera:
         camera.start(accumulator.on_frame, _raise)
-        time.sleep(STEADY_SECONDS)
+        time.sleep(seconds)
         camera.stop()
         lost = accumulator.frames_missing + accumulator.overrun + camera.statistics()["frames_lost"]
     accumulator.close()
     return (
-        f"{height} x {width}, plugin at {STEADY_FPS:.0f} fps for {STEADY_SECONDS:.0f} s",
-        f"{accumulator.received / STEADY_SECONDS:.0f} fps",
+        f"{height} x {width}, plugin at {STEADY_FPS:.0f} fps for {seconds:.0f} s",
+        f"{accumulator.received / seconds:.0f} fps",
         f"{lost} lost of {accumulator.received}",
         "",
     )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks._rounds import Spread, turns
+from benchmarks._scratch import scratch_folder
+from benchmarks._table import Row
 from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.camera import Frame
 from rheed_acquire.chunk_buffer import memory_needed
@@ -28,33 +30,31 @@ from rheed_acquire.ring_files import make_file, shared_memory_folder
 
 SIZES = {(300, 500): 240, (2048, 2048): 60}
 """Height and width of the frames, and how many make a chunk."""
-ROUNDS = 9
 CHUNKS_PER_ROUND = 4
 BUFFERS = 2
 
 
-def rows() -> Iterator[tuple[str, str, str, str]]:
-    """Measure every size in every memory; yields case, median, 99.9 % and ratio to plain memory."""
+def rows(quick: bool) -> Iterator[Row]:
+    """Measure every size in every memory."""
     for (height, width), capacity in SIZES.items():
-        yield from _measure(height, width, capacity)
+        yield from _measure(height, width, capacity, 3 if quick else 9)
 
 
-def _measure(height: int, width: int, capacity: int) -> Iterator[tuple[str, str, str, str]]:
-    folders = {"ring on disk": Path(tempfile.mkdtemp(prefix="ring-cost-", dir=Path.cwd()))}
-    shared = shared_memory_folder(folders["ring on disk"])
-    if shared is not None:
-        shared.mkdir(mode=0o700)
-        folders = {"ring in shared memory": shared, **folders}
-    try:
-        yield from _compare(height, width, capacity, folders)
-    finally:
-        for folder in folders.values():
-            shutil.rmtree(folder)
+def _measure(height: int, width: int, capacity: int, rounds: int) -> Iterator[Row]:
+    with scratch_folder() as on_disk:
+        folders = {"ring on disk": on_disk}
+        shared = shared_memory_folder(on_disk)
+        if shared is not None:
+            shared.mkdir(mode=0o700)
+            folders = {"ring in shared memory": shared, **folders}
+        try:
+            yield from _compare(height, width, capacity, folders, rounds)
+        finally:
+            if shared is not None:
+                shutil.rmtree(shared)
 
 
-def _compare(
-    height: int, width: int, capacity: int, folders: dict[str, Path]
-) -> Iterator[tuple[str, str, str, str]]:
+def _compare(height: int, width: int, capacity: int, folders: dict[str, Path], rounds: int) -> Iterator[Row]:
     nbytes = memory_needed(capacity, height, width)
     rings = {"plain memory": ChunkRing(BUFFERS, capacity, height, width)}
     for name, folder in folders.items():
@@ -71,24 +71,19 @@ def _compare(
 
     times: dict[str, list[int]] = {name: [] for name in feeds}
     medians: dict[str, list[float]] = {name: [] for name in feeds}
-    orders = itertools.cycle([list(feeds), list(feeds)[::-1]])
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         taken: dict[str, list[int]] = {name: [] for name in feeds}
-        for _, order in zip(range(CHUNKS_PER_ROUND), orders, strict=False):
-            for name in order:
-                taken[name] += feeds[name](capacity)
+        for _, name in turns(list(feeds), CHUNKS_PER_ROUND):
+            taken[name] += feeds[name](capacity)
         for name, numbers in taken.items():
             times[name] += numbers
             medians[name].append(statistics.median(numbers))
     for name, numbers in times.items():
-        ratios = sorted(
-            one / plain for one, plain in zip(medians[name], medians["plain memory"], strict=True)
-        )
         yield (
             f"{height} x {width}, {name}",
-            f"{statistics.median(numbers) / 1e3:.1f} us",
-            f"{np.percentile(numbers, 99.9) / 1e3:.1f} us",
-            f"{statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})",
+            f"{statistics.median(numbers) / 1e3:.1f} us (99.9 %: {np.percentile(numbers, 99.9) / 1e3:.1f})",
+            f"plain memory {statistics.median(times['plain memory']) / 1e3:.1f} us",
+            str(Spread.of_ratios(medians[name], medians["plain memory"])),
         )
 
 

@@ -1,0 +1,82 @@
+"""The servers that clients are measured against, each a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from rheed_acquire.server.process import LocalServer
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server that answers.
+
+    Attributes
+    ----------
+    chunks_of
+        How many chunks of a stream (its data_id) it has confirmed.
+    pid
+        Of its process.
+    """
+
+    endpoint: str
+    api_key: SecretStr
+    chunks_of: Callable[[str], int]
+    pid: int
+
+    def cpu_s(self) -> float | None:
+        """Processor time that it has used, in seconds; None where the system does not tell (not Linux)."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        except OSError:
+            return None
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def local_server(folder: Path) -> Iterator[RunningServer]:
+    """Run the project's own server: it decodes every frame, and syncs a shard before it confirms it."""
+    with LocalServer(folder / "runs") as server:
+
+        def chunks_of(data_id: str) -> int:
+            confirmed = server.run_directory(data_id) / "chunks.jsonl"
+            return len(confirmed.read_text(encoding="utf-8").splitlines())
+
+        yield RunningServer(server.endpoint, server.api_key, chunks_of, server.pid)
+
+
+@contextmanager
+def sink_server(folder: Path) -> Iterator[RunningServer]:  # noqa: ARG001 - it keeps nothing
+    """Run a server that only reads and counts."""
+    program = Path(__file__).with_name("_sink.py")
+    child = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-P", str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        endpoint = f"http://127.0.0.1:{int(child.stdout.readline())}"
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+        def chunks_of(data_id: str) -> int:  # noqa: ARG001 - there is one stream at a time
+            with direct.open(f"{endpoint}/counts") as answer:
+                return int(json.load(answer)["shards"])
+
+        yield RunningServer(endpoint, SecretStr("key-of-a-benchmark"), chunks_of, child.pid)
+    finally:
+        child.stdin.close()
+        child.wait()
+        child.stdout.close()
+
+
+SERVERS = {"local server": local_server, "sink": sink_server}
