@@ -59,7 +59,7 @@ def local_server(folder: Path) -> Iterator[RunningServer]:
 def sink_server(folder: Path) -> Iterator[RunningServer]:  # noqa: ARG001 - it keeps nothing
     """Run a server that only reads and counts."""
     program = Path(__file__).with_name("_sink.py")
-    child = subprocess.Popen(  # noqa: S603
+    child = subprocess.Popen(
         [sys.executable, "-P", str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert child.stdin is not None

@@ -169,7 +169,7 @@ def _push(case: Case, side: str, interpreter: str, frames: Path) -> Figures:
             "fps": case.chunk_frames / CHUNK_S,
             "interval_s": CHUNK_S if case.paced else 0.0,
         }
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [interpreter, str(Path(__file__).with_name("_push_program.py"))],
             input=json.dumps(task),
             env=environment_apart(folder),

@@ -88,7 +88,7 @@ def _raise(error: Exception) -> None:
 def _run(server: str, seconds: int) -> dict[str, Any]:
     with scratch_folder() as folder, SERVERS[server](folder) as running:
         account = {"AS_API_KEY": running.api_key.get_secret_value(), "AS_API_ENDPOINT": running.endpoint}
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [
                 *(sys.executable, "-m", "rheed_acquire", "--camera", "basler", "--json"),
                 *("--basler.width", str(WIDTH), "--basler.height", str(HEIGHT)),

@@ -100,7 +100,7 @@ def _environment(folder: Path, arrival: Path) -> dict[str, str]:
 
 
 def _run(arguments: Sequence[str], environment: dict[str, str], folder: Path) -> None:
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
         env=environment,

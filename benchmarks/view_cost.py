@@ -140,7 +140,7 @@ def _page() -> Iterator[ViewProcess]:
     """A view, and a page that is open."""
     with ViewProcess(on_command=lambda command: None) as view:  # noqa: ARG005
         address = view.url.replace("http", "ws", 1) + "live"
-        browser = subprocess.Popen(  # noqa: S603
+        browser = subprocess.Popen(
             [sys.executable, "-c", _PAGE, address], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         try:

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.metadata
 import io
 import os
-from typing import TYPE_CHECKING, ClassVar
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.errors import ExtensionError
 
 import rheed_acquire
-from rheed_acquire.cli import main
+from rheed_acquire.cli import COMMANDS, main
+from rheed_acquire.hookspecs import PROJECT
+from rheed_acquire.plugins import PluginHost
+from rheed_acquire.settings.catalogue import Catalogue, Setting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from docutils.nodes import TextElement
     from sphinx.addnodes import pending_xref
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
 COLUMNS = "92"
+_FLAG = re.compile(r"(--[a-z][\w.-]*\w)")
+COMMAND_PAGE, SETTINGS_PAGE = "reference/command", "reference/settings"
 
 
 class CommandHelp(Directive):
@@ -49,13 +58,101 @@ class CommandHelp(Directive):
         return [nodes.literal_block(printed.getvalue(), printed.getvalue(), language="text")]
 
 
+class SettingsTable(Directive):
+    """``settings-table GROUP`` lists the settings under one heading of the help, or those of one backend."""
+
+    required_arguments: ClassVar[int] = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Make the table."""
+        group = self.arguments[0]
+        settings = _settings().get(group)
+        if settings is None:
+            raise self.error(f"there are no settings {group!r}; there are {', '.join(_settings())}")
+        rows = [
+            (_names(setting), _paragraph(*_description(setting)), _paragraph(*_default(setting)))
+            for setting in settings
+        ]
+        header = tuple(
+            _paragraph(nodes.Text(text)) for text in ("flag, variable, key in the file", "meaning", "default")
+        )
+        return [_table(header, rows, widths=(42, 44, 14))]
+
+
+def _settings() -> dict[str, list[Setting]]:
+    """Every setting of this distribution, by its heading in the help or its backend's name."""
+    own = [
+        point
+        for point in importlib.metadata.entry_points(group=PROJECT)
+        if point.dist is not None and point.dist.name == "rheed-acquire"
+    ]
+    found: dict[str, list[Setting]] = {}
+    for setting in Catalogue(PluginHost(sources=own)).settings.values():
+        group = setting.group if len(setting.path) == 1 else setting.path[0]
+        found.setdefault(group, []).append(setting)
+    return found
+
+
+def _names(setting: Setting) -> nodes.Node:
+    names = [setting.variable, *setting.other_variables, setting.key]
+    if not setting.is_secret:
+        form = ".NAME=VALUE" if setting.is_mapping else "" if setting.is_flag else f" {setting.metavar}"
+        names.insert(0, setting.flag + form)
+    lines = nodes.line_block()
+    lines += [nodes.line("", "", nodes.literal(name, name)) for name in names]
+    return lines
+
+
+def _description(setting: Setting) -> Iterator[nodes.Node]:
+    text = (setting.field.description or "").rstrip(".")
+    if setting.is_list:
+        text += "; can be repeated"
+    if setting.is_secret:
+        text += "; never on the command line"
+    # As code, so that no typography makes a dash of two hyphens.
+    for part in _FLAG.split(text):
+        yield nodes.literal(part, part) if _FLAG.fullmatch(part) else nodes.Text(part)
+
+
+def _default(setting: Setting) -> tuple[nodes.Node, ...]:
+    default: Any = setting.field.get_default(call_default_factory=True)
+    if default is None or default in ((), [], {}):
+        return ()
+    shown = str(default).lower() if isinstance(default, bool) else str(getattr(default, "value", default))
+    shown = f"{default:g}" if isinstance(default, float) else shown
+    return (nodes.literal(shown, shown),)
+
+
+def _paragraph(*content: nodes.Node) -> nodes.paragraph:
+    return nodes.paragraph("", "", *content)
+
+
+def _table(
+    header: Iterable[nodes.Node], rows: Iterable[Iterable[nodes.Node]], widths: tuple[int, ...]
+) -> nodes.table:
+    def row(cells: Iterable[nodes.Node]) -> nodes.row:
+        return nodes.row("", *(nodes.entry("", cell) for cell in cells))
+
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in widths), cols=len(widths))
+    group += nodes.thead("", row(header))
+    group += nodes.tbody("", *(row(cells) for cells in rows))
+    return nodes.table("", group)
+
+
 def check_completeness(app: Sphinx, env: BuildEnvironment) -> None:  # noqa: ARG001
-    """Fail the build where a public name has no entry in the reference."""
+    """Fail the build where a public name, a command or a group of settings has no entry in the reference."""
     documented = {name for name, *_ in env.get_domain("py").get_objects()}
     homes = {name: module for module, names in rheed_acquire._HOMES.items() for name in names}
     missing = [name for name in rheed_acquire.__all__ if f"{homes[name]}.{name}" not in documented]
+    missing += [f"the command {name}" for name in COMMANDS if name not in _headings(env, COMMAND_PAGE)]
+    headings = _headings(env, SETTINGS_PAGE)
+    missing += [f"the settings {group!r}" for group in _settings() if group not in headings]
     if missing:
-        raise ExtensionError(f"public names without an entry in docs/reference: {', '.join(missing)}")
+        raise ExtensionError(f"without an entry in docs/reference: {', '.join(missing)}")
+
+
+def _headings(env: BuildEnvironment, page: str) -> set[str]:
+    return {title.astext() for title in env.get_doctree(page).findall(nodes.title)}
 
 
 def accept_undocumented(
@@ -87,8 +184,9 @@ def _exists(full_name: str) -> bool:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the directive and the check."""
+    """Register the directives and the check."""
     app.add_directive("command-help", CommandHelp)
+    app.add_directive("settings-table", SettingsTable)
     app.connect("env-check-consistency", check_completeness)
     app.connect("missing-reference", accept_undocumented)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

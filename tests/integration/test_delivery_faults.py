@@ -62,6 +62,7 @@ TRANSIENT = [
     ("put", {"hang_up": "in_request"}),
     ("put", {"status": 503, "body": "x" * 100, "hang_up": "in_answer"}),
     ("put", {"headers": {"ETag": f'"{"0" * 32}"'}}),
+    ("put", {"headers": {"x-amz-checksum-crc32c": "AAAAAA=="}}),
 ]
 
 

@@ -12,7 +12,7 @@ from rheed_acquire.streaming.shard import DEFAULT_LEVEL
 FASTEST = -50
 LADDER = (FASTEST, 1, DEFAULT_LEVEL, 5, 7)
 """Levels of zstd worth having, by what they do to real RHEED frames. Against level 3, of which the shards are
-4.6 times smaller than the frames: -50 is 1.9 times as fast, and its shards are only 1.5 times smaller than the
+4.6 times smaller than the frames: -50 is 1.9 times as fast, its shards only 1.5 times smaller than the
 frames: for a camera that would lose frames otherwise. Level 1 is up to 1.2 times as fast and 4 % larger, 5
 takes 2.5 times as long for 5 % less, 7 five times as long for 11 %. Those between and beyond give less."""
 

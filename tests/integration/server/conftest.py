@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -96,6 +97,13 @@ class Client:
     @staticmethod
     def put(url: str, body: Any) -> requests.Response:
         return requests.put(url, data=body, headers={"content-type": ""}, timeout=20)
+
+    @staticmethod
+    def put_with_checksum(url: str, body: bytes, sent: bytes) -> requests.Response:
+        """Put a body that was ``sent`` so when its checksum was taken."""
+        checksum = base64.b64encode(google_crc32c.value(sent).to_bytes(4, "big")).decode()
+        headers = {"content-type": "", "x-amz-checksum-crc32c": checksum}
+        return requests.put(url, data=body, headers=headers, timeout=20)
 
     @staticmethod
     def make_frames(count: int, seed: int = 0) -> NDArray[np.uint8]:

@@ -87,6 +87,40 @@ def test_the_etag_is_the_md5_of_the_body_in_quotes(client: Client) -> None:
     assert answer.headers["ETag"] == f'"{expected}"'
 
 
+def test_an_upload_may_bring_its_checksum_and_is_told_it(server: LocalServer, client: Client) -> None:
+    data_id, frames = client.create(), client.make_frames(4)
+    (part,) = client.presign(data_id, 0, "4,3,5").json()
+    assert part["checksum"] == "crc32c"
+    shard = client.shard(frames)
+    answer = client.put_with_checksum(client.url(data_id, 0, frames), shard, shard)
+    assert answer.status_code == 200
+    assert "ETag" not in answer.headers
+    client.end(data_id)
+    np.testing.assert_array_equal(client.read_frames(server, data_id), frames)
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_body_that_is_not_what_its_checksum_says_is_refused_and_may_be_sent_again(
+    server: LocalServer, client: Client, place: int
+) -> None:
+    data_id, frames = client.create(), client.make_frames(4)
+    shard = client.shard(frames)
+    damaged = bytearray(shard)
+    damaged[place] ^= 1
+    url = client.url(data_id, 0, frames)
+    refused = client.put_with_checksum(url, bytes(damaged), shard)
+    assert refused.status_code == 400
+    assert "changed on the way" in refused.json()["detail"]
+    assert client.put_with_checksum(url, shard, shard).status_code == 200
+
+
+def test_a_checksum_does_not_make_a_shard_of_what_is_none(client: Client) -> None:
+    data_id, frames = client.create(), client.make_frames(4)
+    for nonsense in (b"", b"x" * 200, client.shard(client.make_frames(3)), client.shard(frames[:, :2])):
+        answer = client.put_with_checksum(client.url(data_id, 0, frames), nonsense, nonsense)
+        assert answer.status_code == 422, nonsense[:20]
+
+
 def test_an_upload_url_works_once_and_fails_for_nobody_knows_it(server: LocalServer, client: Client) -> None:
     url = client.url(client.create(), 0, client.make_frames(4))
     assert client.put(url, client.shard(client.make_frames(4))).status_code == 200
