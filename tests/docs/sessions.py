@@ -190,13 +190,15 @@ class PageSession:
         lines += [str(path) for path in paths]
         (packages / "page.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")
         if os.name != "nt":
-            command = site / _SCRIPTS / "rheed-acquire"
-            command.write_text(
-                f"#!{site / _SCRIPTS / 'python'}\n"
-                "import sys\n\nfrom rheed_acquire.cli import main\n\nsys.exit(main())\n",
-                encoding="utf-8",
-            )
-            command.chmod(0o755)
+            # Else those of the interpreter that runs the tests would be found, and pip install into it.
+            for name, module in (("rheed-acquire", "rheed_acquire.cli"), ("pip", "pip._internal.cli.main")):
+                command = site / _SCRIPTS / name
+                command.write_text(
+                    f"#!{site / _SCRIPTS / 'python'}\n"
+                    f"import sys\n\nfrom {module} import main\n\nsys.exit(main())\n",
+                    encoding="utf-8",
+                )
+                command.chmod(0o755)
 
     def run_shell(self, text: str, name: str, *, code: int = 0) -> str:
         """Run lines of bash where the last ones ended; what they printed.

@@ -81,6 +81,8 @@ class Spool:
         # In order of arrival: each shard, and when it is due (None while an upload is at work on it).
         self._queue: dict[tuple[str, int], tuple[SpooledShard, float | None]] = {}
         self._bytes = 0
+        # Of shards that are being written, each with its room, so that two at once do not take the same.
+        self._promised: dict[tuple[str, int], int] = {}
         self._closed = False
         try:
             if not root.is_dir():
@@ -142,6 +144,8 @@ class Spool:
             folder = self._folders.pop(data_id, None)
             for key in [key for key in self._queue if key[0] == data_id]:
                 self._bytes -= self._queue.pop(key)[0].size
+            for key in [key for key in self._promised if key[0] == data_id]:
+                del self._promised[key]
         if folder is None:
             return
         folder.close(delete=delete)
@@ -166,16 +170,24 @@ class Spool:
         OSError
             The disk will not take it.
         """
-        self._check_room(shard.size)
+        key = (shard.data_id, shard.chunk_idx)
         with self._changed:
+            self._check_room(shard.size)
             folder = self._folders.get(shard.data_id)
-        if folder is None:
-            raise StreamLetGoError(shard.data_id)
-        folder.add(shard, content)
+            if folder is None:
+                raise StreamLetGoError(shard.data_id)
+            self._promised[key] = shard.size
+        try:
+            folder.add(shard, content)
+        except BaseException:
+            with self._changed:
+                self._promised.pop(key, None)
+            raise
 
     def enqueue(self, shard: SpooledShard) -> None:
         """Put a shard into the queue that is on disk already, or that lives by its `SpooledShard.content`."""
         with self._changed:
+            self._promised.pop((shard.data_id, shard.chunk_idx), None)
             self._queue[shard.data_id, shard.chunk_idx] = (shard, 0.0)
             self._bytes += shard.size
             self._changed.notify_all()
@@ -262,14 +274,15 @@ class Spool:
 
     def _check_room(self, size: int) -> None:
         limits = self.limits
-        with self._changed:
-            used = self._bytes + sum(self._bytes_of_others.values())
+        promised = sum(self._promised.values())
+        used = self._bytes + promised + sum(self._bytes_of_others.values())
         if limits.max_bytes is not None and used + size > limits.max_bytes:
             raise SpoolFullError(
                 f"the spool holds {used / 1e6:.0f} MB, of {limits.max_bytes / 1e6:.0f} allowed"
             )
         free = shutil.disk_usage(self.root).free
-        if free - size < limits.keep_free_bytes:
+        # What is promised may be on the disk by half already: then a little more stays free than must.
+        if free - promised - size < limits.keep_free_bytes:
             raise SpoolFullError(
                 f"the disk of the spool has {free / 1e6:.0f} MB free, and {limits.keep_free_bytes / 1e6:.0f} "
                 "are to stay so"

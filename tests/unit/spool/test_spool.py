@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -298,3 +300,29 @@ def test_the_spool_lies_beside_the_public_clients_which_deletes_what_it_does_not
     assert default_spool_folder() == tmp_path / "spool-rheed-acquire"
     monkeypatch.setenv("RHEED_SPOOL_DIR", str(tmp_path / "mine"))
     assert default_spool_folder() == tmp_path / "mine"
+
+
+def test_shards_that_come_at_once_do_not_pass_the_limit_together(
+    open_spool: OpenSpool, make_record: Any, make_shard: Any
+) -> None:
+    spool = open_spool(max_bytes=250)
+    spool.open_stream(make_record())
+    at_once = threading.Barrier(8)
+    kept: list[int] = []
+
+    def slowly(content: bytes) -> Iterator[bytes]:
+        time.sleep(0.05)
+        yield content
+
+    def keep(chunk_idx: int) -> None:
+        at_once.wait()
+        with contextlib.suppress(SpoolFullError):
+            spool.keep(make_shard(bytes(100), chunk_idx), slowly(bytes(100)))
+            kept.append(chunk_idx)
+
+    threads = [threading.Thread(target=keep, args=(chunk_idx,)) for chunk_idx in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(kept) == 2

@@ -29,7 +29,7 @@ def test_the_last_points_are_all_there_in_order_however_they_came(sizes: list[in
         append(history, total, size)
         total += size
     recent = min(total, KEPT)
-    trace, begun = history.window((recent - 1) / 1000)
+    trace, begun = history.window((recent - 0.5) / 1000)
     assert begun == total - recent
     assert trace.utc_ms.tolist() == list(range(total - recent, total))
     assert np.array_equal(trace.mean[0], np.arange(total - recent, total, dtype=np.float32))

@@ -37,6 +37,7 @@ class _Traces:
         self.made_s = -TRACES_INTERVAL_S
         self.message = b""
         self.periods_made_s = -PERIODS_INTERVAL_S
+        self.periods_version = -1
         self.periods: dict[tuple[str, int, int, int, int], dict[str, float] | None] = {}
 
 
@@ -154,8 +155,12 @@ class LiveView:
         """Return the message of the last seconds of traces (0: of all), made once for all pages."""
         entry = self._traces.setdefault(window_s, _Traces())
         async with entry.lock:
-            if entry.version != self.history.version and time.monotonic() - entry.made_s > TRACES_INTERVAL_S:
-                entry.made_s, entry.version = time.monotonic(), self.history.version
+            now, version = time.monotonic(), self.history.version
+            is_old = entry.version != version and now - entry.made_s > TRACES_INTERVAL_S
+            # Also where nothing came since: the last points are to be in the periods too.
+            is_unsettled = entry.periods_version != version
+            if is_old or (is_unsettled and now - entry.periods_made_s > PERIODS_INTERVAL_S):
+                entry.made_s, entry.version = now, version
                 loop = asyncio.get_running_loop()
                 entry.message = await loop.run_in_executor(self._executor, self._make_traces, entry, window_s)
             return entry.message
@@ -163,7 +168,7 @@ class LiveView:
     def _make_traces(self, entry: _Traces, window_s: int) -> bytes:
         trace, begun = self.history.window(window_s or None)
         if time.monotonic() - entry.periods_made_s > PERIODS_INTERVAL_S:
-            entry.periods_made_s = time.monotonic()
+            entry.periods_made_s, entry.periods_version = time.monotonic(), entry.version
             entry.periods = {_place(region): _period(trace, row) for row, region in enumerate(trace.regions)}
         shown = thin_out(trace, begun)
         header = {
