@@ -81,6 +81,7 @@ class Delivery:
         self._window = UploadWindow(workers)
         # One chunk is encoded, one waits here, two are being written: that many lie in memory, compressed.
         self._encoded: queue.Queue[tuple[Stream, Chunk, Shard, threading.Event] | None] = queue.Queue(1)
+        self._disk_is_behind = False
         self._threads = [
             threading.Thread(target=self._encode_chunks, name="encoder", daemon=True),
             *(
@@ -142,10 +143,18 @@ class Delivery:
                 self._encode(stream, chunk, safe) if self._streams.get(stream.data_id) is stream else None
             )
             if content is not None:
-                self._encoded.put((stream, chunk, content, safe))
+                self._pass_on((stream, chunk, content, safe))
             del item, chunk, content
         for _ in range(SPOOLERS):
             self._encoded.put(None)
+
+    def _pass_on(self, encoded: tuple[Stream, Chunk, Shard, threading.Event]) -> None:
+        try:
+            self._encoded.put_nowait(encoded)
+            self._disk_is_behind = False
+        except queue.Full:
+            self._disk_is_behind = True
+            self._encoded.put(encoded)
 
     def _spool_shards(self) -> None:
         make_way()
@@ -167,7 +176,7 @@ class Delivery:
                 begun_s = time.monotonic()
                 waiting = self._chunks.qsize(), self.spool.shards_waiting
                 level = self._compression.choose(
-                    begun_s, *waiting, nbytes, disk_is_behind=self._encoded.full()
+                    begun_s, *waiting, nbytes, disk_is_behind=self._disk_is_behind
                 )
                 shard = encode_shard(chunk.frames, level)
             except Exception as error:
