@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.camera import CameraError, Frame
 from rheed_acquire.chunk_buffer import COMMITTED, ChunkBuffer
@@ -90,7 +90,7 @@ class ChunkAccumulator:
         self._filled = 0
         self._room = 0
         self._first_timestamp_ns: int | None = None
-        self._missing_in_chunk = 0
+        self._missing_ns = 0
         self._gaps: list[Gap] = []
         self._next_id: int | None = None
         self._id_base = 0
@@ -156,18 +156,18 @@ class ChunkAccumulator:
             frame_id += self._id_base
         else:
             frame_id = NO_ID
-        pixels = frame.pixels
-        if pixels.shape != self._layout:
-            self._reject(
-                f"the camera changed its frames from shape {self._layout} to {pixels.shape} "
-                f"at frame {self._position} of the run"
-            )
-            return
         timestamp_ns = frame.timestamp_ns
         filled = self._filled
-        if filled and self._is_off_its_time(timestamp_ns, filled):
-            self._end_early()
-            filled = 0
+        if filled:
+            first_ns = self._first_timestamp_ns
+            if timestamp_ns is not None and first_ns is not None:
+                off_ns = timestamp_ns - first_ns - self._due_ns[filled]
+            else:
+                off_ns = self._missing_ns
+            # Where it would stand too far off its true time, it begins the next chunk.
+            if off_ns > self._tolerance_ns or off_ns < -self._tolerance_ns:
+                self._end_early()
+                filled = 0
         if not filled and not self._begin(timestamp_ns):
             if self._closed:  # while it waited: the frame was never taken
                 self.received -= 1
@@ -176,10 +176,11 @@ class ChunkAccumulator:
             return
         buffer = self._buffer
         assert buffer is not None
+        pixels = frame.pixels
         try:
             self._convert(pixels, self._slots[filled])
         except Exception as error:  # noqa: BLE001
-            self._reject(f"the pixels of frame {self._position} of the run cannot be read: {error}")
+            self._reject(self._why_unusable(pixels, error))
             return
         try:
             buffer.id_cells[filled] = frame_id
@@ -210,15 +211,6 @@ class ChunkAccumulator:
             self._ring.release(self._buffer)
             self._buffer = None
 
-    def _is_off_its_time(self, timestamp_ns: int | None, filled: int) -> bool:
-        if timestamp_ns is not None and self._first_timestamp_ns is not None:
-            off = timestamp_ns - self._first_timestamp_ns - self._due_ns[filled]
-        elif self._missing_in_chunk:
-            off = round(self._missing_in_chunk * self._period_ns)
-        else:
-            return False
-        return off > self._tolerance_ns or off < -self._tolerance_ns
-
     def _begin(self, timestamp_ns: int | None) -> bool:
         """Start a chunk with the frame that has just come; False where the ring is full."""
         buffer = self._ring.acquire()
@@ -231,7 +223,7 @@ class ChunkAccumulator:
         self._after_overrun = self.overrun != self._overrun_before
         self._overrun_before = self.overrun
         self._slots = buffer.slots
-        self._missing_in_chunk = 0
+        self._missing_ns = 0
         self._first_timestamp_ns = timestamp_ns
         self._room = self._ring.capacity
         if self._limit is not None:
@@ -250,7 +242,7 @@ class ChunkAccumulator:
         assert buffer is not None
         self._buffer, self._filled = None, 0
         self._gaps = []
-        self._missing_in_chunk = 0
+        self._missing_ns = 0
         self._handed_over += count
         chunk = chunk_of(buffer, self._ring, gaps, after_overrun=self._after_overrun)
         self._chunk_index += 1
@@ -274,8 +266,16 @@ class ChunkAccumulator:
         elif missing > 0:
             self.gap_count += 1
             self.frames_missing += missing
-            self._missing_in_chunk += missing
+            self._missing_ns += round(missing * self._period_ns)
             self._gaps.append(Gap(self._position, first_missing_id, missing))
+
+    def _why_unusable(self, pixels: NDArray[Any], error: Exception) -> str:
+        if pixels.shape != self._layout:
+            return (
+                f"the camera changed its frames from shape {self._layout} to {pixels.shape} "
+                f"at frame {self._position} of the run"
+            )
+        return f"the pixels of frame {self._position} of the run cannot be read: {error}"
 
     def _reject(self, reason: str) -> None:
         self.rejected += 1
