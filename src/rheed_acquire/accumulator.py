@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rheed_acquire.camera import CameraError, Frame
 from rheed_acquire.chunk_buffer import COMMITTED, ChunkBuffer
@@ -156,6 +156,13 @@ class ChunkAccumulator:
             frame_id += self._id_base
         else:
             frame_id = NO_ID
+        pixels = frame.pixels
+        if pixels.shape != self._layout:
+            self._reject(
+                f"the camera changed its frames from shape {self._layout} to {pixels.shape} "
+                f"at frame {self._position} of the run"
+            )
+            return
         timestamp_ns = frame.timestamp_ns
         filled = self._filled
         if filled:
@@ -176,11 +183,10 @@ class ChunkAccumulator:
             return
         buffer = self._buffer
         assert buffer is not None
-        pixels = frame.pixels
         try:
             self._convert(pixels, self._slots[filled])
         except Exception as error:  # noqa: BLE001
-            self._reject(self._why_unusable(pixels, error))
+            self._reject(f"the pixels of frame {self._position} of the run cannot be read: {error}")
             return
         try:
             buffer.id_cells[filled] = frame_id
@@ -268,14 +274,6 @@ class ChunkAccumulator:
             self.frames_missing += missing
             self._missing_ns += round(missing * self._period_ns)
             self._gaps.append(Gap(self._position, first_missing_id, missing))
-
-    def _why_unusable(self, pixels: NDArray[Any], error: Exception) -> str:
-        if pixels.shape != self._layout:
-            return (
-                f"the camera changed its frames from shape {self._layout} to {pixels.shape} "
-                f"at frame {self._position} of the run"
-            )
-        return f"the pixels of frame {self._position} of the run cannot be read: {error}"
 
     def _reject(self, reason: str) -> None:
         self.rejected += 1
