@@ -144,6 +144,7 @@ def test_a_run_on_the_local_server_arrives_bit_by_bit(runs: Runs) -> None:
 def test_ctrl_c_delivers_the_chunk_begun_and_ends_the_stream(runs: Runs) -> None:
     process = runs.start("--json")
     runs.wait_for_chunk(0)
+    time.sleep(0.5)  # into the chunk after it
     interrupt(process)
     report, _ = runs.finish(process)
     frames, attributes = stored(report["output"])
