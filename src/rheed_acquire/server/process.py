@@ -15,7 +15,7 @@ from typing import IO, Self
 
 from pydantic import SecretStr
 
-from rheed_acquire.child_environment import child_environment
+from rheed_acquire.child_process import start_child
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.server.run_folders import find_run_folder
 from rheed_acquire.server.running import endpoint_of
@@ -68,22 +68,10 @@ class LocalServer:
         arguments = [str(self.directory), self._host, str(self._port)]
         if self._close_after_s is not None:
             arguments.append(str(self._close_after_s))
-        creation_flags = 0
-        if sys.platform == "win32":
-            creation_flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
         # Kept open for as long as the child may write to it; read only where the child fails.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            # -P: what lies in the current folder must not stand in for the server's modules.
-            self._child = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-P", "-m", "rheed_acquire.server", *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._stderr,
-                env=child_environment(),
-                start_new_session=True,
-                creationflags=creation_flags,
-            )
+            self._child = start_child("rheed_acquire.server", *arguments, stderr=self._stderr)
         except OSError as error:
             self._stderr.close()
             raise RheedAcquireError(

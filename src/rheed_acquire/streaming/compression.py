@@ -83,7 +83,7 @@ class Compression:
         is_behind = chunks_waiting > 0 and not disk_is_behind
         self._in_a_row = self._in_a_row + chunks_waiting if is_behind else 0
         if self._in_a_row >= BEHIND:
-            self._move(LADDER[max(0, self._place - 1)])
+            self._move(max(0, self._place - 1))
         elif not is_behind:
             self._consider(self._wish(shards_waiting, nbytes, disk_is_behind=disk_is_behind))
         return LADDER[self._place]
@@ -120,10 +120,10 @@ class Compression:
             return
         self._wished = self._wished + wish if self._wished * wish > 0 else wish
         if abs(self._wished) >= PATIENCE:
-            self._move(LADDER[self._place + wish])
+            self._move(self._place + wish)
 
-    def _move(self, level: int) -> None:
-        self._place = LADDER.index(level)
+    def _move(self, place: int) -> None:
+        self._place = place
         self._wished = self._in_a_row = 0
 
 

@@ -1,8 +1,8 @@
 """The threads between `push` and the server: an encoder, two that spool, and upload workers.
 
 The encoder works on one chunk at a time with all processors, so that the first is ready soonest; the disk
-takes the chunks before it meanwhile. Their work and the upload workers' leave the GIL
-to the camera's callback for nearly all of the time.
+takes the chunks before it meanwhile. Their work and the upload workers' leave the GIL to the camera's
+callback for nearly all of the time.
 """
 
 from __future__ import annotations
@@ -171,13 +171,13 @@ class Delivery:
 
     def _encode(self, stream: Stream, chunk: Chunk, safe: threading.Event) -> Shard | None:
         nbytes = chunk.frames.nbytes
+        waiting = self._chunks.qsize(), self.spool.shards_waiting
+        level = self._compression.choose(
+            time.monotonic(), *waiting, nbytes, disk_is_behind=self._disk_is_behind
+        )
         for attempt in range(ENCODE_ATTEMPTS):
+            begun_s = time.monotonic()
             try:
-                begun_s = time.monotonic()
-                waiting = self._chunks.qsize(), self.spool.shards_waiting
-                level = self._compression.choose(
-                    begun_s, *waiting, nbytes, disk_is_behind=self._disk_is_behind
-                )
                 shard = encode_shard(chunk.frames, level)
             except Exception as error:
                 # Most likely memory, which may be there again in a moment.

@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from pydantic import SecretStr
 
-from rheed_acquire.child_environment import child_environment
+from rheed_acquire.child_process import start_child
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.view.addresses import is_loopback, url_of
 from rheed_acquire.view.messages import Message
@@ -215,9 +215,6 @@ class _Child:
     """One process: its pipes, and the thread that writes into one of them."""
 
     def __init__(self, host: str, port: int, token: SecretStr | None) -> None:
-        creation_flags = 0
-        if sys.platform == "win32":
-            creation_flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
         # Read only where the child fails.
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self.last_words = ""
@@ -227,17 +224,7 @@ class _Child:
         self._over = threading.Event()
         self._ending = threading.Lock()
         try:
-            # -P: what lies in the current folder must not stand in for the server's modules.
-            self.popen = subprocess.Popen(
-                [sys.executable, "-P", "-m", "rheed_acquire.view"],
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._stderr,
-                env=child_environment(),
-                start_new_session=True,
-                creationflags=creation_flags,
-            )
+            self.popen = start_child("rheed_acquire.view", stderr=self._stderr, bufsize=0)
         except OSError as error:
             self._stderr.close()
             raise RheedAcquireError(f"the view cannot be started with {sys.executable}: {error}") from error
