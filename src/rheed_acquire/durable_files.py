@@ -7,9 +7,17 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import Iterable, Iterator, Sequence
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_BATCH_BYTES = 1 << 20
+_BATCH_PIECES = 1024
+"""As many as one writev(2) takes."""
 _WINDOWS_REPLACE_ATTEMPTS = 40
 _WINDOWS_REPLACE_PAUSE_S = 0.05
 
@@ -28,6 +36,50 @@ def replace(source: Path, target: Path) -> None:
             else:
                 return
     source.replace(target)
+
+
+def batches(pieces: Iterable[Buffer]) -> Iterator[list[Buffer]]:
+    """Gather pieces into lists of about a megabyte, each for one `write_pieces`."""
+    batch: list[Buffer] = []
+    size = 0
+    for piece in pieces:
+        batch.append(piece)
+        size += memoryview(piece).nbytes
+        if size >= _BATCH_BYTES or len(batch) >= _BATCH_PIECES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def write_pieces(file: FileIO, pieces: Sequence[Buffer]) -> None:
+    """Write pieces of bytes one after another, by one system call and uncopied where there is writev(2)."""
+    if sys.platform == "win32":
+        pieces = [b"".join(pieces)]
+    views = [memoryview(piece) for piece in pieces]
+
+    def write_some() -> int:
+        if sys.platform == "win32":
+            return file.write(views[0])
+        return os.writev(file.fileno(), views)
+
+    while views:
+        written = write_some()
+        # What is left after a short write, as of a disk that is nearly full, goes once more.
+        while views and written >= views[0].nbytes:
+            written -= views.pop(0).nbytes
+        if written:
+            views[0] = views[0][written:]
+
+
+def forget_cached(file: IO[bytes]) -> None:
+    """Say of a synced file that nobody reads it soon; where the system listens, its memory is free at once.
+
+    What a run writes in an hour would else fill the file cache and push out of it what other programs need,
+    and the system looks for new memory for each megabyte instead of using the last one's again.
+    """
+    if sys.platform == "linux":
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def sync_directory(directory: Path) -> None:

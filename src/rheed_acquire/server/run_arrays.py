@@ -72,10 +72,12 @@ class RunArrays:
         """Write the group's own metadata."""
         self._write("zarr.json", encode_document(group_document(attributes)), durable=durable)
 
-    def write_open(self, chunks: Sequence[ChunkDeclaration], changed: ChunkDeclaration | None = None) -> None:
+    def write_open(
+        self, chunks: Sequence[ChunkDeclaration], changed: Sequence[ChunkDeclaration] | None = None
+    ) -> None:
         """Bring everything up to date with the chunks of an open stream, in the order of their indices.
 
-        Where only one has ``changed`` or is new, only the blocks that it is in are written.
+        Where it is known which have ``changed`` or are new, only the blocks that they are in are written.
         """
         last = chunks[-1]
         if changed is None:
@@ -83,7 +85,7 @@ class RunArrays:
             self._recent.clear()
             self._write_stamps([(chunk.index * chunk.chunk_size, chunk) for chunk in chunks], durable=False)
         else:
-            row = bisect_left(chunks, changed.index, key=lambda chunk: chunk.index)
+            row = bisect_left(chunks, min(one.index for one in changed), key=lambda chunk: chunk.index)
             self._rewrite_stamps(chunks, changed)
         self._write_frame_metadata(last, last.index * last.chunk_size + last.frames, durable=False)
         self._write_lists(chunks, row, durable=False)
@@ -121,10 +123,16 @@ class RunArrays:
         for number, values in blocks.items():
             self._write_block(number, values, durable=durable)
 
-    def _rewrite_stamps(self, chunks: Sequence[ChunkDeclaration], changed: ChunkDeclaration) -> None:
-        """Write the blocks that a chunk of an open stream is in; the chunk may be another than before."""
-        size = changed.chunk_size
-        for number in _blocks_of(changed.index * size, size):
+    def _rewrite_stamps(
+        self, chunks: Sequence[ChunkDeclaration], changed: Sequence[ChunkDeclaration]
+    ) -> None:
+        """Write the blocks that chunks of an open stream are in; the chunks may be others than before."""
+        size = changed[0].chunk_size
+        blocks: dict[int, list[ChunkDeclaration]] = {}
+        for chunk in changed:
+            for number in _blocks_of(chunk.index * size, size):
+                blocks.setdefault(number, []).append(chunk)
+        for number, changed_here in blocks.items():
             values = self._recent.pop(number, None)
             if values is None:
                 values = _no_stamps()
@@ -134,7 +142,8 @@ class RunArrays:
                 for chunk in chunks[first:end]:
                     self._fill(values, number, chunk.index * size, chunk)
             else:
-                self._fill(values, number, changed.index * size, changed)
+                for chunk in changed_here:
+                    self._fill(values, number, chunk.index * size, chunk)
             # Only the newest, which the next chunk will be in: blocks before them are done with.
             self._recent[number] = values
             while len(self._recent) > _RECENT_BLOCKS:

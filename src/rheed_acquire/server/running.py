@@ -8,16 +8,16 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from rheed_acquire.errors import RheedAcquireError
 
 _LONGEST_CHECK_INTERVAL_S = 60.0
-_KEEP_ALIVE_S = 600
-_SHUTDOWN_S = 30
+_SIGNAL_CHECK_S = 0.5
 _LAST_PORT = 65_535
 
 
@@ -116,76 +116,57 @@ def run(
     listener = listen(host, port)
     with listener:
         # Only now: a port in use is told at once, and listing the command's help needs none of this.
-        import uvicorn
-
         from rheed_acquire.server.app import ApiKey, Endpoints, create_app
         from rheed_acquire.server.catalogue import Catalogue
+        from rheed_acquire.server.http_server import HttpServer
         from rheed_acquire.server.store import CLOSE_AFTER_S, StreamStore
         from rheed_acquire.server.uploads import UploadTickets
 
         close_after_s = CLOSE_AFTER_S if close_after_s is None else close_after_s
         store = StreamStore(directory, close_after_s)
-        bound_port = listener.getsockname()[1]
+        end = threading.Event()
 
-        class Server(uvicorn.Server):
-            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-                await super().startup(sockets)
-                if self.started:
-                    on_ready(bound_port)
-
-        with ThreadPoolExecutor(2, "closing") as closing:
-            endpoints = Endpoints(store, Catalogue(directory), ApiKey(api_key), closing, UploadTickets())
-            config = uvicorn.Config(
-                create_app(endpoints),
-                loop="asyncio",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=_KEEP_ALIVE_S,
-                timeout_graceful_shutdown=_SHUTDOWN_S,
-            )
-            server = Server(config)
-            ended = threading.Event()
-
-            def close_silent_streams() -> None:
-                interval = min(_LONGEST_CHECK_INTERVAL_S, close_after_s / 4)
+        def close_silent_streams() -> None:
+            interval = min(_LONGEST_CHECK_INTERVAL_S, close_after_s / 4)
+            store.close_silent()
+            while not end.wait(interval):
                 store.close_silent()
-                while not ended.wait(interval):
-                    store.close_silent()
 
-            def end_when_told(wait: Callable[[], None]) -> None:
-                wait()
-                server.should_exit = True
+        def end_when_told(wait: Callable[[], None]) -> None:
+            wait()
+            end.set()
 
+        with ThreadPoolExecutor(2, "closing") as closing, _signals_set(end):
+            endpoints = Endpoints(store, Catalogue(directory), ApiKey(api_key), closing, UploadTickets())
             silence = threading.Thread(target=close_silent_streams, name="silent-streams")
             silence.start()
             if wait_for_end is not None:
                 threading.Thread(target=end_when_told, args=(wait_for_end,), daemon=True).start()
             try:
-                _serve(server, listener)
+                with HttpServer(listener, create_app(endpoints)):
+                    on_ready(listener.getsockname()[1])
+                    # With a limit: on Windows a wait without one would not hear of Ctrl-C.
+                    while not end.wait(_SIGNAL_CHECK_S):
+                        pass
             finally:
-                ended.set()
+                end.set()
                 silence.join()
         store.release()
 
 
-def _serve(server: object, listener: socket.socket) -> None:
-    """Run uvicorn, which raises the signal that ended it once more afterwards: a normal end, here."""
-    import uvicorn
-
-    assert isinstance(server, uvicorn.Server)
+@contextmanager
+def _signals_set(end: threading.Event) -> Iterator[None]:
+    """Have Ctrl-C and whatever else ends a server set an event."""
     signals = [signal.SIGINT, signal.SIGTERM]
     if sys.platform == "win32":
         signals.append(signal.SIGBREAK)
 
-    def ignore(number: int, frame: FrameType | None) -> None:
-        """Do nothing: uvicorn has ended already."""
+    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        end.set()
 
-    previous = {number: signal.signal(number, ignore) for number in signals}
+    previous = {number: signal.signal(number, handle) for number in signals}
     try:
-        server.run(sockets=[listener])
+        yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

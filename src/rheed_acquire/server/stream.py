@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,6 +18,7 @@ from typing import Any
 
 from rheed_acquire.durable_files import (
     append_durably,
+    forget_cached,
     put_durably,
     read_json,
     write_atomically,
@@ -32,6 +35,8 @@ from rheed_acquire.server.zarr_metadata import encode_document
 CHUNKS_FILE = "chunks.jsonl"
 DECODE_EVERY = 16
 """Of a chunk that is as it was sent, one frame in so many is decoded."""
+LISTED_AFTER_S = 1.0
+"""How far the arrays may be behind while chunk comes upon chunk: a dozen files are rewritten each time."""
 
 
 def utc_now() -> str:
@@ -55,6 +60,10 @@ class Stream:
         self._arrays = RunArrays(folder / GROUP, self._incoming, record["fps"])
         self._lock = threading.RLock()
         self._chunks = ReceivedChunks()
+        # Confirmed, and not in the arrays yet; how many more are being committed; and when they were written.
+        self._unlisted: list[ChunkDeclaration] = []
+        self._committing = 0
+        self._listed_s = -math.inf
 
     @classmethod
     def create(cls, folder: Path, data_id: str, declaration: StreamDeclaration) -> Stream:
@@ -149,7 +158,8 @@ class Stream:
     def commit(self, received: Path, chunk: ChunkDeclaration, *, is_as_sent: bool = False) -> None:
         """Check an uploaded shard and keep it; once this returns, it survives whatever happens.
 
-        A chunk index that is there already is replaced.
+        A chunk index that is there already is replaced. What is derived from the chunks, such as the frames'
+        stamps, is written by the last of those that are committed at once.
 
         Parameters
         ----------
@@ -167,14 +177,26 @@ class Stream:
             It cannot be stored.
         """
         self.check(chunk)
+        with self._lock:
+            self._committing += 1
+        try:
+            self._keep(received, chunk, DECODE_EVERY if is_as_sent else 1)
+        finally:
+            with self._lock:
+                self._committing -= 1
+                is_due = self._committing == 0 or time.monotonic() - self._listed_s > LISTED_AFTER_S
+                if self._unlisted and is_due and self.state == "open":
+                    self._list()
+
+    def _keep(self, received: Path, chunk: ChunkDeclaration, decode_every: int) -> None:
         try:
             with received.open("r+b") as file:
-                decode_every = DECODE_EVERY if is_as_sent else 1
                 verify_shard(file, chunk.frames, chunk.height, chunk.width, decode_every)
                 if chunk.frames < chunk.chunk_size:
                     extend_shard(file, chunk.frames, chunk.chunk_size)
                 file.flush()
                 os.fsync(file.fileno())
+                forget_cached(file)
         except ShardError as error:
             raise Refusal(422, f"chunk {chunk.index} is not a valid shard: {error}") from error
         with self._lock:
@@ -182,8 +204,14 @@ class Stream:
             put_durably(received, shard_path(self._frames_folder, chunk.index), self.folder)
             append_durably(self.folder / CHUNKS_FILE, json.dumps(asdict(chunk)).encode())
             self._chunks.add(chunk)
-            self._arrays.write_open(self._chunks.in_order, changed=chunk)
-            self._arrays.write_attributes(self._attributes(), durable=False)
+            self._unlisted.append(chunk)
+
+    def _list(self) -> None:
+        """Bring the arrays up to date."""
+        self._arrays.write_open(self._chunks.in_order, self._unlisted)
+        self._arrays.write_attributes(self._attributes(), durable=False)
+        self._unlisted.clear()
+        self._listed_s = time.monotonic()
 
     def link(self, **links: Any) -> None:
         """Record the ``physical_sample`` ({"id", "name"}) or more ``tags`` (of the same form)."""

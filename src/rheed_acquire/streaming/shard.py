@@ -111,11 +111,12 @@ def _store(frames: NDArray[np.uint8]) -> Shard:
     heads[0] = struct.pack("<IBI", _ZSTD_MAGIC, _SINGLE_SEGMENT_SIZE_32, pixels) + heads[0]
 
     def stored() -> Iterator[Buffer]:
-        for frame in frames.reshape(len(frames), -1):
-            content = frame.data
-            yield b"".join(
-                part for head, block in zip(heads, blocks, strict=True) for part in (head, content[block])
-            )
+        # As arrays: google_crc32c takes no memoryview.
+        content: Any
+        for content in frames.reshape(len(frames), -1):
+            for head, block in zip(heads, blocks, strict=True):
+                yield head
+                yield content[block]
 
     size = pixels + sum(len(head) for head in heads)
     return _assemble([size] * len(frames), stored)

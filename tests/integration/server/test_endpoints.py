@@ -160,6 +160,34 @@ def test_a_connection_lost_within_a_body_leaves_nothing_behind(server: LocalServ
     assert list((folder / "incoming").iterdir()) == []
 
 
+def test_a_body_is_not_taken_for_a_request_where_it_was_not_read(client: Client) -> None:
+    url = client.url(client.create(), 0, client.make_frames(4))
+    body = b"PUT /uploads/x HTTP/1.1\r\nContent-Length: 0\r\n\r\n" * 20_000
+    with requests.Session() as session:
+        assert session.put(url + "x", data=body, timeout=20).status_code == 403
+        assert session.put(url + "x", data=iter([body] * 2), timeout=20).status_code == 403
+        assert session.get(client.endpoint + "/gateway/time", timeout=20).status_code == 200
+        assert session.put(url, data=client.shard(client.make_frames(4)), timeout=20).status_code == 200
+
+
+def test_the_time_is_told_while_many_uploads_hang(client: Client) -> None:
+    frames = client.make_frames(4)
+    data_id = client.create()
+    hanging = []
+    try:
+        for index in range(32):
+            host, _, path = client.url(data_id, index, frames).removeprefix("http://").partition("/")
+            name, port = host.split(":")
+            connection = socket.create_connection((name, int(port)))
+            hanging.append(connection)
+            connection.sendall(f"PUT /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\n\r\nx".encode())
+        assert requests.get(client.endpoint + "/gateway/time", timeout=20).status_code == 200
+        client.upload(data_id, 40, frames)
+    finally:
+        for connection in hanging:
+            connection.close()
+
+
 def test_uploads_of_several_streams_at_once_all_arrive(
     server: LocalServer, client: Client, connect: Connect
 ) -> None:
