@@ -6,24 +6,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rheed_acquire.streaming.compression import BEHIND, FASTEST, LADDER, PATIENCE, UPLINK_BEHIND, Compression
-from rheed_acquire.streaming.shard import DEFAULT_LEVEL
+from rheed_acquire.streaming.compression import BEHIND, LADDER, PATIENCE, UPLINK_BEHIND, Compression
+from rheed_acquire.streaming.shard import DEFAULT_LEVEL, STORED
 
 CHUNK = 36_000_000
-FASTER = LADDER[LADDER.index(DEFAULT_LEVEL) - 1]
+FASTEST, FASTER = LADDER[1], LADDER[LADDER.index(DEFAULT_LEVEL) - 1]
 INTERVAL_S = 2.0
 
 
 class Encoder:
     """Encodes a chunk every two seconds, at a speed that halves from level to level."""
 
-    def __init__(self, level: int | None = None, seconds: float = 0.025) -> None:
+    def __init__(self, level: int | None = None, seconds: float = 0.0125) -> None:
         self.compression = Compression(level)
         self.now_s = 0.0
         self.seconds = {level: seconds * 2**place for place, level in enumerate(LADDER)}
 
-    def chunk(self, waiting: int = 0, uploads: int = 0, *, disk: bool = False) -> int:
-        level = self.compression.choose(self.now_s, waiting, uploads, CHUNK, disk_is_behind=disk)
+    def chunk(self, waiting: int = 0, uploads: int = 0, *, disk: bool = False, can_wait: bool = False) -> int:
+        level = self.compression.choose(
+            self.now_s, waiting, uploads, CHUNK, disk_is_behind=disk, can_wait=can_wait
+        )
         self.compression.took(level, self.seconds.get(level, 0.1), CHUNK)
         self.now_s += INTERVAL_S
         return level
@@ -45,13 +47,37 @@ def test_a_level_that_was_asked_for_stays_whatever_waits(level: int) -> None:
 def test_an_encoder_that_falls_behind_the_camera_turns_faster_at_once() -> None:
     encoder = Encoder()
     encoder.chunks(3)
-    assert encoder.chunks(3, waiting=BEHIND) == [FASTER, FASTEST, FASTEST]
+    assert encoder.chunks(4, waiting=BEHIND) == [FASTER, FASTEST, STORED, STORED]
 
 
 def test_an_encoder_that_never_pauses_turns_faster_though_little_waits() -> None:
     encoder = Encoder()
     encoder.chunks(3)
-    assert encoder.chunks(4, waiting=1) == [DEFAULT_LEVEL, FASTER, FASTER, FASTEST]
+    levels = encoder.chunks(7, waiting=1)
+    assert levels == [DEFAULT_LEVEL, FASTER, FASTER, FASTEST, FASTEST, STORED, STORED]
+
+
+def test_an_encoder_that_falls_behind_the_camera_turns_faster_though_the_uplink_is_behind_too() -> None:
+    encoder = Encoder()
+    encoder.chunks(3)
+    assert encoder.chunks(4, waiting=BEHIND, uploads=99)[-1] == STORED
+
+
+def test_one_that_falls_behind_pushes_that_can_wait_stays_where_the_uplink_is_behind_too() -> None:
+    encoder = Encoder(seconds=0.075)  # no time for more than the normal level
+    encoder.chunks(3)
+    levels = [encoder.chunk(BEHIND, UPLINK_BEHIND, can_wait=True) for _ in range(10)]
+    assert set(levels) == {DEFAULT_LEVEL}
+    assert encoder.chunk(BEHIND, UPLINK_BEHIND - 1, can_wait=True) == FASTER
+
+
+def test_what_was_stored_for_a_quick_uplink_is_compressed_again_once_that_is_behind() -> None:
+    encoder = Encoder(seconds=0.075)  # no time for more than the normal level
+    encoder.chunks(3)
+    assert [encoder.chunk(BEHIND, can_wait=True) for _ in range(3)][-1] == STORED
+    levels = [encoder.chunk(BEHIND, UPLINK_BEHIND, can_wait=True) for _ in range(4 * PATIENCE)]
+    assert levels == sorted(levels, key=LADDER.index)
+    assert levels[-1] == DEFAULT_LEVEL
 
 
 def test_two_chunks_at_once_now_and_then_change_nothing() -> None:
@@ -72,11 +98,11 @@ def test_larger_shards_are_no_help_where_the_disk_is_behind() -> None:
     encoder.chunks(3)
     assert {encoder.chunk(waiting=1, disk=True) for _ in range(20)} == {DEFAULT_LEVEL}
     encoder.chunks(3, waiting=BEHIND)
-    assert [encoder.chunk(waiting=1, disk=True) for _ in range(2 * PATIENCE)][-1] == DEFAULT_LEVEL
+    assert [encoder.chunk(waiting=1, disk=True) for _ in range(3 * PATIENCE)][-1] == DEFAULT_LEVEL
 
 
 def test_it_stays_fast_where_the_normal_level_takes_longer_than_the_camera_leaves() -> None:
-    encoder = Encoder(seconds=0.4)  # and four times that at the normal level, of 2 s
+    encoder = Encoder(seconds=0.2)  # and eight times that at the normal level, of 2 s
     encoder.chunks(3)
     encoder.chunk(waiting=BEHIND)
     assert set(encoder.chunks(30)) == {FASTER}
@@ -88,11 +114,11 @@ def test_a_slow_uplink_turns_spare_time_into_smaller_shards() -> None:
     assert levels[0] == DEFAULT_LEVEL
     assert levels == sorted(levels)
     assert levels[-1] == LADDER[-1]
-    assert min(levels.count(level) for level in LADDER[2:]) >= PATIENCE
+    assert min(levels.count(level) for level in LADDER[3:]) >= PATIENCE
 
 
 def test_a_slow_uplink_takes_no_time_that_the_camera_needs() -> None:
-    encoder = Encoder(seconds=0.15)  # 0.6 s at the normal level, so 1.2 at the next, of 2
+    encoder = Encoder(seconds=0.075)  # 0.6 s at the normal level, so 1.2 at the next, of 2
     assert set(encoder.chunks(40, uploads=UPLINK_BEHIND)) == {DEFAULT_LEVEL}
 
 

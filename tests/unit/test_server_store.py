@@ -7,6 +7,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,36 @@ def test_full_shards_are_stored_byte_for_byte(store: StreamStore) -> None:
     store.close(stream.data_id, "test")
     for number, shard in enumerate(shards):
         assert (stream.folder / f"frames.zarr/frames/c/{number}/0/0").read_bytes() == shard
+
+
+def test_chunks_that_are_committed_at_once_are_listed_when_the_last_of_them_is(store: StreamStore) -> None:
+    def commit(job: tuple[Stream, int, bytes | None]) -> None:
+        stream, index, shard = job
+        with contextlib.suppress(Refusal):
+            upload(stream, index, make_frames(CHUNK_SIZE, index), shard)
+
+    for _ in range(10):
+        stream = store.create(DECLARATION)
+        jobs = [
+            (stream, index, b"no shard" if index % 3 == 2 else None) for index in (4, 0, 2, 1, 3, 5, 6, 8)
+        ]
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            list(pool.map(commit, jobs))
+        group = open_group(stream)
+        np.testing.assert_array_equal(group["chunk_index"][:], [0, 1, 3, 4, 6])
+        stamps = group["time_unix_ms"][:].reshape(-1, CHUNK_SIZE)
+        np.testing.assert_array_equal(np.isnan(stamps[:, 0]), [False, False, True, False, False, True, False])
+        assert group.attrs["chunks_received"] == 5
+
+
+def test_chunk_upon_chunk_is_listed_before_the_last(
+    store: StreamStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rheed_acquire.server.stream.LISTED_AFTER_S", -1.0)
+    stream = store.create(DECLARATION)
+    stream._committing += 1  # as by another upload, which goes on and on
+    upload(stream, 0, make_frames(CHUNK_SIZE, 0))
+    np.testing.assert_array_equal(open_group(stream)["chunk_index"][:], [0])
 
 
 chunk_lists = st.dictionaries(st.integers(0, 9), st.integers(1, CHUNK_SIZE), min_size=1, max_size=8)

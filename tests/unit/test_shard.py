@@ -70,7 +70,7 @@ def decode(shard: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
 @given(
     shape=st.tuples(st.integers(1, 7), st.integers(1, 40), st.integers(1, 40)),
     picture=st.sampled_from(PICTURES),
-    level=st.sampled_from([1, 2, 3, 7, 13, 22]),
+    level=st.sampled_from([0, -50, 1, 2, 3, 7, 13, 22]),
     threads=st.sampled_from([None, 1, 2, 5]),
 )
 @example(shape=(1, 1, 1), picture="noise", level=1, threads=None)

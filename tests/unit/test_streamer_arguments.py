@@ -139,7 +139,7 @@ def test_an_endpoint_that_is_no_url_is_refused_and_an_example_given(endpoint: st
 
 @pytest.mark.parametrize(
     ("argument", "value"),
-    [("compression_level", 0), ("compression_level", 23), ("upload_workers", 0), ("ring_chunks", 1)],
+    [("compression_level", -1), ("compression_level", 23), ("upload_workers", 0), ("ring_chunks", 1)],
 )
 def test_options_out_of_their_range_are_refused(argument: str, value: int) -> None:
     options: dict[str, Any] = {argument: value}

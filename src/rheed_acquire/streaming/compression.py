@@ -2,19 +2,20 @@
 
 A chunk that waits to be encoded keeps its place in the ring, so that falling behind the camera is what must
 not last. Shards that wait to be uploaded lie on disk, where there is room: then the uplink is the limit, and
-time spent on making them smaller is well spent.
+time spent on making them smaller is well spent. Who pushes arrays can wait, as a camera cannot: there, too,
+nothing is gained by shards that are made sooner than the uplink takes them.
 """
 
 from __future__ import annotations
 
-from rheed_acquire.streaming.shard import DEFAULT_LEVEL
+from rheed_acquire.streaming.shard import DEFAULT_LEVEL, STORED
 
-FASTEST = -50
-LADDER = (FASTEST, 1, DEFAULT_LEVEL, 5, 7)
-"""Levels of zstd worth having, by what they do to real RHEED frames. Against level 3, of which the shards are
-4.6 times smaller than the frames: -50 is 1.9 times as fast, its shards only 1.5 times smaller than the
-frames: for a camera that would lose frames otherwise. Level 1 is up to 1.2 times as fast and 4 % larger, 5
-takes 2.5 times as long for 5 % less, 7 five times as long for 11 %. Those between and beyond give less."""
+LADDER = (STORED, -50, 1, DEFAULT_LEVEL, 5, 7)
+"""Levels worth having, by what they do to real RHEED frames. Against zstd's level 3, of which the shards are
+4.6 times smaller than the frames: to store them costs nothing but the disk, and -50 is 1.9 times as fast, its
+shards only 1.5 times smaller than the frames: both for a camera that would lose frames otherwise. Level 1 is
+up to 1.2 times as fast and 4 % larger, 5 takes 2.5 times as long for 5 % less, 7 five times as long for 11 %.
+Those between and beyond give less."""
 
 _NORMAL = LADDER.index(DEFAULT_LEVEL)
 
@@ -58,6 +59,7 @@ class Compression:
         nbytes: int,
         *,
         disk_is_behind: bool = False,
+        can_wait: bool = False,
     ) -> int:
         """The level for the chunk that is next.
 
@@ -73,29 +75,33 @@ class Compression:
             Of this chunk, raw.
         disk_is_behind
             Whether the chunk before it still waits to be written to the spool.
+        can_wait
+            Whether nothing is lost while the ring is full, since who pushes waits.
         """
         if self._fixed is not None:
             return self._fixed
         if self._last_s is not None:
             self._interval_s = _blend(self._interval_s, now_s - self._last_s)
         self._last_s = now_s
-        # Where shards wait for the disk, faster and larger ones would wait longer.
-        is_behind = chunks_waiting > 0 and not disk_is_behind
+        # Where shards wait for the disk, or nobody waits for anything else, faster and larger ones would wait
+        # longer.
+        is_of_no_use = disk_is_behind or (can_wait and shards_waiting >= UPLINK_BEHIND)
+        is_behind = chunks_waiting > 0 and not is_of_no_use
         self._in_a_row = self._in_a_row + chunks_waiting if is_behind else 0
         if self._in_a_row >= BEHIND:
             self._move(max(0, self._place - 1))
         elif not is_behind:
-            self._consider(self._wish(shards_waiting, nbytes, disk_is_behind=disk_is_behind))
+            self._consider(
+                1 if is_of_no_use and self._place < _NORMAL else self._wish(shards_waiting, nbytes)
+            )
         return LADDER[self._place]
 
     def took(self, level: int, seconds: float, nbytes: int) -> None:
         """Learn what a chunk of ``nbytes`` raw bytes took at a level."""
         self._seconds_per_byte[level] = _blend(self._seconds_per_byte.get(level), seconds / nbytes)
 
-    def _wish(self, shards_waiting: int, nbytes: int, *, disk_is_behind: bool) -> int:
+    def _wish(self, shards_waiting: int, nbytes: int) -> int:
         """Which way to go: 1 for stronger, -1 for faster, 0 for neither."""
-        if disk_is_behind and self._place < _NORMAL:
-            return 1
         stronger_is_of_use = self._place < _NORMAL or shards_waiting >= UPLINK_BEHIND
         if (
             stronger_is_of_use

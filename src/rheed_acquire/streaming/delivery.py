@@ -173,7 +173,11 @@ class Delivery:
         nbytes = chunk.frames.nbytes
         waiting = self._chunks.qsize(), self.spool.shards_waiting
         level = self._compression.choose(
-            time.monotonic(), *waiting, nbytes, disk_is_behind=self._disk_is_behind
+            time.monotonic(),
+            *waiting,
+            nbytes,
+            disk_is_behind=self._disk_is_behind,
+            can_wait=stream.pushes_wait,
         )
         for attempt in range(ENCODE_ATTEMPTS):
             begun_s = time.monotonic()
@@ -222,58 +226,78 @@ class Delivery:
                     shard = self.spool.take()
                     if shard is None:
                         return
-                    self._upload(api, shard)
+                    stream = self._streams.get(shard.data_id)
+                    if stream is None:  # let go of meanwhile
+                        self.spool.give_up(shard)
+                        continue
+                    error = self._send(api, shard)
                 finally:
                     self._window.leave()
+                # After another upload may begin: what follows waits for the disk, not for the network.
+                self._settle(stream, shard, error)
         finally:
             api.close()
 
-    def _upload(self, api: AtomscaleApi, shard: SpooledShard) -> None:
-        stream = self._streams.get(shard.data_id)
-        if stream is None:  # let go of meanwhile
-            self.spool.give_up(shard)
-            return
-        where = f"chunk {shard.chunk_idx} of stream {shard.data_id}"
+    def _send(self, api: AtomscaleApi, shard: SpooledShard) -> Exception | None:
+        """Send a shard; None once the server has confirmed it, or what went wrong."""
         try:
             with self.spool.open(shard) as body:
                 target = api.presign(shard.chunk_idx, shard.body)
                 api.put(target, body)
-        except DamagedShardError as error:
-            logger.error("%s: %s; it lies in the quarantine of the spool", where, error)  # noqa: TRY400
-            self.spool.quarantine(shard)
-            stream.lose(shard.chunk_idx, str(error))
-            return
-        except ApiError as error:
-            if not error.transient:
-                logger.error("%s is refused: %s", where, error)  # noqa: TRY400
+        except Exception as error:  # noqa: BLE001 - it is not passed over: `_settle` takes it up
+            return error
+        return None
+
+    def _settle(self, stream: Stream, shard: SpooledShard, error: Exception | None) -> None:
+        """Draw the consequences of an upload."""
+        where = f"chunk {shard.chunk_idx} of stream {shard.data_id}"
+        match error:
+            case None:
+                self.spool.confirm(shard)
+                self._let_go(shard, release=True)
+                stream.uploaded(shard.size)
+                self._window.done(shard.size, more_waiting=self.spool.shards_waiting > 0)
+                logger.info("%s uploaded, %d bytes", where, shard.size)
+            case DamagedShardError():
+                logger.error("%s: %s; it lies in the quarantine of the spool", where, error)
+                self.spool.quarantine(shard)
+                stream.lose(shard.chunk_idx, str(error))
+            case ApiError(transient=False):
+                logger.error("%s is refused: %s", where, error)
                 self.spool.give_up(shard)
                 stream.lose(shard.chunk_idx, str(error), gone=error.status in GONE)
                 # One that the disk would not take stays in the ring, which is all that is left of it.
-                _, safe = self._held.pop((shard.data_id, shard.chunk_idx), (None, None))
-                if safe is not None:
-                    safe.set()
-                return
-            reason, retry_after_s = str(error), error.retry_after_s
-        except Exception as error:
-            if self.closing:
-                return
-            logger.exception("upload of %s failed unexpectedly", where)
-            reason, retry_after_s = f"{type(error).__name__}: {error}", None
-        else:
-            self.spool.confirm(shard)
-            chunk, safe = self._held.pop((shard.data_id, shard.chunk_idx), (None, None))
-            if chunk is not None and safe is not None:
-                chunk.release()
-                safe.set()
-            stream.uploaded(shard.size)
-            self._window.done(shard.size, more_waiting=self.spool.shards_waiting > 0)
-            logger.info("%s uploaded, %d bytes", where, shard.size)
+                self._let_go(shard, release=False)
+            case ApiError():
+                self._try_again(stream, shard, str(error), error.retry_after_s)
+            case _ if not self.closing:
+                logger.error("upload of %s failed unexpectedly", where, exc_info=error)
+                self._try_again(stream, shard, f"{type(error).__name__}: {error}")
+
+    def _let_go(self, shard: SpooledShard, *, release: bool) -> None:
+        """Let nobody wait any more for a chunk that the disk would not take; and free its buffer."""
+        chunk, safe = self._held.pop((shard.data_id, shard.chunk_idx), (None, None))
+        if chunk is None or safe is None:
             return
+        if release:
+            chunk.release()
+        safe.set()
+
+    def _try_again(
+        self, stream: Stream, shard: SpooledShard, reason: str, retry_after_s: float | None = None
+    ) -> None:
         delay_s = self._backoff.delay_s(shard.attempts, retry_after_s)
         shard.attempts += 1
         stream.failed_attempt(reason)
         self._window.failed()
-        logger.warning("%s: attempt %d failed, next in %.1f s: %s", where, shard.attempts, delay_s, reason)
+        logger.warning(
+            "chunk %d of stream %s: attempt %d failed, next in %.1f s: %s",
+            shard.chunk_idx,
+            shard.data_id,
+            shard.attempts,
+            delay_s,
+            reason,
+        )
         self.spool.retry(shard, delay_s)
 
 

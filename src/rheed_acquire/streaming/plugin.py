@@ -19,15 +19,16 @@ class RHEEDStreamerSettings(BaseModel):
     compression: str = Field(
         AUTO,
         description="auto follows the load: faster when pushes outrun the encoder, stronger when the uplink "
-        "is the limit; or a level of zstd, 1 (fast) to 22 (small), for every chunk",
+        "is the limit; or for every chunk a level of zstd, 1 (fast) to 22 (small), or 0 for frames as they "
+        "are",
     )
 
     @field_validator("compression", mode="before")
     @classmethod
     def _is_auto_or_a_level(cls, value: Any) -> Any:
         text = str(value).strip().lower()
-        if text != AUTO and not (text.isdecimal() and 1 <= int(text) <= 22):
-            raise ValueError("must be auto, or a level of zstd from 1 to 22")
+        if text != AUTO and not (text.isdecimal() and 0 <= int(text) <= 22):
+            raise ValueError("must be auto, or a level of zstd from 1 to 22, or 0 for frames as they are")
         return text
 
     @property

@@ -77,8 +77,9 @@ class RHEEDStreamer(Streamer):
         What goes to the log on stderr: 0 nothing, 1 errors, 2 warnings, 3 progress, 4 details. Left out,
         Python's logging decides, under the name ``rheed_acquire``.
     compression_level
-        Of zstd, 1 (fast) to 22 (small). Left out, it follows the load: faster where pushes outrun the
-        encoder, stronger where the uplink is slow and there is time. Frames that do not shrink are stored.
+        Of zstd, 1 (fast) to 22 (small), or 0 to store frames as they are. Left out, it follows the load:
+        faster where pushes outrun the encoder, stronger where the uplink is slow and there is time. Frames
+        that do not shrink are stored.
     upload_workers
         Uploads under way at once, at most; how many follows the link.
     ring_chunks
@@ -122,8 +123,10 @@ class RHEEDStreamer(Streamer):
             api_key = os.environ.get("AS_API_KEY") or os.environ.get("ATOMSCALE_API_KEY")
         if not api_key:
             raise ValueError("RHEEDStreamer needs an api_key; pass one, or set AS_API_KEY in the environment")
-        if compression_level is not None and not 1 <= compression_level <= 22:
-            raise ValueError(f"compression_level is {compression_level}, but zstd has levels 1 to 22")
+        if compression_level is not None and not 0 <= compression_level <= 22:
+            raise ValueError(
+                f"compression_level is {compression_level}, but zstd has levels 1 to 22, and 0 stores"
+            )
         if upload_workers < 1:
             raise ValueError(f"upload_workers is {upload_workers}, but it takes at least 1 to upload")
         if ring_chunks < 2:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 DEFAULT_LEVEL = 3
+STORED = 0
+"""The level that leaves frames as they are."""
 
 _SAMPLES = 3
 _WORTH_CODING = 0.98
@@ -70,11 +72,11 @@ def encode_shard(frames: NDArray[np.uint8], level: int = DEFAULT_LEVEL, threads:
     frames
         (N, H, W) uint8, C-contiguous, N >= 1.
     level
-        Of zstd. Readers do not need to know it.
+        Of zstd, or `STORED`. Readers do not need to know it.
     threads
         For zstd to use; by default as many as there are processors.
     """
-    if not _shrinks(frames[:: max(1, len(frames) // _SAMPLES)][:_SAMPLES]):
+    if level == STORED or not _shrinks(frames[:: max(1, len(frames) // _SAMPLES)][:_SAMPLES]):
         return _store(frames)
     compressed = _compress(frames, level, threads or os.cpu_count() or 1)
     return _assemble([len(one) for one in compressed], lambda: iter(compressed))

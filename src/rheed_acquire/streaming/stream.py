@@ -26,6 +26,11 @@ class Stream:
         Buffers of the stream's ring.
     when_full
         What a full spool means for the run.
+
+    Attributes
+    ----------
+    pushes_wait
+        Whether chunks come as arrays, by a `push` that waits while the ring is full; a camera's do not.
     """
 
     def __init__(self, folder: StreamFolder, ring_chunks: int, when_full: WhenFull) -> None:
@@ -35,6 +40,7 @@ class Stream:
         self.next_idx = 0
         self._ring_chunks, self._when_full = ring_chunks, when_full
         self._ring: ChunkRing | None = None
+        self.pushes_wait = False
         self._frame_shape: tuple[int, int] | None = None
         self._changed = threading.Condition()
         self._pushed: set[int] = set()
@@ -96,6 +102,7 @@ class Stream:
         """
         with self._changed:
             if self._ring is None:
+                self.pushes_wait = grows
                 self._ring = self.folder.make_ring(
                     count or self._ring_chunks,
                     self.chunk_size,
