@@ -66,9 +66,9 @@ def rows(quick: bool) -> Iterator[Row]:
 def _measure(
     load: str, pixel_format: str, height: int, width: int, fps: float, rounds: int, seconds: float
 ) -> Iterator[Row]:
-    bench = _Bench(pixel_format, height, width)
-    bench.run(100, fps)
-    taken: list[list[NDArray[np.int64]]] = [bench.run(round(seconds * fps), fps) for _ in range(rounds)]
+    bench = _Bench(pixel_format, height, width, fps)
+    bench.run(100)
+    taken: list[list[NDArray[np.int64]]] = [bench.run(round(seconds * fps)) for _ in range(rounds)]
     whole, own, copy, late = (np.concatenate(parts) / 1e3 for parts in zip(*taken, strict=True))
     case = f"{load}, {height} x {width} {pixel_format}"
     medians = [[float(np.median(part)) for part in one] for one in taken]
@@ -88,9 +88,11 @@ def _figures(times_us: NDArray[np.float64]) -> str:
 class _Bench:
     """An accumulator, and a ring for numpy beside it."""
 
-    def __init__(self, pixel_format: str, height: int, width: int) -> None:
+    def __init__(self, pixel_format: str, height: int, width: int, fps: float) -> None:
+        self._period_ns = round(1e9 / fps)
         frames = source_frames(pixel_format, height, width, 2 * SOURCES)
-        self._frames = itertools.cycle([Frame(pixels, None, None) for pixels in frames[:SOURCES]])
+        self._pixels = itertools.cycle(frames[:SOURCES])
+        self._frame_ids = itertools.count()
         self._others = itertools.cycle(frames[SOURCES:])
         self._slots = itertools.cycle(list(np.ones((2 * CHUNK_FRAMES, *frames[0].shape), frames[0].dtype)))
         convert = make_converter(pixel_format, height, width)
@@ -106,13 +108,13 @@ class _Bench:
             ChunkRing(2, CHUNK_FRAMES, height, width),
             timed,
             frames[0].shape,
-            100.0,
+            fps,
             on_chunk=Chunk.release,
             on_error=_raise,
         )
 
-    def run(self, count: int, fps: float) -> list[NDArray[np.int64]]:
-        """Take frames at a pace.
+    def run(self, count: int) -> list[NDArray[np.int64]]:
+        """Take frames at the pace.
 
         Returns
         -------
@@ -122,12 +124,15 @@ class _Bench:
         """
         clock, on_frame, copy = time.perf_counter_ns, self._accumulator.on_frame, np.copyto
         figures = np.zeros((4, count), np.int64)
-        period, due = round(1e9 / fps), clock()
+        due = clock()
         for number in range(count):
-            due = max(due + period, clock())
+            due = max(due + self._period_ns, clock())
             time.sleep(max(due - clock(), 0) / 1e9)
             woken = clock()
-            frame, other, slot = next(self._frames), next(self._others), next(self._slots)
+            pixels, other, slot = next(self._pixels), next(self._others), next(self._slots)
+            frame_id = next(self._frame_ids)
+            # With an id and a stamp, as most cameras give them.
+            frame = Frame(pixels, frame_id, frame_id * self._period_ns)
             copied = 0
             for ours in (True, False) if number % 2 else (False, True):
                 begun = clock()

@@ -37,7 +37,8 @@ class ChunkAccumulator:
         Where chunks are built. While it has no free buffer, the newest frames are dropped and counted as
         overrun: the camera's thread never waits, unless ``waits``.
     convert
-        Writes a frame's pixels as 8-bit gray into a slot (see `rheed_acquire.pixels.make_converter`).
+        Writes a frame's pixels as 8-bit gray into a slot (see `rheed_acquire.pixels.make_converter`); raises
+        where their shape is not `layout`.
     layout
         Shape that every ``frame.pixels`` must have.
     fps
@@ -156,13 +157,6 @@ class ChunkAccumulator:
             frame_id += self._id_base
         else:
             frame_id = NO_ID
-        pixels = frame.pixels
-        if pixels.shape != self._layout:
-            self._reject(
-                f"the camera changed its frames from shape {self._layout} to {pixels.shape} "
-                f"at frame {self._position} of the run"
-            )
-            return
         timestamp_ns = frame.timestamp_ns
         filled = self._filled
         if filled:
@@ -178,15 +172,21 @@ class ChunkAccumulator:
         if not filled and not self._begin(timestamp_ns):
             if self._closed:  # while it waited: the frame was never taken
                 self.received -= 1
+            elif frame.pixels.shape != self._layout:
+                self._reject_shape(frame)
             else:
                 self.overrun += 1
             return
         buffer = self._buffer
         assert buffer is not None
         try:
-            self._convert(pixels, self._slots[filled])
+            # It looks at the shape itself: to do so here as well would only be to do it twice.
+            self._convert(frame.pixels, self._slots[filled])
         except Exception as error:  # noqa: BLE001
-            self._reject(f"the pixels of frame {self._position} of the run cannot be read: {error}")
+            if frame.pixels.shape != self._layout:
+                self._reject_shape(frame)
+            else:
+                self._reject(f"the pixels of frame {self._position} of the run cannot be read: {error}")
             return
         try:
             buffer.id_cells[filled] = frame_id
@@ -274,6 +274,12 @@ class ChunkAccumulator:
             self.frames_missing += missing
             self._missing_ns += round(missing * self._period_ns)
             self._gaps.append(Gap(self._position, first_missing_id, missing))
+
+    def _reject_shape(self, frame: Frame) -> None:
+        self._reject(
+            f"the camera changed its frames from shape {self._layout} to {frame.pixels.shape} "
+            f"at frame {self._position} of the run"
+        )
 
     def _reject(self, reason: str) -> None:
         self.rejected += 1

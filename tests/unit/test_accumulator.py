@@ -113,6 +113,16 @@ def test_a_change_of_shape_names_both_shapes_and_the_frame_and_keeps_what_came_b
     assert [len(chunk) for chunk in consumer.chunks] == [2]
 
 
+def test_a_change_of_shape_is_refused_also_while_the_ring_is_full() -> None:
+    consumer = Consumer()
+    accumulator = small(consumer)
+    take(accumulator, *[(number, None) for number in range(21)])
+    assert (accumulator.overrun, len(consumer.chunks)) == (1, 2)
+    accumulator.on_frame(Frame(np.zeros((3, 4), np.uint8), 21, None))
+    assert (accumulator.overrun, accumulator.rejected, accumulator.closed) == (1, 1, True)
+    assert "(2, 4) to (3, 4) at frame 21" in str(consumer.errors[0])
+
+
 def test_pixels_of_the_wrong_dtype_are_refused_by_the_real_converter_and_end_the_run() -> None:
     consumer = Consumer()
     accumulator = small(consumer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import tracemalloc
 from collections.abc import Sequence
 from typing import Any
 
@@ -200,6 +201,49 @@ def test_a_frame_whose_brightest_pixel_just_exceeds_255_saturates_there(name: st
         values = [0, 255 << shift, 256 << shift]
         source = np.array([values], "<u2") if name in CONTAINERS else packed(name, values)
         assert convert(name, source, 1, 3, shift) == [[0, 255, 255]]
+
+
+@pytest.mark.parametrize(("name", "bits"), sorted(PACKED.items()))
+def test_a_packed_pixel_is_bright_or_dark_for_itself_wherever_in_its_group_it_lies(
+    name: str, bits: int
+) -> None:
+    dark, bright = 0, 2**bits - 1
+    for alone, others in ((dark, bright), (bright, dark)):
+        for place, count in itertools.product(range(8), range(8, 12)):
+            values = [others] * count
+            values[place] = alone
+            for shift in (0, bits - 9, bits - 8, bits - 1):
+                expected = narrowed(values, count, shift)
+                assert convert(name, packed(name, values), 1, count, shift) == expected
+
+
+@pytest.mark.parametrize(("name", "bits"), sorted((CONTAINERS | PACKED).items()))
+def test_a_frame_of_many_rows_is_right_to_its_last_pixel_with_every_shift(name: str, bits: int) -> None:
+    height, width = 67, 101
+    values = np.random.default_rng(bits).integers(0, 2**bits, height * width).tolist()
+    source = np.array(values, "<u2").reshape(height, width) if name in CONTAINERS else packed(name, values)
+    for shift in range(bits):
+        assert convert(name, source, height, width, shift) == narrowed(values, width, shift)
+
+
+@pytest.mark.parametrize("name", SUPPORTED_FORMATS)
+def test_no_memory_of_a_frames_size_is_taken_for_a_frame(name: str) -> None:
+    height, width = 600, 1000
+    shape, dtype = frame_layout(name, height, width)
+    source, slot = (
+        np.full(shape, 0xFF if dtype == np.uint8 else 0xFFFF, dtype),
+        np.empty((height, width), "u1"),
+    )
+    for bit_shift in (None, 0):
+        convert_frame = make_converter(name, height, width, bit_shift)
+        tracemalloc.start()
+        try:
+            convert_frame(source, slot)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < height * width // 2
+        assert np.all(slot == 255)
 
 
 @pytest.mark.parametrize("name", sorted(PACKED))
