@@ -157,13 +157,18 @@ def test_whatever_chunks_arrive_in_whatever_order_every_frame_reads_back_once_in
         frames[0] *= data.draw(st.sampled_from([0, 1]))
     for index in data.draw(st.permutations(list(chunks))):
         upload(stream, index, chunks[index])
-    live = open_group(stream)["frames"][:]
+    order = sorted(chunks)
+    live = open_group(stream)
+    stamps = np.full(live["frames"].shape[0], np.nan)
     for index, frames in chunks.items():
-        np.testing.assert_array_equal(live[index * CHUNK_SIZE :][: len(frames)], frames)
+        place = slice(index * CHUNK_SIZE, index * CHUNK_SIZE + len(frames))
+        np.testing.assert_array_equal(live["frames"][place], frames)
+        stamps[place] = START + index * 1000 + np.arange(len(frames)) * 1000 / FPS
+    np.testing.assert_array_equal(live["time_unix_ms"][:], stamps)
+    np.testing.assert_array_equal(live["chunk_index"][:], order)
 
     store.close(stream.data_id, "test")
     group = open_group(stream)
-    order = sorted(chunks)
     np.testing.assert_array_equal(group["frames"][:], np.concatenate([chunks[index] for index in order]))
     stamps = np.concatenate([START + i * 1000 + np.arange(counts[i]) * 1000 / FPS for i in order])
     np.testing.assert_array_equal(group["time_unix_ms"][:], stamps)
@@ -296,25 +301,6 @@ def test_the_runs_metadata_is_in_the_groups_attributes(store: StreamStore) -> No
         "clock_offset_ms": 12.0,
         "clock_uncertainty_ms": 0.5,
     }
-
-
-def test_streams_longer_than_one_block_of_stamps_keep_every_stamp(store: StreamStore) -> None:
-    stream = store.create(DECLARATION)
-    counts = {0: 20_000, 1: 19_999, 2: 20_000, 4: 5}
-    for index, count in counts.items():
-        frames = np.full((count, 1, 1), index + 1, np.uint8)
-        received = stream.incoming_path()
-        compressed = zstandard.compress(bytes([index + 1]))
-        received.write_bytes(compressed + encode_index([(0, len(compressed))] * count))
-        stream.commit(received, declare(index, frames, 20_000))
-    live = open_group(stream)["time_unix_ms"][:]
-    assert live.shape == (80_005,)
-    assert np.isnan(live[39_999])
-    assert np.isnan(live[60_000:80_000]).all()
-    store.close(stream.data_id, "test")
-    stamps = open_group(stream)["time_unix_ms"][:]
-    expected = [START + i * 1000 + np.arange(count) * 1000 / FPS for i, count in counts.items()]
-    np.testing.assert_array_equal(stamps, np.concatenate(expected))
 
 
 def test_a_half_written_line_and_an_unconfirmed_shard_of_a_crash_are_dropped(store: StreamStore) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from rheed_acquire.server.wire import ChunkDeclaration
@@ -33,15 +33,16 @@ class ReceivedChunks:
     def missing(self) -> list[list[int]]:
         """The indices that are missing below the last, as [first, last] pairs."""
         chunks = self._in_order
-        if not chunks or chunks[-1].index == len(chunks) - 1:
-            return []
-        ranges = []
-        expected = 0
-        for chunk in chunks:
-            if chunk.index > expected:
-                ranges.append([expected, chunk.index - 1])
-            expected = chunk.index + 1
-        return ranges
+        ranges: list[list[int]] = []
+        place = absent = 0
+        # An index less its place says how many are missing before it, which never falls: so whole runs of
+        # chunks without a hole are passed over at once.
+        while True:
+            place = bisect_right(range(len(chunks)), absent, place, key=lambda one: chunks[one].index - one)
+            if place == len(chunks):
+                return ranges
+            ranges.append([place + absent, chunks[place].index - 1])
+            absent = chunks[place].index - place
 
     def add(self, chunk: ChunkDeclaration) -> None:
         """Take a chunk; one of the same index is replaced."""

@@ -208,7 +208,7 @@ class Stream:
 
     def _list(self) -> None:
         """Bring the arrays up to date."""
-        self._arrays.write_open(self._chunks.in_order, self._unlisted)
+        self._arrays.write_changed(self._chunks.in_order, self._unlisted)
         self._arrays.write_attributes(self._attributes(), durable=False)
         self._unlisted.clear()
         self._listed_s = time.monotonic()

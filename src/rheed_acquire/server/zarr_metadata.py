@@ -1,4 +1,4 @@
-"""The ``zarr.json`` documents of a run, and the bytes of its small arrays, without zarr-python.
+"""The ``zarr.json`` documents of a run, without zarr-python.
 
 All as the Zarr v3 core specification has it: regular chunk grid, default chunk key encoding.
 """
@@ -6,9 +6,6 @@ All as the Zarr v3 core specification has it: regular chunk grid, default chunk 
 from __future__ import annotations
 
 import json
-import math
-import sys
-from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -86,13 +83,3 @@ def vector_document(
     return _array_document(
         (length,), (block,), data_type, fill_value, [_BYTES_LITTLE_ENDIAN], (dimension,), attributes
     )
-
-
-def encode_block(values: Sequence[float], block: int, data_type: str) -> bytes:
-    """Encode one chunk of a `vector_document` array, filled up to ``block`` elements."""
-    encoded = array("d" if data_type == "float64" else "q", values)
-    filler = math.nan if data_type == "float64" else 0
-    encoded.extend([filler] * (block - len(encoded)))
-    if sys.byteorder == "big":
-        encoded.byteswap()
-    return encoded.tobytes()
