@@ -16,7 +16,7 @@ from wsgiref.types import WSGIEnvironment
 
 import google_crc32c
 
-from rheed_acquire.durable_files import write_pieces
+from rheed_acquire.durable_files import BulkWriter
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.stream import Stream
 from rheed_acquire.server.wire import ChunkDeclaration
@@ -152,12 +152,13 @@ def receive(body: BodyReader, target: Path, limit: int, claimed: str | None = No
         raise too_large(limit)
     size = 0
     with target.open("xb", buffering=0) as file:
+        writer = BulkWriter(file)
         while block := body.read(_BLOCK_BYTES):
             size += len(block)
             if size > limit:
                 raise too_large(limit)
             checksum.update(block)
-            write_pieces(file, [block])
+            writer.write([block])
     if claimed is None:
         return {"ETag": f'"{checksum.hexdigest()}"'}
     received = base64.b64encode(checksum.digest()).decode()

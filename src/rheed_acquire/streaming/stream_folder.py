@@ -35,7 +35,7 @@ import google_crc32c
 from filelock import FileLock, Timeout
 
 from rheed_acquire.chunk_buffer import memory_needed
-from rheed_acquire.durable_files import batches, read_json, sync_directory, write_atomically, write_pieces
+from rheed_acquire.durable_files import BulkWriter, batches, read_json, sync_directory, write_atomically
 from rheed_acquire.durable_files import replace as rename
 from rheed_acquire.ring import ChunkRing
 from rheed_acquire.ring_files import (
@@ -395,9 +395,10 @@ def _write_synced(path: Path, pieces: Iterable[Buffer]) -> int:
     """Write a file through to the disk; the crc32c of its content."""
     crc32c = 0
     with path.open("wb", buffering=0) as file:
+        writer = BulkWriter(file)
         for batch in batches(pieces):
             for piece in batch:
                 crc32c = google_crc32c.extend(crc32c, piece)
-            write_pieces(file, batch)
+            writer.write(batch)
         os.fsync(file.fileno())
     return crc32c
