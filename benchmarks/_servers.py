@@ -23,15 +23,15 @@ class RunningServer:
 
     Attributes
     ----------
-    chunks_of
-        How many chunks of a stream (its data_id) it has confirmed.
+    received
+        How many chunks of a stream (its data_id) it has confirmed, and how many bytes these were.
     pid
         Of its process.
     """
 
     endpoint: str
     api_key: SecretStr
-    chunks_of: Callable[[str], int]
+    received: Callable[[str], tuple[int, int]]
     pid: int
 
     def cpu_s(self) -> float | None:
@@ -48,11 +48,13 @@ def local_server(folder: Path) -> Iterator[RunningServer]:
     """Run the project's own server: it decodes every frame, and syncs a shard before it confirms it."""
     with LocalServer(folder / "runs") as server:
 
-        def chunks_of(data_id: str) -> int:
-            confirmed = server.run_directory(data_id) / "chunks.jsonl"
-            return len(confirmed.read_text(encoding="utf-8").splitlines())
+        def received(data_id: str) -> tuple[int, int]:
+            run = server.run_directory(data_id)
+            confirmed = (run / "chunks.jsonl").read_text(encoding="utf-8").splitlines()
+            shards = (run / "frames.zarr" / "frames" / "c").glob("*/0/0")
+            return len(confirmed), sum(shard.stat().st_size for shard in shards)
 
-        yield RunningServer(server.endpoint, server.api_key, chunks_of, server.pid)
+        yield RunningServer(server.endpoint, server.api_key, received, server.pid)
 
 
 @contextmanager
@@ -68,11 +70,12 @@ def sink_server(folder: Path) -> Iterator[RunningServer]:  # noqa: ARG001 - it k
         endpoint = f"http://127.0.0.1:{int(child.stdout.readline())}"
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-        def chunks_of(data_id: str) -> int:  # noqa: ARG001 - there is one stream at a time
+        def received(data_id: str) -> tuple[int, int]:  # noqa: ARG001 - there is one stream at a time
             with direct.open(f"{endpoint}/counts") as answer:
-                return int(json.load(answer)["shards"])
+                counts = json.load(answer)
+            return counts["shards"], counts["bytes"]
 
-        yield RunningServer(endpoint, SecretStr("key-of-a-benchmark"), chunks_of, child.pid)
+        yield RunningServer(endpoint, SecretStr("key-of-a-benchmark"), received, child.pid)
     finally:
         child.stdin.close()
         child.wait()

@@ -7,8 +7,9 @@ box by the interpreter that ``RHEED_INTEROP_PYTHON`` names, or by this one where
 End to end is from the first push to the return of `finalize`, with every chunk confirmed, in bytes of pixels.
 Against the local server both share the processors with its decoding; against the sink they have them nearly
 to themselves. Paced, a chunk is pushed whenever a camera would have filled it, every two seconds; drain is
-then the time from the last push's return to that of `finalize`. Memory is the pushing process's peak of
-resident pages less what was resident once client and frames were loaded.
+then the time from the last push's return to that of `finalize`. Sent is what the server received: ours
+compresses as hard as it has time for, the public client always equally. Memory is the pushing process's peak
+of resident pages less what was resident once client and frames were loaded.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def cases(quick: bool) -> Iterator[Case]:
                 yield Case(content, 240, 300, 500, server, paced=False, chunks=4, rounds=2)
         yield Case(contents()[0], 240, 300, 500, "local server", paced=True, chunks=3, rounds=1)
         return
-    for count, height, width, chunks in ((240, 300, 500, 20), (60, 1038, 1388, 10)):
+    for count, height, width, chunks in ((240, 300, 500, 40), (60, 1038, 1388, 20)):
         for content in contents():
             for server in SERVERS:
                 yield Case(content, count, height, width, server, paced=False, chunks=chunks, rounds=4)
@@ -140,6 +141,7 @@ def _compare(case: Case, interpreters: dict[str, str]) -> Iterator[Row]:
         yield row("end to end", "MB/s", lambda one: case.megabytes / one["seconds"])
     yield row("push, median", "ms", lambda one: 1e3 * statistics.median(one["pushes_s"]))
     yield row("push, longest", "ms", lambda one: 1e3 * max(one["pushes_s"]))
+    yield row("sent per GB of pixels", "GB", lambda one: one["sent"] / case.megabytes / 1e6)
     yield row("processor time per GB", "s", lambda one: one["cpu_s"] / case.megabytes * 1e3)
     if all(one["memory_peak"] for figures in measured.values() for one in figures):
         yield row(
@@ -181,7 +183,7 @@ def _push(case: Case, side: str, interpreter: str, frames: Path) -> Figures:
         if done.returncode != 0:
             raise RuntimeError(f"{side} failed:\n{done.stderr[-2000:]}")
         figures: Figures = json.loads(done.stdout.splitlines()[-1])
-        confirmed = server.chunks_of(figures["data_id"])
+        confirmed, figures["sent"] = server.received(figures["data_id"])
         if confirmed != case.chunks:
             raise RuntimeError(f"{side}: {confirmed} of {case.chunks} chunks arrived: {figures['report']}")
     return figures

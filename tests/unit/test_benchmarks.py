@@ -146,7 +146,7 @@ def test_a_frames_cost_is_counted_from_one_reading_to_the_next() -> None:
 
 @pytest.mark.parametrize("pixel_format", ["Mono8", "Mono12p"])
 def test_the_accumulators_own_cost_is_less_than_the_whole(pixel_format: str) -> None:
-    whole, own, copied, late = module("callback")._Bench(pixel_format, 30, 40).run(50, 1e6)
+    whole, own, copied, late = module("callback")._Bench(pixel_format, 30, 40, 1e6).run(50)
     assert len(whole) == 50
     assert (own > 0).all()
     assert (own < whole).all()

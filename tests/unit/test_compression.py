@@ -66,16 +66,16 @@ def test_an_encoder_that_falls_behind_the_camera_turns_faster_though_the_uplink_
 def test_one_that_falls_behind_pushes_that_can_wait_stays_where_the_uplink_is_behind_too() -> None:
     encoder = Encoder(seconds=0.075)  # no time for more than the normal level
     encoder.chunks(3)
-    levels = [encoder.chunk(BEHIND, UPLINK_BEHIND, can_wait=True) for _ in range(10)]
+    levels = [encoder.chunk(BEHIND, 1, can_wait=True) for _ in range(10)]
     assert set(levels) == {DEFAULT_LEVEL}
-    assert encoder.chunk(BEHIND, UPLINK_BEHIND - 1, can_wait=True) == FASTER
+    assert encoder.chunk(1, 0, can_wait=True) == FASTER
 
 
 def test_what_was_stored_for_a_quick_uplink_is_compressed_again_once_that_is_behind() -> None:
     encoder = Encoder(seconds=0.075)  # no time for more than the normal level
     encoder.chunks(3)
     assert [encoder.chunk(BEHIND, can_wait=True) for _ in range(3)][-1] == STORED
-    levels = [encoder.chunk(BEHIND, UPLINK_BEHIND, can_wait=True) for _ in range(4 * PATIENCE)]
+    levels = [encoder.chunk(BEHIND, 1, can_wait=True) for _ in range(4 * PATIENCE)]
     assert levels == sorted(levels, key=LADDER.index)
     assert levels[-1] == DEFAULT_LEVEL
 

@@ -2,8 +2,8 @@
 
 A chunk that waits to be encoded keeps its place in the ring, so that falling behind the camera is what must
 not last. Shards that wait to be uploaded lie on disk, where there is room: then the uplink is the limit, and
-time spent on making them smaller is well spent. Who pushes arrays can wait, as a camera cannot: there, too,
-nothing is gained by shards that are made sooner than the uplink takes them.
+time spent on making them smaller is well spent. Who pushes arrays can wait, as a camera cannot: there nothing
+is gained by shards that are made sooner than the uplink takes them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ Those between and beyond give less."""
 _NORMAL = LADDER.index(DEFAULT_LEVEL)
 
 BEHIND = 2
-"""Chunks that wait behind the next to be encoded, at once or one after another: the encoder has no pause."""
+"""Chunks that wait behind the next to be encoded, at once or one after another: the encoder has no pause.
+Where pushes can wait one is enough: they come as fast as they are taken."""
 UPLINK_BEHIND = 4
 """Shards that wait to be uploaded beyond those under way: the uplink does not keep up."""
 PATIENCE = 4
@@ -85,10 +86,10 @@ class Compression:
         self._last_s = now_s
         # Where shards wait for the disk, or nobody waits for anything else, faster and larger ones would wait
         # longer.
-        is_of_no_use = disk_is_behind or (can_wait and shards_waiting >= UPLINK_BEHIND)
+        is_of_no_use = disk_is_behind or (can_wait and shards_waiting > 0)
         is_behind = chunks_waiting > 0 and not is_of_no_use
         self._in_a_row = self._in_a_row + chunks_waiting if is_behind else 0
-        if self._in_a_row >= BEHIND:
+        if self._in_a_row >= (1 if can_wait else BEHIND):
             self._move(max(0, self._place - 1))
         elif not is_behind:
             self._consider(
