@@ -62,7 +62,7 @@ def main() -> None:
     forget_peak()
     before = peak_bytes()
 
-    streamer = client.RHEEDStreamer(api_key=task["api_key"], endpoint=task["endpoint"])
+    streamer = client.RHEEDStreamer(api_key=task["api_key"], endpoint=task["endpoint"], **task["options"])
     data_id = streamer.initialize(
         fps=task["fps"], rotations_per_min=0.0, chunk_size=count, stream_name=f"benchmark {task['client']}"
     )

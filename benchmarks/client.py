@@ -36,6 +36,7 @@ from benchmarks._table import Row
 OURS, THEIRS = "rheed-acquire", "atomscale"
 CHUNK_S = 2.0
 LIMIT_S = 300.0
+THEIR_LEVEL = 3
 LOADED_CHUNKS = 2
 """Chunks that differ; they are pushed in turn."""
 
@@ -54,6 +55,8 @@ class Case:
         Whether chunks come as a camera fills them.
     chunks, rounds
         Chunks per round and side, and rounds.
+    level
+        Of zstd, for ours; None where it follows the load. The public client's is always 3.
     """
 
     content: str
@@ -64,10 +67,12 @@ class Case:
     paced: bool
     chunks: int
     rounds: int
+    level: int | None = None
 
     def __str__(self) -> str:
         pace = "paced" if self.paced else "unpaced"
-        return f"{self.height} x {self.width}, {self.content}, {self.server}, {pace}"
+        level = "" if self.level is None else f", level {self.level}"
+        return f"{self.height} x {self.width}, {self.content}, {self.server}, {pace}{level}"
 
     @property
     def megabytes(self) -> float:
@@ -113,6 +118,8 @@ def cases(quick: bool) -> Iterator[Case]:
         for content in contents():
             for server in SERVERS:
                 yield Case(content, count, height, width, server, paced=False, chunks=chunks, rounds=4)
+                if content == "real":
+                    yield Case(content, count, height, width, server, False, chunks, 2, THEIR_LEVEL)
             yield Case(content, count, height, width, "local server", paced=True, chunks=5, rounds=2)
 
 
@@ -170,6 +177,7 @@ def _push(case: Case, side: str, interpreter: str, frames: Path) -> Figures:
             "chunks": case.chunks,
             "fps": case.chunk_frames / CHUNK_S,
             "interval_s": CHUNK_S if case.paced else 0.0,
+            "options": {"compression_level": case.level} if side == OURS else {},
         }
         done = subprocess.run(
             [interpreter, str(Path(__file__).with_name("_push_program.py"))],

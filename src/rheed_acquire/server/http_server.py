@@ -16,7 +16,9 @@ logger = logging.getLogger(__name__)
 
 THREADS = 64
 """Requests that are answered at once: those of several cameras, with the most uploads of each under way."""
-_KEEP_ALIVE_S = 600
+_SILENCE_S = 60
+"""After which a connection is closed, within a request or between two: else whoever only connects keeps a
+thread."""
 _SHUTDOWN_S = 30
 _LONGEST_HEADERS = 1 << 16
 _LONGEST_BODY = 1 << 33
@@ -45,7 +47,7 @@ class HttpServer(wsgi.Server):
             application,
             numthreads=THREADS,
             server_name="rheed-acquire",
-            timeout=_KEEP_ALIVE_S,
+            timeout=_SILENCE_S,
             shutdown_timeout=_SHUTDOWN_S,
         )
         self._listener = listener
