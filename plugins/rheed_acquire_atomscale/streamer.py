@@ -5,6 +5,7 @@ What is said here of the client is what its release 0.21.10 documents or was see
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import warnings
@@ -244,7 +245,8 @@ class AtomscaleStreamer(Streamer):
 
     def _said(self, error: Exception) -> str:
         text = self._without_key(" ".join(str(error).split()))
-        refused = "401 Unauthorized" in text or "403 Forbidden" in text
+        # Servers spell the words after the number as they like.
+        refused = re.search(r"\b40[13] (unauthorized|forbidden)", text, re.IGNORECASE) is not None
         return f"{text}; check the key in AS_API_KEY" if refused else text
 
     def _without_key(self, text: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rheed_acquire.durable_files import batches, write_pieces
+from rheed_acquire.durable_files import BulkWriter, batches, forget_cached, write_pieces
 
 pieces = st.lists(st.binary(max_size=50), max_size=40)
 
@@ -59,3 +59,14 @@ def test_a_system_that_writes_less_than_it_was_given_is_given_the_rest(
 def test_a_full_disk_is_an_error() -> None:
     with Path("/dev/full").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
         write_pieces(file, [b"x" * 10])
+
+
+def test_a_large_file_is_what_was_written_though_the_disk_begins_before_its_end(tmp_path: Path) -> None:
+    content = os.urandom(11_000_000)
+    path = tmp_path / "file"
+    with path.open("wb", buffering=0) as file:
+        writer = BulkWriter(file)
+        for start in range(0, len(content), 700_000):
+            writer.write([content[start : start + 1000], content[start + 1000 : start + 700_000]])
+        forget_cached(file)
+    assert path.read_bytes() == content

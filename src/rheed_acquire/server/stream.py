@@ -36,7 +36,7 @@ CHUNKS_FILE = "chunks.jsonl"
 DECODE_EVERY = 16
 """Of a chunk that is as it was sent, one frame in so many is decoded."""
 LISTED_AFTER_S = 1.0
-"""How far the arrays may be behind while chunk comes upon chunk: a dozen files are rewritten each time."""
+"""How far the arrays may be behind while chunk comes upon chunk: eight files are replaced each time."""
 
 
 def utc_now() -> str:

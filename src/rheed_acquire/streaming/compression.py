@@ -84,8 +84,8 @@ class Compression:
         if self._last_s is not None:
             self._interval_s = _blend(self._interval_s, now_s - self._last_s)
         self._last_s = now_s
-        # Where shards wait for the disk, or nobody waits for anything else, faster and larger ones would wait
-        # longer.
+        # Faster and larger shards would only wait longer: for the disk, or where pushes can wait themselves,
+        # for the uplink.
         is_of_no_use = disk_is_behind or (can_wait and shards_waiting > 0)
         is_behind = chunks_waiting > 0 and not is_of_no_use
         self._in_a_row = self._in_a_row + chunks_waiting if is_behind else 0
