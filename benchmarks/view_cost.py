@@ -15,16 +15,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks._frames import contents, make_frames
-from benchmarks._rounds import Spread, short, turns
+from benchmarks._rounds import Spread, UnavailableError, short, turns
 from benchmarks._table import Row
 from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.camera import Frame
+from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.pixels import make_converter
 from rheed_acquire.ring import Chunk, ChunkRing
 from rheed_acquire.view.frame_tap import FrameTap
@@ -137,8 +138,18 @@ def _tap(view: ViewProcess) -> FrameTap:
 
 @contextmanager
 def _page() -> Iterator[ViewProcess]:
-    """A view, and a page that is open."""
-    with ViewProcess(on_command=lambda command: None) as view:  # noqa: ARG005
+    """A view, and a page that is open.
+
+    Raises
+    ------
+    UnavailableError
+        The view cannot be shown, as where the part of it that comes from npm is missing.
+    """
+    with ExitStack() as stack:
+        try:
+            view = stack.enter_context(ViewProcess(on_command=lambda command: None))  # noqa: ARG005
+        except RheedAcquireError as error:
+            raise UnavailableError(str(error)) from None
         address = view.url.replace("http", "ws", 1) + "live"
         browser = subprocess.Popen(
             [sys.executable, "-c", _PAGE, address], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
