@@ -84,9 +84,10 @@ def test_the_latest_values_are_all_kept_and_the_whole_run_in_equal_buckets(
         part = slice(at, at + count)
         trace.add(utc_ms[part], mean[part], maximum[part])
         at += count
+    points: tuple[NDArray[Any], ...] = (utc_ms, mean, maximum)
     for wanted in (None, 0, 1, 7, 10**9):
         kept = min(total, recent) if wanted is None else min(total, recent, wanted)
-        for got, whole in zip(trace.recent(wanted), (utc_ms, mean, maximum), strict=True):
+        for got, whole in zip(trace.recent(wanted), points, strict=True):
             np.testing.assert_array_equal(got, whole[total - kept :])
     overview = trace.overview()
     assert len(overview.utc_ms) <= buckets
