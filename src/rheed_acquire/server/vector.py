@@ -65,7 +65,9 @@ class Vector:
         for first, values in pieces:
             piece = self._array(values)
             for number, within, taken in self._parts(first, len(piece)):
-                blocks.setdefault(number, self._nothing())[within] = piece[taken]
+                if number not in blocks:
+                    blocks[number] = self._nothing()
+                blocks[number][within] = piece[taken]
         for number, block in blocks.items():
             self._write_block(number, block, durable=durable)
         self._write_metadata(length, durable=durable)
