@@ -16,6 +16,7 @@ from sphinx.errors import ExtensionError
 
 import rheed_acquire
 from rheed_acquire.cli import COMMANDS, main
+from rheed_acquire.findings import FindingCode
 from rheed_acquire.hookspecs import PROJECT
 from rheed_acquire.plugins import PluginHost
 from rheed_acquire.settings.catalogue import Catalogue, Setting
@@ -79,6 +80,19 @@ class SettingsTable(Directive):
         return [_table(header, rows, widths=(42, 44, 14))]
 
 
+class FindingsTable(Directive):
+    """``findings-table`` lists what a run can have to say about itself."""
+
+    def run(self) -> list[nodes.Node]:
+        """Make the table."""
+        rows = [
+            (_code(code.value), _paragraph(nodes.Text(code.meaning)), _paragraph(*_with_flags(code.advice)))
+            for code in FindingCode
+        ]
+        header = tuple(_paragraph(nodes.Text(text)) for text in ("code", "meaning", "what to do"))
+        return [_table(header, rows, widths=(22, 44, 34))]
+
+
 def _settings() -> dict[str, list[Setting]]:
     """Every setting of this distribution, by its heading in the help or its backend's name."""
     own = [
@@ -109,9 +123,17 @@ def _description(setting: Setting) -> Iterator[nodes.Node]:
         text += "; can be repeated"
     if setting.is_secret:
         text += "; never on the command line"
-    # As code, so that no typography makes a dash of two hyphens.
+    yield from _with_flags(text)
+
+
+def _with_flags(text: str) -> Iterator[nodes.Node]:
+    # Flags as code, so that no typography makes a dash of two hyphens.
     for part in _FLAG.split(text):
         yield nodes.literal(part, part) if _FLAG.fullmatch(part) else nodes.Text(part)
+
+
+def _code(text: str) -> nodes.paragraph:
+    return _paragraph(nodes.literal(text, text))
 
 
 def _default(setting: Setting) -> tuple[nodes.Node, ...]:
@@ -187,6 +209,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives and the check."""
     app.add_directive("command-help", CommandHelp)
     app.add_directive("settings-table", SettingsTable)
+    app.add_directive("findings-table", FindingsTable)
     app.connect("env-check-consistency", check_completeness)
     app.connect("missing-reference", accept_undocumented)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

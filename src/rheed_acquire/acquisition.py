@@ -22,6 +22,7 @@ from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.cadence import decide_chunk_size, decide_fps, decide_ring_chunks
 from rheed_acquire.camera import Camera, CameraError, CameraInfo, CaptureRequest
 from rheed_acquire.capture import Capture
+from rheed_acquire.findings import FindingCode
 from rheed_acquire.judgement import judge
 from rheed_acquire.pixels import frame_layout, make_converter
 from rheed_acquire.pushed_frames import ChunkFacts, PushedFrames
@@ -160,7 +161,10 @@ class Acquisition:
         settings, info = self._settings, camera.info
         for setting in info.settings:
             if setting.differs:
-                self._journal.warn(f"{setting.name} is {setting.actual}, not {setting.asked} as asked for")
+                self._journal.warn(
+                    FindingCode.SETTING_DIFFERS,
+                    f"{setting.name} is {setting.actual}, not {setting.asked} as asked for",
+                )
         fps = decide_fps(info, settings.fps, settings.fps_tolerance)
         chunk_size = decide_chunk_size(fps, settings.chunk_size, settings.chunk_seconds)
         layout, _ = frame_layout(info.pixel_format, info.height, info.width)
@@ -244,7 +248,7 @@ class Acquisition:
         try:
             if self.tap is not None:
                 for note in self.tap.begin(info.camera.width, info.camera.height):
-                    self._journal.warn(note)
+                    self._journal.warn(FindingCode.REGIONS, note)
             self._phase = "capturing"
             self._begun_s = time.monotonic()
             capture.run(self._stop, lambda: self._status(streamer, info).stop_reason)
@@ -310,7 +314,11 @@ class Acquisition:
                 streamer.push_chunk(info.data_id, chunk)
             except Exception as error:
                 logger.debug("push of chunk %d failed", chunk.index, exc_info=True)
-                self._journal.problem(f"chunk {chunk.index} with {len(chunk)} frames was not taken: {error}")
+                self._journal.problem(
+                    FindingCode.CHUNK_NOT_TAKEN,
+                    f"chunk {chunk.index} with {len(chunk)} frames was not taken: {error}",
+                    frames=len(chunk),
+                )
                 chunk.release()
             else:
                 self._pushed.add(facts)
@@ -330,10 +338,10 @@ class Acquisition:
             return streamer.finalize(data_id, self._settings.drain_timeout)
         except Exception as error:
             logger.debug("finalize failed", exc_info=True)
-            self._journal.problem(f"the stream could not be finalized: {error}")
+            self._journal.problem(FindingCode.NOT_FINALIZED, f"the stream could not be finalized: {error}")
             return {}
 
     def _unusable_frame(self, error: CameraError) -> None:
         """End the run: no frame after this one could be used either."""
-        self._journal.problem(str(error))
+        self._journal.problem(FindingCode.FRAME_UNUSABLE, str(error))
         self._stop.set()

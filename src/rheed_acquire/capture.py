@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.camera import Camera, CameraEndedError, CameraError, CameraInfo
+from rheed_acquire.findings import FindingCode
 from rheed_acquire.limited_call import CallTimeoutError, LimitedCall
 from rheed_acquire.report import Journal
 
@@ -127,12 +128,14 @@ class Capture:
             if self.received > received:
                 if lost_s is not None:
                     away = self._first_frame_s - lost_s
-                    self._journal.problem(f"the camera was away for {away:.1f} s: {why}")
+                    self._journal.problem(
+                        FindingCode.CAMERA_AWAY, f"the camera was away for {away:.1f} s: {why}"
+                    )
                 lost_s, pause_s = None, 0.0
             if lost is None:
                 return
             if self._info.recorded:
-                self._journal.problem(lost)
+                self._journal.problem(FindingCode.RECORDING_BROKEN, lost)
                 return
             if lost_s is None:
                 lost_s, why = time.monotonic(), lost
@@ -143,7 +146,9 @@ class Capture:
             self._camera = self._open_again(stop, lost_s + self._settings.reconnect_timeout, pause_s)
             pause_s = min(REOPEN_PAUSE_CAP_S, max(REOPEN_PAUSE_S, 2 * pause_s))
         if lost_s is not None:
-            self._journal.problem(f"the camera was lost and did not come back: {why}")
+            self._journal.problem(
+                FindingCode.CAMERA_NOT_BACK, f"the camera was lost and did not come back: {why}"
+            )
 
     def close(self) -> None:
         """Give the camera back; one that hangs is left behind after a time limit."""
@@ -181,7 +186,7 @@ class Capture:
         except CameraError as error:
             lost = str(error)
             if len(self._accumulators) == 1:  # it was never there, so that there is nothing to come back
-                self._journal.problem(lost)
+                self._journal.problem(FindingCode.CAMERA_REFUSED, lost)
                 lost = None
         else:
             lost = self._watch(accumulator, begun_s, stop, stop_reason)
@@ -234,7 +239,7 @@ class Capture:
                 return str(self._fault)
             reason = stop_reason()
             if reason is not None:
-                self._journal.problem(f"the run was ended early: {reason}")
+                self._journal.problem(FindingCode.ENDED_EARLY, f"the run was ended early: {reason}")
                 return None
         return None
 
@@ -285,8 +290,10 @@ class Capture:
             self._journal.event(f"{name} did not return within {CALL_LIMIT_S:g} s and was left behind")
             return False
         except CameraError as error:
-            note = self._journal.event if is_lost else self._journal.problem
-            note(str(error))
+            if is_lost:
+                self._journal.event(str(error))
+            else:
+                self._journal.problem(FindingCode.CAMERA_CALL, str(error))
         return True
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rheed_acquire.findings import FindingCode
+
 if TYPE_CHECKING:
     from rheed_acquire.report import Journal, RunReport
     from rheed_acquire.settings.run_settings import RunSettings
@@ -13,46 +15,56 @@ def judge(report: RunReport, settings: RunSettings, journal: Journal) -> None:
     """Note every problem and every oddity that the figures show."""
     info, delivery = report.info, report.delivery
     if not report.frames_received:
-        journal.problem("the camera delivered no frame")
+        journal.problem(FindingCode.NO_FRAME, "the camera delivered no frame")
     if report.frames_dropped_by_camera:
         lost, gaps = report.frames_dropped_by_camera, report.gap_count
-        journal.problem(f"the camera lost {lost} frames in {gaps} gaps")
+        journal.problem(
+            FindingCode.CAMERA_LOSSES, f"the camera lost {lost} frames in {gaps} gaps", frames=lost
+        )
     if report.frames_overrun:
         journal.problem(
-            f"{report.frames_overrun} frames came while all chunk buffers waited to be encoded (more "
-            "buffers: --ring-chunks or --memory-limit)"
+            FindingCode.OVERRUNS,
+            f"{report.frames_overrun} frames came while all chunk buffers waited to be encoded",
+            frames=report.frames_overrun,
         )
     if report.frames_rejected:
-        journal.problem(f"{report.frames_rejected} frames could not be used")
-    if report.chunks_not_uploaded:
-        reasons = {reason for _, reason in delivery.get("lost", [])}
-        why = (
-            f": {'; '.join(sorted(reasons))}"
-            if reasons
-            else "; they wait in the spool (rheed-acquire recover)"
+        journal.problem(
+            FindingCode.FRAMES_REJECTED,
+            f"{report.frames_rejected} frames could not be used",
+            frames=report.frames_rejected,
         )
-        journal.problem(f"{report.chunks_not_uploaded} chunks were not uploaded{why}")
+    if report.chunks_not_uploaded:
+        reasons = "; ".join(sorted({reason for _, reason in delivery.get("lost", [])}))
+        journal.problem(
+            FindingCode.CHUNKS_NOT_UPLOADED,
+            f"{report.chunks_not_uploaded} chunks were not uploaded" + (f": {reasons}" if reasons else ""),
+            advice="" if reasons else "they wait in the spool: rheed-acquire recover",
+        )
     if delivery.get("closed") is False:
         journal.problem(
-            "the server did not confirm the end of the stream (rheed-acquire recover tries again)"
+            FindingCode.END_NOT_CONFIRMED, "the server did not confirm the end of the stream", frames=0
         )
     if report.pauses and info.camera.recorded:
         journal.warn(
-            f"the recording itself pauses for up to {max(report.pauses):.3g} s, {len(report.pauses)} times"
+            FindingCode.RECORDING_PAUSES,
+            f"the recording itself pauses for up to {max(report.pauses):.3g} s, {len(report.pauses)} times",
         )
     elif report.pauses:
         journal.problem(
+            FindingCode.UNEXPLAINED_PAUSES,
             f"no frame came for up to {max(report.pauses):.3g} s, {len(report.pauses)} times, and no id "
-            "of the camera's says that one is missing: the driver had no buffers, or the camera waited"
+            "of the camera's says that one is missing: the driver had no buffers, or the camera waited",
         )
     slow = report.shortfall
     if slow is not None and slow > settings.fps_tolerance and not report.frames_dropped_by_camera:
         journal.warn(
+            FindingCode.SLOWER,
             f"the camera delivered {report.fps_measured:.6g} frames/s, "
-            f"where the stream declares {info.fps:.6g}"
+            f"where the stream declares {info.fps:.6g}",
         )
     if not report.adds_up:
         journal.problem(
+            FindingCode.BOOKS,
             f"{report.frames_received} frames received, but {report.frames_pushed} pushed, "
-            f"{report.frames_overrun} overrun and {report.frames_rejected} rejected"
+            f"{report.frames_overrun} overrun and {report.frames_rejected} rejected",
         )

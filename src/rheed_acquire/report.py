@@ -6,7 +6,9 @@ import logging
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from rheed_acquire.findings import Finding, FindingCode
 
 if TYPE_CHECKING:
     from rheed_acquire.camera import CameraInfo
@@ -49,6 +51,7 @@ class Event:
 
     time_utc: datetime
     text: str
+    level: Literal["info", "warning", "error"] = "info"
 
 
 @dataclass(slots=True)
@@ -56,23 +59,35 @@ class Journal:
     """What happens in a run, noted when it does."""
 
     events: list[Event] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    problems: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
 
-    def event(self, text: str) -> None:
-        """Note something that is neither good nor bad in itself."""
+    def event(self, text: str, level: Literal["info", "warning", "error"] = "info") -> None:
+        """Note something that happened; what is good or bad in itself is a `problem` or a warning."""
         logger.info(text)
-        self.events.append(Event(datetime.now(UTC), text))
+        self.events.append(Event(datetime.now(UTC), text, level))
 
-    def problem(self, text: str) -> None:
-        """Note why the run is not flawless; the summary shows it to the user."""
-        self.problems.append(text)
-        self.event(text)
+    def problem(
+        self, code: FindingCode, text: str, *, frames: int | None = None, advice: str | None = None
+    ) -> None:
+        """Note why the run is not flawless; the summary shows it to the user.
 
-    def warn(self, text: str) -> None:
+        Parameters
+        ----------
+        text
+            What was found, with the figures, without what to do about it.
+        frames
+            How many frames it may have cost; None where nobody can tell.
+        advice
+            What to do, where it is not the code's own advice.
+        """
+        self.problems.append(Finding(code, text, frames, code.advice if advice is None else advice))
+        self.event(text, "error")
+
+    def warn(self, code: FindingCode, text: str, *, advice: str | None = None) -> None:
         """Note what is worth a look, with nothing lost by it."""
-        self.warnings.append(text)
-        self.event(text)
+        self.warnings.append(Finding(code, text, 0, code.advice if advice is None else advice))
+        self.event(text, "warning")
 
 
 @dataclass(slots=True)
@@ -100,7 +115,7 @@ class RunReport:
         Seconds, each longer than a frame's period and the gap tolerance, in which no frame was taken by the
         camera's clock though its frame ids do not say that any is missing.
     problems
-        One line for each reason why the run is not flawless.
+        Each reason why the run is not flawless.
     warnings
         What is worth a look, with nothing lost by it.
     """
@@ -123,8 +138,8 @@ class RunReport:
     delivery: dict[str, Any] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     pauses: tuple[float, ...] = ()
-    problems: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    problems: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
 
     @property
     def adds_up(self) -> bool:
@@ -168,8 +183,8 @@ class RunReport:
             "ended_utc": _utc(self.ended_utc),
             "output": None if info.output is None else str(info.output),
             "exit_code": self.exit_code,
-            "problems": self.problems,
-            "warnings": self.warnings,
+            "problems": [problem.as_json() for problem in self.problems],
+            "warnings": [warning.as_json() for warning in self.warnings],
             "pauses_s": [round(pause, 4) for pause in self.pauses],
             "gap_count": self.gap_count,
             "gaps": [asdict(gap) for gap in self.gaps],

@@ -67,7 +67,7 @@ def test_a_change_of_shape_ends_the_run_and_keeps_what_came_before(lone_rig: Rig
     report = report_of(lone_rig, "--frames", "600", "--faulty.shape-change-at", "250", code=FRAMES_LOST)
     assert report["frames_pushed"] == 250
     assert report["frames_rejected"] == 1
-    assert any("shape" in problem for problem in report["problems"])
+    assert any("shape" in problem["text"] for problem in report["problems"])
 
 
 @pytest.mark.parametrize("fault", ["raise", "die", "stall", "vanish", "silent vanish"])
@@ -84,7 +84,7 @@ def test_a_camera_that_fails_once_is_opened_again_and_the_stream_goes_on(lone_ri
     }
     report = report_of(lone_rig, "--frames", "500", *faults[fault], code=FRAMES_LOST)
     assert report["frames_pushed"] == 500
-    assert any("away" in problem for problem in report["problems"])
+    assert any("away" in problem["text"] for problem in report["problems"])
 
 
 def test_a_stall_shorter_than_the_time_out_is_only_a_pause(lone_rig: Rig) -> None:
@@ -101,7 +101,7 @@ def test_a_camera_that_never_comes_back_ends_the_run_with_all_it_gave(lone_rig: 
         lone_rig, "--frames", "500", "--faulty.vanish-at", "200", "--reconnect-timeout", "2", code=FRAMES_LOST
     )
     assert report["frames_pushed"] == 200
-    assert any("did not come back" in problem for problem in report["problems"])
+    assert any("did not come back" in problem["text"] for problem in report["problems"])
 
 
 def test_a_camera_that_vanishes_again_and_again_loses_no_frame_it_gave(lone_rig: Rig) -> None:
@@ -112,7 +112,7 @@ def test_a_camera_that_vanishes_again_and_again_loses_no_frame_it_gave(lone_rig:
         code=FRAMES_LOST,
     )
     assert report["frames_pushed"] == 700
-    assert sum("away" in problem for problem in report["problems"]) == 3
+    assert sum("away" in problem["text"] for problem in report["problems"]) == 3
 
 
 def test_a_camera_that_fails_as_soon_as_it_is_opened_has_not_come_back(lone_rig: Rig) -> None:
@@ -123,8 +123,8 @@ def test_a_camera_that_fails_as_soon_as_it_is_opened_has_not_come_back(lone_rig:
         code=FRAMES_LOST,
     )
     assert report["frames_pushed"] == 200
-    assert any("made to fail" in problem for problem in report["problems"])
-    assert any("did not come back" in problem for problem in report["problems"])
+    assert any("made to fail" in problem["text"] for problem in report["problems"])
+    assert any("did not come back" in problem["text"] for problem in report["problems"])
     assert len(report["events"]) < 50
 
 

@@ -47,7 +47,7 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path, faulty_serve
         refuse_uploads(faulty_server)
         ended = rig.run(*FAST, "--drain-timeout", "2", "--duration", "60")
         assert ended.code == FRAMES_LOST, ended.err
-        assert any("ended early" in problem for problem in ended.report["problems"])
+        assert any(problem["code"] == "ended-early" for problem in ended.report["problems"])
         recover_and_expect(rig, faulty_server, ended.report)
 
 
@@ -55,7 +55,7 @@ def test_a_spool_at_its_limit_ends_the_run_and_loses_nothing(rig: Rig, faulty_se
     refuse_uploads(faulty_server)
     ended = rig.run(*FAST, "--spool-limit", "0.0005", "--drain-timeout", "2", "--duration", "60")
     assert ended.code == FRAMES_LOST, ended.err
-    assert any("ended early" in problem for problem in ended.report["problems"])
+    assert any(problem["code"] == "ended-early" for problem in ended.report["problems"])
     recover_and_expect(rig, faulty_server, ended.report)
 
 
@@ -66,7 +66,7 @@ def test_a_spool_that_turns_read_only_ends_the_run_and_loses_nothing(
     assert rig.wait_until(lambda: rig.frames_taken > 2 * CHUNK, process)
     with ReadOnlyFolders([*rig.spooled("shards"), *rig.spooled("tmp")]):
         report = rig.finish(process).report
-    assert any("ended early" in problem for problem in report["problems"])
+    assert any(problem["code"] == "ended-early" for problem in report["problems"])
     assert report["frames_overrun"] == 0
     rig.expect_delivered(report["frames_pushed"], report["frames_pushed"])
 

@@ -190,7 +190,7 @@ def test_what_a_server_that_died_did_not_get_is_kept_and_goes_with_the_next_run(
         report, _ = runs.finish(process, code=3)
         captured = runs.captured()
         assert report["frames_received"] == report["frames_pushed"] == len(captured)
-        (problem,) = [problem for problem in report["problems"] if "could not be finalized" in problem]
+        (problem,) = [problem["text"] for problem in report["problems"] if problem["code"] == "not-finalized"]
         assert f"kept in {runs.folder / 'spool-atomscale-client'}" in problem
         server.come_back()
         after, _ = runs.finish(runs.start(*arguments, "--frames", "10", AS_API_KEY=server.api_key))
@@ -220,7 +220,7 @@ def test_two_interrupts_wait_for_the_server_no_longer(runs: Runs, mocks: Any, tm
             time.sleep(0.02)
         interrupt(process)
         report, _ = runs.finish(process, code=130)
-    assert any("has not confirmed the end of the stream" in problem for problem in report["problems"])
+    assert any("has not confirmed the end of the stream" in problem["text"] for problem in report["problems"])
 
 
 @needs_client

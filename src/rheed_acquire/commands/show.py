@@ -162,8 +162,8 @@ def _rows(record: RunRecord, folder: Path) -> Iterator[tuple[str, str]]:
     if figures is None:
         yield from (("missing", loss_text(loss)) for loss in record.losses[:LISTED_LOSSES])
     else:
-        yield from (("problem", text) for text in figures.problems)
-        yield from (("warning", text) for text in figures.warnings)
+        yield from (("problem", str(problem)) for problem in figures.problems)
+        yield from (("warning", str(warning)) for warning in figures.warnings)
     for region in record.regions:
         yield f"region {region.name}", words.region_place(region)
         if region.mean is not None:

@@ -76,7 +76,7 @@ def attend_with_view(setup: RunSetup, interrupts: Interrupts, *, begins_with: st
             then = view.next()
             if interrupts.count or then is None:
                 if not is_run and not interrupts.count and report.problems:
-                    raise RheedAcquireError("; ".join(report.problems))
+                    raise RheedAcquireError("; ".join(map(str, report.problems)))
                 return max(codes, key=_GOOD_TO_BAD.index)
             wanted, name = then
             is_asked = True

@@ -130,6 +130,25 @@ class DeviceFigures(BaseModel):
     statistics: dict[str, Any] = {}
 
 
+class FindingFigures(_Strict):
+    """A problem or a warning (see `rheed_acquire.findings.Finding`)."""
+
+    code: str = ""
+    text: str
+    frames: int | None = None
+    advice: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_sentence(cls, value: Any) -> Any:
+        """Take what reports of version 0.1 hold: the sentence alone."""
+        return {"text": value} if isinstance(value, str) else value
+
+    def __str__(self) -> str:
+        """Say all of it in one line."""
+        return f"{self.text} ({self.advice})" if self.advice else self.text
+
+
 class RunFigures(BaseModel):
     """The parts of `RunRecord.run` that readers rely on; the rest is shown as it is."""
 
@@ -151,8 +170,8 @@ class RunFigures(BaseModel):
     started_utc: str
     ended_utc: str
     exit_code: int
-    problems: list[str]
-    warnings: list[str]
+    problems: list[FindingFigures]
+    warnings: list[FindingFigures]
     gap_count: int
     gaps: list[dict[str, Any]]
     events: list[dict[str, str]]

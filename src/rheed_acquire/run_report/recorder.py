@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.findings import Finding, FindingCode
 from rheed_acquire.report import RunInfo, RunReport
 from rheed_acquire.ring import NO_TIMESTAMP, Chunk
 from rheed_acquire.run_report.record import LossRecord, RunRecord, SettingRecord, ThumbnailRecord
@@ -130,7 +131,9 @@ class RunRecorder:
         except Exception as error:
             logger.debug("the run's report", exc_info=True)
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            report.warnings.append(f"no report was written in {folder}: {reason}")
+            report.warnings.append(
+                Finding(FindingCode.NO_REPORT, f"no report was written in {folder}: {reason}", 0)
+            )
             html = None
             figures = self._figures(report, exit_code, html)
         return Outcome(figures, html)

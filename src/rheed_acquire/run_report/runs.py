@@ -114,7 +114,7 @@ def summary(folder: Path) -> RunSummary:
         fps=_number(attributes.get("fps")) or (record.fps if record else None),
         state=state,
         exit_code=None if figures is None else figures.exit_code,
-        problems=() if figures is None else tuple(figures.problems),
+        problems=() if figures is None else tuple(map(str, figures.problems)),
     )
 
 

@@ -25,7 +25,6 @@ from rheed_acquire.view.regions import Region, Regions
 
 if TYPE_CHECKING:
     from rheed_acquire.acquisition import Acquisition
-    from rheed_acquire.report import Journal
     from rheed_acquire.settings.run_settings import RunSettings
     from rheed_acquire.view.traces import Points
 
@@ -230,7 +229,7 @@ class ViewedRuns:
             journal.event(f"the view ended by itself and {again}; the run goes on")
         for event in journal.events[self._events_told :]:
             self._events_told += 1
-            self._process.add_event(event.time_utc.timestamp() * 1e3, _level(journal, event.text), event.text)
+            self._process.add_event(event.time_utc.timestamp() * 1e3, event.level, event.text)
 
     def _temperature(self) -> float | None:
         assert self._acquisition is not None
@@ -239,9 +238,3 @@ class ViewedRuns:
             self._temperature_due_s = now + TEMPERATURE_INTERVAL_S
             self._temperature_c = self._acquisition.temperature_c()
         return self._temperature_c
-
-
-def _level(journal: Journal, text: str) -> str:
-    if text in journal.problems:
-        return "error"
-    return "warning" if text in journal.warnings else "info"

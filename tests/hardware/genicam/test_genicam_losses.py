@@ -186,7 +186,7 @@ def test_a_run_goes_on_when_its_camera_comes_back(
     out, err = process.communicate(timeout=60)
     assert '"frames_pushed": 1800' in out.replace("'", '"'), err
     report = json.loads(out)
-    assert any("away for" in problem for problem in report["problems"]), report
+    assert any("away for" in problem["text"] for problem in report["problems"]), report
     frames = read_frames(report["output"])
     assert len(frames) == 1800
     stamps = frames.reshape(1800, -1)[:, :8].copy().view("<u8")[:, 0]

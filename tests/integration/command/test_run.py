@@ -109,7 +109,7 @@ def test_a_frame_that_the_camera_lost_is_reported_and_ends_with_3(
     assert report["frames_dropped_by_camera"] == 1
     assert report["frames_pushed"] == 40
     assert [gap["missing"] for gap in report["gaps"]] == [1]
-    assert any("lost 1 frame" in problem for problem in report["problems"])
+    assert any("lost 1 frame" in problem["text"] for problem in report["problems"])
     stamps = read_stamps(Path(report["output"]) / "frames.zarr")
     assert stamps == [stamp for stamp in range(41) if stamp != 10]
 

@@ -27,7 +27,9 @@ def test_a_camera_that_is_lost_for_good_ends_the_run_with_all_its_frames_deliver
     streamer = stage.streamer()
     report = stage.session(camera, streamer, reconnect_timeout=0).run()
     assert streamer.frames == list(range(11))
-    assert report.problems == ["the camera was lost and did not come back: the cable is out"]
+    assert [problem.text for problem in report.problems] == [
+        "the camera was lost and did not come back: the cable is out"
+    ]
     assert any("the cable is out" in event.text for event in report.events)
     assert report.adds_up
     assert report.exit_code == FRAMES_LOST
@@ -49,8 +51,8 @@ def test_a_camera_that_comes_back_goes_on_in_the_same_stream_with_a_chunk_of_its
     assert (report.gap_count, report.pauses) == (0, ())
     assert report.fps_measured == pytest.approx(4.0)
     assert len(report.problems) == 1
-    assert "away for" in report.problems[0]
-    assert "the cable is out" in report.problems[0]
+    assert "away for" in report.problems[0].text
+    assert "the cable is out" in report.problems[0].text
     assert (report.adds_up, report.exit_code) == (True, FRAMES_LOST)
     stage.assert_ended_once(streamer, camera)
     assert second.closed == 1
@@ -70,7 +72,10 @@ def test_a_camera_that_comes_back_with_frames_of_another_size_ends_the_run(stage
 def test_a_camera_that_refuses_to_start_fails_the_run_and_ends_the_stream(stage: Stage) -> None:
     camera, streamer = stage.camera([], refusal=CameraError("the device is taken")), stage.streamer()
     report = stage.session(camera, streamer).run()
-    assert report.problems == ["the device is taken", "the camera delivered no frame"]
+    assert [problem.text for problem in report.problems] == [
+        "the device is taken",
+        "the camera delivered no frame",
+    ]
     assert report.exit_code == FAILED
     stage.assert_ended_once(streamer, camera)
 
@@ -80,7 +85,7 @@ def test_a_camera_that_fails_to_stop_costs_no_frame(stage: Stage) -> None:
     streamer = stage.streamer()
     report = stage.session(camera, streamer, frames=11).run()
     assert streamer.frames == list(range(11))
-    assert report.problems == ["it does not answer"]
+    assert [problem.text for problem in report.problems] == ["it does not answer"]
     stage.assert_ended_once(streamer, camera)
 
 
@@ -97,7 +102,7 @@ def test_a_frame_of_another_shape_ends_the_run_cleanly_and_is_counted_as_rejecte
     assert streamer.frames == list(range(11))
     assert (report.frames_received, report.frames_rejected) == (12, 1)
     assert report.adds_up
-    assert "from shape (2, 4) to (3, 4) at frame 11" in report.problems[0]
+    assert "from shape (2, 4) to (3, 4) at frame 11" in report.problems[0].text
     assert report.exit_code == FRAMES_LOST
     stage.assert_ended_once(streamer, camera)
 
@@ -106,7 +111,7 @@ def test_frames_that_the_camera_lost_are_counted_and_named(stage: Stage) -> None
     report = stage.session(stage.camera([0, 1, 4, 5, 9]), stage.streamer(), frames=5, ring_chunks=8).run()
     assert (report.frames_dropped_by_camera, report.gap_count) == (5, 2)
     assert [(gap.first_missing_id, gap.missing) for gap in report.gaps] == [(2, 2), (6, 3)]
-    assert report.problems == ["the camera lost 5 frames in 2 gaps"]
+    assert [problem.text for problem in report.problems] == ["the camera lost 5 frames in 2 gaps"]
     assert report.exit_code == FRAMES_LOST
 
 

@@ -79,7 +79,7 @@ def test_a_recording_that_cannot_be_read_on_is_not_begun_anew(stage: Stage) -> N
     second, streamer = stage.camera(range(100)), stage.streamer()
     report = stage.session(camera, streamer, again=second).run()
     assert streamer.frames == list(range(11))
-    assert report.problems == ["the file is damaged"]
+    assert [problem.text for problem in report.problems] == ["the file is damaged"]
     assert report.exit_code == FRAMES_LOST
     assert not second.played.is_set()
     stage.assert_ended_once(streamer, camera)
@@ -104,5 +104,5 @@ def test_stamps_that_are_utc_reach_the_stream_to_the_nanosecond_and_bear_no_corr
     assert report.fps_measured == 4.0
     # That the recording pauses is worth knowing, and no loss of this run.
     assert report.problems == []
-    assert "pauses for up to 10.2 s, 1 times" in report.warnings[0]
+    assert "pauses for up to 10.2 s, 1 times" in report.warnings[0].text
     assert report.exit_code == DELIVERED

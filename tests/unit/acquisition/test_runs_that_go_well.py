@@ -58,7 +58,7 @@ def test_a_run_that_is_stopped_before_its_first_frame_says_so_and_fails(stage: S
     session = stage.session(camera, streamer)
     session.acquisition.stop()
     report = session.run()
-    assert (report.problems, report.exit_code) == (["the camera delivered no frame"], FAILED)
+    assert ([problem.code for problem in report.problems], report.exit_code) == (["no-frame"], FAILED)
     stage.assert_ended_once(streamer, camera)
 
 
@@ -101,7 +101,7 @@ def test_each_chunk_is_dated_and_the_dates_are_as_far_apart_as_the_cameras_clock
 def test_a_setting_that_the_camera_rounded_is_a_warning_and_no_problem(stage: Stage) -> None:
     info = replace(stage.camera([]).info, settings=(SettingReadback("gain", 3.3, 3.0),))
     report = stage.session(stage.camera(range(9), info), stage.streamer(), frames=3).run()
-    assert report.warnings == ["gain is 3.0, not 3.3 as asked for"]
+    assert [warning.text for warning in report.warnings] == ["gain is 3.0, not 3.3 as asked for"]
     assert report.exit_code == DELIVERED
 
 

@@ -68,8 +68,8 @@ def test_a_chunk_that_is_not_taken_makes_the_run_fail_and_the_others_arrive(stag
     assert streamer.frames == [*range(8), *range(16, 24)]
     assert (report.frames_received, report.frames_pushed, report.chunks_pushed) == (24, 16, 2)
     assert not report.adds_up
-    assert "chunk 1 with 8 frames was not taken: disk full" in report.problems
-    assert any("24 frames received, but 16 pushed" in problem for problem in report.problems)
+    assert "chunk 1 with 8 frames was not taken: disk full" in [problem.text for problem in report.problems]
+    assert any("24 frames received, but 16 pushed" in problem.text for problem in report.problems)
     assert report.exit_code == FAILED
     stage.assert_ended_once(streamer, camera)
 
@@ -111,7 +111,7 @@ def test_a_slow_streamer_costs_the_newest_frames_counts_them_and_the_run_goes_on
     assert report.adds_up
     assert report.exit_code == FRAMES_LOST
     assert len(report.problems) == 1
-    assert "5 frames came while all chunk buffers" in report.problems[0]
+    assert "5 frames came while all chunk buffers" in report.problems[0].text
     stage.assert_ended_once(streamer, camera)
 
 
@@ -152,7 +152,7 @@ def test_a_streamer_that_wants_no_more_ends_the_run_with_its_reason(stage: Stage
     streamer = stage.streamer(status=lambda: full if camera.played.is_set() else None)
     report = stage.session(camera, streamer).run()
     assert streamer.frames == list(range(11))
-    assert any("the disk is full" in problem for problem in report.problems)
+    assert any("the disk is full" in problem.text for problem in report.problems)
     assert report.adds_up
     assert report.exit_code == FRAMES_LOST
     stage.assert_ended_once(streamer, camera)
@@ -163,8 +163,8 @@ def test_chunks_that_were_taken_and_never_arrived_are_a_loss_with_its_reason(sta
     report = stage.session(stage.camera(range(16)), stage.streamer(finalize=lambda: told), frames=16).run()
     assert (report.chunks_uploaded, report.chunks_not_uploaded) == (1, 1)
     assert len(report.problems) == 2
-    assert "1 chunks were not uploaded: HTTP 403" in report.problems
-    assert any("did not confirm the end of the stream" in problem for problem in report.problems)
+    assert "1 chunks were not uploaded: HTTP 403" in [problem.text for problem in report.problems]
+    assert any("did not confirm the end of the stream" in problem.text for problem in report.problems)
     assert report.exit_code == FRAMES_LOST
 
 
@@ -174,7 +174,9 @@ def test_a_stream_that_cannot_be_finalized_is_a_problem_and_the_report_comes_all
     camera = stage.camera(range(8))
     streamer = stage.streamer(finalize=failing(StreamerError("the server is gone")))
     report = stage.session(camera, streamer, frames=8).run()
-    assert report.problems == ["the stream could not be finalized: the server is gone"]
+    assert [problem.text for problem in report.problems] == [
+        "the stream could not be finalized: the server is gone"
+    ]
     assert (report.frames_pushed, report.exit_code) == (8, FRAMES_LOST)
     stage.assert_ended_once(streamer, camera)
 

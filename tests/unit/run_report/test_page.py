@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.unit.run_report.conftest import START_MS, record, run_report
 
+from rheed_acquire.findings import Finding, FindingCode
 from rheed_acquire.run_report.page import render
 from rheed_acquire.run_report.record import (
     LossRecord,
@@ -78,8 +79,8 @@ def named(name: str) -> RunRecord:
         frames_received=40,
         frames_pushed=39,
         frames_overrun=1,
-        problems=[name],
-        warnings=[name],
+        problems=[Finding(FindingCode.CAMERA_CALL, name, None, name)],
+        warnings=[Finding(FindingCode.SLOWER, name)],
         delivery={"closed": True, "lost": [(3, name)], name: name},
         camera_statistics={name: 1},
     )

@@ -1,0 +1,120 @@
+"""What a run can have to say about itself: each kind with a code that stays, what it means, and what to do.
+
+The codes are part of the JSON report's format: a program may look for one, so that none changes its meaning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+
+class FindingCode(StrEnum):
+    """A kind of problem or warning.
+
+    Attributes
+    ----------
+    meaning
+        What it says of the run, whatever the figures are.
+    advice
+        What the reader can do about it; empty where there is nothing to do.
+    """
+
+    meaning: str
+    advice: str
+
+    def __new__(cls, code: str, meaning: str, advice: str = "") -> Self:  # noqa: D102
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning, member.advice = meaning, advice
+        return member
+
+    NO_FRAME = (
+        "no-frame",
+        "The camera delivered no frame at all.",
+        "look at its trigger and its cable, and try rheed-acquire view",
+    )
+    CAMERA_REFUSED = ("camera-refused", "The camera was opened, but would not begin to deliver frames.")
+    CAMERA_AWAY = (
+        "camera-away",
+        "The camera was lost in the middle of the run and came back; what it saw meanwhile is missing.",
+        "check its cable, its power supply and the network card's settings",
+    )
+    CAMERA_NOT_BACK = (
+        "camera-not-back",
+        "The camera was lost and had not come back when the run ended.",
+        "check its cable and power supply; --reconnect-timeout says how long to try",
+    )
+    CAMERA_CALL = ("camera-call", "A call into the camera's backend failed.")
+    CAMERA_LOSSES = (
+        "camera-losses",
+        "Frames that the camera took never reached this program, by its frame ids or its driver's counters.",
+        "give the driver more buffers, or lower the frame rate or the size of the frames",
+    )
+    UNEXPLAINED_PAUSES = (
+        "unexplained-pauses",
+        "The camera's clock shows times without a frame that its frame ids do not explain.",
+        "where the camera is triggered and may wait so long, allow it by --gap-tolerance",
+    )
+    OVERRUNS = (
+        "overruns",
+        "Frames came while all chunk buffers waited to be encoded, and were dropped.",
+        "more buffers: --ring-chunks or --memory-limit",
+    )
+    FRAME_UNUSABLE = ("frame-unusable", "A frame came that could not be used, and the run was ended.")
+    FRAMES_REJECTED = ("frames-rejected", "Frames were received that could not be used.")
+    RECORDING_BROKEN = ("recording-broken", "The recording that was replayed could not be read to its end.")
+    ENDED_EARLY = ("ended-early", "The run was ended before its time, so that nothing captured was lost.")
+    CHUNK_NOT_TAKEN = ("chunk-not-taken", "The streamer did not take a chunk, and its frames are lost.")
+    CHUNKS_NOT_UPLOADED = ("chunks-not-uploaded", "Chunks of frames have not arrived at the server.")
+    END_NOT_CONFIRMED = (
+        "end-not-confirmed",
+        "The server has not confirmed the end of the stream.",
+        "rheed-acquire recover tries again",
+    )
+    NOT_FINALIZED = ("not-finalized", "The streamer failed when the stream was to be ended.")
+    BOOKS = (
+        "books",
+        "Frames received are not the sum of those pushed, overrun and rejected: a bug.",
+    )
+
+    SETTING_DIFFERS = ("setting-differs", "The camera took another value of a setting than was asked for.")
+    REGIONS = ("regions", "A region of interest does not lie in the picture as it was asked for.")
+    RECORDING_PAUSES = ("recording-pauses", "The recording that was replayed has pauses of its own.")
+    SLOWER = (
+        "slower-than-declared",
+        "The camera delivered fewer frames a second than the stream declares.",
+        "give the rate that the camera reaches by --fps",
+    )
+    NO_REPORT = ("no-report", "The run's report could not be written.")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem or a warning of one run.
+
+    Attributes
+    ----------
+    code
+        Its kind.
+    text
+        What was found, with the figures: one sentence for a person.
+    frames
+        How many frames it may have cost; None where nobody can tell, 0 where none.
+    advice
+        What to do about it; empty where there is nothing to do.
+    """
+
+    code: FindingCode
+    text: str
+    frames: int | None = None
+    advice: str = ""
+
+    def __str__(self) -> str:
+        """Say all of it in one line."""
+        return f"{self.text} ({self.advice})" if self.advice else self.text
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as plain JSON values."""
+        return {"code": self.code.value, "text": self.text, "frames": self.frames, "advice": self.advice}
