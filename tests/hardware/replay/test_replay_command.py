@@ -86,7 +86,7 @@ def test_a_run_with_short_chunks_and_pauses_is_replayed_chunk_for_chunk(tmp_path
     code, replayed, said = command(tmp_path, *replay)
     assert code == 0, said
     assert replayed["problems"] == []
-    assert "pauses for up to 59.2 s, 3 times" in replayed["warnings"][0]
+    assert "pauses for up to 59.2 s, 3 times" in replayed["warnings"][0]["text"]
     expect_same(zarr.open_group(tmp_path / "frames.zarr", mode="r"), recording(replayed, tmp_path))
 
 

@@ -114,7 +114,7 @@ def test_a_report_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     assert outcome.report is None
     assert outcome.figures["report"] is None
     (warning,) = outcome.figures["warnings"]
-    assert warning.startswith(f"no report was written in {tmp_path / 'runs'}")
+    assert warning["text"].startswith(f"no report was written in {tmp_path / 'runs'}")
     assert outcome.figures["exit_code"] == 0
 
 
@@ -129,7 +129,7 @@ def test_a_recorder_that_fails_costs_the_run_nothing_but_the_report(
     report = run_report()
     for index in range(3):
         recorder.notify("rheed_chunk_completed", run=report.info, chunk=chunk(index, list(range(10))))
-    assert "MemoryError: no room" in recorder.finish(report, 0).figures["warnings"][0]
+    assert "MemoryError: no room" in recorder.finish(report, 0).figures["warnings"][0]["text"]
 
 
 def test_a_data_id_with_a_path_in_it_stays_below_the_output(tmp_path: Path) -> None:
