@@ -101,6 +101,7 @@ class Acquisition:
         self._pushed = PushedFrames(0)
         self._journal = Journal()
         self._finalized = False
+        self._undeliverable = False
 
     def stop(self) -> None:
         """End the run cleanly; may be called at any time, from any thread and more than once."""
@@ -111,6 +112,13 @@ class Acquisition:
         self._stop.set()
         if self._streamer is not None:
             self._streamer.close()
+
+    def expect_no_delivery(self, code: FindingCode, why: str) -> None:
+        """Note that no more chunks can be delivered: the run goes on, and at its end waits for none."""
+        self._journal.problem(code, why, frames=0)
+        self._undeliverable = True
+        if self._finalized and self._streamer is not None:
+            self._streamer.close()  # it waits already
 
     def progress(self) -> Progress:
         """How far the run has come; may be called from any thread."""
@@ -334,8 +342,9 @@ class Acquisition:
 
     def _finalize(self, streamer: Streamer, data_id: str) -> dict[str, Any]:
         self._finalized = True
+        timeout_s = 0.0 if self._undeliverable else self._settings.drain_timeout
         try:
-            return streamer.finalize(data_id, self._settings.drain_timeout)
+            return streamer.finalize(data_id, timeout_s)
         except Exception as error:
             logger.debug("finalize failed", exc_info=True)
             self._journal.problem(FindingCode.NOT_FINALIZED, f"the stream could not be finalized: {error}")

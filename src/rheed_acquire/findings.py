@@ -73,6 +73,11 @@ class FindingCode(StrEnum):
         "The server has not confirmed the end of the stream.",
         "rheed-acquire recover tries again",
     )
+    SERVER_LOST = (
+        "server-lost",
+        "The run's own server ended by itself and could not be started again.",
+        "what it did not get waits in the spool: rheed-acquire recover delivers it",
+    )
     NOT_FINALIZED = ("not-finalized", "The streamer failed when the stream was to be ended.")
     BOOKS = (
         "books",
@@ -82,6 +87,11 @@ class FindingCode(StrEnum):
     SETTING_DIFFERS = ("setting-differs", "The camera took another value of a setting than was asked for.")
     REGIONS = ("regions", "A region of interest does not lie in the picture as it was asked for.")
     RECORDING_PAUSES = ("recording-pauses", "The recording that was replayed has pauses of its own.")
+    SERVER_RESTARTED = (
+        "server-restarted",
+        "The run's own server ended by itself and was started again.",
+        "look into .server/server.log in the folder of the runs, and at the computer's memory",
+    )
     SLOWER = (
         "slower-than-declared",
         "The camera delivered fewer frames a second than the stream declares.",

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from rheed_acquire.allocator import tune_allocator
 from rheed_acquire.commands.host import answered, load
 from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.findings import FindingCode
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.plugins import PluginHost, missing_requirement
 from rheed_acquire.priority import share_interpreter
@@ -119,6 +121,9 @@ class RunSetup:
             locate_output=server.run_directory if server is not None else lambda data_id: None,  # noqa: ARG005
             tap=tap,
         )
+        if server is not None:
+            server.on_restart = partial(acquisition.journal.warn, FindingCode.SERVER_RESTARTED)
+            server.on_loss = partial(acquisition.expect_no_delivery, FindingCode.SERVER_LOST)
         return acquisition, recorder
 
     def preview(self, tap: FrameTap) -> Acquisition:

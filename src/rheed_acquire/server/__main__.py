@@ -1,7 +1,8 @@
 """The server as a child of `LocalServer`: ``python -m rheed_acquire.server DIR HOST PORT [CLOSE_AFTER_S]``.
 
 The API key comes as the first line of stdin; when stdin ends the parent has, and so does the server. The
-answer is one line of JSON on stdout: ``{"port": ...}`` or ``{"error": ...}``.
+answer is one line of JSON on stdout: ``{"port": ...}`` or ``{"error": ..., "cause": ...}``, the
+latter without what the user can do.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from rheed_acquire.allocator import tune_allocator
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.priority import make_way
 from rheed_acquire.server.run_folders import server_folder
-from rheed_acquire.server.running import run
+from rheed_acquire.server.running import CannotListenError, run
 
 _STDIN = 0
 
@@ -60,7 +61,7 @@ def main() -> int:
     try:
         run(directory, host, port, _read_key(), ready, close_after_s, _wait_for_parents_end)
     except RheedAcquireError as error:
-        _answer(error=str(error))
+        _answer(error=str(error), cause=error.cause if isinstance(error, CannotListenError) else None)
         return error.exit_code
     return 0
 

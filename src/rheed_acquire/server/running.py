@@ -57,26 +57,36 @@ def listen(host: str, port: int, flags: str = "--") -> socket.socket:
             listener.close()
             raise
     except OSError as error:
-        raise RheedAcquireError(_why_not(host, port, flags, error)) from error
+        raise _why_not(host, port, flags, error) from error
     return listener
 
 
-def _why_not(host: str, port: int, flags: str, error: OSError) -> str:
+class CannotListenError(RheedAcquireError):
+    """A server cannot listen where it should; ``cause`` says why without what the user can do."""
+
+    def __init__(self, cause: str, advice: str) -> None:
+        super().__init__(f"{cause}{advice}")
+        self.cause = cause
+
+
+def _why_not(host: str, port: int, flags: str, error: OSError) -> CannotListenError:
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return (
-            f"the server cannot listen on '{host}', which is no address of this machine: "
-            f"choose another with {flags}host"
+        return CannotListenError(
+            f"the server cannot listen on '{host}', which is no address of this machine",
+            f": choose another with {flags}host",
         )
     if error.errno == errno.EADDRINUSE:
-        return (
-            f"port {port} on {host} is in use by another program: "
-            f"choose another with {flags}port, or 0 for any that is free"
+        return CannotListenError(
+            f"port {port} on {host} is in use by another program",
+            f": choose another with {flags}port, or 0 for any that is free",
         )
     if isinstance(error, PermissionError):
-        return f"port {port} on {host} is not allowed to this user: choose one above 1023 with {flags}port"
-    return (
-        f"the server cannot listen on {host} port {port}: {error}; "
-        f"choose others with {flags}host and {flags}port"
+        return CannotListenError(
+            f"port {port} on {host} is not allowed to this user", f": choose one above 1023 with {flags}port"
+        )
+    return CannotListenError(
+        f"the server cannot listen on {host} port {port}: {error}",
+        f"; choose others with {flags}host and {flags}port",
     )
 
 

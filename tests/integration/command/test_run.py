@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -204,3 +207,21 @@ def test_help_is_given_even_where_a_plugin_or_a_file_is_broken(command: Command)
     done = command("--help", RHEED_DISABLE_PLUGINS="no_such_plugin")
     assert done.returncode == 0
     assert "--thirdparty.fps NUMBER" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the server of a run in /proc")
+def test_a_run_whose_own_server_is_killed_is_delivered_whole_and_says_so(
+    command: Command, read_stamps: ReadStamps
+) -> None:
+    paused = ("--camera", "thirdparty", "--thirdparty.pause-after", "130", "--stall-timeout", "600")
+    run = command.start(*paused, "--json")
+    command.wait_for("paused")
+    (server,) = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    os.kill(int(server), signal.SIGKILL)
+    command.interrupt(run)
+    done = command.finish(run)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["delivery"]["closed"] is True
+    assert read_stamps(Path(report["output"]) / "frames.zarr") == list(range(130))
+    assert "the local server ended by itself" in json.dumps(report["warnings"])

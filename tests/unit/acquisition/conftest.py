@@ -111,6 +111,7 @@ class ScriptedStreamer(Streamer):
         self.stream: dict[str, Any] = {}
         self.pushed: list[tuple[int, list[int], float | None]] = []
         self.closing = threading.Event()
+        self.drain_timeout_s: float | None = None
 
     def _tell(self, call: str, *arguments: Any) -> Any:
         return self._told[call](*arguments) if call in self._told else None
@@ -138,6 +139,7 @@ class ScriptedStreamer(Streamer):
 
     def finalize(self, data_id: str, drain_timeout_s: float | None = None) -> dict[str, Any]:
         self.calls.append("finalize")
+        self.drain_timeout_s = drain_timeout_s
         answer: dict[str, Any] | None = self._tell("finalize")
         count = len(self.pushed)
         return answer or {"chunks_uploaded": count, "chunks_not_uploaded": 0, "closed": True, "lost": []}

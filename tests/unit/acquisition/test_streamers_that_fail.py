@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rheed_acquire.errors import StreamerError
+from rheed_acquire.findings import FindingCode
 from rheed_acquire.report import FAILED, FRAMES_LOST
 from rheed_acquire.ring import Chunk
 from rheed_acquire.streaming.streamer import DeliveryStatus
@@ -228,3 +229,29 @@ def test_abandon_ends_a_push_that_hangs_and_a_report_comes_of_a_streamer_that_fo
     report = session.result()
     assert (report.frames_received, report.frames_pushed) == (8, 0)
     assert report.exit_code == FAILED
+
+
+def test_a_run_that_expects_no_delivery_captures_on_and_waits_for_none_at_its_end(stage: Stage) -> None:
+    def tell() -> None:
+        session.acquisition.expect_no_delivery(FindingCode.SERVER_LOST, "the server is gone")
+
+    camera, streamer = stage.camera(range(12)), stage.streamer(pushed=lambda chunk: tell())
+    session = stage.session(camera, streamer, frames=12)
+    report = session.run()
+    assert streamer.frames == list(range(12))
+    assert streamer.drain_timeout_s == 0
+    assert FindingCode.SERVER_LOST in [finding.code for finding in report.problems]
+    assert report.exit_code == FRAMES_LOST
+
+
+def test_a_wait_for_delivery_ends_when_none_is_to_be_expected_any_more(stage: Stage) -> None:
+    def finalize() -> dict[str, Any]:
+        session.acquisition.expect_no_delivery(FindingCode.SERVER_LOST, "the server is gone")
+        assert streamer.closing.is_set()
+        return {"chunks_uploaded": 2, "chunks_not_uploaded": 1, "closed": False, "lost": []}
+
+    camera, streamer = stage.camera(range(12)), stage.streamer(finalize=finalize)
+    session = stage.session(camera, streamer, frames=12)
+    report = session.run()
+    assert (report.chunks_uploaded, report.chunks_not_uploaded) == (2, 1)
+    assert FindingCode.SERVER_LOST in [finding.code for finding in report.problems]
