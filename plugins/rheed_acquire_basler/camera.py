@@ -22,9 +22,10 @@ from rheed_acquire import (
 from rheed_acquire.fault_report import FaultReport
 from rheed_acquire.genapi.buffers import buffers_for
 from rheed_acquire.genapi.configure import apply_settings, flag, pfnc_name
-from rheed_acquire.genapi.features import FeatureWriter, NodeRefusalError
+from rheed_acquire.genapi.features import FeatureWriter
 from rheed_acquire.genapi.frame_rate import FrameRate, expected_rate
 from rheed_acquire.genapi.image_layout import image_layout
+from rheed_acquire.genapi.nodes import NodeRefusalError
 from rheed_acquire.genapi.ptp import is_ptp_synchronized
 from rheed_acquire.genapi.software_trigger import SoftwareTrigger
 from rheed_acquire.genapi.temperature import device_temperature_c
@@ -194,6 +195,7 @@ class BaslerCamera(Camera):
             pixel_format=pfnc_name(str(writer.value("PixelFormat"))),
             fps=rate.fps,
             fps_limited_by=rate.limited_by,
+            fps_at_most=rate.at_most,
             frame_id_cycle=cycle,
             ptp_synchronized=is_ptp_synchronized(writer),
             firmware=str(writer.value("DeviceFirmwareVersion", "DeviceVersion") or ""),

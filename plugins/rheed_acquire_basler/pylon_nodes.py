@@ -1,4 +1,4 @@
-"""pylon's node maps behind the protocols of `rheed_acquire.genapi.features`."""
+"""pylon's node maps behind the protocols of `rheed_acquire.genapi.nodes`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pypylon import genicam
 
-from rheed_acquire.genapi.features import Limits, NodeKind, NodeRefusalError, Value
+from rheed_acquire.genapi.nodes import Limits, NodeKind, NodeRefusalError, Value, can_be_locked
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ def _guarded(call: Callable[..., T], *arguments: Any) -> T:
 
 
 class PylonNode:
-    """One feature of a camera, a stream grabber or an InstantCamera; see `features.Node`."""
+    """One feature of a camera, a stream grabber or an InstantCamera; see `nodes.Node`."""
 
     def __init__(self, parameter: Any) -> None:
         self._parameter = parameter
@@ -62,6 +62,16 @@ class PylonNode:
     def writable(self) -> bool:
         """Whether it can be set, or the command executed, now."""
         return bool(genicam.IsWritable(self._parameter))
+
+    @property
+    def lockable(self) -> bool:
+        """Whether the device's description says that other features decide whether it can be set."""
+        return _guarded(can_be_locked, self.name, self._property_of)
+
+    def selectors(self) -> Sequence[str]:
+        """Name the features that select which of several values this one shows; none for most."""
+        selecting = _guarded(self._node.GetSelectingFeatures)
+        return tuple(str(found.GetNode().GetName()) for found in selecting)
 
     def read(self) -> Value:
         """Give the present value; of an enumeration, its symbolic name."""
@@ -89,9 +99,13 @@ class PylonNode:
         give = getattr(self._parameter, "GetSettableValues", None) or self._parameter.GetSymbolics
         return tuple(_guarded(give))
 
+    def _property_of(self, name: str, wanted: str) -> str:
+        node = self._node.GetNodeMap().GetNode(name).GetNode()
+        return str(node.GetProperty(wanted)[0]) if wanted in node.GetPropertyNames() else ""
+
 
 class PylonNodeMap:
-    """A node map of pylon; see `features.NodeMap`."""
+    """A node map of pylon; see `nodes.NodeMap`."""
 
     def __init__(self, nodemap: Any) -> None:
         self._nodemap = nodemap
@@ -99,7 +113,10 @@ class PylonNodeMap:
     def find(self, name: str) -> PylonNode | None:
         """Give the feature of this name, in any case of letters, or None where there is none."""
         exact = self._by_folded_name.get(name.casefold())
-        return None if exact is None else PylonNode(self._nodemap.GetNode(exact))
+        if exact is None:
+            return None
+        parameter = self._nodemap.GetNode(exact)
+        return PylonNode(parameter) if genicam.IsImplemented(parameter) else None
 
     def names(self) -> Sequence[str]:
         """List the features."""

@@ -20,9 +20,10 @@ from rheed_acquire import (
 )
 from rheed_acquire.genapi.buffers import buffers_for
 from rheed_acquire.genapi.configure import apply_settings, flag, pfnc_name
-from rheed_acquire.genapi.features import FeatureWriter, NodeRefusalError
+from rheed_acquire.genapi.features import FeatureWriter
 from rheed_acquire.genapi.frame_rate import expected_rate
 from rheed_acquire.genapi.image_layout import ImageLayout, image_layout
+from rheed_acquire.genapi.nodes import NodeRefusalError
 from rheed_acquire.genapi.ptp import is_ptp_synchronized
 from rheed_acquire.genapi.software_trigger import SoftwareTrigger
 from rheed_acquire.genapi.temperature import device_temperature_c
@@ -199,6 +200,7 @@ class GenicamCamera(GrabLoopCamera):
             pixel_format=pfnc_name(str(writer.value("PixelFormat"))),
             fps=rate.fps,
             fps_limited_by=rate.limited_by,
+            fps_at_most=rate.at_most,
             frame_id_cycle=cycle,
             ptp_synchronized=is_ptp_synchronized(writer),
             firmware=str(writer.value("DeviceFirmwareVersion", "DeviceVersion") or ""),
@@ -210,11 +212,15 @@ class GenicamCamera(GrabLoopCamera):
         name, writer = flag("genicam", "chunk_timestamps"), self._writer
         if writer.put("chunk_timestamps", name, ("ChunkModeActive",), True) is None:
             return False
-        if not writer.prepare("ChunkSelector", "Timestamp"):
-            writer.problems.append(f"{name} true: it has no chunk Timestamp")
-        elif not writer.prepare("ChunkEnable", True) and writer.value("ChunkEnable") is not True:
-            writer.problems.append(f"{name} true: its chunk Timestamp cannot be enabled")
-        return not writer.problems
+        try:
+            with writer.at((("ChunkSelector", "Timestamp"),)):
+                if writer.prepare("ChunkEnable", True) or writer.value("ChunkEnable") is True:
+                    return True
+            problem = "its chunk Timestamp cannot be enabled"
+        except NodeRefusalError:
+            problem = "it has no chunk Timestamp"
+        writer.refuse("chunk_timestamps", f"{name} true: {problem}")
+        return False
 
     def _frame_id_cycle(self) -> int | None:
         """Ask a GigE camera for 64-bit frame ids; without them its ids are 1 to 65535."""

@@ -1,4 +1,4 @@
-"""The genicam binding's node maps behind the protocols of `rheed_acquire.genapi.features`."""
+"""The genicam binding's node maps behind the protocols of `rheed_acquire.genapi.nodes`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
-from rheed_acquire.genapi.features import Limits, NodeKind, NodeRefusalError, Value
+from rheed_acquire.genapi.nodes import Limits, NodeKind, NodeRefusalError, Value, can_be_locked
 from rheed_acquire_genicam.sdk import SDK_ERRORS, genapi, reason
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ def _guarded(call: Callable[..., T], *arguments: Any) -> T:
 
 
 class GenapiNode:
-    """One feature of a device; see `features.Node`."""
+    """One feature of a device; see `nodes.Node`."""
 
     def __init__(self, feature: Any) -> None:
         self._feature = feature
@@ -52,6 +52,17 @@ class GenapiNode:
     def writable(self) -> bool:
         """Whether it can be set, or the command executed, now."""
         return bool(_guarded(lambda: genapi.is_writable(self._feature.get_access_mode())))
+
+    @property
+    def lockable(self) -> bool:
+        """Whether the device's description says that other features decide whether it can be set."""
+        return _guarded(can_be_locked, self.name, self._property_of)
+
+    def selectors(self) -> Sequence[str]:
+        """Name the features that select which of several values this one shows; none for most."""
+        return _guarded(
+            lambda: tuple(str(found.node.name) for found in self._feature.node.selecting_features)
+        )
 
     def read(self) -> Value:
         """Give the present value, from the device; of an enumeration, its symbolic name."""
@@ -78,13 +89,18 @@ class GenapiNode:
         """Give the names that an enumeration can be set to now."""
         return _guarded(self._settable)
 
+    def _property_of(self, name: str, wanted: str) -> str:
+        found = self._feature.node.node_map.get_node(name)
+        names = () if found is None else found.node.property_names
+        return str(found.node.get_property(wanted)[0]) if wanted in names else ""
+
     def _settable(self) -> tuple[str, ...]:
         entries = ((name, self._feature.get_entry_by_name(name)) for name in self._feature.symbolics)
         return tuple(name for name, entry in entries if genapi.is_available(entry.get_access_mode()))
 
 
 class GenapiNodeMap:
-    """A node map of the genicam binding; see `features.NodeMap`."""
+    """A node map of the genicam binding; see `nodes.NodeMap`."""
 
     def __init__(self, node_map: Any) -> None:
         self._node_map = node_map
@@ -92,7 +108,11 @@ class GenapiNodeMap:
     def find(self, name: str) -> GenapiNode | None:
         """Give the feature of this name, in any case of letters, or None where there is none."""
         exact = self._by_folded_name.get(name.casefold())
-        return None if exact is None else GenapiNode(self._node_map.get_node(exact))
+        if exact is None:
+            return None
+        feature = self._node_map.get_node(exact)
+        there = _guarded(lambda: genapi.is_implemented(feature.get_access_mode()))
+        return GenapiNode(feature) if there else None
 
     def names(self) -> Sequence[str]:
         """List the features."""

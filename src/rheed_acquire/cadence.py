@@ -31,7 +31,9 @@ def decide_fps(info: CameraInfo, asked: float | None, tolerance: float) -> float
     """
     if asked is None:
         if info.fps is None:
-            raise SettingsError(f"{info.device} cannot tell its frame rate, being triggered: give --fps")
+            bound = "" if info.fps_at_most is None else f"at most {info.fps_at_most:.6g} frames/s, by "
+            why = f" ({bound}{info.fps_limited_by})" if info.fps_limited_by else ""
+            raise SettingsError(f"{info.device} cannot tell its frame rate{why}: give --fps")
         return info.fps
     if info.fps is not None and abs(info.fps - asked) > tolerance * asked:
         limit = f", limited by {info.fps_limited_by}" if info.fps_limited_by else ""

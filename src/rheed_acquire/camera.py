@@ -132,10 +132,13 @@ class CameraInfo:
         In PFNC spelling: ``Mono8``, ``Mono12p``, ``BayerRG8`` ... (see `rheed_acquire.pixels`).
     fps
         The rate the camera will really deliver with its present settings, in frames per second; None where
-        only an outside trigger knows.
+        only an outside trigger knows, and where the camera does not tell it. A bound is no rate: one frame
+        per exposure is in `fps_at_most`.
     fps_limited_by
         What keeps `fps` from being higher, in words for the user ("the exposure time of 10000 us"), where
         the device can tell.
+    fps_at_most
+        Where `fps` is None, what the rate cannot exceed with the present settings, if that is known.
     frame_id_cycle
         After how many frames `Frame.id` starts again: 65535 on GigE Vision 1.x (ids 1 to 65535), None for a
         counter that never wraps.
@@ -165,6 +168,7 @@ class CameraInfo:
     pixel_format: str
     fps: float | None
     fps_limited_by: str | None = None
+    fps_at_most: float | None = None
     frame_id_cycle: int | None = None
     timestamp_wraps_ns: int | None = None
     ptp_synchronized: bool = False

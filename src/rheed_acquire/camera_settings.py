@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class Trigger(StrEnum):
@@ -26,6 +26,15 @@ class TriggerEdge(StrEnum):
     RISING = "rising"
     FALLING = "falling"
 
+
+def _single(value: object) -> object:
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError("must be one value: text, a number, true or false")  # noqa: TRY004 - pydantic's way
+    return value
+
+
+FeatureValue = Annotated[Any, AfterValidator(_single)]
+"""What a feature can be set to; text is turned into whatever the device's feature holds."""
 
 PositiveInt = Annotated[int, Field(gt=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
@@ -64,7 +73,8 @@ class CameraSettings(BaseModel):
     trigger_edge: TriggerEdge = Field(TriggerEdge.RISING, description="edge that starts a frame")
 
     buffers: PositiveInt | None = Field(None, description="frame buffers given to the driver")
-    features: dict[str, Any] = Field(
+    features: dict[str, FeatureValue] = Field(
         default_factory=dict,
-        description="any other feature of the device by its GenICam name, set last and in the order given",
+        description="any other feature of the device by its GenICam name, in the order given; "
+        "NAME[VALUE] for one value of its selector, as in ChunkEnable[Timestamp]",
     )

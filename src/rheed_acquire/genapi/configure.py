@@ -1,4 +1,4 @@
-"""From the user's settings to a camera's features, in the order in which the features depend on each other.
+"""From the user's settings to a camera's features, whatever order the features depend on each other in.
 
 Each list of names holds what one thing is called on different generations of cameras. The older names come
 first where a device may have both, because then it is the older one that works: pylon's camera emulation has
@@ -7,17 +7,24 @@ an ``ExposureTime`` without effect beside its ``ExposureTimeAbs``, and SFNC came
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from rheed_acquire import CameraSettingError, CameraSettings, CaptureRequest, Trigger, TriggerEdge
-from rheed_acquire.genapi.features import FeatureWriter, NodeKind, NodeRefusalError
+from rheed_acquire.genapi.feature_name import FeatureName, parse_feature_name
+from rheed_acquire.genapi.features import FeatureWriter
+from rheed_acquire.genapi.frame_rate_nodes import put_frame_rate, release_frame_rate
+from rheed_acquire.genapi.nodes import NodeRefusalError
+from rheed_acquire.genapi.region import set_axis
+from rheed_acquire.genapi.settling import Step, settle
+from rheed_acquire.genapi.values import PLAIN, Notation, Scaled, as_boolean
 
 EXPOSURE_US = ("ExposureTimeAbs", "ExposureTime")
 EXPOSURE_RAW = "ExposureTimeRaw"
 EXPOSURE_RAW_UNIT_US = "ExposureTimeBaseAbs"
 GAIN = ("Gain", "GainAbs", "GainRaw")
-FRAME_RATE = ("AcquisitionFrameRateAbs", "AcquisitionFrameRate")
-FRAME_RATE_ENABLE = "AcquisitionFrameRateEnable"
 BINNING = {"binning_horizontal": "BinningHorizontal", "binning_vertical": "BinningVertical"}
 TRIGGERED_BY_EDGE = {TriggerEdge.RISING: "RisingEdge", TriggerEdge.FALLING: "FallingEdge"}
+LOAD_USER_SET, SAVE_USER_SET = "userSetLoad".casefold(), "userSetSave".casefold()
 
 # What older cameras call a PFNC pixel format.
 OLDER_PIXEL_FORMATS = {
@@ -46,6 +53,11 @@ def apply_settings(
 ) -> None:
     """Set all that was asked for. What was refused is in ``writer.problems``.
 
+    A user set is loaded first of all, since it overwrites everything, and saved last. Then features are set
+    in the order given, then the other settings, and whatever waits for another, or was undone by another,
+    again until nothing changes. A feature that is asked for by its own name wins over what is only set on
+    the way.
+
     Parameters
     ----------
     writer
@@ -64,120 +76,159 @@ def apply_settings(
         raise CameraSettingError(
             f"{flag(backend, 'trigger')} software fires at the frame rate asked for, and none was: give --fps"
         )
-    writer.prepare("AcquisitionMode", "Continuous")
+    first, features, last = _features(writer, backend, settings)
+    for step in first:
+        step.take()
+    writer.force("AcquisitionMode", "Continuous")
+    _switch_triggers_off(writer)
+    settle(writer, [*features, *_named(writer, backend, settings, request)])
+    for step in last:
+        step.take()
+
+
+def _features(
+    writer: FeatureWriter, backend: str, settings: CameraSettings
+) -> tuple[list[Step], list[Step], list[Step]]:
+    """Make a step of each feature: what loads a user set, all others in the order given, what saves one."""
+    first: list[Step] = []
+    others: list[Step] = []
+    last: list[Step] = []
+    loading, saving = _user_set_features(writer, settings)
+    for text, value in settings.features.items():
+        setting = f"features.{text}"
+        try:
+            feature = parse_feature_name(text)
+        except ValueError as error:
+            writer.refuse(setting, f"{flag(backend, setting)} {value}: {error}")
+            continue
+
+        def take(setting: str = setting, feature: FeatureName = feature, value: object = value) -> None:
+            asked = value if isinstance(value, bool | int | float) else str(value)
+            shown = flag(backend, setting)
+            writer.put(setting, shown, (feature.name,), asked, selected=feature.selected)
+
+        name = feature.name.casefold()
+        steps = first if name in loading else last if name in saving else others
+        steps.append(Step((setting,), take))
+    return first, others, last
+
+
+def _user_set_features(writer: FeatureWriter, settings: CameraSettings) -> tuple[set[str], set[str]]:
+    """Name the features that load a user set, the selectors of the command among them, and that save one."""
+    asked = {}
+    for text, value in settings.features.items():
+        try:
+            asked[parse_feature_name(text).name.casefold()] = as_boolean(value)
+        except ValueError:
+            continue
+    if not asked.get(LOAD_USER_SET):
+        return set(), {SAVE_USER_SET}
+    command = writer.nodes.find(LOAD_USER_SET)
+    selectors = () if command is None else command.selectors()
+    return {LOAD_USER_SET, *(name.casefold() for name in selectors)}, {SAVE_USER_SET}
+
+
+def _named(
+    writer: FeatureWriter, backend: str, settings: CameraSettings, request: CaptureRequest
+) -> Iterator[Step]:
+    """Make the steps of all settings but the features, in the order that most cameras want."""
     if settings.pixel_format is not None:
-        _set_pixel_format(writer, backend, settings.pixel_format)
+        yield Step(("pixel_format",), _bound(_set_pixel_format, writer, backend, settings.pixel_format))
     for setting, feature in BINNING.items():
         asked = getattr(settings, setting)
         if asked is not None:
-            writer.put(setting, flag(backend, setting), (feature,), asked)
-    width, offset_x = settings.width, settings.offset_x
-    _set_region(writer, backend, "width", "Width", width, "offset_x", "OffsetX", offset_x)
-    _set_region(
-        writer, backend, "height", "Height", settings.height, "offset_y", "OffsetY", settings.offset_y
-    )
+            yield Step((setting,), _bound(writer.put, setting, flag(backend, setting), (feature,), asked))
+    for size, offset, axis in (("width", "offset_x", "X"), ("height", "offset_y", "Y")):
+        flags = flag(backend, size), flag(backend, offset)
+        asked = getattr(settings, size), getattr(settings, offset)
+        if asked != (None, None):
+            yield Step((size, offset), _bound(set_axis, writer, axis, flags, asked))
     if settings.exposure_us is not None:
-        writer.prepare("ExposureAuto", "Off")
-        _set_exposure(writer, backend, settings.exposure_us)
+        yield Step(("exposure_us",), _bound(_set_exposure, writer, backend, settings.exposure_us))
     if settings.gain is not None:
-        writer.prepare("GainAuto", "Off")
-        writer.put("gain", flag(backend, "gain"), GAIN, settings.gain)
-    _set_trigger(writer, backend, settings)
+        yield Step(("gain",), _bound(_set_gain, writer, backend, settings.gain))
     if settings.trigger is not Trigger.OFF:
-        writer.prepare(FRAME_RATE_ENABLE, False)  # it would hold a trigger back
+        names = ("trigger", "trigger_line", "trigger_edge")
+        yield Step(names, _bound(_set_trigger, writer, backend, settings))
+        yield Step((), _bound(release_frame_rate, writer))
     elif request.fps is not None:
-        writer.prepare(FRAME_RATE_ENABLE, True)
-        # A rate past the limit becomes the limit: `CameraInfo.fps` then says so, and the run judges it.
-        writer.put("fps", "--fps", FRAME_RATE, request.fps, clamp=True)
-    for name, value in settings.features.items():
-        setting = f"features.{name}"
-        writer.put(setting, flag(backend, setting), (name,), value)
+        yield Step(("fps",), _bound(put_frame_rate, writer, request.fps))
+
+
+def _bound(function: Callable[..., object], *arguments: object) -> Callable[[], None]:
+    def call() -> None:
+        function(*arguments)
+
+    return call
 
 
 def _set_pixel_format(writer: FeatureWriter, backend: str, asked: str) -> None:
     node = writer.first("PixelFormat")
     choices = node.choices() if node is not None else ()
     older = OLDER_PIXEL_FORMATS.get(asked)
-    if older in choices and asked not in choices:
-        writer.put("pixel_format", flag(backend, "pixel_format"), ("PixelFormat",), older or asked)
-    else:
-        writer.put("pixel_format", flag(backend, "pixel_format"), ("PixelFormat",), asked)
-
-
-def _set_region(
-    writer: FeatureWriter,
-    backend: str,
-    size_setting: str,
-    size_feature: str,
-    size: int | None,
-    offset_setting: str,
-    offset_feature: str,
-    offset: int | None,
-) -> None:
-    """Set one axis of the region of interest, whatever the region was before.
-
-    Size and offset limit each other (size + offset is at most the sensor's), so the offset goes out of the
-    way first. An offset that was not asked for comes back as far as the new size lets it.
-    """
-    if size is None and offset is None:
-        return
-    if offset is not None:
-        centring = writer.first("CenterX" if offset_feature == "OffsetX" else "CenterY")
-        if centring is not None and centring.kind is NodeKind.BOOLEAN:
-            writer.prepare(centring.name, False)  # while it is on the offset cannot be set
-    if size is not None:
-        node = writer.first(offset_feature)
-        before = writer.number(offset_feature)
-        movable = node is not None and before and writer.prepare(offset_feature, int(node.limits().minimum))
-        writer.put(size_setting, flag(backend, size_setting), (size_feature,), size)
-        if offset is None and movable and node is not None and before:
-            limits = node.limits()
-            steps = limits.increment or 1
-            writer.prepare(offset_feature, min(int(before), int(limits.maximum)) // steps * steps)
-    if offset is not None:
-        writer.put(offset_setting, flag(backend, offset_setting), (offset_feature,), offset)
+    name = older if older in choices and asked not in choices and older else asked
+    writer.put("pixel_format", flag(backend, "pixel_format"), ("PixelFormat",), name)
 
 
 def _set_exposure(writer: FeatureWriter, backend: str, exposure_us: float) -> None:
+    writer.prepare("ExposureAuto", "Off")
+    writer.prepare("ExposureMode", "Timed")
+    names: tuple[str, ...] = EXPOSURE_US
+    notation: Notation = PLAIN
     if writer.first(*EXPOSURE_US) is None and writer.first(EXPOSURE_RAW) is not None:
-        unit_us = writer.number(EXPOSURE_RAW_UNIT_US) or 1.0
-        writer.put("exposure_us", flag(backend, "exposure_us"), (EXPOSURE_RAW,), exposure_us, scale=unit_us)
-    else:
-        writer.put("exposure_us", flag(backend, "exposure_us"), EXPOSURE_US, exposure_us)
+        names, notation = (EXPOSURE_RAW,), Scaled(writer.number(EXPOSURE_RAW_UNIT_US) or 1.0)
+    writer.put("exposure_us", flag(backend, "exposure_us"), names, exposure_us, notation=notation)
 
 
-def _set_trigger(writer: FeatureWriter, backend: str, settings: CameraSettings) -> None:
-    """Switch every trigger off, then on the one asked for.
+def _set_gain(writer: FeatureWriter, backend: str, gain: float) -> None:
+    writer.prepare("GainAuto", "Off")
+    writer.put("gain", flag(backend, "gain"), GAIN, gain)
+
+
+def _switch_triggers_off(writer: FeatureWriter) -> None:
+    """Switch every trigger off.
 
     A camera keeps its triggers from the program before, and one left on would hold every frame back.
     """
     selector = writer.first("TriggerSelector")
-    selectors = selector.choices() if selector is not None else ()
-    for choice in selectors:
-        if writer.prepare("TriggerSelector", choice):
-            writer.prepare("TriggerMode", "Off")
-    if not selectors:
-        writer.prepare("TriggerMode", "Off")
-    if settings.trigger is Trigger.OFF:
-        return
+    for choice in selector.choices() if selector is not None else ():
+        try:
+            with writer.at((("TriggerSelector", choice),)):
+                writer.force("TriggerMode", "Off")
+        except NodeRefusalError:
+            continue
+    writer.force("TriggerMode", "Off")
+
+
+def _set_trigger(writer: FeatureWriter, backend: str, settings: CameraSettings) -> None:
+    selector = writer.first("TriggerSelector")
+    choices = selector.choices() if selector is not None else ()
     for choice in ("FrameStart", "AcquisitionStart"):
-        if choice in selectors and writer.prepare("TriggerSelector", choice):
+        if choice in choices and (
+            writer.claimed("TriggerSelector") or writer.force("TriggerSelector", choice)
+        ):
             break
     trigger = flag(backend, "trigger")
     if not writer.prepare("TriggerMode", "On"):
-        writer.problems.append(f"{trigger} {settings.trigger}: it has no TriggerMode that can be set to On")
+        problem = f"{trigger} {settings.trigger}: it has no TriggerMode that can be set to On"
+        writer.refuse("trigger", problem)
     elif settings.trigger is Trigger.SOFTWARE:
-        writer.put("trigger", trigger, ("TriggerSource",), "Software", late=False)
+        writer.put("trigger", trigger, ("TriggerSource",), "Software")
     else:
         edge = TRIGGERED_BY_EDGE[settings.trigger_edge]
         line = flag(backend, "trigger_line")
-        writer.put("trigger_line", line, ("TriggerSource",), settings.trigger_line, late=False)
-        writer.put("trigger_edge", flag(backend, "trigger_edge"), ("TriggerActivation",), edge, late=False)
+        writer.put("trigger_line", line, ("TriggerSource",), settings.trigger_line)
+        writer.put("trigger_edge", flag(backend, "trigger_edge"), ("TriggerActivation",), edge)
 
 
 def trigger_is_on(writer: FeatureWriter) -> bool:
-    """Say whether the trigger that is selected now waits for something."""
-    try:
-        return writer.value("TriggerMode") == "On"
-    except NodeRefusalError:
-        return False
+    """Say whether any trigger of the camera waits for something."""
+    selector = writer.first("TriggerSelector")
+    for choice in selector.choices() if selector is not None else ():
+        try:
+            with writer.at((("TriggerSelector", choice),)):
+                if writer.value("TriggerMode") == "On":
+                    return True
+        except NodeRefusalError:
+            continue
+    return writer.value("TriggerMode") == "On"

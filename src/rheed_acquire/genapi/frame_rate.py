@@ -9,18 +9,10 @@ from rheed_acquire.genapi.configure import (
     EXPOSURE_RAW,
     EXPOSURE_RAW_UNIT_US,
     EXPOSURE_US,
-    FRAME_RATE,
     trigger_is_on,
 )
-from rheed_acquire.genapi.configure import FRAME_RATE_ENABLE as ENABLE
 from rheed_acquire.genapi.features import FeatureWriter
-
-RESULTING_FRAME_RATE = (
-    "ResultingFrameRateAbs",
-    "ResultingFrameRate",
-    "BslResultingAcquisitionFrameRate",
-    "AcquisitionResultingFrameRate",
-)
+from rheed_acquire.genapi.frame_rate_nodes import frame_rate_resulting, frame_rate_set
 
 # Closer than this two rates count as the same, so that the one is the reason for the other.
 _SAME = 0.01
@@ -28,10 +20,21 @@ _SAME = 0.01
 
 @dataclass(frozen=True, slots=True)
 class FrameRate:
-    """A rate in frames per second, None where it cannot be known, and its limit in words."""
+    """How fast frames will come.
+
+    Attributes
+    ----------
+    fps
+        In frames per second; None where nothing tells.
+    limited_by
+        What keeps `fps`, or else `at_most`, from being higher, in words.
+    at_most
+        Where `fps` is None, what it cannot exceed, if that is known.
+    """
 
     fps: float | None
     limited_by: str | None
+    at_most: float | None = None
 
 
 def exposure_us(writer: FeatureWriter) -> float | None:
@@ -57,9 +60,9 @@ def expected_rate(writer: FeatureWriter, settings: CameraSettings, request: Capt
 def free_running(writer: FeatureWriter, asked: float | None, *, paced: bool = False) -> FrameRate:
     """Tell the rate at which the camera will deliver frames with its present settings.
 
-    The camera's own resulting frame rate is believed, but never past one frame per exposure: a pixel is
-    exposed for one frame at a time, so 1 / exposure bounds every camera, and pylon's camera emulation does
-    not take it into account.
+    What the camera tells is believed, but never past one frame per exposure: a pixel is exposed for one frame
+    at a time, so 1 / exposure bounds every camera, and pylon's camera emulation does not take it into
+    account. A bound is no rate: where the camera tells none, none is known.
 
     Parameters
     ----------
@@ -74,20 +77,20 @@ def free_running(writer: FeatureWriter, asked: float | None, *, paced: bool = Fa
     exposure = exposure_us(writer)
     if exposure:
         reasons.append((1e6 / exposure, f"the exposure time of {exposure:.10g} us"))
-    enabled = writer.value(ENABLE)
-    rate = writer.number(*FRAME_RATE)
-    if rate is not None and not paced and enabled is not False:
+    rate = None if paced else frame_rate_set(writer)
+    if rate is not None:
         reasons.append((rate, _rate_setting(rate, asked)))
-    resulting = writer.number(*RESULTING_FRAME_RATE)
+    resulting = frame_rate_resulting(writer)
     bounds = [bound for bound, _ in reasons]
-    if resulting:
+    if resulting is not None:
         bounds.append(resulting)
     if paced and asked is not None:
         if bounds and min(bounds) < asked:
             return FrameRate(min(bounds), _why(writer, min(bounds), reasons))
         return FrameRate(asked, f"the software trigger at {asked:.10g} fps")
-    if not bounds:
-        return FrameRate(None, None)
+    if rate is None and resulting is None:
+        at_most = min(bounds, default=None)
+        return FrameRate(None, _why(writer, at_most, reasons) if at_most else None, at_most)
     fps = min(bounds)
     return FrameRate(fps, _why(writer, fps, reasons))
 

@@ -37,7 +37,8 @@ def read_flags(argv: Sequence[str], catalogue: Catalogue) -> Reading:
     """Read the command line, without the program's name and the subcommand.
 
     ``--flag value`` and ``--flag=value`` are the same; a value that begins with ``--`` needs the second form.
-    A flag given twice counts as given last, but for a list, where each adds one. Switches have the forms
+    A flag given twice counts as given last, but for a list, where each adds one, and for a name in a mapping,
+    which is refused: their order counts, and what is given twice has none. Switches have the forms
     ``--simulated.stamp``, ``--no-simulated.stamp`` and ``--simulated.stamp=false``. Names are never
     abbreviated.
     """
@@ -135,6 +136,15 @@ def _find(name: str, catalogue: Catalogue) -> tuple[Setting | None, str | None, 
 
 def _assign(reading: Reading, setting: Setting, name: str, entry: str | None, value: Any) -> None:
     joint = "=" if setting.is_mapping else " "
+    if setting.is_mapping and entry is not None:
+        earlier = reading.assignments.get((*setting.path, entry))
+        if earlier is not None:
+            values = f"{shown_value(earlier.value)} and {shown_value(value)}"
+            selected = "" if "[" in entry else f", or spell each {name}[SELECTED] where a selector chooses"
+            reading.problems.append(
+                f"{name}: is given twice, {values}; leave one out{selected} (command line)"
+            )
+            return
     if setting.is_list:
         earlier = reading.assignments.get(setting.path)
         value = [*(earlier.value if earlier else ()), value]

@@ -294,12 +294,22 @@ def _assign_variable(reading: Reading, setting: Setting, name: str, value: str, 
     if not setting.is_mapping:
         return
     reading.assignments.pop(assignment.path)
+    twice: list[str] = []
+
+    def unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [entry for entry, _ in pairs]
+        twice.extend(entry for entry in dict.fromkeys(names) if names.count(entry) > 1)
+        return dict(pairs)
+
     try:
-        items = json.loads(value)
+        items = json.loads(value, object_pairs_hook=unrepeated)
     except (ValueError, RecursionError):
         items = None
     if not isinstance(items, dict):
         reading.problems.append(assignment.problem('must be a JSON object such as {"Gain": 3}'))
+        return
+    if twice:
+        reading.problems.append(assignment.problem(f"{', '.join(twice)} is in it twice; leave one out"))
         return
     for entry, item in items.items():
         reading.assign(setting, item, f"{name}: {entry}", "=", _where(origin), entry=entry, source=origin)

@@ -167,6 +167,25 @@ def test_features_are_merged_entry_by_entry_with_the_source_of_each(sources: Sou
     assert ("basler.features.D.E", "true", "rheed-acquire.toml line 4") in loaded.table()
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"argv": ["--basler.features.On[A]=1", "--basler.features.On[B:C]", "2"]},
+        {"environ": {"RHEED_BASLER__FEATURES": '{"On[A]": "1", "On[B:C]": "2"}'}},
+        {"environ": {"RHEED_BASLER__FEATURES__On[A]": "1", "RHEED_BASLER__FEATURES__On[B:C]": "2"}},
+        {"dotenv": "RHEED_BASLER__FEATURES__On[A]=1\nRHEED_BASLER__FEATURES__On[B:C]=2\n"},
+        {"dotenv": """RHEED_BASLER__FEATURES='{"On[A]": "1", "On[B:C]": "2"}'"""},
+        {"toml": '[basler.features]\n"On[A]" = "1"\n"On[B:C]" = "2"\n'},
+        {"toml": 'basler.features = {"On[A]" = "1", "On[B:C]" = "2"}\n'},
+    ],
+)
+def test_a_selected_feature_is_spelled_alike_in_every_source_and_keeps_its_order(
+    sources: Sources, given: dict[str, Any]
+) -> None:
+    features = _value(sources.load(*given.pop("argv", ()), **given), "basler.features")
+    assert list(features.items()) == [("On[A]", "1"), ("On[B:C]", "2")]
+
+
 def test_switches_go_both_ways(sources: Sources) -> None:
     toml = "[pattern]\nstamp = true"
     assert _value(sources.load(toml=toml), "pattern.stamp") is True

@@ -84,6 +84,26 @@ def test_a_mapping_in_a_variable_must_be_a_json_object(sources: Sources, text: s
     assert problem.endswith(': must be a JSON object such as {"Gain": 3} (environment variable)')
 
 
+def test_a_feature_that_is_given_twice_is_refused_with_the_way_to_mean_both(sources: Sources) -> None:
+    flags = ("--basler.features.ChunkEnable=false", "--basler.features.ChunkEnable=true")
+    (problem,) = sources.problems(*flags)
+    assert problem == (
+        "--basler.features.ChunkEnable: is given twice, 'false' and 'true'; leave one out, or spell each "
+        "--basler.features.ChunkEnable[SELECTED] where a selector chooses (command line)"
+    )
+    (problem,) = sources.problems("--basler.features.On[A]=1", "--basler.features.On[A]=1")
+    assert problem == "--basler.features.On[A]: is given twice, '1' and '1'; leave one out (command line)"
+    (problem,) = sources.problems(environ={"RHEED_BASLER__FEATURES": '{"On": 1, "Off": 0, "On": 2}'})
+    assert problem.endswith(": On is in it twice; leave one out (environment variable)")
+
+
+@pytest.mark.parametrize("value", ["[1, 2]", "{ Timestamp = true }", "2024-01-01"])
+def test_a_feature_takes_one_value(sources: Sources, value: str) -> None:
+    (problem,) = sources.problems(toml=f"[basler.features]\nGain = {value}")
+    assert "must be one value: text, a number, true or false" in problem
+    assert problem.endswith("(rheed-acquire.toml line 2)")
+
+
 def test_all_that_is_wrong_is_said_at_once(sources: Sources) -> None:
     problems = sources.problems(
         "--fps=-1",
