@@ -44,7 +44,7 @@ WITH, WITHOUT = "view open, 2 regions", "neither"
 _PAGE = """
 import json, sys
 from websockets.sync.client import connect
-with connect(sys.argv[1], max_size=None) as page:
+with connect(sys.stdin.readline().strip(), max_size=None) as page:
     print("open", flush=True)
     for message in page:
         if isinstance(message, bytes):
@@ -150,12 +150,18 @@ def _page() -> Iterator[ViewProcess]:
             view = stack.enter_context(ViewProcess(on_command=lambda command: None))  # noqa: ARG005
         except RheedAcquireError as error:
             raise UnavailableError(str(error)) from None
-        address = view.url.replace("http", "ws", 1) + "live"
+        address = view.url.replace("http", "ws", 1).replace("/?", "/live?", 1)
         browser = subprocess.Popen(
-            [sys.executable, "-c", _PAGE, address], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [sys.executable, "-c", _PAGE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         try:
+            assert browser.stdin is not None
             assert browser.stdout is not None
+            browser.stdin.write(address.encode() + b"\n")  # no argument: it is a secret
+            browser.stdin.flush()
             browser.stdout.readline()
             yield view
         finally:

@@ -75,6 +75,20 @@ def test_frames_change_and_the_run_is_told(page: Page) -> None:
     expect(page.locator("#figures")).to_contain_text(re.compile(r"Frames/s, asked\s*120"))
 
 
+def test_the_token_is_neither_in_the_address_bar_nor_in_the_history_nor_read_by_scripts(
+    page: Page, command: Command
+) -> None:
+    token = command.url.partition("token=")[2]
+    assert token
+    assert page.url == command.url.partition("?")[0]
+    assert page.evaluate("document.cookie") == ""
+    assert [token in str(cookie["value"]) for cookie in page.context.cookies()] == [True]
+    page.reload()
+    page.locator("#no-frame").wait_for(state="hidden")
+    page.go_back()
+    assert token not in page.url
+
+
 def test_a_region_drawn_with_the_mouse_follows_the_known_oscillation(page: Page, command: Command) -> None:
     page.click("[data-tool=region]")
     drag(page, (237, 65), (262, 100))

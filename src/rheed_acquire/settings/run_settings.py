@@ -181,8 +181,8 @@ class RunSettings(BaseModel):
     view_host: str = Field(
         "127.0.0.1",
         min_length=1,
-        description="address that the view listens on; any but a loopback one lets other computers in, with "
-        "the token that is in the URL",
+        description="address that the view listens on; any but a loopback one lets other computers in; "
+        "either way only with the token that is in the URL",
         json_schema_extra={**_VIEW, "metavar": "ADDRESS"},
     )
     view_port: int = Field(

@@ -39,13 +39,17 @@ def may_be_called(host: str, listening_on: str) -> bool:
     return host.lower().rstrip(".") in allowed_hosts(listening_on)
 
 
-def url_of(host: str, port: int, token: str | None) -> str:
+def url_of(host: str, port: int, token: str) -> str:
     """Write the address for a browser; for a server on all interfaces, the one that others reach it by."""
     address = _address(host)
     if host == "" or (address is not None and address.is_unspecified):
         host = _outward_address()
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}/" + (f"?token={token}" if token is not None else "")
+    return f"http://{netloc_of(host, port)}/?token={token}"
+
+
+def netloc_of(host: str, port: int) -> str:
+    """Write host and port as a URL does."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

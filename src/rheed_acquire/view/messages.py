@@ -6,7 +6,7 @@ then the header (UTF-8) and the payload. ``kind`` in the header says what it is:
 ======== ================================================ ==========================================
 kind     further keys                                     payload
 ======== ================================================ ==========================================
-begin    host, port, token (null on loopback)
+begin    host, port, token
 frame    number, utc_ms (or null), shape [H, W]           uint8 (H, W)
 state    state
 points   regions, count N, dropped (points before them)   float64 (N,), float32 (R, N), uint8 (R, N)
@@ -14,7 +14,7 @@ event    utc_ms, level, text
 ======== ================================================ ==========================================
 
 The child answers ``begin`` with one line of JSON on stdout, ``{"port": ...}`` or ``{"error": ...}``, and
-says every command of the page in a line of its own.
+says every command of a page in a line of its own, with where it came from.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from pydantic import SecretStr
 
 from rheed_acquire.child_process import start_child
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.view.addresses import is_loopback, url_of
+from rheed_acquire.view.addresses import url_of
 from rheed_acquire.view.messages import Message
 from rheed_acquire.view.outbox import Outbox
 from rheed_acquire.view.page_files import require_uplot
@@ -48,13 +48,14 @@ class ViewProcess:
     Parameters
     ----------
     host
-        What to listen on. Anything but a loopback address lets other machines in, who then need the token in
-        the URL.
+        What to listen on. Anything but a loopback address lets other machines in. Whoever asks needs the
+        token that is in the URL, on this machine too: it may have other users.
     port
         0 takes any that is free.
     on_command
-        Called with each command of the page, ``{"do": "stop"}`` for one, from a thread of this class and one
-        at a time. Its shape has been checked.
+        Called with each command of a page, ``{"do": "stop", "origin": "127.0.0.1:53422"}`` for one, from a
+        thread of this class and one at a time. Its shape has been checked; ``origin`` is the address that the
+        page's connection came from.
 
     Attributes
     ----------
@@ -67,7 +68,7 @@ class ViewProcess:
     ) -> None:
         self._host, self._port = host, port
         self._on_command = on_command
-        self._token = None if is_loopback(host) else SecretStr(secrets.token_urlsafe(24))
+        self._token = SecretStr(secrets.token_urlsafe(24))
         self._outbox = Outbox()
         self._child: _Child | None = None
         self._supervisor: threading.Thread | None = None
@@ -86,7 +87,7 @@ class ViewProcess:
         return self._child.popen.pid
 
     def start(self) -> str:
-        """Start the server, wait until it answers, and return the URL to open, with its token if it has one.
+        """Start the server, wait until it answers, and return the URL to open, with its token.
 
         Raises
         ------
@@ -101,9 +102,8 @@ class ViewProcess:
 
     @property
     def url(self) -> str:
-        """The URL to open; a secret where it holds a token."""
-        token = None if self._token is None else self._token.get_secret_value()
-        return url_of(self._host, self._port, token)
+        """The URL to open: a secret, since it holds the token."""
+        return url_of(self._host, self._port, self._token.get_secret_value())
 
     def show_frame(self, pixels: NDArray[np.uint8], number: int, utc_ms: float | None) -> None:
         """Show a frame instead of the one before.
@@ -214,7 +214,7 @@ class ViewProcess:
 class _Child:
     """One process: its pipes, and the thread that writes into one of them."""
 
-    def __init__(self, host: str, port: int, token: SecretStr | None) -> None:
+    def __init__(self, host: str, port: int, token: SecretStr) -> None:
         # Read only where the child fails.
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self.last_words = ""
@@ -232,9 +232,9 @@ class _Child:
         assert self.popen.stdout is not None
         self._stdin: IO[bytes] = self.popen.stdin
         self.stdout: IO[bytes] = self.popen.stdout
-        secret = None if token is None else token.get_secret_value()
+        begin = {"kind": "begin", "host": host, "port": port, "token": token.get_secret_value()}
         with contextlib.suppress(OSError):  # it died at once; wait_ready tells why
-            Message({"kind": "begin", "host": host, "port": port, "token": secret}).write(self._stdin)
+            Message(begin).write(self._stdin)
 
     def read_line(self) -> bytes:
         """Wait for what it says next; empty at its end."""

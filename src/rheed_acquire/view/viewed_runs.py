@@ -10,6 +10,7 @@ import logging
 import queue
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
@@ -39,6 +40,14 @@ _REGIONS: TypeAdapter[tuple[Region, ...]] = TypeAdapter(Regions)
 Next: TypeAlias = Literal["run", "preview"]
 
 
+@dataclass(frozen=True, slots=True)
+class _AskedRun:
+    """A run that a page has asked for, and the address of that page."""
+
+    stream_name: str | None
+    origin: str
+
+
 class ViewedRuns:
     """The runs of one command and the page that shows them, for the time of a ``with``.
 
@@ -65,7 +74,8 @@ class ViewedRuns:
         self._is_preview = True
         self._stream_name: str | None = None
         self._stopped = False
-        self._start: dict[str, Any] | None = None
+        self._start: _AskedRun | None = None
+        self._regions_noted = False
         self._error: str | None = None
         self._events_told = 0
         self._deaths_told = 0
@@ -91,7 +101,11 @@ class ViewedRuns:
     def follow(self, acquisition: Acquisition, *, stream_name: str | None = None, preview: bool) -> None:
         """Show this acquisition from now on, which has a tap of `tap`."""
         self._acquisition, self._is_preview, self._stream_name = acquisition, preview, stream_name
+        if self._start is not None and not preview:
+            named = f" under the name {self._start.stream_name}" if self._start.stream_name else ""
+            acquisition.journal.event(f"started{named} in the view, from {self._start.origin}")
         self._stopped, self._start = False, None
+        self._regions_noted = False
         self._events_told = 0
         self._begin_rates()
         self._state_due_s = 0.0
@@ -120,7 +134,7 @@ class ViewedRuns:
         """What the page wants now that the acquisition has ended: a run of a name, a preview, or nothing."""
         self.update()
         if self._start is not None:
-            return "run", self._start["stream_name"]
+            return "run", self._start.stream_name
         return ("preview", None) if self._stopped else None
 
     def state(self) -> dict[str, Any]:
@@ -177,36 +191,39 @@ class ViewedRuns:
     def _obey(self, command: dict[str, Any]) -> None:
         assert self._acquisition is not None
         self._error = None
+        origin = str(command.get("origin") or "an unknown address")
         try:
             match command.get("do"):
                 case "stop":
-                    self._obey_stop(self._acquisition)
+                    self._obey_stop(self._acquisition, origin)
                 case "start":
-                    self._obey_start(self._acquisition, command.get("stream_name"))
+                    self._obey_start(self._acquisition, command.get("stream_name"), origin)
                 case "regions":
-                    self._obey_regions(command.get("regions"))
+                    self._obey_regions(self._acquisition, command.get("regions"), origin)
                 case unknown:
                     self.refuse(f"there is no command {unknown!r}")
         except SettingsError as error:
             self.refuse(str(error))
 
-    def _obey_stop(self, acquisition: Acquisition) -> None:
+    def _obey_stop(self, acquisition: Acquisition, origin: str) -> None:
         if self._is_preview:
             self.refuse("there is no run to stop: this is a preview")
             return
+        if not self._stopped:
+            acquisition.journal.event(f"stopped in the view, from {origin}")
         self._stopped, self._start = True, None
         acquisition.stop()
 
-    def _obey_start(self, acquisition: Acquisition, stream_name: object) -> None:
+    def _obey_start(self, acquisition: Acquisition, stream_name: object, origin: str) -> None:
         if not self._is_preview and not self._stopped:
             self.refuse("a run is going on: stop it before you start another")
             return
         name = stream_name.strip() if isinstance(stream_name, str) else ""
-        self._start = {"stream_name": name or None}
+        self._start = _AskedRun(name or None, origin)
         if self._is_preview:
             acquisition.stop()
 
-    def _obey_regions(self, regions: object) -> None:
+    def _obey_regions(self, acquisition: Acquisition, regions: object, origin: str) -> None:
         try:
             asked = _REGIONS.validate_python(regions)
         except ValidationError as error:
@@ -218,6 +235,9 @@ class ViewedRuns:
         if notes:
             self.refuse("; ".join(notes))
         self._regions = self._tap.regions
+        if not self._regions_noted:  # once a run: whoever drags a region sends many
+            self._regions_noted = True
+            acquisition.journal.event(f"regions are drawn in the view, from {origin}")
         save_regions(self._settings_file, self._regions)
 
     def _tell_events(self) -> None:

@@ -84,7 +84,7 @@ class Watched:
 
     @contextmanager
     def page(self) -> Iterator[Page]:
-        with connect(self.url.replace("http", "ws") + "live", max_size=None) as connection:
+        with connect(self.url.replace("http", "ws").replace("/?", "/live?"), max_size=None) as connection:
             yield Page(connection)
 
     def finish(self) -> tuple[int, str]:
@@ -161,6 +161,20 @@ def test_runs_are_started_named_and_stopped_from_the_page_with_previews_between(
     first, second = recordings(command)
     assert first.attrs["name"] == "Growth 7"
     assert second.attrs["name"] != "Growth 7"
+    told = "\n".join(page.events)
+    for done in (
+        "regions are drawn in the view",
+        "started under the name Growth 7 in the view",
+        "stopped in the view",
+        "started in the view",
+    ):
+        assert re.search(rf"^{done}, from 127\.0\.0\.1:\d+$", told, re.MULTILINE), told
+    report = Path(first.store_path.store.root).parent / "report.json"  # type: ignore[attr-defined]
+    noted = [event["text"] for event in json.loads(report.read_text(encoding="utf-8"))["run"]["events"]]
+    assert [text.partition(", from ")[0] for text in noted if "in the view" in text] == [
+        "started under the name Growth 7 in the view",
+        "stopped in the view",
+    ]
     assert not [line for line in watched.lines if "Traceback" in line]
 
 
@@ -208,7 +222,7 @@ def test_a_run_that_the_page_cannot_start_is_told_in_the_page_and_the_preview_go
     command: Command,
 ) -> None:
     command.write("runs", "a file where the folder should be")
-    watched = Watched(command.start("view", *SMALL))
+    watched = Watched(command.start("view", *SMALL, "--verbosity", "4", "--log-file", "run.log"))
     with watched.page() as page:
         page.until(lambda state: state["phase"] == "preview")
         page.send(do="start", stream_name=None)
@@ -218,6 +232,11 @@ def test_a_run_that_the_page_cannot_start_is_told_in_the_page_and_the_preview_go
     code, out = watched.finish()
     assert (code, out) == (1, "")
     assert any(re.match(r"error: .*runs", line) for line in watched.lines)
+    # The URL's token is said once, where the user reads it.
+    token = watched.url.partition("token=")[2]
+    assert len(token) >= 32
+    assert token not in (command.folder / "run.log").read_text(encoding="utf-8")
+    assert [line for line in watched.lines if token in line] == [f"view {watched.url}"]
 
 
 def test_a_camera_that_cannot_be_opened_ends_the_view_with_its_message(command: Command) -> None:

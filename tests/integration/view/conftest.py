@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -33,7 +34,13 @@ class WatchedView:
         self.token = parts.query.removeprefix("token=")
 
     def page(self, **options: Any) -> AbstractContextManager[Page]:
-        return Page(f"ws://127.0.0.1:{self.port}/live", **options)
+        return Page(f"ws://127.0.0.1:{self.port}/live?token={self.token}", **options)
+
+    def command(self) -> dict[str, Any]:
+        """The next command, which must say where it came from; that is left out, since ports differ."""
+        command = self.commands.get(timeout=20)
+        assert re.fullmatch(r"127\.0\.0\.1:\d+", command.pop("origin"))
+        return command
 
 
 class Page:

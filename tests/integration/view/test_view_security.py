@@ -34,6 +34,13 @@ UPGRADE = (
 def ask(
     view: WatchedView, target: str, headers: str = "", host: str | None = None, method: str = "GET"
 ) -> tuple[int, dict[str, str], str]:
+    """Say it with the token, as one who may: what is refused then is refused for another reason."""
+    return knock(view, target, f"Authorization: Bearer {view.token}\r\n{headers}", host, method)
+
+
+def knock(
+    view: WatchedView, target: str, headers: str = "", host: str | None = None, method: str = "GET"
+) -> tuple[int, dict[str, str], str]:
     """Say it over a socket as it stands: no client tidies the path or the headers up."""
     with socket.create_connection(("127.0.0.1", view.port), 20) as connection:
         shown = f"127.0.0.1:{view.port}" if host is None else host
@@ -50,6 +57,13 @@ def view(loopback_view: WatchedView) -> WatchedView:
     return loopback_view
 
 
+@pytest.fixture(params=["loopback_view", "open_to_others"])
+def guarded(request: pytest.FixtureRequest) -> WatchedView:
+    """A view that only this computer reaches, whose other users are strangers too, and one that all reach."""
+    view: WatchedView = request.getfixturevalue(request.param)
+    return view
+
+
 @pytest.fixture
 def origin(view: WatchedView) -> str:
     return f"Origin: http://127.0.0.1:{view.port}\r\n"
@@ -59,13 +73,14 @@ def origin(view: WatchedView) -> str:
     "target", ["/", "/js/main.js", "/metrics", "/vendor/uplot/uPlot.iife.min.js", "/nothing"]
 )
 @pytest.mark.parametrize("shown", ["", "?token=", "?token=wrong", "?token=wr%C3%B6ng"])
-def test_without_the_token_nothing_is_said_to_others(
-    open_to_others: WatchedView, target: str, shown: str
+def test_without_the_token_nothing_is_said_but_where_the_url_is_printed(
+    guarded: WatchedView, target: str, shown: str
 ) -> None:
-    status, _, body = ask(open_to_others, target + shown)
+    status, _, body = knock(guarded, target + shown)
     assert status == 401
-    assert open_to_others.token not in body
-    assert "<html" not in body
+    assert guarded.token not in body
+    assert body.startswith("this view needs its token: open the whole URL")
+    assert body.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -78,45 +93,66 @@ def test_without_the_token_nothing_is_said_to_others(
         "Authorization: Bearer\r\n",
     ],
 )
-def test_without_the_token_no_websocket_is_opened(open_to_others: WatchedView, headers: str) -> None:
-    shown = headers.format(port=open_to_others.port)
-    assert ask(open_to_others, "/live", UPGRADE + shown)[0] == 401
+def test_without_the_token_no_websocket_is_opened(guarded: WatchedView, headers: str) -> None:
+    shown = headers.format(port=guarded.port)
+    assert knock(guarded, "/live", UPGRADE + shown)[0] == 401
 
 
-def test_the_token_of_the_url_moves_into_a_cookie_that_opens_everything(open_to_others: WatchedView) -> None:
-    token = open_to_others.token
-    assert len(token) >= 32
-    status, headers, _ = ask(open_to_others, f"/?token={token}")
-    assert (status, headers["location"]) == (303, "/")
+def test_the_token_of_the_url_moves_into_a_cookie_that_opens_everything(guarded: WatchedView) -> None:
+    assert len(guarded.token) >= 32
+    status, headers, body = knock(guarded, f"/?token={guarded.token}")
+    assert status == 200
+    # The page goes on by itself to the address without the token.
+    assert '<meta http-equiv="refresh" content="0; url=/">' in body
+    assert guarded.token not in body
     cookie = headers["set-cookie"]
-    assert "HttpOnly" in cookie
-    assert "SameSite=lax" in cookie
-    shown = f"Cookie: {cookie.partition(';')[0]}\r\n"
-    for target in ("/", "/js/main.js", "/metrics"):
-        assert ask(open_to_others, target, shown)[0] == 200
-    assert ask(open_to_others, "/live", UPGRADE + shown)[0] == 101
+    assert cookie.startswith(f"rheed_view_{guarded.port}=")
+    assert {"HttpOnly", "Path=/", "SameSite=strict"} <= set(cookie.split("; "))
+    shown = cookie.partition(";")[0]
+    # Other programs on this host have cookies too, not all of them well formed.
+    others = ("{}", "a=1; {}", 'a="\\;{}', "rheed_view_1=other; b@d=[]; {} ;;", "=;{}")
+    for cookies in (other.format(shown) for other in others):
+        line = f"Cookie: {cookies}\r\n"
+        for target in ("/", "/js/main.js", "/metrics"):
+            assert knock(guarded, target, line)[0] == 200, cookies
+        assert knock(guarded, "/live", UPGRADE + line)[0] == 101, cookies
 
 
-def test_prometheus_may_show_the_token_as_a_bearer(open_to_others: WatchedView) -> None:
-    shown = f"Authorization: Bearer {open_to_others.token}\r\n"
-    assert ask(open_to_others, "/metrics", shown)[0] == 200
+def test_prometheus_may_show_the_token_as_a_bearer(guarded: WatchedView) -> None:
+    assert knock(guarded, "/metrics", f"Authorization: Bearer {guarded.token}\r\n")[0] == 200
 
 
-def test_each_view_has_a_token_of_its_own_and_loopback_needs_none(open_view: OpenView) -> None:
-    one, other, loopback = open_view("0.0.0.0"), open_view("0.0.0.0"), open_view()
+def test_each_view_has_a_token_of_its_own(open_view: OpenView) -> None:
+    one, other = open_view("0.0.0.0"), open_view()
     assert one.token != other.token
-    assert loopback.token == ""
-    assert ask(other, f"/?token={one.token}")[0] == 401
-    assert ask(loopback, "/")[0] == 200
+    assert knock(other, f"/?token={one.token}")[0] == 401
+    assert knock(other, f"/?token={other.token}")[0] == 200
+
+
+@pytest.mark.parametrize("fields", ["&a=1" * 300, "&a" * 20, "&%", "&a=%ff%00", "&token=wrong"])
+def test_whatever_else_a_url_asks_for_is_no_reason_to_fail(view: WatchedView, fields: str) -> None:
+    assert knock(view, f"/?token={view.token}{fields}")[0] == 200
+    assert knock(view, f"/?token=wrong{fields}")[0] == 401
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="ps")
-def test_the_token_is_in_no_argument_and_no_environment(open_to_others: WatchedView) -> None:
-    arguments = ["ps", "eww", "-o", "args", "-p", str(open_to_others.process.pid)]
+def test_the_token_is_in_no_argument_and_no_environment(guarded: WatchedView) -> None:
+    arguments = ["ps", "eww", "-o", "args", "-p", str(guarded.process.pid)]
     shown = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
     assert "rheed_acquire.view" in shown
-    assert open_to_others.token not in shown
-    assert open_to_others.token not in repr(vars(open_to_others.process))
+    assert guarded.token not in shown
+    assert guarded.token not in repr(vars(guarded.process))
+
+
+def test_a_command_comes_with_the_address_of_its_page_whatever_a_header_says(view: WatchedView) -> None:
+    forged = {"X-Forwarded-For": "192.0.2.7", "X-Real-IP": "192.0.2.7", "Forwarded": "for=192.0.2.7"}
+    with view.page(additional_headers=forged) as page:
+        own = page.socket.local_address
+        page.send(do="stop")
+        assert view.commands.get(timeout=20) == {"do": "stop", "origin": f"{own[0]}:{own[1]}"}
+    with view.page() as page:
+        page.send(do="stop", origin="192.0.2.7:1")
+        page.receive("refused")
 
 
 @pytest.mark.parametrize(
@@ -226,7 +262,7 @@ def test_an_oversized_message_ends_its_page_only(view: WatchedView) -> None:
             # Pieces that arrive after the end reset the connection, and with it the reason that was given.
             assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
         other.send(do="stop")
-        assert view.commands.get(timeout=20) == {"do": "stop"}
+        assert view.command() == {"do": "stop"}
 
 
 def test_what_is_no_json_is_refused(view: WatchedView) -> None:
@@ -264,7 +300,10 @@ def test_twenty_pages_that_do_not_read_cost_nobody_else_anything(view: WatchedVi
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.settimeout(20)
             connection.connect(("127.0.0.1", view.port))
-            connection.sendall(f"GET /live HTTP/1.1\r\nHost: 127.0.0.1:{view.port}\r\n{UPGRADE}\r\n".encode())
+            target = f"/live?token={view.token}"
+            connection.sendall(
+                f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{view.port}\r\n{UPGRADE}\r\n".encode()
+            )
             assert b"101" in connection.recv(32)
             drawn = b'{"do": "drawn", "what": "frame"}'
             connection.sendall((bytes([0x81, 0x80 | len(drawn), 0, 0, 0, 0]) + drawn) * 30)
@@ -273,23 +312,23 @@ def test_twenty_pages_that_do_not_read_cost_nobody_else_anything(view: WatchedVi
             view.process.show_frame(noise, number, None)
             page.receive("frame", is_number(number))
         page.send(do="stop")
-        assert view.commands.get(timeout=20) == {"do": "stop"}
+        assert view.command() == {"do": "stop"}
 
 
 def test_a_websocket_elsewhere_is_refused(view: WatchedView) -> None:
-    with pytest.raises(InvalidStatus), connect(f"ws://127.0.0.1:{view.port}/js/main.js"):
+    with pytest.raises(InvalidStatus), connect(f"ws://127.0.0.1:{view.port}/js/main.js?token={view.token}"):
         pass
 
 
 def test_no_request_is_logged(
-    open_to_others: WatchedView, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    guarded: WatchedView, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    ask(open_to_others, f"/?token={open_to_others.token}")
-    ask(open_to_others, f"/nothing?token={open_to_others.token}")
-    assert ask(open_to_others, "/live?token=wrong", UPGRADE)[0] == 401
-    assert ask(open_to_others, f"/nothing?token={open_to_others.token}", UPGRADE)[0] == 403
-    child: Any = open_to_others.process._child
+    knock(guarded, f"/?token={guarded.token}")
+    knock(guarded, f"/nothing?token={guarded.token}")
+    assert knock(guarded, "/live?token=wrong", UPGRADE)[0] == 401
+    assert knock(guarded, f"/nothing?token={guarded.token}", UPGRADE)[0] == 403
+    child: Any = guarded.process._child
     child._stderr.seek(0)
     logged = child._stderr.read().decode()
     assert logged == ""
-    assert open_to_others.token not in "".join(capfd.readouterr()) + caplog.text
+    assert guarded.token not in "".join(capfd.readouterr()) + caplog.text

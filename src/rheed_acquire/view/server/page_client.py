@@ -12,6 +12,7 @@ import json
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from rheed_acquire.view.addresses import netloc_of
 from rheed_acquire.view.server.frames import RawFrame, line_profile, pixel_value
 from rheed_acquire.view.server.live_view import TRACES_INTERVAL_S, LiveView
 from rheed_acquire.view.server.requests import (
@@ -30,6 +31,8 @@ class PageClient:
 
     def __init__(self, view: LiveView, websocket: WebSocket) -> None:
         self._view, self._websocket = view, websocket
+        client = websocket.client
+        self._origin = "" if client is None else netloc_of(client.host, client.port)
         self._news = asyncio.Event()
         self._news.set()
         self._look = Look(do="look")
@@ -77,7 +80,7 @@ class PageClient:
                     self._traces_shown = None
                 self._look, self._looked = request, True
             else:
-                self._refusal = await self._view.command(as_command(request))
+                self._refusal = await self._view.command(as_command(request, self._origin))
             self._news.set()
 
     async def _tell(self) -> None:

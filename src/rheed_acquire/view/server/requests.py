@@ -90,9 +90,9 @@ def parse_request(text: str) -> Drawn | Look | Command:
         raise BadRequestError(f"{place}: {reason}" if place else reason) from None
 
 
-def as_command(request: Command) -> dict[str, Any]:
-    """Write a command as the acquisition gets it."""
-    command = request.model_dump(mode="json")
+def as_command(request: Command, origin: str) -> dict[str, Any]:
+    """Write a command as the acquisition gets it, with the address that it came from."""
+    command = {**request.model_dump(mode="json"), "origin": origin}
     if isinstance(request, Start):
         command["stream_name"] = request.stream_name or None
     return command

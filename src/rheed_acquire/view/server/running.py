@@ -45,7 +45,7 @@ class _Speaker:
                 rest = rest[os.write(1, rest) :]
 
 
-def run(host: str, port: int, token: str | None, messages: io.RawIOBase) -> None:
+def run(host: str, port: int, token: str, messages: io.RawIOBase) -> None:
     """Serve until ``messages`` ends.
 
     Raises
@@ -78,6 +78,8 @@ def run(host: str, port: int, token: str | None, messages: io.RawIOBase) -> None
             ws_ping_timeout=_PING_INTERVAL_S,
             ws_per_message_deflate=False,
             h11_max_incomplete_event_size=_LONGEST_HEADER,
+            # A page's address is noted beside what it does: a header must not name another.
+            proxy_headers=False,
             lifespan="off",
             log_config=None,
             access_log=False,

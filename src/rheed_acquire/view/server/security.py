@@ -3,19 +3,18 @@
 - ``Host`` must name this server. A page of an attacker whose name is made to resolve to this computer (DNS
   rebinding) gives the attacker's name there.
 - ``Origin``, which a browser adds when another site's page makes it ask, must be the view itself.
-- Where other machines can reach the server, a token is needed: in the URL (``?token=``), from then on in a
-  cookie, or as ``Authorization: Bearer`` (for Prometheus).
+- A token is needed, on this machine too, which may have other users: in the URL (``?token=``), from then on
+  in a cookie, or as ``Authorization: Bearer`` (for Prometheus).
 """
 
 from __future__ import annotations
 
 import hmac
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rheed_acquire.view.addresses import may_be_called
@@ -44,6 +43,23 @@ HEADERS = {
     "Connection": "close",
 }
 
+_GO_ON = """\
+<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <title>RHEED view</title>
+  <link rel="icon" href="data:,">
+  <meta http-equiv="refresh" content="0; url=/">
+</head>
+<body><a href="/">RHEED view</a></body>
+</html>
+"""
+_GO_ON_POLICY = (
+    "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""An icon that is asked for would be asked for in vain: the page goes on before the answer."""
+
 
 class Gate:
     """Stands before the application and lets in who may.
@@ -55,12 +71,12 @@ class Gate:
     port
         Its port, which the cookie's name holds: cookies know hosts only.
     token
-        Which every request must show; None for none.
+        Which every request must show.
     """
 
-    def __init__(self, app: ASGIApp, host: str, port: int, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, token: str) -> None:
         self._app, self._host = app, host
-        self._token = None if token is None else token.encode()
+        self._token = token.encode()
         self._cookie = f"rheed_view_{port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +86,9 @@ class Gate:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                MutableHeaders(scope=message).update(HEADERS)
+                own = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    own.setdefault(name, value)
             await send(message)
 
         if answer is None:
@@ -90,31 +108,30 @@ class Gate:
         origin = headers.get("origin")
         if origin is not None and not _same_origin(origin, host):
             return _refuse(HTTPStatus.FORBIDDEN, "another site's page may not use this view")
-        if self._token is not None and not any(
+        if not any(
             hmac.compare_digest(shown.encode("utf-8", "replace"), self._token)
             for shown in (*_in_query(scope), *self._in_cookie(headers), *_as_bearer(headers))
         ):
             return _refuse(
                 HTTPStatus.UNAUTHORIZED,
-                "this view needs its token: open the address that the command printed, with its ?token=",
+                "this view needs its token: open the whole URL, with its ?token=, that rheed-acquire has "
+                "printed after the word view in its terminal, or where its stderr goes",
             )
         return None
 
     def _welcome(self, scope: Scope) -> Response | None:
         """Put the token of the first request into a cookie, and out of the address bar."""
-        if self._token is None or scope["type"] != "http" or scope["path"] != "/" or not _in_query(scope):
+        if scope["type"] != "http" or scope["path"] != "/" or not _in_query(scope):
             return None
-        response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
-        response.set_cookie(self._cookie, self._token.decode(), httponly=True, samesite="lax")
+        # Not a redirect: with SameSite=Strict none of another site's link would bring the cookie along.
+        response = HTMLResponse(_GO_ON, headers={"Content-Security-Policy": _GO_ON_POLICY})
+        response.set_cookie(self._cookie, self._token.decode(), httponly=True, samesite="strict")
         return response
 
     def _in_cookie(self, headers: Headers) -> list[str]:
-        cookies: SimpleCookie = SimpleCookie()
-        try:
-            cookies.load(headers.get("cookie", ""))
-        except CookieError:
-            return []
-        return [cookies[self._cookie].value] if self._cookie in cookies else []
+        # Taken apart here: whatever other programs on this host have set, well formed or not, is in it too.
+        pairs = (pair.partition("=") for line in headers.getlist("cookie") for pair in line.split(";"))
+        return [value.strip() for name, _, value in pairs if name.strip() == self._cookie]
 
 
 def _refuse(status: HTTPStatus, text: str) -> Response:
@@ -123,7 +140,9 @@ def _refuse(status: HTTPStatus, text: str) -> Response:
 
 
 def _in_query(scope: Scope) -> list[str]:
-    return parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8).get("token", [])
+    # Bounded by the header's length, which the server limits.
+    fields = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return [value for name, value in fields if name == "token"]
 
 
 def _as_bearer(headers: Headers) -> list[str]:
