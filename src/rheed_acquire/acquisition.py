@@ -25,6 +25,7 @@ from rheed_acquire.capture import Capture
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.judgement import judge
 from rheed_acquire.pixels import frame_layout, make_converter
+from rheed_acquire.presence import Absence
 from rheed_acquire.pushed_frames import ChunkFacts, PushedFrames
 from rheed_acquire.report import Journal, RunInfo, RunReport
 from rheed_acquire.ring import Chunk, ChunkRing
@@ -47,7 +48,15 @@ _INTERRUPTION = _Interruption()
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A run at one instant, for whoever shows it."""
+    """A run at one instant, for whoever shows it.
+
+    Attributes
+    ----------
+    absence
+        The time without the camera that lasts (seconds of ``time.perf_counter``); None while it is there.
+    silent_s
+        Since when no frame has come, in seconds; None before the first, and for a recording.
+    """
 
     phase: str
     info: RunInfo | None = None
@@ -56,6 +65,8 @@ class Progress:
     frames_overrun: int = 0
     frames_missing: int = 0
     gap_count: int = 0
+    absence: Absence | None = None
+    silent_s: float | None = None
     delivery: DeliveryStatus = field(default_factory=DeliveryStatus)
 
 
@@ -134,6 +145,8 @@ class Acquisition:
             frames_overrun=capture.overrun,
             frames_missing=capture.frames_missing,
             gap_count=capture.gap_count,
+            absence=capture.absence,
+            silent_s=capture.silent_s,
             delivery=delivery,
         )
 
@@ -225,6 +238,7 @@ class Acquisition:
             self._capture = Capture(
                 settings,
                 camera,
+                fps,
                 reopen,
                 make_accumulator,
                 self._journal,
@@ -291,10 +305,11 @@ class Acquisition:
             problems=self._journal.problems,
             warnings=self._journal.warnings,
             pauses=tuple(self._pushed.pauses),
+            stretches=capture.stretches,
         )
         if not capture.has_ids:
             report.frames_dropped_by_camera = capture.statistics.get("frames_lost", 0)
-        judge(report, self._settings, self._journal)
+        judge(report, self._settings, self._journal, capture.silences)
         self._phase = "finished"
         self._notify("rheed_run_finished", run=info, report=report)
         return report

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rheed_acquire.accumulator import ChunkAccumulator
+from rheed_acquire.arrivals import Arrivals, Silence
+from rheed_acquire.attendance import MIN_STALL_S, STALL_PERIODS, Attendance
 from rheed_acquire.camera import Camera, CameraEndedError, CameraError, CameraInfo
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.limited_call import CallTimeoutError, LimitedCall
-from rheed_acquire.report import Journal
+from rheed_acquire.presence import Absence
+from rheed_acquire.report import Journal, Stretch
+from rheed_acquire.run_end import RunEnd
 
 if TYPE_CHECKING:
     from rheed_acquire.settings.run_settings import RunSettings
@@ -23,10 +28,10 @@ POLL_S = 0.05
 CALL_LIMIT_S = 10.0
 """How long a call to stop or close a camera may take; stopping takes a frame's time, seconds at the most."""
 OPEN_LIMIT_S = 30.0
-REOPEN_PAUSE_S, REOPEN_PAUSE_CAP_S = 0.5, 5.0
+REOPEN_PAUSE_S, REOPEN_PAUSE_CAP_S = 0.5, 1.0
 ANSWER_LIMIT_S = 1.0
-MIN_STALL_S = 5.0
-STALL_PERIODS = 10
+SAME_FAULTS = 3
+"""A camera that never gave a frame, and says so often what is wrong with it, will not come to give one."""
 SETTLE_S = 0.5
 """After a camera could not be stopped: longer than a callback that is under way takes to copy its frame."""
 
@@ -40,6 +45,8 @@ class Capture:
         Of the run.
     camera
         Opened, not started.
+    fps
+        What the stream declares, in frames per second.
     reopen
         Opens the same camera again, with the same settings.
     make_accumulator
@@ -48,25 +55,33 @@ class Capture:
         Where losses and returns are noted.
     on_interruption
         Called after a connection was lost and its last chunk handed over.
+
+    Attributes
+    ----------
+    statistics
+        The counters of all connections, added up.
     """
 
     def __init__(
         self,
         settings: RunSettings,
         camera: Camera,
+        fps: float,
         reopen: Callable[[], Camera],
         make_accumulator: Callable[[CameraInfo, list[ChunkAccumulator]], ChunkAccumulator],
         journal: Journal,
         on_interruption: Callable[[], None],
     ) -> None:
-        self._settings, self._reopen = settings, reopen
+        self._settings, self._fps, self._reopen = settings, fps, reopen
         self._make_accumulator, self._journal = make_accumulator, journal
         self._on_interruption = on_interruption
         self._camera: Camera | None = camera
         self._info = camera.info
         self._accumulators: list[ChunkAccumulator] = []
+        self._attendance = Attendance(camera.info, fps, journal)
+        self._ended_s: float | None = None
+        self._faults: list[str] = []
         self._fault: CameraError | None = None
-        self._first_frame_s = 0.0
         self._silent: Camera | None = None
         self.statistics: dict[str, int] = {}
 
@@ -105,6 +120,34 @@ class Capture:
         """How often the camera's frame counter went backwards."""
         return sum(accumulator.id_restarts for accumulator in self._accumulators)
 
+    @property
+    def absence(self) -> Absence | None:
+        """The time without the camera that lasts; None while it is there. Any thread may ask."""
+        return self._attendance.presence.absence
+
+    @property
+    def silent_s(self) -> float | None:
+        """Since when no frame has come, in seconds; None before the first, and for a recording."""
+        last_s = self._attendance.presence.last_frame_s
+        if last_s is None or self._info.recorded:
+            return None
+        return max(0.0, (self._ended_s or time.perf_counter()) - last_s)
+
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """The times without frames, oldest first; complete when `run` has returned."""
+        return self._attendance.stretches
+
+    @property
+    def silences(self) -> list[Silence]:
+        """Those in the middle of a connection that nothing caught up with."""
+        return self._attendance.silences
+
+    @property
+    def _taken(self) -> int:
+        """Frames that lie in chunks, or did."""
+        return sum(accumulator.accumulated for accumulator in self._accumulators)
+
     def run(self, stop: threading.Event, stop_reason: Callable[[], str | None]) -> None:
         """Capture until the run's duration or frames are over, the source ends, or ``stop`` is set.
 
@@ -118,43 +161,46 @@ class Capture:
         stop_reason
             Asked now and then; what it says, if anything, is why the run has to end.
         """
-        begun_s = time.monotonic()
-        lost_s: float | None = None
-        why = ""
-        pause_s = 0.0
-        while self._camera is not None and not self._is_complete():
-            received = self.received
-            lost = self._connection(self._camera, begun_s, stop, stop_reason)
-            if self.received > received:
-                if lost_s is not None:
-                    away = self._first_frame_s - lost_s
-                    self._journal.problem(
-                        FindingCode.CAMERA_AWAY, f"the camera was away for {away:.1f} s: {why}"
-                    )
-                lost_s, pause_s = None, 0.0
-            if lost is None:
+        end = RunEnd(self._settings.duration, stop, stop_reason, self._journal)
+        try:
+            self._capture(end)
+        finally:
+            # Every way out passes here.
+            self._attendance.conclude(self._ended_s or time.perf_counter(), self.received)
+            asked, taken = self._settings.frames, self._taken
+            if asked is not None and taken < asked:
+                self._journal.warn(
+                    FindingCode.FEWER_FRAMES, f"the run ended with {taken} of the {asked} frames asked for"
+                )
+
+    def _capture(self, end: RunEnd) -> None:
+        """Capture from one connection after another."""
+        while self._camera is not None:
+            begun_s = time.perf_counter()
+            lost = self._connection(self._camera, end)
+            if lost is None or self._is_complete():
                 return
             if self._info.recorded:
                 self._journal.problem(FindingCode.RECORDING_BROKEN, lost)
                 return
-            if lost_s is None:
-                lost_s, why = time.monotonic(), lost
-                self._journal.event(f"the camera was lost: {lost}")
+            self._attendance.lost(time.perf_counter(), lost)
             self._on_interruption()
             self.close()
-            # A camera that opens and gives no frame has not come back: the time goes on.
-            self._camera = self._open_again(stop, lost_s + self._settings.reconnect_timeout, pause_s)
-            pause_s = min(REOPEN_PAUSE_CAP_S, max(REOPEN_PAUSE_S, 2 * pause_s))
-        if lost_s is not None:
-            self._journal.problem(
-                FindingCode.CAMERA_NOT_BACK, f"the camera was lost and did not come back: {why}"
-            )
+            if self._is_hopeless():
+                return
+            self._camera = self._open_again(end, begun_s)
+
+    def _is_hopeless(self) -> bool:
+        """Whether the camera has never given a frame, and always for the same reason."""
+        return not self.received and any(
+            self._faults.count(fault) >= SAME_FAULTS for fault in set(self._faults)
+        )
 
     def close(self) -> None:
         """Give the camera back; one that hangs is left behind after a time limit."""
         camera, self._camera = self._camera, None
         if camera is not None:
-            self._limited(camera.close, "close-camera", is_lost=self._fault is not None)
+            self._limited(camera.close, "close-camera", is_lost=self.absence is not None)
 
     def temperature_c(self) -> float | None:
         """The camera's temperature; None where it has none, or let a question wait for more than a second."""
@@ -169,34 +215,39 @@ class Capture:
             logger.debug("no temperature", exc_info=True)
         return None
 
-    def _connection(
-        self,
-        camera: Camera,
-        begun_s: float,
-        stop: threading.Event,
-        stop_reason: Callable[[], str | None],
-    ) -> str | None:
+    def _connection(self, camera: Camera, end: RunEnd) -> str | None:
         """Capture from one connection; why it was lost, or None where the run is over."""
         self._fault = None
+        is_first = not self._accumulators
         accumulator = self._make_accumulator(self._info, self._accumulators)
         self._accumulators.append(accumulator)
+        arrivals = Arrivals(self._fps, self._settings.gap_tolerance)
         lost: str | None
         try:
             camera.start(accumulator.on_frame, lambda error: self._on_fault(camera, error))
         except CameraError as error:
             lost = str(error)
-            if len(self._accumulators) == 1:  # it was never there, so that there is nothing to come back
+            self._note_fault(lost)
+            if is_first:  # it was never there, so that there is nothing to come back
                 self._journal.problem(FindingCode.CAMERA_REFUSED, lost)
                 lost = None
         else:
-            lost = self._watch(accumulator, begun_s, stop, stop_reason)
-        if self._info.recorded:
-            accumulator.refuse()  # its thread may be waiting for room
+            lost = self._watch(accumulator, arrivals, end, is_first=is_first)
+        # What comes from now on comes after the end. A camera that waits for room would wait for ever.
+        accumulator.refuse()
+        now_s = time.perf_counter()
+        if lost is None:
+            self._ended_s = now_s
+        silence = arrivals.end(
+            now_s, accumulator.received, accumulator.frames_missing, is_lost=lost is not None
+        )
+        if not self._info.recorded:
+            self._attendance.silences += arrivals.silences
+            self._attendance.silent_end = None if self._is_complete() else silence
         stopped = self._limited(camera.stop, "stop-camera", is_lost=lost is not None)
         for name, count in camera.statistics().items() if stopped else ():
             self.statistics[name] = self.statistics.get(name, 0) + count
         if not stopped:
-            accumulator.refuse()
             time.sleep(SETTLE_S)
         accumulator.close()
         return lost
@@ -204,69 +255,83 @@ class Capture:
     def _watch(
         self,
         accumulator: ChunkAccumulator,
-        begun_s: float,
-        stop: threading.Event,
-        stop_reason: Callable[[], str | None],
+        arrivals: Arrivals,
+        end: RunEnd,
+        *,
+        is_first: bool,
     ) -> str | None:
         """Wait for the end of the run, None, or of the connection: why."""
-        duration = self._settings.duration
         stall_s = self._stall_s()
-        seen, seen_s = 0, time.monotonic()
-        first_frame_s: float | None = None
-        while not accumulator.closed:
-            now = time.monotonic()
+        seen_s = time.perf_counter()
+        seen = 0
+        is_over = False
+        if is_first:
+            self._attendance.started(seen_s)
+        while True:
+            # Before the count is read, so that no frame that came before goes uncounted.
+            is_over, fault = is_over or accumulator.closed, self._fault
+            now_s = time.perf_counter()
+            arrivals.look(now_s, accumulator.received, accumulator.frames_missing)
             if accumulator.received != seen:
-                seen, seen_s = accumulator.received, now
-                if first_frame_s is None:
-                    first_frame_s = self._first_frame_s = now
-            elif stall_s is not None and now - seen_s > stall_s:
+                if not seen and is_first:
+                    end.count_from(now_s)
+                seen, seen_s = accumulator.received, now_s
+                self._attendance.frame_came(now_s)
+            if is_over:
+                return None
+            if isinstance(fault, CameraEndedError):
+                self._journal.event(str(fault))
+                return None
+            if fault is not None:
+                self._note_fault(str(fault))
+                return str(fault)
+            if stall_s is not None and now_s - seen_s > stall_s:
                 return f"no frame came for {stall_s:g} s"
-            pause = POLL_S
-            if duration is not None:
-                # The duration counts from the first frame: a camera that is slow to start loses nothing.
-                is_first = len(self._accumulators) == 1
-                since = first_frame_s if is_first and first_frame_s is not None else begun_s
-                left = duration - (now - since)
-                if left <= 0:
-                    return None
-                pause = min(pause, left)
-            if stop.wait(pause):
-                return None
-            if isinstance(self._fault, CameraEndedError):
-                self._journal.event(str(self._fault))
-                return None
-            if self._fault is not None:
-                return str(self._fault)
-            reason = stop_reason()
-            if reason is not None:
-                self._journal.problem(FindingCode.ENDED_EARLY, f"the run was ended early: {reason}")
-                return None
-        return None
+            is_over = end.wait(POLL_S)
+
+    def _note_fault(self, fault: str) -> None:
+        if not self.received:
+            self._faults.append(re.sub(r"\d+", "#", fault))
 
     def _is_complete(self) -> bool:
         """Whether the run has all the frames that it was to have."""
         frames = self._settings.frames
-        return frames is not None and sum(one.accumulated for one in self._accumulators) >= frames
+        return frames is not None and self._taken >= frames
 
-    def _open_again(self, stop: threading.Event, deadline: float, pause_s: float) -> Camera | None:
-        """Open the camera once more, after a pause; None where that fails for too long or the run is over."""
-        stop.wait(min(pause_s, max(0.0, deadline - time.monotonic())))
-        pause_s = max(REOPEN_PAUSE_S, pause_s)
-        while not stop.is_set() and time.monotonic() < deadline:
+    def _open_again(self, end: RunEnd, opened_s: float) -> Camera | None:
+        """Open the camera once more; None where that fails for too long or the run is over."""
+        presence = self._attendance.presence
+        absence = presence.absence
+        assert absence is not None
+        deadline_s = absence.noticed_s + self._settings.reconnect_timeout
+        while True:
+            absence = presence.absence
+            # Never so often that a camera that breaks with its first frame keeps the processor busy.
+            pause_s = REOPEN_PAUSE_S if absence is None or absence.attempts < 2 else REOPEN_PAUSE_CAP_S
+            if end.wait(max(0.0, min(opened_s + pause_s, deadline_s) - time.perf_counter())):
+                return None
+            opened_s = time.perf_counter()
+            if opened_s >= deadline_s:
+                return None
+            presence.attempted()
+            opening = LimitedCall(self._reopen, "open-camera", on_late=lambda camera: camera.close())
             try:
-                opening = LimitedCall(self._reopen, "open-camera", on_late=lambda camera: camera.close())
-                camera = opening.within(OPEN_LIMIT_S)
+                camera = opening.within(OPEN_LIMIT_S, give_up=end.is_here)
             except (CameraError, CallTimeoutError) as error:
-                logger.info("the camera cannot be opened yet: %s", error or "the call hangs")
+                if end.is_here():
+                    return None
+                why = str(error) or f"the call that opens it did not return within {OPEN_LIMIT_S:g} s"
             else:
                 if _looks_like(camera.info, self._info):
                     return camera
-                self._journal.event(f"the camera came back with other frames: {camera.info}")
-                self._limited(camera.close, "close-camera")
+                why = (
+                    f"it came back with other frames: {_frames_of(camera.info)}, not {_frames_of(self._info)}"
+                )
+                presence.failed(why)
+                self._limited(camera.close, "close-camera", is_lost=True)
                 return None
-            stop.wait(min(pause_s, max(0.0, deadline - time.monotonic())))
-            pause_s = min(REOPEN_PAUSE_CAP_S, 2 * pause_s)
-        return None
+            logger.info("the camera cannot be opened yet: %s", why)
+            presence.failed(why)
 
     def _stall_s(self) -> float | None:
         """After how many seconds without a frame the camera counts as lost; None for never."""
@@ -279,7 +344,8 @@ class Capture:
         return max(MIN_STALL_S, STALL_PERIODS / self._info.fps)
 
     def _on_fault(self, camera: Camera, error: CameraError) -> None:
-        if camera is self._camera:  # not one that was left behind and speaks late
+        # The first, and not that of one which was left behind and speaks late.
+        if camera is self._camera and self._fault is None:
             self._fault = error
 
     def _limited(self, call: Callable[[], None], name: str, *, is_lost: bool = False) -> bool:
@@ -287,15 +353,25 @@ class Capture:
         try:
             LimitedCall(call, name).within(CALL_LIMIT_S)
         except CallTimeoutError:
-            self._journal.event(f"{name} did not return within {CALL_LIMIT_S:g} s and was left behind")
+            self._tell_call(
+                f"{name} did not return within {CALL_LIMIT_S:g} s and was left behind", is_lost=is_lost
+            )
             return False
         except CameraError as error:
-            if is_lost:
-                self._journal.event(str(error))
-            else:
-                self._journal.problem(FindingCode.CAMERA_CALL, str(error))
+            self._tell_call(str(error), is_lost=is_lost)
         return True
+
+    def _tell_call(self, text: str, *, is_lost: bool) -> None:
+        """Say that a call failed: of a camera that is lost nothing else was to be expected."""
+        if is_lost:
+            self._journal.event(text, "warning")
+        else:
+            self._journal.problem(FindingCode.CAMERA_CALL, text)
 
 
 def _looks_like(info: CameraInfo, before: CameraInfo) -> bool:
     return (info.width, info.height, info.pixel_format) == (before.width, before.height, before.pixel_format)
+
+
+def _frames_of(info: CameraInfo) -> str:
+    return f"{info.width} x {info.height} {info.pixel_format}"

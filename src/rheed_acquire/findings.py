@@ -46,6 +46,16 @@ class FindingCode(StrEnum):
         "The camera was lost and had not come back when the run ended.",
         "check its cable and power supply; --reconnect-timeout says how long to try",
     )
+    SILENT_END = (
+        "silent-end",
+        "The camera gave no frame in the last seconds of the run, which nothing explains.",
+        "check its cable and its trigger; where the trigger may rest so long, allow it by --gap-tolerance",
+    )
+    LATE_START = (
+        "late-start",
+        "The camera was started and gave no frame for long; a run's duration counts from the first.",
+        "look at its trigger, and what else uses its network or bus",
+    )
     CAMERA_CALL = ("camera-call", "A call into the camera's backend failed.")
     CAMERA_LOSSES = (
         "camera-losses",
@@ -54,7 +64,7 @@ class FindingCode(StrEnum):
     )
     UNEXPLAINED_PAUSES = (
         "unexplained-pauses",
-        "The camera's clock shows times without a frame that its frame ids do not explain.",
+        "For a while no frame came, by one of the clocks, and the camera's frame ids do not explain it.",
         "where the camera is triggered and may wait so long, allow it by --gap-tolerance",
     )
     OVERRUNS = (
@@ -96,6 +106,10 @@ class FindingCode(StrEnum):
         "slower-than-declared",
         "The camera delivered fewer frames a second than the stream declares.",
         "give the rate that the camera reaches by --fps",
+    )
+    FEWER_FRAMES = (
+        "fewer-frames",
+        "The run was ended before it had the number of frames that was asked for.",
     )
     NO_REPORT = ("no-report", "The run's report could not be written.")
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rheed_acquire.findings import FindingCode
 
 if TYPE_CHECKING:
+    from rheed_acquire.arrivals import Silence
     from rheed_acquire.report import Journal, RunReport
     from rheed_acquire.settings.run_settings import RunSettings
 
 
-def judge(report: RunReport, settings: RunSettings, journal: Journal) -> None:
-    """Note every problem and every oddity that the figures show."""
+def judge(
+    report: RunReport, settings: RunSettings, journal: Journal, silences: Sequence[Silence] = ()
+) -> None:
+    """Note every problem and every oddity that the figures show.
+
+    Parameters
+    ----------
+    silences
+        Of the camera, by the arrivals of its frames.
+    """
     info, delivery = report.info, report.delivery
-    if not report.frames_received:
+    if not report.frames_received and all(one.code != FindingCode.NO_FRAME for one in journal.problems):
         journal.problem(FindingCode.NO_FRAME, "the camera delivered no frame")
     if report.frames_dropped_by_camera:
         lost, gaps = report.frames_dropped_by_camera, report.gap_count
@@ -49,12 +59,8 @@ def judge(report: RunReport, settings: RunSettings, journal: Journal) -> None:
             FindingCode.RECORDING_PAUSES,
             f"the recording itself pauses for up to {max(report.pauses):.3g} s, {len(report.pauses)} times",
         )
-    elif report.pauses:
-        journal.problem(
-            FindingCode.UNEXPLAINED_PAUSES,
-            f"no frame came for up to {max(report.pauses):.3g} s, {len(report.pauses)} times, and no id "
-            "of the camera's says that one is missing: the driver had no buffers, or the camera waited",
-        )
+    else:
+        _judge_pauses(report, silences, journal)
     slow = report.shortfall
     if slow is not None and slow > settings.fps_tolerance and not report.frames_dropped_by_camera:
         journal.warn(
@@ -68,3 +74,18 @@ def judge(report: RunReport, settings: RunSettings, journal: Journal) -> None:
             f"{report.frames_received} frames received, but {report.frames_pushed} pushed, "
             f"{report.frames_overrun} overrun and {report.frames_rejected} rejected",
         )
+
+
+def _judge_pauses(report: RunReport, silences: Sequence[Silence], journal: Journal) -> None:
+    """Tell of the pauses by whichever clock shows more: the camera's, or this computer's at the arrivals."""
+    by_camera = round(sum(report.pauses) * report.info.fps)
+    by_arrival = sum(silence.frames for silence in silences)
+    seconds = report.pauses if by_camera >= by_arrival else [silence.seconds for silence in silences]
+    if not seconds:
+        return
+    journal.problem(
+        FindingCode.UNEXPLAINED_PAUSES,
+        f"no frame came for up to {max(seconds):.3g} s, {len(seconds)} times, and no id "
+        "of the camera's says that one is missing: the driver had no buffers, or the camera waited",
+        frames=max(by_camera, by_arrival),
+    )

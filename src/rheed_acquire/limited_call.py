@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+ASK_S = 0.05
 
 
 class CallTimeoutError(Exception):
@@ -38,18 +41,23 @@ class LimitedCall(Generic[T]):
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._call, name=name, daemon=True)
 
-    def within(self, limit_s: float) -> T:
+    def within(self, limit_s: float, give_up: Callable[[], bool] | None = None) -> T:
         """Make the call.
+
+        Parameters
+        ----------
+        give_up
+            Asked now and then whether to wait no longer.
 
         Raises
         ------
         CallTimeoutError
-            It takes longer than ``limit_s`` seconds.
+            It takes longer than ``limit_s`` seconds, or was given up.
         Exception
             Whatever the call raises.
         """
         self._thread.start()
-        if not self._done.wait(limit_s):
+        if not self._wait(limit_s, give_up):
             with self._lock:
                 if not self._done.is_set():
                     self._abandoned = True
@@ -57,6 +65,15 @@ class LimitedCall(Generic[T]):
         if self._error is not None:
             raise self._error
         return self._result[0]
+
+    def _wait(self, limit_s: float, give_up: Callable[[], bool] | None) -> bool:
+        if give_up is None:
+            return self._done.wait(limit_s)
+        deadline = time.monotonic() + limit_s
+        while not self._done.wait(min(ASK_S, max(0.0, deadline - time.monotonic()))):
+            if give_up() or time.monotonic() >= deadline:
+                return False
+        return True
 
     def _call(self) -> None:
         try:

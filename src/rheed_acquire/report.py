@@ -54,6 +54,26 @@ class Event:
     level: Literal["info", "warning", "error"] = "info"
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A time without frames: the camera was away, or silent.
+
+    Attributes
+    ----------
+    begun_utc
+        When the last frame before it came.
+    seconds
+        Until the first frame after it, or the end of the run.
+    frames
+        How many the declared rate would have given.
+    """
+
+    begun_utc: datetime
+    seconds: float
+    frames: int
+    why: str
+
+
 @dataclass(slots=True)
 class Journal:
     """What happens in a run, noted when it does."""
@@ -114,6 +134,8 @@ class RunReport:
     pauses
         Seconds, each longer than a frame's period and the gap tolerance, in which no frame was taken by the
         camera's clock though its frame ids do not say that any is missing.
+    stretches
+        Times without frames, because the camera was away or silent; the first of them.
     problems
         Each reason why the run is not flawless.
     warnings
@@ -138,6 +160,7 @@ class RunReport:
     delivery: dict[str, Any] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     pauses: tuple[float, ...] = ()
+    stretches: tuple[Stretch, ...] = ()
     problems: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
 
@@ -186,6 +209,15 @@ class RunReport:
             "problems": [problem.as_json() for problem in self.problems],
             "warnings": [warning.as_json() for warning in self.warnings],
             "pauses_s": [round(pause, 4) for pause in self.pauses],
+            "stretches": [
+                {
+                    "begun_utc": _utc(stretch.begun_utc),
+                    "seconds": round(stretch.seconds, 3),
+                    "frames": stretch.frames,
+                    "why": stretch.why,
+                }
+                for stretch in self.stretches
+            ],
             "gap_count": self.gap_count,
             "gaps": [asdict(gap) for gap in self.gaps],
             "events": [{"time_utc": _utc(event.time_utc), "text": event.text} for event in self.events],

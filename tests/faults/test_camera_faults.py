@@ -137,3 +137,24 @@ def test_a_camera_that_hangs_when_it_is_stopped_does_not_hold_the_run_up(lone_ri
     )
     assert report["frames_pushed"] == 400
     assert any("left behind" in event["text"] for event in report["events"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "frames"),
+    [
+        (("--faulty.raise-at", "100", "--faulty.raise-again"), "camera-not-back", 100),
+        (("--faulty.stall-at", "100"), "silent-end", 100),
+        (("--faulty.die-at", "100"), "silent-end", 100),
+        (("--faulty.raise-at", "1", "--faulty.raise-again"), "camera-not-back", 1),
+    ],
+    ids=["fails again and again", "falls silent", "its thread dies", "fails after one frame"],
+)
+def test_a_camera_that_is_not_there_when_the_duration_is_over_is_told_of(
+    lone_rig: Rig, fault: tuple[str, ...], code: str, frames: int
+) -> None:
+    ended = lone_rig.run("--spool-keep-free", "0", "--fps", "100", "--duration", "4", *fault)
+    assert ended.code == FRAMES_LOST, ended.err
+    (problem,) = ended.report["problems"]
+    assert (problem["code"], ended.report["frames_pushed"]) == (code, frames)
+    # Of 400 frames, as far as a busy machine has let the others come in time.
+    assert 0 < problem["frames"] <= 400 - frames + 5

@@ -154,20 +154,24 @@ class ScriptedStreamer(Streamer):
 
 
 class Session:
-    """A run in a thread of its own, as the command makes it; `again` is found where the camera is lost."""
+    """A run in a thread of its own, as the command makes it; `again` is found where the camera is lost.
+
+    Of several, each is found after the one before it was lost; where there is none any more, nothing opens.
+    """
 
     def __init__(
         self,
         camera: ScriptedCamera | CameraError,
         streamer: ScriptedStreamer | Exception,
-        again: ScriptedCamera | None = None,
+        again: ScriptedCamera | Sequence[ScriptedCamera | CameraError] = (),
         notify: Callable[..., None] = lambda hook, **arguments: None,
         locate_output: Callable[[str], Path | None] = lambda data_id: None,
         **settings: Any,
     ) -> None:
         self.streamers_opened = 0
         self.requests: list[CaptureRequest] = []
-        self._cameras: list[ScriptedCamera | CameraError] = [camera] if again is None else [camera, again]
+        after = [again] if isinstance(again, ScriptedCamera) else again
+        self._cameras: list[ScriptedCamera | CameraError] = [camera, *after]
         self._streamer = streamer
         self.acquisition = Acquisition(
             RunSettings(**{"chunk_size": CHUNK, "ring_chunks": 2, **settings}),
