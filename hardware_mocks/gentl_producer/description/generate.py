@@ -81,10 +81,10 @@ def source() -> str:
     text = '/* Written by description/generate.py. */\n#include "registers.h"\n#include "register_map.h"\n\n'
     for module in MODULES:
         text += f"static const struct register_entry {module.prefix}_entries[] = {{\n"
-        for _, address, feature in _rows(module):
+        for name, address, feature in _rows(module):
             low, high = _limits(feature)
             text += (
-                f"    {{{address}, {feature.length}, {KINDS[feature.kind]}, {_flags(feature)}, "
+                f'    {{"{name}", {address}, {feature.length}, {KINDS[feature.kind]}, {_flags(feature)}, '
                 f"{float(low)!r}, {float(high)!r}, {float(feature.initial)!r}}},\n"
             )
         text += "};\n" + _array(f"{module.prefix}_xml", to_xml(module).encode())

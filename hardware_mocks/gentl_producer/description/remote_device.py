@@ -22,6 +22,16 @@ TEST_PATTERNS = {
     "GreyDiagonalRampMoving": 7,
 }
 CHUNKS = {"Timestamp": 0, "FrameID": 1, "ExposureTime": 2, "Gain": 3}
+FRAME_IDS = {"Counts": 0, "Constant": 1, "Missing": 2}
+TIMESTAMPS = {
+    "True": 0,
+    "Zero": 1,
+    "AllOnes": 2,
+    "Constant": 3,
+    "SecondBack": 4,
+    "Microseconds": 5,
+    "Missing": 6,
+}
 OFF_ON = {"Off": 0, "On": 1}
 AUTO = {"Off": 0, "Once": 1, "Continuous": 2}
 
@@ -91,6 +101,17 @@ _int("BinningHorizontal", _C, 1, 4, initial=1, locked=True)
 _int("BinningVertical", _C, 1, 4, initial=1, locked=True)
 _enum("BinningMode", _C, {"Average": 0, "Sum": 1}, locked=True, standard=False)
 _enum("PixelFormat", _C, PIXEL_FORMATS, initial=PIXEL_FORMATS["Mono8"], locked=True, checked=False)
+_seen("LinePitch", _C, unit="B", tip="From the beginning of one line of pixels to that of the next.")
+_int(
+    "LinePadding",
+    _C,
+    0,
+    1024,
+    locked=True,
+    unit="B",
+    standard=False,
+    tip="Bytes behind the pixels of each line, all of the value 165.",
+)
 _seen("PixelDynamicRangeMax", _C, tip="The greatest value that a pixel of this format holds.")
 _enum("TestPattern", _C, TEST_PATTERNS, initial=7, tip="Off: frames of SensorFrameFile, black without one.")
 _bool(
@@ -145,8 +166,17 @@ _enum(
     visibility="Expert",
 )
 _bool("AcquisitionStatus", _C, access="RO", visibility="Expert")
-_enum("ExposureMode", _C, {"Timed": 0})
-_float("ExposureTime", _C, 10.0, 10_000_000.0, initial=1000.0, unit="us", locked_by="ExposureAutoReg")
+_enum("ExposureMode", _C, {"Timed": 0, "TriggerWidth": 1}, tip="TriggerWidth hides ExposureTime; no more.")
+_float(
+    "ExposureTime",
+    _C,
+    10.0,
+    10_000_000.0,
+    initial=1000.0,
+    unit="us",
+    locked_by="ExposureAutoReg",
+    available="ExposureIsTimed",
+)
 _enum("ExposureAuto", _C, AUTO)
 _enum(
     "TriggerSelector",
@@ -218,6 +248,11 @@ _int("FaultStall", _C, 0, 600_000, unit="ms", tip="Deliver nothing for so long; 
 _int("FaultDelay", _C, 0, 10_000, unit="ms", tip="Deliver each frame so much later, none lost.", **_N)
 _float("FaultPeriodFactor", _C, 0.1, 1000.0, initial=1.0, tip="The true frame period over the stated.", **_N)
 _int("FaultTimestampJump", _C, -(2**53), 2**53, unit="ns", tip="Written: added to the clock, once.", **_N)
+_enum("FaultFrameID", _C, FRAME_IDS, tip="What buffers say of the frame's id.", **_N)
+_enum("FaultTimestamp", _C, TIMESTAMPS, tip="What buffers say of the frame's time.", **_N)
+_int("FaultTimestampEvery", _C, 1, initial=1, tip="Of each frame whose id + 1 is a multiple of this.", **_N)
+_int("FaultPayload", _C, -(2**20), 2**20, unit="B", tip="Sent above PayloadSize, or below it.", **_N)
+_bool("FaultPaddingUntold", _C, tip="Buffers do not tell of LinePadding.", **_N)
 _command("FaultLoseDevice", _C, tip="Unplug this device now.", **_N)
 _int("FaultReturnAfter", _C, 0, 600_000, initial=500, unit="ms", tip="Back after so long; 0 never.", **_N)
 for _name in ("Generated", "Dropped", "Incomplete", "Underrun"):
@@ -237,6 +272,7 @@ REMOTE = Module(
         Swiss("HeightHighest", {"M": "HeightMax", "O": "OffsetYReg"}, "M - O"),
         Swiss("OffsetXHighest", {"M": "WidthMax", "W": "WidthReg"}, "M - W"),
         Swiss("OffsetYHighest", {"M": "HeightMax", "H": "HeightReg"}, "M - H"),
+        Swiss("ExposureIsTimed", {"M": "ExposureModeReg"}, "M = 0"),
         Swiss("ModeIsMultiFrame", {"M": "AcquisitionModeReg"}, "M = 2"),
         Swiss("FrameRateIsFree", {"E": "AcquisitionFrameRateEnableReg"}, "E = 0"),
         Swiss("TriggerIsSoftware", {"M": "TriggerModeReg", "S": "TriggerSourceReg"}, "(M = 1) && (S = 0)"),

@@ -12,17 +12,22 @@ static void count_up(struct device *device, int id, int64_t more) {
     remote_set_integer(device, id, remote_integer(device, id) + more);
 }
 
+double acquisition_rate_limit(struct device *device) {
+    double limit = device->config.max_fps;
+    if (INTEGER(DeviceLinkThroughputLimitMode)) {
+        double by_link = (double)INTEGER(DeviceLinkThroughputLimit) / (double)remote_payload_size(device);
+        if (by_link < limit) limit = by_link;
+    }
+    return limit;
+}
+
 double acquisition_rate(struct device *device) {
-    double rate = device->config.max_fps;
+    double rate = acquisition_rate_limit(device);
     double by_exposure = 1e6 / FLOAT(ExposureTime);
     if (by_exposure < rate) rate = by_exposure;
     bool free_running = INTEGER(TriggerMode) == 0;
     if (free_running && INTEGER(AcquisitionFrameRateEnable) && FLOAT(AcquisitionFrameRate) < rate)
         rate = FLOAT(AcquisitionFrameRate);
-    if (INTEGER(DeviceLinkThroughputLimitMode)) {
-        double by_link = (double)INTEGER(DeviceLinkThroughputLimit) / (double)remote_payload_size(device);
-        if (by_link < rate) rate = by_link;
-    }
     return rate;
 }
 
@@ -57,6 +62,11 @@ static void reschedule(struct device *device, double period, uint64_t now) {
     }
 }
 
+/* How long after the beginning of its exposure a frame arrives. */
+static uint64_t arrival_delay(struct device *device) {
+    return (uint64_t)(FLOAT(ExposureTime) * 1e3) + (uint64_t)INTEGER(FaultDelay) * NS_PER_MS;
+}
+
 /* When the next frame's exposure begins; false where only a trigger can tell. */
 static bool next_due(struct device *device, uint64_t now, uint64_t *due) {
     bool triggered = INTEGER(TriggerMode) != 0;
@@ -73,8 +83,9 @@ static bool next_due(struct device *device, uint64_t now, uint64_t *due) {
         while (due_at(schedule, period) < earliest) schedule->index++;
     }
     *due = due_at(schedule, period);
-    if (now > LAG_LIMIT && *due < now - LAG_LIMIT) {
-        uint64_t given_up = (uint64_t)((double)(now - *due) / period);
+    uint64_t arrives = *due + arrival_delay(device);
+    if (now > LAG_LIMIT && arrives < now - LAG_LIMIT) {
+        uint64_t given_up = (uint64_t)((double)(now - arrives) / period);
         schedule->index += given_up;
         device->next_frame += given_up;
         count_up(device, REMOTE_FaultFramesGenerated, (int64_t)given_up);
@@ -93,16 +104,35 @@ static bool take_fault(struct device *device, int next, int every, uint64_t fram
     return k > 0 && (frame + 1) % (uint64_t)k == 0;
 }
 
+static void describe_time(struct device *device, struct buffer *buffer, uint64_t frame, uint64_t timestamp) {
+    buffer->timestamp = timestamp;
+    buffer->has_timestamp = true;
+    if ((frame + 1) % (uint64_t)INTEGER(FaultTimestampEvery) != 0) return;
+    switch (INTEGER(FaultTimestamp)) {
+    case FaultTimestamp_is_Zero: buffer->timestamp = 0; break;
+    case FaultTimestamp_is_AllOnes: buffer->timestamp = UINT64_MAX; break;
+    case FaultTimestamp_is_Constant: buffer->timestamp = NS_PER_S; break;
+    case FaultTimestamp_is_SecondBack: buffer->timestamp = timestamp - NS_PER_S; break;
+    case FaultTimestamp_is_Microseconds: buffer->timestamp = timestamp / 1000; break;
+    case FaultTimestamp_is_Missing: buffer->has_timestamp = false; break;
+    default: break;
+    }
+}
+
 static void describe(struct device *device, struct buffer *buffer, uint64_t frame, uint64_t timestamp) {
     const struct picture *picture = &device->picture;
-    buffer->frame_id = frame;
-    buffer->timestamp = timestamp;
+    buffer->frame_id = INTEGER(FaultFrameID) == FaultFrameID_is_Constant ? 7 : frame;
+    buffer->has_id = INTEGER(FaultFrameID) != FaultFrameID_is_Missing;
+    describe_time(device, buffer, frame, timestamp);
+    buffer->padding = picture->padding;
+    buffer->tells_padding = INTEGER(FaultPaddingUntold) == 0;
     buffer->width = picture->width;
     buffer->height = picture->height;
     buffer->offset_x = picture->offset_x;
     buffer->offset_y = picture->offset_y;
     buffer->pixel_format = INTEGER(PixelFormat);
-    buffer->image_size = picture_size(picture->width, picture->height, picture->bits, picture->packed);
+    buffer->image_size = picture_size(picture->width, picture->height, picture->bits, picture->packed) +
+                         (size_t)(picture->height * picture->padding);
     buffer->chunk_count = 0;
 }
 
@@ -113,7 +143,9 @@ static void fill(struct device *device, struct buffer *buffer, uint64_t frame, u
     picture.stamp = INTEGER(FrameStampEnable) != 0;
     size_t payload = device->payload, arrived = payload;
     if (incomplete) arrived = payload * (size_t)INTEGER(FaultIncompletePercent) / 100;
-    buffer->larger_than_buffer = payload > buffer->size;
+    int64_t wrong = INTEGER(FaultPayload); /* of these bytes nothing says that they are missing */
+    if (!incomplete) arrived = wrong < 0 && (size_t)-wrong > payload ? 0 : (size_t)((int64_t)payload + wrong);
+    buffer->larger_than_buffer = arrived > buffer->size || payload > buffer->size;
     if (arrived > buffer->size) arrived = buffer->size;
     uint8_t *target = arrived < payload ? device->scratch : buffer->memory;
     describe(device, buffer, frame, timestamp);
@@ -127,8 +159,8 @@ static void fill(struct device *device, struct buffer *buffer, uint64_t frame, u
     size_t row = buffer->image_size / (size_t)buffer->height;
     size_t image = arrived < buffer->image_size ? arrived : buffer->image_size;
     buffer->delivered_height = image / row;
-    buffer->incomplete = arrived < payload;
-    if (buffer->incomplete) buffer->chunk_count = 0;
+    buffer->incomplete = arrived < payload && (incomplete || buffer->larger_than_buffer);
+    if (arrived < payload) buffer->chunk_count = 0;
     buffer->filled = arrived;
     buffer->new_data = true;
     device->drawing = false;
@@ -181,7 +213,7 @@ void acquisition_run(void *argument) {
         }
         /* A frame can arrive only once it is exposed. Due times come from the schedule, not from the last
          * frame, so that late wake-ups never add up. */
-        uint64_t ready = due + (uint64_t)(FLOAT(ExposureTime) * 1e3) + (uint64_t)INTEGER(FaultDelay) * NS_PER_MS;
+        uint64_t ready = due + arrival_delay(device);
         if (now < ready) condition_wait_until(&device->wake, &library.lock, ready);
         else make_frame(device, due);
     }

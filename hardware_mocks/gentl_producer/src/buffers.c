@@ -132,16 +132,22 @@ static GC_ERROR buffer_info(const struct buffer *buffer, gc_number command, GC_A
     if (!buffer->new_data) return fail(GC_ERR_NOT_AVAILABLE, "the buffer holds no frame");
     switch (command) {
     case BUFFER_INFO_TIMESTAMP:
-    case BUFFER_INFO_TIMESTAMP_NS: return answer_uint64(type, memory, size, buffer->timestamp);
+    case BUFFER_INFO_TIMESTAMP_NS:
+        if (!buffer->has_timestamp) return fail(GC_ERR_NOT_AVAILABLE, "the frame has no time");
+        return answer_uint64(type, memory, size, buffer->timestamp);
     case BUFFER_INFO_IS_INCOMPLETE: return answer_bool(type, memory, size, buffer->incomplete);
     case BUFFER_INFO_WIDTH: return answer_size(type, memory, size, (size_t)buffer->width);
     case BUFFER_INFO_HEIGHT: return answer_size(type, memory, size, (size_t)buffer->height);
     case BUFFER_INFO_XOFFSET: return answer_size(type, memory, size, (size_t)buffer->offset_x);
     case BUFFER_INFO_YOFFSET: return answer_size(type, memory, size, (size_t)buffer->offset_y);
     case BUFFER_INFO_XPADDING:
+        if (!buffer->tells_padding) return fail(GC_ERR_NOT_IMPLEMENTED, "the padding is not told");
+        return answer_size(type, memory, size, (size_t)buffer->padding);
     case BUFFER_INFO_YPADDING:
     case BUFFER_INFO_IMAGEOFFSET: return answer_size(type, memory, size, 0);
-    case BUFFER_INFO_FRAMEID: return answer_uint64(type, memory, size, buffer->frame_id);
+    case BUFFER_INFO_FRAMEID:
+        if (!buffer->has_id) return fail(GC_ERR_NOT_AVAILABLE, "the frame has no id");
+        return answer_uint64(type, memory, size, buffer->frame_id);
     case BUFFER_INFO_IMAGEPRESENT: return answer_bool(type, memory, size, true);
     case BUFFER_INFO_PAYLOADTYPE: return answer_size(type, memory, size, PAYLOAD_TYPE_IMAGE);
     case BUFFER_INFO_PIXELFORMAT: return answer_uint64(type, memory, size, (uint64_t)buffer->pixel_format);

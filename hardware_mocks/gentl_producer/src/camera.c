@@ -49,6 +49,7 @@ static GC_ERROR prepare_picture(struct device *device) {
                 : format == PixelFormat_is_Mono16 ? 16
                                                   : 12,
         .packed = format == PixelFormat_is_Mono12p,
+        .padding = INTEGER(LinePadding),
     };
     GC_ERROR result = load_frames(device, picture);
     if (result != GC_ERR_SUCCESS) return result;

@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include "registers.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -24,6 +26,7 @@ static void device_defaults(struct device_config *device, int number) {
     snprintf(device->vendor, sizeof device->vendor, "RheedAcquire");
     device->width = 640;
     device->height = 480;
+    device->listings = 1;
     device->max_fps = 10000.0;
 }
 
@@ -137,6 +140,66 @@ static const char *take_size(const struct value *value, int64_t *target, double 
     return NULL;
 }
 
+bool config_next_pair(const char **at, struct config_pair *pair) {
+    *at += strspn(*at, " ");
+    if (**at == '\0') return false;
+    size_t length = strcspn(*at, " ");
+    const char *equals = memchr(*at, '=', length);
+    pair->name = *at;
+    pair->name_length = equals ? (size_t)(equals - *at) : length;
+    pair->value = equals ? equals + 1 : *at + length;
+    pair->value_length = length - pair->name_length - (equals ? 1 : 0);
+    *at += length;
+    return true;
+}
+
+bool config_number(const struct config_pair *pair, double *number) {
+    struct place place = {pair->value, pair->value + pair->value_length};
+    struct value value;
+    if (read_number(&place, &value) || place.at != place.end) return false;
+    *number = value.number;
+    return true;
+}
+
+static bool is_word(const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        if (!letter && (i == 0 || !is_digit(c))) return false;
+    }
+    return length > 0;
+}
+
+static const char *check_renamed(const char *text) {
+    struct config_pair pair;
+    while (config_next_pair(&text, &pair)) {
+        if (register_named(&remote_description, pair.name, pair.name_length) < 0)
+            return "renames a feature that the camera does not have";
+        if (!is_word(pair.value, pair.value_length)) return "not of the form Feature=Other, pairs divided by blanks";
+    }
+    return NULL;
+}
+
+static const char *check_initial(const char *text) {
+    struct config_pair pair;
+    while (config_next_pair(&text, &pair)) {
+        double number;
+        int id = register_named(&remote_description, pair.name, pair.name_length);
+        if (id < 0) return "sets a feature that the camera does not have";
+        if (!config_number(&pair, &number)) return "not of the form Feature=number, pairs divided by blanks";
+        const struct register_entry *entry = &remote_description.entries[id];
+        if (entry->kind != KIND_INTEGER && entry->kind != KIND_FLOAT) return "sets a feature that holds no number";
+        if (number < entry->low || number > entry->high) return "sets a feature to what it cannot be";
+    }
+    return NULL;
+}
+
+static const char *take_pairs(const struct value *value, char *target, size_t size,
+                              const char *(*check)(const char *)) {
+    const char *wrong = take_text(value, target, size, true);
+    return wrong ? wrong : check(target);
+}
+
 static const char *set_device(struct device_config *device, const char *key, const struct value *value) {
     if (strcmp(key, "serial") == 0) return take_text(value, device->serial, sizeof device->serial, false);
     if (strcmp(key, "model") == 0) return take_text(value, device->model, sizeof device->model, false);
@@ -145,13 +208,23 @@ static const char *set_device(struct device_config *device, const char *key, con
     if (strcmp(key, "frames") == 0) return take_text(value, device->frames, sizeof device->frames, true);
     if (strcmp(key, "width") == 0) return take_size(value, &device->width, 64);
     if (strcmp(key, "height") == 0) return take_size(value, &device->height, 4);
+    if (strcmp(key, "rename") == 0)
+        return take_pairs(value, device->rename, sizeof device->rename, check_renamed);
+    if (strcmp(key, "initial") == 0)
+        return take_pairs(value, device->initial, sizeof device->initial, check_initial);
+    if (strcmp(key, "listings") == 0) {
+        if (value->kind != VALUE_NUMBER || !value->whole) return "a whole number is needed";
+        if (value->number < 1 || value->number > 4) return "outside 1 to 4";
+        device->listings = (int64_t)value->number;
+        return NULL;
+    }
     if (strcmp(key, "max_fps") == 0) {
         if (value->kind != VALUE_NUMBER) return "a number is needed";
         if (!(value->number >= 1.0 && value->number <= 1e6)) return "outside 1 to 1000000";
         device->max_fps = value->number;
         return NULL;
     }
-    return "no such key (serial, model, vendor, user_id, width, height, max_fps, frames)";
+    return "no such key (serial, model, vendor, user_id, width, height, max_fps, frames, rename, initial, listings)";
 }
 
 static const char *set_library(struct config *config, const char *key, const struct value *value) {
@@ -260,7 +333,7 @@ static bool load_variable(const char *key, struct config *config, char *problem,
     struct value value;
     struct place place = {text, text + strlen(text)};
     bool is_number = strcmp(key, "devices") == 0 || strcmp(key, "width") == 0 || strcmp(key, "height") == 0 ||
-                     strcmp(key, "max_fps") == 0;
+                     strcmp(key, "max_fps") == 0 || strcmp(key, "listings") == 0;
     const char *wrong = NULL;
     if (is_number) {
         wrong = read_number(&place, &value);
@@ -292,7 +365,8 @@ static bool load_variable(const char *key, struct config *config, char *problem,
 
 bool config_load(struct config *config, char *problem, size_t problem_size) {
     static const char *const keys[] = {"devices", "tl_type", "serial", "model", "vendor",
-                                       "width", "height", "max_fps", "frames"};
+                                       "width", "height", "max_fps", "frames",
+                                       "rename", "initial", "listings"};
     config_defaults(config);
     const char *path = getenv("MOCK_GENTL_CONFIG");
     if (path && path[0] != '\0' && !load_file(path, config, problem, problem_size)) return false;

@@ -14,7 +14,9 @@ struct device_config {
     char vendor[64];
     char user_id[64];
     char frames[1024]; /* path of raw frames; empty for none */
-    int64_t width, height;
+    char rename[1024];  /* pairs "Feature=Other", by blanks */
+    char initial[1024]; /* pairs "Feature=number", by blanks */
+    int64_t width, height, listings;
     double max_fps;
 };
 
@@ -23,6 +25,15 @@ struct config {
     int device_count;
     struct device_config devices[DEVICES_MAX];
 };
+
+/* One pair of `rename` or `initial`; false behind the last. `at` goes on behind it. */
+struct config_pair {
+    const char *name, *value;
+    size_t name_length, value_length;
+};
+bool config_next_pair(const char **at, struct config_pair *pair);
+/* The number of a pair of `initial`; false where it is none. */
+bool config_number(const struct config_pair *pair, double *number);
 
 void config_defaults(struct config *config);
 

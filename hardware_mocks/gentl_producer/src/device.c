@@ -17,6 +17,8 @@ void device_create(struct device *device, int number) {
     snprintf(device->id, sizeof device->id, "rheed_mock_%.63s", device->config.serial);
     snprintf(device->user_id, sizeof device->user_id, "%s", device->config.user_id);
     device->stream.device = device;
+    if (device->config.rename[0])
+        device->xml = xml_renamed(&remote_description, device->config.rename, &device->xml_size);
     device->clock_origin = clock_ns();
     condition_create(&device->wake);
     condition_create(&device->idle);
@@ -26,6 +28,7 @@ void device_create(struct device *device, int number) {
 void device_forget(struct device *device) {
     picture_release(&device->picture);
     free(device->scratch);
+    free(device->xml);
     condition_destroy(&device->wake);
     condition_destroy(&device->idle);
 }

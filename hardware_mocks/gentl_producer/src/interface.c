@@ -1,5 +1,6 @@
 #include "producer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool is_interface(gc_handle interface_) { return handle_object(interface_, HANDLE_INTERFACE) != NULL; }
@@ -68,9 +69,25 @@ GC_API IFUpdateDeviceList(gc_handle interface_, bool8_t *changed, uint64_t timeo
 }
 
 struct device *interface_device_at(int64_t index) {
-    for (int i = 0; i < library.config.device_count; i++)
-        if (library.devices[i].listed && index-- == 0) return &library.devices[i];
+    for (int i = 0; i < library.config.device_count; i++) {
+        struct device *device = &library.devices[i];
+        if (!device->listed) continue;
+        if (index < device->config.listings) return device;
+        index -= device->config.listings;
+    }
     return NULL;
+}
+
+/* One that is listed more than once, as by two network ports, has an id of its own for each. */
+static int64_t listing_at(uint32_t index) {
+    int64_t left = index;
+    for (int i = 0; i < library.config.device_count; i++) {
+        const struct device *device = &library.devices[i];
+        if (!device->listed) continue;
+        if (left < device->config.listings) break;
+        left -= device->config.listings;
+    }
+    return left;
 }
 
 static GC_ERROR count_devices(gc_handle interface_, uint32_t *count) {
@@ -88,7 +105,11 @@ static GC_ERROR device_id(gc_handle interface_, uint32_t index, char *id, size_t
     if (!is_interface(interface_)) return GC_ERR_INVALID_HANDLE;
     struct device *device = interface_device_at(index);
     if (!device) return fail(GC_ERR_INVALID_INDEX, "no device %u in the list (IFUpdateDeviceList makes it)", index);
-    return give_text(id, size, device->id);
+    char text[100];
+    int64_t listing = listing_at(index);
+    if (listing == 0) return give_text(id, size, device->id);
+    snprintf(text, sizeof text, "%s@%d", device->id, (int)listing);
+    return give_text(id, size, text);
 }
 
 GC_API IFGetDeviceID(gc_handle interface_, uint32_t index, char *id, size_t *size) {
@@ -100,7 +121,9 @@ static GC_ERROR find_device(gc_handle interface_, const char *id, struct device 
     if (!id) return fail(GC_ERR_INVALID_PARAMETER, "the device id is NULL");
     for (int i = 0; i < library.config.device_count; i++) {
         *found = &library.devices[i];
-        if ((*found)->listed && strcmp((*found)->id, id) == 0) return GC_ERR_SUCCESS;
+        size_t length = strlen((*found)->id);
+        if ((*found)->listed && strncmp((*found)->id, id, length) == 0 && (id[length] == '\0' || id[length] == '@'))
+            return GC_ERR_SUCCESS;
     }
     return fail(GC_ERR_INVALID_ID, "no device %.80s in the list (IFUpdateDeviceList makes it)", id);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PADDING 165 /* no pixel; a reader that takes it for one shows stripes */
+
 /* A moving pattern's value at sensor pixel (u, v) of frame k is (a u + b v + c k) modulo 2^bits. */
 struct slope {
     unsigned a, b, c;
@@ -142,7 +144,8 @@ void picture_draw(const struct picture *picture, uint64_t frame, uint8_t *out) {
     bool binned = picture->binning_x > 1 || picture->binning_y > 1;
     bool from_file = picture->pattern == TestPattern_is_Off && picture->frame_count > 0;
     for (int64_t y = 0; y < picture->height; y++) {
-        uint8_t *target = out + (size_t)y * row;
+        uint8_t *target = out + (size_t)y * (row + (size_t)picture->padding);
+        memset(target + row, PADDING, (size_t)picture->padding);
         if (!binned && slope.a) {
             copy_ramp(picture, slope, frame, y, target, row);
         } else if (!binned && from_file && picture->bits == 8) {

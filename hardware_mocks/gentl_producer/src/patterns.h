@@ -14,6 +14,7 @@ struct picture {
     bool binning_sums;
     int bits;    /* of a pixel's value */
     bool packed; /* Mono12p */
+    int64_t padding; /* bytes behind each line */
     const uint8_t *frames;
     uint64_t frame_count;
     size_t frame_size;

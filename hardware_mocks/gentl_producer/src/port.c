@@ -14,14 +14,26 @@ static const struct description *description_of(int kind) {
     }
 }
 
-static GC_ERROR read_xml(const struct description *description, uint64_t offset, void *memory, size_t size) {
+struct document {
+    const unsigned char *text;
+    size_t size;
+};
+
+static struct document xml_of(int kind, void *object) {
+    const struct description *description = description_of(kind);
+    const struct device *device = kind == HANDLE_REMOTE ? object : NULL;
+    if (device && device->xml) return (struct document){device->xml, device->xml_size};
+    return (struct document){description->xml, description->xml_size};
+}
+
+static GC_ERROR read_xml(struct document xml, uint64_t offset, void *memory, size_t size) {
     /* Some consumers round the size up to a multiple of 4. */
-    uint64_t limit = (description->xml_size + 7) / 8 * 8;
+    uint64_t limit = (xml.size + 7) / 8 * 8;
     if (offset > limit || size > limit - offset) return fail(GC_ERR_INVALID_ADDRESS, "beyond the end of the XML");
     memset(memory, 0, size);
-    if (offset < description->xml_size) {
-        size_t rest = description->xml_size - (size_t)offset;
-        memcpy(memory, description->xml + offset, size < rest ? size : rest);
+    if (offset < xml.size) {
+        size_t rest = xml.size - (size_t)offset;
+        memcpy(memory, xml.text + offset, size < rest ? size : rest);
     }
     return GC_ERR_SUCCESS;
 }
@@ -34,7 +46,7 @@ static GC_ERROR read_port(gc_handle port, uint64_t address, void *memory, size_t
     int kind = handle_kind_of(port);
     const struct description *description = description_of(kind);
     if (kind == HANDLE_REMOTE && device_alive(object) != GC_ERR_SUCCESS) return GC_ERR_IO;
-    if (address >= XML_ADDRESS) return read_xml(description, address - XML_ADDRESS, memory, *size);
+    if (address >= XML_ADDRESS) return read_xml(xml_of(kind, object), address - XML_ADDRESS, memory, *size);
     int id = register_find(description, address, *size);
     if (id < 0)
         return fail(GC_ERR_INVALID_ADDRESS, "no register holds %zu bytes from 0x%" PRIx64, *size, address);
@@ -166,19 +178,17 @@ GC_API GCGetPortInfo(gc_handle port, gc_number command, GC_ANSWER) {
     ENTERED(port_info(port, command, type, memory, size));
 }
 
-static void write_url(const struct description *description, char *url, size_t size) {
-    snprintf(url, size, "local:%s;%" PRIX64 ";%zX?SchemaVersion=1.1.0", description->file, XML_ADDRESS,
-             description->xml_size);
-}
-
 static GC_ERROR url_info(gc_handle port, uint32_t index, gc_number command, GC_ANSWER) {
-    if (!handle_object(port, HANDLE_PORTS)) return GC_ERR_INVALID_HANDLE;
+    void *object = handle_object(port, HANDLE_PORTS);
+    if (!object) return GC_ERR_INVALID_HANDLE;
     if (index != 0) return fail(GC_ERR_INVALID_INDEX, "the port has one URL, none of index %u", index);
-    const struct description *description = description_of(handle_kind_of(port));
+    int kind = handle_kind_of(port);
+    const char *file = description_of(kind)->file;
+    size_t length = xml_of(kind, object).size;
     char url[200];
     switch (command) {
     case URL_INFO_URL:
-        write_url(description, url, sizeof url);
+        snprintf(url, sizeof url, "local:%s;%" PRIX64 ";%zX?SchemaVersion=1.1.0", file, XML_ADDRESS, length);
         return answer_text(type, memory, size, url);
     case URL_INFO_SCHEMA_VER_MAJOR:
     case URL_INFO_SCHEMA_VER_MINOR:
@@ -187,9 +197,9 @@ static GC_ERROR url_info(gc_handle port, uint32_t index, gc_number command, GC_A
     case URL_INFO_FILE_VER_SUBMINOR: return answer_int32(type, memory, size, 0);
     case URL_INFO_FILE_SHA1_HASH: return fail(GC_ERR_NOT_AVAILABLE, "no hash of the XML is kept");
     case URL_INFO_FILE_REGISTER_ADDRESS: return answer_uint64(type, memory, size, XML_ADDRESS);
-    case URL_INFO_FILE_SIZE: return answer_uint64(type, memory, size, description->xml_size);
+    case URL_INFO_FILE_SIZE: return answer_uint64(type, memory, size, length);
     case URL_INFO_SCHEME: return answer_int32(type, memory, size, 0);
-    case URL_INFO_FILENAME: return answer_text(type, memory, size, description->file);
+    case URL_INFO_FILENAME: return answer_text(type, memory, size, file);
     default: return fail(GC_ERR_NOT_IMPLEMENTED, "URL info command %d is not known", (int)command);
     }
 }

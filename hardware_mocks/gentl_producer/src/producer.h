@@ -46,10 +46,10 @@ struct buffer {
     struct buffer *next;           /* in the queue it is in */
     struct buffer *next_announced; /* of the stream */
     /* of the frame it holds */
-    bool new_data, incomplete, larger_than_buffer;
+    bool new_data, incomplete, larger_than_buffer, has_id, has_timestamp, tells_padding;
     size_t filled;
     uint64_t frame_id, timestamp;
-    int64_t width, height, offset_x, offset_y, pixel_format;
+    int64_t width, height, offset_x, offset_y, pixel_format, padding;
     size_t image_size;
     size_t delivered_height;
     int chunk_count;
@@ -110,6 +110,8 @@ struct device {
     struct device_config config;
     char id[80];
     int number;
+    unsigned char *xml; /* with the features' other names; NULL where none has one */
+    size_t xml_size;
     bool listed;
     uint8_t memory[REMOTE_MEMORY];
     uint8_t user_sets[2][REMOTE_MEMORY];
@@ -224,6 +226,9 @@ void remote_set_integer(struct device *device, int id, int64_t value);
 size_t remote_payload_size(struct device *device);
 uint64_t device_time(const struct device *device, uint64_t at_ns);
 
+/* xml.c: the remote device's XML with features under other names; NULL without memory */
+unsigned char *xml_renamed(const struct description *description, const char *renames, size_t *size);
+
 /* camera.c: what the camera does on command */
 GC_ERROR camera_command(struct device *device, int id);
 void camera_trigger(struct device *device, uint64_t now);
@@ -233,6 +238,8 @@ void camera_stop(struct device *device);
 /* acquisition.c: the frame thread */
 void acquisition_run(void *device);
 double acquisition_rate(struct device *device);
+/* What the sensor and the link allow, whatever frame rate is asked for. */
+double acquisition_rate_limit(struct device *device);
 
 /* chunks.c */
 /* Which chunks the registers ask for; 0 is none at all. */

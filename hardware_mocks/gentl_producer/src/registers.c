@@ -14,6 +14,14 @@ int register_find(const struct description *description, uint64_t address, size_
     return -1;
 }
 
+int register_named(const struct description *description, const char *name, size_t length) {
+    for (int id = 0; id < description->count; id++) {
+        const char *known = description->entries[id].name;
+        if (strlen(known) == length && memcmp(known, name, length) == 0) return id;
+    }
+    return -1;
+}
+
 /* The registers are little-endian; so is every machine that this producer is built for. */
 static uint8_t *place(const struct description *description, const uint8_t *memory, int id) {
     return (uint8_t *)(uintptr_t)memory + description->entries[id].address;

@@ -10,6 +10,7 @@ enum { KIND_INTEGER, KIND_FLOAT, KIND_COMMAND, KIND_STRING };
 enum { REGISTER_READ = 1, REGISTER_WRITE = 2, REGISTER_LOCKABLE = 4, REGISTER_SAVED = 8 };
 
 struct register_entry {
+    const char *name;
     uint32_t address;
     uint16_t length;
     uint8_t kind;
@@ -31,6 +32,9 @@ extern const struct description remote_description, system_description, interfac
 
 /* The XML lies here in every port's address space. */
 #define XML_ADDRESS UINT64_C(0x80000000)
+
+/* The register of this name, or -1. */
+int register_named(const struct description *description, const char *name, size_t length);
 
 /* The register that holds all of [address, address + size), or -1. */
 int register_find(const struct description *description, uint64_t address, size_t size);

@@ -42,14 +42,28 @@ static void copy_saved(uint8_t *to, const uint8_t *from) {
     }
 }
 
+/* As a camera does whose settings have become slower. */
+static void keep_rate_within_limit(struct device *device) {
+    double limit = acquisition_rate_limit(device);
+    if (limit < FLOAT(AcquisitionFrameRate)) SET_FLOAT(AcquisitionFrameRate, limit);
+}
+
 static void load_defaults(struct device *device) {
     uint8_t initial[REMOTE_MEMORY];
     register_initialise(&remote_description, initial);
     copy_saved(device->memory, initial);
-    double max_fps = device->config.max_fps;
-    if (max_fps < FLOAT(AcquisitionFrameRate)) SET_FLOAT(AcquisitionFrameRate, max_fps);
     if (device->config.frames[0]) SET(TestPattern, TestPattern_is_Off);
     full_region(device);
+    const char *at = device->config.initial;
+    struct config_pair pair;
+    double number;
+    while (config_next_pair(&at, &pair)) {
+        int id = register_named(&remote_description, pair.name, pair.name_length);
+        if (!config_number(&pair, &number)) continue;
+        if (remote_description.entries[id].kind == KIND_INTEGER) remote_set_integer(device, id, (int64_t)number);
+        else register_set_float(&remote_description, device->memory, id, number);
+    }
+    keep_rate_within_limit(device);
 }
 
 static GC_ERROR load_set(struct device *device, int64_t set) {
@@ -74,7 +88,6 @@ void remote_power_on(struct device *device) {
     SET(SensorWidth, config->width);
     SET(SensorHeight, config->height);
     SET(UserSetDefault, device->boot_set);
-    SET_FLOAT(AcquisitionFrameRateMax, config->max_fps);
     load_defaults(device);
     if (device->boot_set > 0) load_set(device, device->boot_set);
     device->clock_origin = clock_ns();
@@ -92,7 +105,8 @@ static int format_bits(int64_t format) {
 size_t remote_payload_size(struct device *device) {
     int64_t format = INTEGER(PixelFormat);
     size_t image = picture_size(INTEGER(Width), INTEGER(Height), format_bits(format), format == PixelFormat_is_Mono12p);
-    return image + chunks_size(chunks_wanted(device));
+    size_t padding = (size_t)(INTEGER(Height) * INTEGER(LinePadding));
+    return image + padding + chunks_size(chunks_wanted(device));
 }
 
 void remote_refresh(struct device *device) {
@@ -101,6 +115,10 @@ void remote_refresh(struct device *device) {
     SET(HeightMax, height_max(device));
     SET(PixelDynamicRangeMax, (INT64_C(1) << format_bits(INTEGER(PixelFormat))) - 1);
     SET(PayloadSize, (int64_t)remote_payload_size(device));
+    int64_t format = INTEGER(PixelFormat);
+    int64_t bits = format == PixelFormat_is_Mono12p ? 12 : format == PixelFormat_is_Mono8 ? 8 : 16;
+    SET(LinePitch, INTEGER(Width) * bits / 8 + INTEGER(LinePadding));
+    SET_FLOAT(AcquisitionFrameRateMax, acquisition_rate_limit(device));
     SET_FLOAT(AcquisitionResultingFrameRate, acquisition_rate(device));
     SET(AcquisitionIsActive, device->acquiring ? 1 : 0);
     bool waits = camera_waits_for_trigger(device, now);
@@ -118,7 +136,7 @@ static bool is_locked(struct device *device, int id) {
     if ((remote_description.entries[id].flags & REGISTER_LOCKABLE) && (device->acquiring || INTEGER(TLParamsLocked)))
         return true;
     switch (id) {
-    case REMOTE_ExposureTime: return INTEGER(ExposureAuto) != 0;
+    case REMOTE_ExposureTime: return INTEGER(ExposureAuto) != 0 || INTEGER(ExposureMode) != ExposureMode_is_Timed;
     case REMOTE_Gain: return INTEGER(GainAuto) != 0;
     case REMOTE_AcquisitionFrameRate: return INTEGER(AcquisitionFrameRateEnable) == 0;
     case REMOTE_AcquisitionFrameCount: return INTEGER(AcquisitionMode) != AcquisitionMode_is_MultiFrame;
@@ -162,11 +180,18 @@ static void after_integer(struct device *device, int id, int64_t value) {
     case REMOTE_FaultIncompleteEvery:
     case REMOTE_FaultIncompletePercent:
     case REMOTE_FaultReturnAfter:
+    case REMOTE_FaultFrameID:
+    case REMOTE_FaultTimestamp:
+    case REMOTE_FaultTimestampEvery:
+    case REMOTE_FaultPayload:
+    case REMOTE_FaultPaddingUntold:
     case REMOTE_TLParamsLocked:
     case REMOTE_UserSetSelector:
     case REMOTE_ChunkSelector:
     case REMOTE_AcquisitionStatusSelector: break;
-    default: device->schedule.stale = true;
+    default:
+        keep_rate_within_limit(device);
+        device->schedule.stale = true;
     }
     condition_wake_all(&device->wake);
 }
@@ -183,7 +208,7 @@ static GC_ERROR write_integer(struct device *device, int id, int64_t value) {
 
 static GC_ERROR write_float(struct device *device, int id, double value) {
     const struct register_entry *entry = &remote_description.entries[id];
-    double high = id == REMOTE_AcquisitionFrameRate ? device->config.max_fps : entry->high;
+    double high = id == REMOTE_AcquisitionFrameRate ? acquisition_rate_limit(device) : entry->high;
     if (!(value >= entry->low && value <= high))
         return fail(GC_ERR_INVALID_VALUE, "%g is outside %g to %g", value, entry->low, high);
     register_set_float(&remote_description, device->memory, id, value);

@@ -20,6 +20,8 @@ void expect(GC_ERROR result, GC_ERROR code, const char *call, const char *file, 
     exit(1);
 }
 
+void set_variable(const char *name, const char *value) { CHECK(setenv(name, value, 1) == 0); }
+
 uint64_t address_of(int id) { return remote_description.entries[id].address; }
 
 void write_integer(gc_handle port, int id, int64_t value) {
@@ -98,6 +100,7 @@ int main(int argc, char **argv) {
     check_errors();
     check_streaming();
     check_faults();
+    check_quirks();
     check_threads();
     puts("all good");
     dlclose(library);

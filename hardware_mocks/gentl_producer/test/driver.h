@@ -54,6 +54,9 @@ uint64_t address_of(int id);
 void check_errors(void);
 void check_streaming(void);
 void check_faults(void);
+void check_quirks(void);
+/* Of the environment, which the producer reads when it is initialised. */
+void set_variable(const char *name, const char *value);
 void check_threads(void);
 int parse_configs(void);
 

@@ -237,3 +237,47 @@ def test_a_reset_device_is_back_by_itself(harvester: Any) -> None:
         return len(harvester.device_info_list) == 2
 
     wait_for(back)
+
+
+def test_an_exposure_of_seconds_is_waited_for(camera: Any) -> None:
+    nodes = fast(camera)
+    nodes.ExposureTime.value = 2_000_000.0
+    camera.start()
+    assert ids(camera, 2) == [0, 1]
+    camera.stop()
+    assert nodes.FaultFramesDropped.value == 0
+
+
+def test_stamps_that_are_wrong_now_and_then_are_so_in_every_kth_frame(camera: Any) -> None:
+    nodes = fast(camera, 6)
+    nodes.FaultTimestamp.value = "SecondBack"
+    nodes.FaultTimestampEvery.value = 3
+    nodes.TimestampReset.execute()
+    nodes.FaultTimestampJump.value = 10**12
+    camera.start()
+    stamps = []
+    for _ in range(6):
+        with camera.fetch(timeout=20) as buffer:
+            stamps.append(buffer.timestamp_ns)
+    camera.stop()
+    period, second = 5_000_000, 1_000_000_000
+    expected = [period, period - second, period + second] * 2
+    assert np.diff(stamps).tolist() == expected[: len(stamps) - 1]
+
+
+@pytest.mark.parametrize("pixel_format", ["Mono8", "Mono12", "Mono12p"])
+def test_padded_lines_hold_the_same_pixels(camera: Any, pixel_format: str) -> None:
+    nodes = fast(camera, 1)
+    nodes.PixelFormat.value = pixel_format
+    nodes.LinePadding.value = 7
+    camera.start()
+    monitor = next(iter(camera._new_buffer_event_monitor_dict.values()))
+    wait_for(lambda: arrived(monitor))
+    buffer = monitor.buffer
+    lines = np.frombuffer(buffer.raw_buffer, np.uint8).reshape(16, nodes.LinePitch.value)
+    assert buffer.padding_x == 7
+    assert (lines[:, -7:] == 165).all()
+    expected = expected_payload(buffer.frame_id, 640, 16, pixel_format)
+    np.testing.assert_array_equal(lines[:, :-7].reshape(-1), expected)
+    camera.data_streams[0].queue_buffer(buffer)
+    camera.stop()
