@@ -114,6 +114,7 @@ def test_an_index_with_a_right_checksum_may_say_anything(extents: list[tuple[int
         return
     length = len(zstandard.compress(bytes(HEIGHT * WIDTH)))
     assert all(extent in {ABSENT, (0, length)} for extent in extents)
+    assert extents.count((0, length)) <= 1, "no bytes are two frames"
 
 
 @pytest.mark.parametrize("known_size", [True, False])
@@ -135,3 +136,44 @@ def test_two_zstd_frames_in_the_place_of_one_are_refused() -> None:
     compressed = zstandard.compress(bytes(HEIGHT * WIDTH)) * 2
     with pytest.raises(ShardError):
         verify_shard(io.BytesIO(compressed + encode_index([(0, len(compressed))])), 1, HEIGHT, WIDTH)
+
+
+@given(data=st.data())
+def test_frames_that_lie_on_the_same_bytes_are_refused_in_whatever_order(data: st.DataObject) -> None:
+    size = data.draw(st.integers(4, 64))
+    extents = [
+        data.draw(
+            st.integers(0, size - 1).flatmap(lambda at: st.tuples(st.just(at), st.integers(1, size - at)))
+        )
+        for _ in range(data.draw(st.integers(1, 6)))
+    ]
+    taken = [byte for offset, length in extents for byte in range(offset, offset + length)]
+    index = data.draw(st.permutations([*extents, ABSENT]))
+    file = io.BytesIO(bytes(size) + encode_index(index))
+    if len(set(taken)) == len(taken):
+        assert read_index(file, len(index)) == index
+    else:
+        with pytest.raises(ShardError, match="the same bytes"):
+            read_index(file, len(index))
+
+
+def test_a_frame_of_more_bytes_than_its_pixels_can_take_is_refused_unread() -> None:
+    compressed = zstandard.compress(bytes(HEIGHT * WIDTH)) + bytes(10_000)
+    with pytest.raises(ShardError, match="frame 0 takes"):
+        verify_shard(io.BytesIO(compressed + encode_index([(0, len(compressed))])), 1, HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize("decode_every", [1, 16])
+def test_a_frame_that_does_not_say_how_large_it_is_is_decoded_always(decode_every: int) -> None:
+    good = zstandard.compress(bytes(HEIGHT * WIDTH))
+    bomb = zstandard.ZstdCompressor(write_content_size=False).compress(bytes(1 << 24))
+    shard = good + bomb + encode_index([(0, len(good)), (len(good), len(bomb))])
+    with pytest.raises(ShardError, match="frame 1"):
+        verify_shard(io.BytesIO(shard), 2, HEIGHT, WIDTH, decode_every)
+
+
+def test_a_window_larger_than_frames_need_is_refused() -> None:
+    header = struct.pack("<IBB", 0xFD2FB528, 0x00, (27 - 10) << 3)  # RFC 8878: 128 MB of window, no size
+    frame = header + struct.pack("<I", 1)[:3]
+    with pytest.raises(ShardError, match="frame 0 does not decode"):
+        verify_shard(io.BytesIO(frame + encode_index([(0, len(frame))])), 1, HEIGHT, WIDTH)

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
@@ -21,12 +22,15 @@ from werkzeug.wrappers import Request, Response
 
 from rheed_acquire.server import wire
 from rheed_acquire.server.catalogue import Catalogue
+from rheed_acquire.server.json_body import parse_object, shown
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.store import StreamStore
 from rheed_acquire.server.uploads import CHECKSUM_HEADER, BodyReader, HungUpError, UploadTickets, receive
 
 logger = logging.getLogger(__name__)
 
+UPLOADS_AT_ONCE = 48
+"""Below the number of threads: those that are left answer everything else, however slowly bodies come."""
 _LONGEST_JSON = 1 << 20
 _END_WAIT_S = 45.0
 """How long the request that ends a stream waits for it, below the protocol's time-out of 60 s."""
@@ -67,6 +71,7 @@ class Endpoints:
         self._closing = closing
         self._tickets = tickets
         self._end_wait_s = end_wait_s
+        self._uploading = threading.BoundedSemaphore(UPLOADS_AT_ONCE)
 
     def rules(self) -> list[Rule]:
         """Every endpoint with its path and method."""
@@ -166,7 +171,8 @@ class Endpoints:
         sample_id = wire.text(body, "physical_sample_id")
         active = body.get("set_active", False)
         if not isinstance(active, bool):
-            raise Refusal(422, f"'set_active' must be true or false, not {active!r}")
+            raise Refusal(422, f"'set_active' must be true or false, not {shown(active)}")
+        project_id = wire.check_text("project_id", project_id)
         self._catalogue.sample(sample_id)
         self._catalogue.track_sample(project_id, sample_id, active=active)
         return _json({"physical_sample_id": sample_id, "set_active": active})
@@ -184,6 +190,14 @@ class Endpoints:
 
     def upload(self, request: Request, token: str) -> Response:
         """Receive a shard; a 2xx says that it was checked and will survive."""
+        if not self._uploading.acquire(blocking=False):
+            raise Refusal(503, f"{UPLOADS_AT_ONCE} uploads are under way, as many as may be at once")
+        try:
+            return self._receive(request, token)
+        finally:
+            self._uploading.release()
+
+    def _receive(self, request: Request, token: str) -> Response:
         with self._tickets.redeem(token) as (stream, chunk):
             claimed = request.headers.get(CHECKSUM_HEADER)
             target = stream.incoming_path()
@@ -201,7 +215,7 @@ def _object(request: Request) -> dict[str, Any]:
     body = b"" if reader.announced > _LONGEST_JSON else reader.read(_LONGEST_JSON + 1)
     if max(reader.announced, len(body)) > _LONGEST_JSON:
         raise Refusal(413, f"the body is longer than {_LONGEST_JSON} bytes")
-    return wire.parse_object(body)
+    return parse_object(body)
 
 
 def _json(content: object, status: int = 200) -> Response:
@@ -210,7 +224,9 @@ def _json(content: object, status: int = 200) -> Response:
 
 def _refused(error: Refusal) -> Response:
     answer = _json({"detail": error.detail}, error.status)
-    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        answer.headers["Connection"] = "close"  # no place is kept for whoever has no key
+    if error.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         answer.headers["Retry-After"] = "5"
     return answer
 
@@ -243,15 +259,21 @@ def create_app(endpoints: Endpoints) -> WSGIApplication:
         except HTTPException as error:
             return _not_routed(error)
         except HungUpError:
-            return Response(status=400)  # nobody reads it
+            return _json({"detail": "the body did not come whole, or too slowly"}, 400)
         except OSError as error:
             return _disk_failed(error)
+        except Exception:
+            # A bug; said in the protocol's form, and with what to do about it.
+            logger.exception("%s %s failed", environ["REQUEST_METHOD"], ascii(environ["PATH_INFO"]))
+            return _json({"detail": "the server failed on this request: its log says how"}, 500)
         return answer
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         answered = answer(environ)
-        if answered.status_code != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            BodyReader(environ).skip()
+        body = BodyReader(environ)
+        # What whoever is refused still sends is read by nobody's thread.
+        if not body.is_read and (answered.status_code >= HTTPStatus.BAD_REQUEST or not body.skip()):
+            answered.headers["Connection"] = "close"
         return answered(environ, start_response)
 
     return application

@@ -12,9 +12,13 @@ from typing import Any
 from filelock import FileLock
 
 from rheed_acquire.durable_files import read_json, write_atomically
+from rheed_acquire.server.json_body import shown
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.run_folders import server_folder
 from rheed_acquire.server.zarr_metadata import encode_document
+
+MOST_ENTRIES = 10_000
+"""Of each kind: whoever lists them gets them all, and each new one rewrites the file."""
 
 
 class Catalogue:
@@ -79,6 +83,8 @@ class Catalogue:
         """Note that a project tracks a sample, and whether it is its active one."""
         with self._exclusively():
             projects = read_json(self._path("projects")) or {}
+            if project_id not in projects and len(projects) >= MOST_ENTRIES:
+                raise Refusal(422, f"there are {len(projects)} projects here already, and no room for more")
             project = projects.setdefault(project_id, {"tracking_samples": [], "active_sample": None})
             if sample_id not in project["tracking_samples"]:
                 project["tracking_samples"].append(sample_id)
@@ -95,9 +101,11 @@ class Catalogue:
         for item in items:
             if item["id"] == item_id:
                 return item
-        raise Refusal(404, f"there is no {kind} {item_id}")
+        raise Refusal(404, f"there is no {kind} {shown(item_id)}")
 
     def _add(self, kind: str, items: list[dict[str, str]], name: str) -> dict[str, str]:
+        if len(items) >= MOST_ENTRIES:
+            raise Refusal(422, f"there are {len(items)} {kind} here already, and no room for more")
         item = {"id": str(uuid.uuid4()), "name": name}
         self._write(kind, [*items, item])
         return item

@@ -1,26 +1,27 @@
-"""The HTTP server itself: cheroot, on a socket that listens already, with a thread for each request."""
+"""The HTTP server itself: cheroot's threads behind a `Door`, on a socket that listens already."""
 
 from __future__ import annotations
 
 import logging
 import socket
-import sys
+import ssl
 import threading
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from wsgiref.types import WSGIApplication
 
 from cheroot import wsgi
+
+from rheed_acquire.server.door import LONGEST_HEAD, Door, Limits
 
 logger = logging.getLogger(__name__)
 
 THREADS = 64
 """Requests that are answered at once: those of several cameras, with the most uploads of each under way."""
-_SILENCE_S = 60
-"""After which a connection is closed, within a request or between two: else whoever only connects keeps a
-thread."""
+BACKLOG = 128
+_MOST_QUEUED = 256
+"""Requests that wait for a thread; more are answered with 503."""
 _SHUTDOWN_S = 30
-_LONGEST_HEADERS = 1 << 16
 _LONGEST_BODY = 1 << 33
 
 
@@ -31,27 +32,49 @@ class HttpServer(wsgi.Server):
     ----------
     listener
         Bound and listening; the caller closes it.
+    tls
+        The certificate to show, for HTTPS; None for plain HTTP.
+    limits
+        What a client may take, where it is not the default.
     """
 
-    max_request_header_size = _LONGEST_HEADERS
+    max_request_header_size = LONGEST_HEAD
     max_request_body_size = _LONGEST_BODY
-    # On Windows a request on a connection that was kept open is noticed up to 50 ms late, which would tell
-    # clients a wrong time; one on a new connection is noticed at once.
-    keep_alive_conn_limit = 0 if sys.platform == "win32" else THREADS
-    expiration_interval = 0.1
-    """Seconds that `stop` may have to wait for cheroot to notice."""
+    keep_alive_conn_limit = THREADS
+    expiration_interval = 0.5
 
-    def __init__(self, listener: socket.socket, application: WSGIApplication) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        application: WSGIApplication,
+        tls: ssl.SSLContext | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.listener, self.tls, self.limits = listener, tls, limits or Limits()
         super().__init__(
             listener.getsockname()[:2],
             application,
             numthreads=THREADS,
             server_name="rheed-acquire",
-            timeout=_SILENCE_S,
+            request_queue_size=BACKLOG,
+            timeout=int(self.limits.silence_s),
             shutdown_timeout=_SHUTDOWN_S,
+            accepted_queue_size=_MOST_QUEUED,
+            accepted_queue_timeout=0,
         )
-        self._listener = listener
         self._thread = threading.Thread(target=self.serve, name="http")
+
+    def prepare(self) -> None:
+        """Make ready what serves, with a door in the place of cheroot's connection manager."""
+        super().prepare()
+        self._connections.close()
+        self._connections: Any = Door(self)
+
+    @property
+    def door(self) -> Door:
+        """Where connections wait."""
+        door: Door = self._connections
+        return door
 
     def __enter__(self) -> Self:
         self.prepare()
@@ -70,9 +93,9 @@ class HttpServer(wsgi.Server):
     def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:  # noqa: A002, ARG002 - cheroot's
         """Take the listener for the socket that cheroot would make."""
         # Connections inherit it: else an answer's head and body would wait for each other (Nagle).
-        self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket = self._listener
-        return self._listener
+        self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = self.listener
+        return self.listener
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         """Log as the rest of the server does."""

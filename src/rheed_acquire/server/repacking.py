@@ -22,10 +22,13 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from rheed_acquire.durable_files import put_durably, read_json, sync_directory, write_atomically
 from rheed_acquire.server.shards import ABSENT, Extent, encode_index, read_index
 from rheed_acquire.server.zarr_metadata import encode_document
+
+_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +125,17 @@ def _write_shard(
                         continue
                     offset, length = extent
                     file.seek(offset)
-                    output.write(file.read(length))
+                    _copy(file, output, length)
                     index.append((written, length))
                     written += length
         index.extend([ABSENT] * (chunk_size - len(index)))
         output.write(encode_index(index))
         output.flush()
         os.fsync(output.fileno())
+
+
+def _copy(source: BinaryIO, output: BinaryIO, nbytes: int) -> None:
+    """Copy so many bytes, in pieces."""
+    while nbytes and (piece := source.read(min(nbytes, _PIECE_BYTES))):
+        output.write(piece)
+        nbytes -= len(piece)

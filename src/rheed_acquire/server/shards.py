@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import BinaryIO, TypeAlias
 
 import google_crc32c
@@ -24,6 +25,9 @@ CHECKSUM_BYTES = 4
 
 _LONGEST_FRAME_HEADER = 18
 """Bytes of a zstd frame's header with its magic number (RFC 8878, 3.1.1.1)."""
+
+_WINDOW_OF_ANY_DECODER = 1 << 23
+"""Bytes of window that every decoder should take (RFC 8878, 3.1.1.1.2)."""
 
 Extent: TypeAlias = tuple[int, int]
 """Where in the shard a frame's zstd frame lies: (offset, length), in bytes."""
@@ -65,7 +69,9 @@ def decode_index(encoded: bytes) -> list[Extent]:
 
 
 def read_index(file: BinaryIO, frames: int) -> list[Extent]:
-    """Read the index of a shard of ``frames`` frames and check that every extent lies within the shard.
+    """Read the index of a shard of ``frames`` frames and check that the extents lie within it, side by side.
+
+    So the frames' bytes together are never more than the shard has, whatever is made of them.
 
     Parameters
     ----------
@@ -77,7 +83,8 @@ def read_index(file: BinaryIO, frames: int) -> list[Extent]:
     Raises
     ------
     ShardError
-        The shard is too short, its checksum is wrong, or an extent lies outside the frames' bytes.
+        The shard is too short, its checksum is wrong, an extent lies outside the frames' bytes, or two
+        overlap.
     """
     size = file.seek(0, os.SEEK_END)
     data_bytes = size - index_bytes(frames)
@@ -85,28 +92,44 @@ def read_index(file: BinaryIO, frames: int) -> list[Extent]:
         raise ShardError(f"a shard of {size} bytes cannot hold the index of {frames} frames")
     file.seek(data_bytes)
     extents = decode_index(file.read(index_bytes(frames)))
-    for number, (offset, length) in enumerate(extents):
-        if (offset, length) == ABSENT:
+    end = 0
+    in_order = True
+    for number, extent in enumerate(extents):
+        if extent == ABSENT:
             continue
+        offset, length = extent
         if length == 0 or offset + length > data_bytes:
             raise ShardError(
                 f"frame {number} is said to lie at byte {offset} with length {length}, "
                 f"outside the {data_bytes} bytes of frames"
             )
+        in_order = in_order and offset >= end
+        end = offset + length
+    if not in_order:
+        _refuse_overlaps(extents)
     return extents
+
+
+def _refuse_overlaps(extents: Sequence[Extent]) -> None:
+    order = sorted((extent, number) for number, extent in enumerate(extents) if extent != ABSENT)
+    for ((offset, length), number), ((next_offset, _), next_number) in pairwise(order):
+        if next_offset < offset + length:
+            raise ShardError(f"frames {number} and {next_number} are said to lie on the same bytes")
 
 
 def verify_shard(file: BinaryIO, frames: int, height: int, width: int, decode_every: int = 1) -> None:
     """Check a shard as a reader would meet it: its index, and that every frame decodes to (height, width).
 
-    Memory stays at one compressed and one decoded frame, whatever a damaged or hostile header claims: a
-    frame that announces another size is not decoded. zstd carries no checksum here, so that a flipped bit
-    within a frame's literals cannot be seen; the transport's checksum is there for that.
+    Memory stays at one compressed and one decoded frame and zstd's window, which is no larger than a frame,
+    whatever a damaged or hostile header claims: a frame that announces another size, or is longer than any of
+    its size, is not decoded. zstd carries no checksum here, so that a flipped bit within a frame's literals
+    cannot be seen; the transport's checksum is there for that.
 
     Parameters
     ----------
     decode_every
-        Which frames are decoded: each one, or the first of so many. Of the others the header is read.
+        Which frames are decoded: each one, or the first of so many. Of the others the header is read, and
+        one that does not announce its size is decoded.
 
     Raises
     ------
@@ -114,24 +137,36 @@ def verify_shard(file: BinaryIO, frames: int, height: int, width: int, decode_ev
         Something is wrong; the message says what, and in which frame.
     """
     pixels = height * width
-    decompressor = zstandard.ZstdDecompressor()
+    decompressor = zstandard.ZstdDecompressor(max_window_size=max(2 * pixels, _WINDOW_OF_ANY_DECODER))
     for number, (offset, length) in enumerate(read_index(file, frames)):
         if offset == MISSING:
             continue
+        if length > longest_frame(pixels):
+            raise ShardError(
+                f"frame {number} takes {length} bytes, more than any of {height} x {width} pixels does"
+            )
         file.seek(offset)
-        is_decoded = number % decode_every == 0
-        compressed = file.read(length if is_decoded else min(length, _LONGEST_FRAME_HEADER))
+        header = file.read(min(length, _LONGEST_FRAME_HEADER))
         try:
-            announced = zstandard.get_frame_parameters(compressed).content_size
+            announced = zstandard.get_frame_parameters(header).content_size
             if announced not in (pixels, zstandard.CONTENTSIZE_UNKNOWN):
                 raise ShardError(f"frame {number} holds {announced} bytes, not {height} x {width} = {pixels}")
-            if not is_decoded:
+            if number % decode_every and announced == pixels:
                 continue
+            compressed = header + file.read(length - len(header))
             decoded = len(decompressor.decompress(compressed, max_output_size=pixels, allow_extra_data=False))
         except zstandard.ZstdError as error:
             raise ShardError(f"frame {number} does not decode: {error}") from error
         if decoded != pixels:
             raise ShardError(f"frame {number} holds {decoded} bytes, not {height} x {width} = {pixels}")
+
+
+def longest_frame(pixels: int) -> int:
+    """More bytes than a zstd frame of so many pixels has.
+
+    zstd expands noise by less than 0.4 % and a header; a tenth leaves room for any encoder.
+    """
+    return int(pixels * 1.1) + 1024
 
 
 def extend_shard(file: BinaryIO, frames: int, entries: int) -> None:

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from rheed_acquire.durable_files import read_json, sync_directory, write_atomically
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.server.json_body import shown
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.run_folders import (
     STREAM_FILE,
@@ -32,6 +33,9 @@ from rheed_acquire.server.wire import StreamDeclaration
 from rheed_acquire.server.zarr_metadata import encode_document
 
 logger = logging.getLogger(__name__)
+
+MOST_OPEN = 256
+"""Streams that are open at once in one process: each keeps a lock, and so a file, open."""
 
 CLOSE_AFTER_S = 2 * 3600.0
 """A stream that nothing is heard of for so long is closed, as the service does."""
@@ -66,6 +70,7 @@ class StreamStore:
         self.directory = directory
         self._close_after_s = close_after_s
         self._open: dict[str, _OpenStream] = {}
+        self._creating = 0
         self._lock = threading.RLock()
         self._markers = open_streams_folder(directory)
         self._staging = server_folder(directory)
@@ -81,7 +86,28 @@ class StreamStore:
             ) from error
 
     def create(self, declaration: StreamDeclaration) -> Stream:
-        """Make a stream, and its folder, named after today's date, its name and its id."""
+        """Make a stream, and its folder, named after today's date, its name and its id.
+
+        Raises
+        ------
+        Refusal
+            429 where too many are open.
+        OSError
+            It cannot be stored; nothing is left of it.
+        """
+        with self._lock:
+            if len(self._open) + self._creating >= MOST_OPEN:
+                raise Refusal(
+                    429, f"{len(self._open)} streams are open here, as many as may be: end some of them first"
+                )
+            self._creating += 1
+        try:
+            return self._create(declaration)
+        finally:
+            with self._lock:
+                self._creating -= 1
+
+    def _create(self, declaration: StreamDeclaration) -> Stream:
         created = datetime.now(UTC)
         while True:
             data_id = str(uuid.uuid4())
@@ -91,16 +117,19 @@ class StreamStore:
             except FileExistsError:
                 continue
             break
+        lock = FileLock(self._lock_path(data_id), thread_local=False)
         try:
             stream = Stream.create(folder, data_id, declaration)
-        except OSError:
+            sync_directory(self.directory)
+            lock.acquire()
+            marker = encode_document({"folder": folder.name})
+            write_atomically(self._marker_path(data_id), marker, self._staging, durable=True)
+        except BaseException:
+            # The client is told that there is no stream, so that nothing may be left of one.
+            lock.release()
+            self._remove_lock_file(data_id)
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        sync_directory(self.directory)
-        lock = FileLock(self._lock_path(data_id), thread_local=False)
-        lock.acquire()
-        marker = encode_document({"folder": folder.name})
-        write_atomically(self._marker_path(data_id), marker, self._staging, durable=True)
         with self._lock:
             self._open[data_id] = _OpenStream(stream, lock)
         return stream
@@ -119,7 +148,7 @@ class StreamStore:
                 return self._open[data_id].stream
             folder = find_run_folder(self.directory, data_id)
             if folder is None:
-                raise Refusal(404, f"there is no stream {data_id}")
+                raise Refusal(404, f"there is no stream {shown(data_id)}")
             marker = self._marker_path(data_id)
             if not marker.exists() and read_json(folder / STREAM_FILE)["state"] == "closed":
                 return Stream.load(folder)

@@ -35,6 +35,9 @@ from rheed_acquire.server.zarr_metadata import encode_document
 CHUNKS_FILE = "chunks.jsonl"
 DECODE_EVERY = 16
 """Of a chunk that is as it was sent, one frame in so many is decoded."""
+MOST_TAGS = 256
+_CHECKING = threading.BoundedSemaphore(min(8, os.cpu_count() or 1))
+"""Shards that are checked at once: each may hold a frame, and more would only wait for the processors."""
 LISTED_AFTER_S = 1.0
 """How far the arrays may be behind while chunk comes upon chunk: eight files are replaced each time."""
 
@@ -190,7 +193,7 @@ class Stream:
 
     def _keep(self, received: Path, chunk: ChunkDeclaration, decode_every: int) -> None:
         try:
-            with received.open("r+b") as file:
+            with _CHECKING, received.open("r+b") as file:
                 verify_shard(file, chunk.frames, chunk.height, chunk.width, decode_every)
                 if chunk.frames < chunk.chunk_size:
                     extend_shard(file, chunk.frames, chunk.chunk_size)
@@ -218,6 +221,8 @@ class Stream:
         with self._lock:
             if "tags" in links:
                 known = {tag["id"]: tag for tag in (*self._record["tags"], *links["tags"])}
+                if len(known) > MOST_TAGS:
+                    raise Refusal(422, f"stream {self.data_id} would have more than {MOST_TAGS} tags")
                 links["tags"] = list(known.values())
             self._record.update(links)
             self._write_record()

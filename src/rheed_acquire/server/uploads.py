@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from wsgiref.types import WSGIEnvironment
@@ -25,6 +26,8 @@ CHECKSUM_HEADER = "x-amz-checksum-crc32c"
 """As S3 spells it: the crc32c of the body, big-endian, in base64."""
 
 VALID_FOR_S = 15 * 60.0
+MOST_TICKETS = 4096
+_LOOKED_AT = 128
 _BLOCK_BYTES = 1 << 18
 """Small enough to be found in the processor's cache again by checksum and copy."""
 
@@ -38,11 +41,14 @@ class _Ticket:
 
 
 class UploadTickets:
-    """The upload URLs that are still good. They live in memory: after a restart clients ask for new ones."""
+    """The upload URLs that are still good. They live in memory: after a restart clients ask for new ones.
 
-    def __init__(self, valid_for_s: float = VALID_FOR_S) -> None:
-        self._valid_for_s = valid_for_s
-        self._tickets: dict[str, _Ticket] = {}
+    Where there are too many the oldest that is not in use goes: its client is told so, and asks for another.
+    """
+
+    def __init__(self, valid_for_s: float = VALID_FOR_S, most: int = MOST_TICKETS) -> None:
+        self._valid_for_s, self._most = valid_for_s, most
+        self._tickets: dict[str, _Ticket] = {}  # in the order of their making, and so of their expiry
         self._lock = threading.Lock()
 
     def issue(self, stream: Stream, chunk: ChunkDeclaration) -> str:
@@ -50,10 +56,17 @@ class UploadTickets:
         token = secrets.token_urlsafe(32)
         now = time.monotonic()
         with self._lock:
-            for stale in [key for key, ticket in self._tickets.items() if ticket.expires < now]:
-                del self._tickets[stale]
+            stale = [key for key, ticket in self._oldest() if ticket.expires < now]
+            if not stale and len(self._tickets) >= self._most:
+                stale = [key for key, ticket in self._oldest() if not ticket.in_use][:1]
+            for key in stale:
+                del self._tickets[key]
             self._tickets[token] = _Ticket(stream, chunk, now + self._valid_for_s)
         return token
+
+    def _oldest(self) -> Iterator[tuple[str, _Ticket]]:
+        """Those that are first in line to go: no more of them than uploads can be under way at once."""
+        return islice(self._tickets.items(), _LOOKED_AT)
 
     @contextmanager
     def redeem(self, token: str) -> Iterator[tuple[Stream, ChunkDeclaration]]:
@@ -104,22 +117,32 @@ class BodyReader:
         ------
         HungUpError
             The connection was lost.
+        Refusal
+            400 where it comes in chunks that make no sense.
         """
         try:
             block: bytes = self._input.read(nbytes)
-        except (OSError, ValueError) as error:  # the latter for chunks that make no sense
+        except OSError as error:
             raise HungUpError from error
+        except ValueError as error:
+            raise Refusal(400, str(error)) from error
         # What a known length still lacks is counted by the server; where that is not known it is 0.
         missing = getattr(self._input, "remaining", 0)
         if missing and len(block) < nbytes:
             raise HungUpError
         return block
 
-    def skip(self) -> None:
-        """Read what is left, for the answer to be heard: a client that still sends does not listen."""
-        with suppress(HungUpError):
-            while self.read(_BLOCK_BYTES):
-                pass
+    @property
+    def is_read(self) -> bool:
+        """Whether nothing of it is left."""
+        # A known length counts down; what comes in chunks knows when it is over.
+        return bool(getattr(self._input, "is_over", not getattr(self._input, "remaining", 0)))
+
+    def skip(self) -> bool:
+        """Read what is left where that is little; False where there is more, or the connection was lost."""
+        with suppress(HungUpError, Refusal):
+            self.read(_BLOCK_BYTES)
+        return self.is_read
 
 
 def _crc32c() -> Any:

@@ -167,11 +167,20 @@ def test_serve_prints_what_a_client_needs_and_ends_cleanly(tmp_path: Path, numbe
 def test_serve_does_not_show_a_key_that_it_was_given(tmp_path: Path) -> None:
     program = (
         SERVE + "from pydantic import SecretStr; import _thread, threading;"
-        "threading.Timer(1.5, _thread.interrupt_main).start();"
-        "sys.exit(serve(pathlib.Path(sys.argv[1]), api_key=SecretStr('very-secret')))"
+        "end = lambda: (sys.stdin.read(), _thread.interrupt_main());"
+        "threading.Thread(target=end, daemon=True).start();"
+        "sys.exit(serve(pathlib.Path(sys.argv[1]), api_key=SecretStr('very-secret-words')))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stdout.startswith("AS_API_ENDPOINT=http://127.0.0.1:")
-    assert "very-secret" not in done.stdout + done.stderr
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        printed = process.stdout.readline()
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    assert printed.startswith("AS_API_ENDPOINT=http://127.0.0.1:")
+    assert "very-secret-words" not in printed + out + err
