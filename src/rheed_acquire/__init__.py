@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rheed_acquire.camera_settings import CameraSettings, Trigger, TriggerEdge
     from rheed_acquire.errors import RheedAcquireError, SettingsError, StreamerError
     from rheed_acquire.grab_loop import GrabLoopCamera
+    from rheed_acquire.guard.observed_chunk import ObservedChunk
     from rheed_acquire.hookspecs import CameraBackend, hookimpl
     from rheed_acquire.ring import Chunk, ChunkRing
     from rheed_acquire.streaming.rheed_streamer import RHEEDStreamer
@@ -60,6 +61,7 @@ _HOMES = {
     "rheed_acquire.camera_settings": ("CameraSettings", "Trigger", "TriggerEdge"),
     "rheed_acquire.errors": ("RheedAcquireError", "SettingsError", "StreamerError"),
     "rheed_acquire.grab_loop": ("GrabLoopCamera",),
+    "rheed_acquire.guard.observed_chunk": ("ObservedChunk",),
     "rheed_acquire.hookspecs": ("CameraBackend", "hookimpl"),
     "rheed_acquire.ring": ("Chunk", "ChunkRing"),
     "rheed_acquire.streaming.rheed_streamer": ("RHEEDStreamer",),
@@ -91,6 +93,7 @@ __all__ = [
     "DeviceInfo",
     "Frame",
     "GrabLoopCamera",
+    "ObservedChunk",
     "OnFault",
     "OnFrame",
     "RHEEDStreamer",

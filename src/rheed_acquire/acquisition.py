@@ -9,7 +9,6 @@ is finalized.
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -23,27 +22,22 @@ from rheed_acquire.cadence import decide_chunk_size, decide_fps, decide_ring_chu
 from rheed_acquire.camera import Camera, CameraError, CameraInfo, CaptureRequest
 from rheed_acquire.capture import Capture
 from rheed_acquire.findings import FindingCode
+from rheed_acquire.guard.calls import Patience
+from rheed_acquire.guard.observers import COMPLETED, FINISHED, STARTED, Observers
 from rheed_acquire.judgement import judge
 from rheed_acquire.pixels import frame_layout, make_converter
 from rheed_acquire.presence import Absence
-from rheed_acquire.pushed_frames import ChunkFacts, PushedFrames
+from rheed_acquire.pushed_frames import PushedFrames
+from rheed_acquire.pusher import Pusher
 from rheed_acquire.report import Journal, RunInfo, RunReport
 from rheed_acquire.ring import Chunk, ChunkRing
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
-from rheed_acquire.timing import CaptureClock, process_clock
 
 if TYPE_CHECKING:
     from rheed_acquire.settings.run_settings import RunSettings
     from rheed_acquire.view.frame_tap import FrameTap
 
 logger = logging.getLogger(__name__)
-
-
-class _Interruption:
-    """Stands between the chunks of one connection to the camera and those of the next."""
-
-
-_INTERRUPTION = _Interruption()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +72,20 @@ class Acquisition:
     settings
         What the user asked for.
     open_camera
-        Opens the camera that was chosen.
+        Opens the camera that was chosen. Like the streamer it keeps to its contract: what a plugin does
+        beyond that is dealt with before it comes here (see `rheed_acquire.guard`).
     open_streamer
         Opens the streamer; called once the camera is open, so that a missing camera leaves no stream.
     notify
-        Calls an observer hook: its name, and its arguments by name.
+        Called with the name of each observer hook, and its arguments by name, before the observers are.
+    observers
+        The plugins that are told of the run.
     locate_output
         Tells where the recording of a data_id lies, if on this computer.
     tap
         Looks at the frames from beside their way; None where nobody does.
+    patience
+        Whether the user still waits; `abandon` ends it.
     """
 
     def __init__(
@@ -97,39 +96,42 @@ class Acquisition:
         notify: Callable[..., None] = lambda hook, **arguments: None,  # noqa: ARG005
         locate_output: Callable[[str], Path | None] = lambda data_id: None,  # noqa: ARG005
         tap: FrameTap | None = None,
+        observers: Observers | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._settings = settings
         self._open_camera, self._open_streamer = open_camera, open_streamer
         self._notify, self._locate_output = notify, locate_output
+        self._observers, self._patience = observers or Observers(), patience or Patience()
         self.tap = tap
         self._stop = threading.Event()
-        self._chunks: queue.SimpleQueue[Chunk | _Interruption | None] = queue.SimpleQueue()
         self._phase = "opening the camera"
         self._streamer: Streamer | None = None
         self._info: RunInfo | None = None
         self._capture: Capture | None = None
         self._begun_s: float | None = None
-        self._pushed = PushedFrames(0)
         self._journal = Journal()
         self._finalized = False
         self._undeliverable = False
+        self._status_failed = False
 
     def stop(self) -> None:
         """End the run cleanly; may be called at any time, from any thread and more than once."""
         self._stop.set()
 
     def abandon(self) -> None:
-        """Wait no longer for uploads: the run ends with what has been delivered."""
+        """Wait no longer for uploads, nor for a plugin: the run ends with what has been delivered."""
         self._stop.set()
+        self._patience.end()
         if self._streamer is not None:
-            self._streamer.close()
+            self._close(self._streamer)
 
     def expect_no_delivery(self, code: FindingCode, why: str) -> None:
         """Note that no more chunks can be delivered: the run goes on, and at its end waits for none."""
         self._journal.problem(code, why, frames=0)
         self._undeliverable = True
         if self._finalized and self._streamer is not None:
-            self._streamer.close()  # it waits already
+            self._close(self._streamer)  # it waits already
 
     def progress(self) -> Progress:
         """How far the run has come; may be called from any thread."""
@@ -168,17 +170,24 @@ class Acquisition:
             It could not begin. No stream is left open.
         """
         settings = self._settings
-        request = CaptureRequest(settings.fps, settings.rotations_per_min)
-        camera = self._open_camera(request)
+
+        def open_camera(given_up: Callable[[], bool]) -> Camera:
+            request = CaptureRequest(settings.fps, settings.rotations_per_min, given_up)
+            return self._open_camera(request)
+
+        camera = open_camera(self._stop.is_set)
         try:
-            return self._run_with(camera, lambda: self._open_camera(request))
+            return self._run_with(camera, open_camera)
         finally:
             if self._capture is None:
-                camera.close()
+                try:
+                    camera.close()
+                except CameraError as error:  # what kept the run from beginning is told already
+                    logger.warning("%s", error)
             else:  # it may have opened the camera anew, and it does not wait for one that hangs
                 self._capture.close()
 
-    def _run_with(self, camera: Camera, reopen: Callable[[], Camera]) -> RunReport:
+    def _run_with(self, camera: Camera, reopen: Callable[[Callable[[], bool]], Camera]) -> RunReport:
         settings, info = self._settings, camera.info
         for setting in info.settings:
             if setting.differs:
@@ -214,6 +223,8 @@ class Acquisition:
                 output=self._locate_output(data_id),
             )
             ring = self._open_ring(streamer, data_id, chunk_size, info)
+            pause_ns = round((1 / fps + settings.gap_tolerance) * 1e9)
+            pusher = Pusher(streamer, self._info, self._show, self._journal, PushedFrames(pause_ns), self.tap)
 
             def make_accumulator(info: CameraInfo, before: list[ChunkAccumulator]) -> ChunkAccumulator:
                 taken = sum(accumulator.accumulated for accumulator in before)
@@ -222,7 +233,7 @@ class Acquisition:
                     convert,
                     layout,
                     fps,
-                    self._chunks.put,
+                    pusher.put,
                     self._unusable_frame,
                     gap_tolerance_s=settings.gap_tolerance,
                     frame_id_cycle=info.frame_id_cycle,
@@ -242,15 +253,16 @@ class Acquisition:
                 reopen,
                 make_accumulator,
                 self._journal,
-                lambda: self._chunks.put(_INTERRUPTION),
+                pusher.interrupt,
             )
-            return self._stream(streamer, self._capture, self._info)
+            return self._stream(streamer, self._capture, self._info, pusher)
         except BaseException:
             if data_id is not None and not self._finalized:
                 self._finalize(streamer, data_id)
             raise
         finally:
-            streamer.close()
+            self._observers.abandon()
+            self._close(streamer)
 
     def _open_ring(self, streamer: Streamer, data_id: str, chunk_size: int, info: CameraInfo) -> ChunkRing:
         """Make the ring where the streamer wants it, else in plain memory."""
@@ -261,11 +273,10 @@ class Acquisition:
         ring = streamer.open_ring(data_id, count, info.height, info.width)
         return ring or ChunkRing(count, chunk_size, info.height, info.width)
 
-    def _stream(self, streamer: Streamer, capture: Capture, info: RunInfo) -> RunReport:
+    def _stream(self, streamer: Streamer, capture: Capture, info: RunInfo, pusher: Pusher) -> RunReport:
         """From the first frame to the report, once the stream exists: it is finalized on every way out."""
-        self._notify("rheed_run_started", run=info)
-        self._pushed = PushedFrames(round((1 / info.fps + self._settings.gap_tolerance) * 1e9))
-        pusher = threading.Thread(target=self._push_chunks, args=(streamer, info), name="pusher", daemon=True)
+        self._notify(STARTED, run=info)
+        self._observers.started(info, self._journal)
         pusher.start()
         try:
             if self.tap is not None:
@@ -277,83 +288,70 @@ class Acquisition:
             self._phase = "closing the camera"
             capture.close()
         finally:
-            self._chunks.put(None)
             self._phase = "uploading"
-            pusher.join()
+            pusher.finish(self._patience)
             if self.tap is not None:
                 self.tap.stop()
             status = self._status(streamer, info)
             delivery = self._finalize(streamer, info.data_id)
+        pushed = pusher.pushed
         report = RunReport(
             info=info,
             ended_utc=datetime.now(UTC),
             frames_received=capture.received,
-            frames_pushed=self._pushed.frames,
+            frames_pushed=pushed.frames,
             frames_dropped_by_camera=capture.frames_missing,
             frames_overrun=capture.overrun,
             frames_rejected=capture.rejected,
-            chunks_pushed=self._pushed.chunks,
+            frames_not_taken=pusher.frames_not_taken,
+            chunks_pushed=pushed.chunks,
             chunks_uploaded=int(delivery.get("chunks_uploaded", status.chunks_uploaded)),
             chunks_not_uploaded=int(delivery.get("chunks_not_uploaded", status.chunks_queued)),
             bytes_uploaded=int(delivery.get("bytes_uploaded", status.bytes_uploaded)),
-            fps_measured=self._pushed.fps_measured,
-            gaps=tuple(self._pushed.gaps),
+            fps_measured=pushed.fps_measured,
+            gaps=tuple(pushed.gaps),
             gap_count=capture.gap_count,
             camera_statistics=capture.statistics,
             delivery=delivery,
             events=self._journal.events,
             problems=self._journal.problems,
             warnings=self._journal.warnings,
-            pauses=tuple(self._pushed.pauses),
+            pauses=tuple(pushed.pauses),
             stretches=capture.stretches,
         )
         if not capture.has_ids:
             report.frames_dropped_by_camera = capture.statistics.get("frames_lost", 0)
-        judge(report, self._settings, self._journal, capture.silences)
+        judge(report, self._settings, self._journal, capture.silences, self._observers.slowness())
+        self._phase = "telling the observers"
+        self._notify(FINISHED, run=info, report=report)
+        self._observers.finished(info, report, self._journal)
         self._phase = "finished"
-        self._notify("rheed_run_finished", run=info, report=report)
         return report
 
-    def _push_chunks(self, streamer: Streamer, info: RunInfo) -> None:
-        camera = info.camera
-        clock = CaptureClock(
-            process_clock(),
-            wraps_ns=camera.timestamp_wraps_ns,
-            ptp=camera.ptp_synchronized,
-            utc=camera.utc_timestamps,
-        )
-        while (chunk := self._chunks.get()) is not None:
-            if isinstance(chunk, _Interruption):
-                clock.restarted()
-                self._pushed.interrupt()
-                continue
-            if self.tap is not None:
-                self.tap.complete(chunk)
-            try:
-                start_ms = clock.capture_start_ms_utc(chunk)
-                chunk.date(start_ms, "reference" if clock.source in ("ptp", "utc") else "host")
-                self._notify("rheed_chunk_completed", run=info, chunk=chunk)
-                facts = ChunkFacts.of(chunk)
-                streamer.push_chunk(info.data_id, chunk)
-            except Exception as error:
-                logger.debug("push of chunk %d failed", chunk.index, exc_info=True)
-                self._journal.problem(
-                    FindingCode.CHUNK_NOT_TAKEN,
-                    f"chunk {chunk.index} with {len(chunk)} frames was not taken: {error}",
-                    frames=len(chunk),
-                )
-                chunk.release()
-            else:
-                self._pushed.add(facts)
+    def _show(self, info: RunInfo, chunk: Chunk) -> None:
+        """Show a chunk to whoever looks on."""
+        self._notify(COMPLETED, run=info, chunk=chunk)
+        self._observers.completed(info, chunk, self._journal)
 
-    @staticmethod
-    def _status(streamer: Streamer, info: RunInfo) -> DeliveryStatus:
+    def _status(self, streamer: Streamer, info: RunInfo) -> DeliveryStatus:
         try:
             return streamer.status(info.data_id)
-        except Exception:
+        except Exception as error:
             # A streamer that cannot tell, or has let go of the stream: figures are no reason to end a run.
             logger.debug("no status", exc_info=True)
+            if not self._status_failed and not self._finalized and not self._patience.ended:
+                self._status_failed = True
+                self._journal.warn(
+                    FindingCode.STREAMER_SILENT, f"how far the uploads are is unknown: {error}"
+                )
             return DeliveryStatus()
+
+    def _close(self, streamer: Streamer) -> None:
+        try:
+            streamer.close()
+        except Exception as error:
+            logger.debug("close failed", exc_info=True)
+            self._journal.warn(FindingCode.STREAMER_CALL, str(error))
 
     def _finalize(self, streamer: Streamer, data_id: str) -> dict[str, Any]:
         self._finalized = True

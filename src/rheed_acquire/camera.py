@@ -188,10 +188,13 @@ class CaptureRequest:
         Frames per second asked for, or None for what the camera does by itself.
     rotations_per_min
         Of the sample stage; 0 for a stationary one. Only a source that makes its own pictures needs it.
+    given_up
+        Whether the run has no use for the camera any more, for a backend that takes long to open one.
     """
 
     fps: float | None = None
     rotations_per_min: float = 0.0
+    given_up: Callable[[], bool] = field(default=lambda: False, compare=False, repr=False)
 
 
 class Camera(ABC):

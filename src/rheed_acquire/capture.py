@@ -13,8 +13,9 @@ from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.arrivals import Arrivals, Silence
 from rheed_acquire.attendance import MIN_STALL_S, STALL_PERIODS, Attendance
 from rheed_acquire.camera import Camera, CameraEndedError, CameraError, CameraInfo
+from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import FindingCode
-from rheed_acquire.limited_call import CallTimeoutError, LimitedCall
+from rheed_acquire.guard.camera import CameraHangsError
 from rheed_acquire.presence import Absence
 from rheed_acquire.report import Journal, Stretch
 from rheed_acquire.run_end import RunEnd
@@ -25,11 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.05
-CALL_LIMIT_S = 10.0
-"""How long a call to stop or close a camera may take; stopping takes a frame's time, seconds at the most."""
-OPEN_LIMIT_S = 30.0
 REOPEN_PAUSE_S, REOPEN_PAUSE_CAP_S = 0.5, 1.0
-ANSWER_LIMIT_S = 1.0
 SAME_FAULTS = 3
 """A camera that never gave a frame, and says so often what is wrong with it, will not come to give one."""
 SETTLE_S = 0.5
@@ -48,7 +45,8 @@ class Capture:
     fps
         What the stream declares, in frames per second.
     reopen
-        Opens the same camera again, with the same settings.
+        Opens the same camera again, with the same settings; given what says that there is no use for it any
+        more.
     make_accumulator
         Makes the accumulator for one connection, from the camera's info and the accumulators before.
     journal
@@ -67,7 +65,7 @@ class Capture:
         settings: RunSettings,
         camera: Camera,
         fps: float,
-        reopen: Callable[[], Camera],
+        reopen: Callable[[Callable[[], bool]], Camera],
         make_accumulator: Callable[[CameraInfo, list[ChunkAccumulator]], ChunkAccumulator],
         journal: Journal,
         on_interruption: Callable[[], None],
@@ -83,6 +81,7 @@ class Capture:
         self._faults: list[str] = []
         self._fault: CameraError | None = None
         self._silent: Camera | None = None
+        self._has_told_of_silence = False
         self.statistics: dict[str, int] = {}
 
     @property
@@ -200,19 +199,22 @@ class Capture:
         """Give the camera back; one that hangs is left behind after a time limit."""
         camera, self._camera = self._camera, None
         if camera is not None:
-            self._limited(camera.close, "close-camera", is_lost=self.absence is not None)
+            self._call(camera.close, is_lost=self.absence is not None)
 
     def temperature_c(self) -> float | None:
-        """The camera's temperature; None where it has none, or let a question wait for more than a second."""
+        """The camera's temperature; None where it cannot tell. One that hangs is asked no more."""
         camera = self._camera
         if camera is None or camera is self._silent:
             return None
         try:
-            return LimitedCall(camera.temperature_c, "camera-temperature").within(ANSWER_LIMIT_S)
-        except CallTimeoutError:
-            self._silent = camera
-        except Exception:
-            logger.debug("no temperature", exc_info=True)
+            return camera.temperature_c()
+        except CameraError as error:
+            if isinstance(error, CameraHangsError):
+                self._silent = camera
+            # A camera that is just being lost says so in its own time.
+            if not self._has_told_of_silence and camera is self._camera and self._fault is None:
+                self._has_told_of_silence = True
+                self._journal.warn(FindingCode.CAMERA_SILENT, f"the temperature is unknown: {error}")
         return None
 
     def _connection(self, camera: Camera, end: RunEnd) -> str | None:
@@ -244,10 +246,9 @@ class Capture:
         if not self._info.recorded:
             self._attendance.silences += arrivals.silences
             self._attendance.silent_end = None if self._is_complete() else silence
-        stopped = self._limited(camera.stop, "stop-camera", is_lost=lost is not None)
-        for name, count in camera.statistics().items() if stopped else ():
-            self.statistics[name] = self.statistics.get(name, 0) + count
-        if not stopped:
+        if self._call(camera.stop, is_lost=lost is not None):
+            self._call(lambda: self._add_statistics(camera), is_lost=lost is not None)
+        else:
             time.sleep(SETTLE_S)
         accumulator.close()
         return lost
@@ -314,24 +315,30 @@ class Capture:
             if opened_s >= deadline_s:
                 return None
             presence.attempted()
-            opening = LimitedCall(self._reopen, "open-camera", on_late=lambda camera: camera.close())
             try:
-                camera = opening.within(OPEN_LIMIT_S, give_up=end.is_here)
-            except (CameraError, CallTimeoutError) as error:
+                camera, info = self._opened(end)
+            except RheedAcquireError as error:
                 if end.is_here():
                     return None
-                why = str(error) or f"the call that opens it did not return within {OPEN_LIMIT_S:g} s"
+                why = str(error)
             else:
-                if _looks_like(camera.info, self._info):
+                if _looks_like(info, self._info):
                     return camera
-                why = (
-                    f"it came back with other frames: {_frames_of(camera.info)}, not {_frames_of(self._info)}"
-                )
+                why = f"it came back with other frames: {_frames_of(info)}, not {_frames_of(self._info)}"
                 presence.failed(why)
-                self._limited(camera.close, "close-camera", is_lost=True)
+                self._call(camera.close, is_lost=True)
                 return None
             logger.info("the camera cannot be opened yet: %s", why)
             presence.failed(why)
+
+    def _opened(self, end: RunEnd) -> tuple[Camera, CameraInfo]:
+        """Open the camera once more, and ask what it is."""
+        camera = self._reopen(end.is_here)
+        try:
+            return camera, camera.info
+        except CameraError:
+            self._call(camera.close, is_lost=True)
+            raise
 
     def _stall_s(self) -> float | None:
         """After how many seconds without a frame the camera counts as lost; None for never."""
@@ -348,25 +355,21 @@ class Capture:
         if camera is self._camera and self._fault is None:
             self._fault = error
 
-    def _limited(self, call: Callable[[], None], name: str, *, is_lost: bool = False) -> bool:
-        """Make a call that may hang or fail; False where it hangs."""
-        try:
-            LimitedCall(call, name).within(CALL_LIMIT_S)
-        except CallTimeoutError:
-            self._tell_call(
-                f"{name} did not return within {CALL_LIMIT_S:g} s and was left behind", is_lost=is_lost
-            )
-            return False
-        except CameraError as error:
-            self._tell_call(str(error), is_lost=is_lost)
-        return True
+    def _add_statistics(self, camera: Camera) -> None:
+        for name, count in camera.statistics().items():
+            self.statistics[name] = self.statistics.get(name, 0) + count
 
-    def _tell_call(self, text: str, *, is_lost: bool) -> None:
-        """Say that a call failed: of a camera that is lost nothing else was to be expected."""
-        if is_lost:
-            self._journal.event(text, "warning")
-        else:
-            self._journal.problem(FindingCode.CAMERA_CALL, text)
+    def _call(self, call: Callable[[], None], *, is_lost: bool = False) -> bool:
+        """Make a call into the camera; False where it hangs and was left behind."""
+        try:
+            call()
+        except CameraError as error:
+            if is_lost:  # nothing else was to be expected
+                self._journal.event(str(error), "warning")
+            else:
+                self._journal.problem(FindingCode.CAMERA_CALL, str(error))
+            return not isinstance(error, CameraHangsError)
+        return True
 
 
 def _looks_like(info: CameraInfo, before: CameraInfo) -> bool:

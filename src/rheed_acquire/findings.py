@@ -76,7 +76,7 @@ class FindingCode(StrEnum):
     FRAMES_REJECTED = ("frames-rejected", "Frames were received that could not be used.")
     RECORDING_BROKEN = ("recording-broken", "The recording that was replayed could not be read to its end.")
     ENDED_EARLY = ("ended-early", "The run was ended before its time, so that nothing captured was lost.")
-    CHUNK_NOT_TAKEN = ("chunk-not-taken", "The streamer did not take a chunk, and its frames are lost.")
+    CHUNK_NOT_TAKEN = ("chunk-not-taken", "The streamer did not take chunks, and their frames are lost.")
     CHUNKS_NOT_UPLOADED = ("chunks-not-uploaded", "Chunks of frames have not arrived at the server.")
     END_NOT_CONFIRMED = (
         "end-not-confirmed",
@@ -91,7 +91,7 @@ class FindingCode(StrEnum):
     NOT_FINALIZED = ("not-finalized", "The streamer failed when the stream was to be ended.")
     BOOKS = (
         "books",
-        "Frames received are not the sum of those pushed, overrun and rejected: a bug.",
+        "Frames received are not the sum of those pushed, overrun, rejected and not taken: a bug.",
     )
 
     SETTING_DIFFERS = ("setting-differs", "The camera took another value of a setting than was asked for.")
@@ -110,6 +110,27 @@ class FindingCode(StrEnum):
     FEWER_FRAMES = (
         "fewer-frames",
         "The run was ended before it had the number of frames that was asked for.",
+    )
+    CAMERA_SILENT = (
+        "camera-silent",
+        "The camera's backend failed to answer a question that costs no frame, such as its temperature.",
+    )
+    STREAMER_SILENT = ("streamer-silent", "The streamer could not tell how far its uploads were.")
+    STREAMER_CALL = ("streamer-call", "The streamer failed when it was to give back what it held.")
+    OBSERVER_FAILED = (
+        "observer-failed",
+        "A plugin that looks at the run failed; the run does not depend on it.",
+        "--disable-plugin leaves it out",
+    )
+    OBSERVER_SLOW = (
+        "observer-slow",
+        "A plugin that looks at the run took longer for its chunks than they last, and was not shown all.",
+        "give its long work a thread of its own",
+    )
+    OBSERVER_HANGS = (
+        "observer-hangs",
+        "A plugin that looks at the run did not return from a hook, and was left behind.",
+        "--disable-plugin leaves it out",
     )
     NO_REPORT = ("no-report", "The run's report could not be written.")
 

@@ -28,8 +28,8 @@ from pydantic import BaseModel
 
 if TYPE_CHECKING:
     from rheed_acquire.camera import Camera, CaptureRequest, DeviceInfo
+    from rheed_acquire.guard.observed_chunk import ObservedChunk
     from rheed_acquire.report import RunInfo, RunReport
-    from rheed_acquire.ring import Chunk
     from rheed_acquire.streaming.streamer import StreamerBackend
 
 PROJECT = "rheed_acquire"
@@ -89,18 +89,25 @@ def rheed_register_streamers(register: Callable[[StreamerBackend], None]) -> Non
 
 @hookspec
 def rheed_run_started(run: RunInfo) -> None:
-    """Called when the stream exists and before the first frame, from the session's thread."""
+    """Called when the stream exists; the first frame waits for it, for ten seconds at most.
+
+    The three hooks of a run are called one after another, from a thread that is the plugin's alone. What they
+    raise is noted in the run's report.
+    """
 
 
 @hookspec
-def rheed_chunk_completed(run: RunInfo, chunk: Chunk) -> None:
-    """Called for each full chunk before it is pushed, from the pusher thread, in order.
+def rheed_chunk_completed(run: RunInfo, chunk: ObservedChunk) -> None:
+    """Called for each chunk, in order, while it is being pushed.
 
-    ``chunk.frames`` is lent until the hook returns. A slow hook delays the push and, past the ring's length,
-    costs frames: hand long work to a thread of your own, with a copy.
+    The chunk is a copy, read-only, that can be kept. The run does not wait: a plugin that has two chunks
+    before it misses the next. Only where the frames come from a recording is it waited for.
     """
 
 
 @hookspec
 def rheed_run_finished(run: RunInfo, report: RunReport) -> None:
-    """Called once when the stream has been finalized, however the run ended."""
+    """Called once when the stream has been finalized, however the run ended, and after all chunks.
+
+    The command's end waits for it, for a minute at most.
+    """

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def judge(
-    report: RunReport, settings: RunSettings, journal: Journal, silences: Sequence[Silence] = ()
+    report: RunReport,
+    settings: RunSettings,
+    journal: Journal,
+    silences: Sequence[Silence] = (),
+    meanwhile: Sequence[str] = (),
 ) -> None:
     """Note every problem and every oddity that the figures show.
 
@@ -22,6 +26,8 @@ def judge(
     ----------
     silences
         Of the camera, by the arrivals of its frames.
+    meanwhile
+        What else kept the computer busy, a sentence each: it may be why frames found no room.
     """
     info, delivery = report.info, report.delivery
     if not report.frames_received and all(one.code != FindingCode.NO_FRAME for one in journal.problems):
@@ -34,7 +40,8 @@ def judge(
     if report.frames_overrun:
         journal.problem(
             FindingCode.OVERRUNS,
-            f"{report.frames_overrun} frames came while all chunk buffers waited to be encoded",
+            f"{report.frames_overrun} frames came while all chunk buffers waited to be encoded"
+            + "".join(f"; meanwhile {busy}" for busy in meanwhile),
             frames=report.frames_overrun,
         )
     if report.frames_rejected:
@@ -72,7 +79,8 @@ def judge(
         journal.problem(
             FindingCode.BOOKS,
             f"{report.frames_received} frames received, but {report.frames_pushed} pushed, "
-            f"{report.frames_overrun} overrun and {report.frames_rejected} rejected",
+            f"{report.frames_overrun} overrun, {report.frames_rejected} rejected and "
+            f"{report.frames_not_taken} not taken",
         )
 
 

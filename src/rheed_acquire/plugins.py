@@ -14,13 +14,17 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import pluggy
 from pydantic import BaseModel
 
 from rheed_acquire import hookspecs
 from rheed_acquire.errors import SettingsError
+from rheed_acquire.guard.calls import Patience, told
+from rheed_acquire.guard.camera import guard_camera_backend
+from rheed_acquire.guard.observers import COMPLETED, FINISHED, STARTED, Hook, Observer, Observers
+from rheed_acquire.guard.streamer import guard_streamer_backend
 from rheed_acquire.hookspecs import PROJECT, CameraBackend
 from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.streaming.streamer import StreamerBackend
@@ -88,6 +92,7 @@ class PluginHost:
     def __init__(self, disabled: Collection[str] = (), sources: Iterable[EntryPoint] | None = None) -> None:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
+        self.patience = Patience()
         self.plugins: list[PluginRecord] = []
         self.cameras: dict[str, CameraBackend] = {}
         self.streamers: dict[str, StreamerBackend] = {}
@@ -104,11 +109,6 @@ class PluginHost:
             self._load(point, disabled=point.name in disabled)
 
     @property
-    def hook(self) -> Any:
-        """The hooks of all loaded plugins, for calling observers (see `notify`)."""
-        return self._manager.hook
-
-    @property
     def failures(self) -> list[PluginRecord]:
         """The plugins that could not be used."""
         return [record for record in self.plugins if record.failure is not None]
@@ -117,19 +117,14 @@ class PluginHost:
         """Return the plugin that registered the ``camera`` or ``streamer`` of this name."""
         return self._owners[kind, name]
 
-    def notify(self, hook: str, **arguments: Any) -> None:
-        """Call an observer hook on each plugin by itself; one that fails is logged and passed over."""
-        caller = getattr(self._manager.hook, hook)
-        for implementation in reversed(caller.get_hookimpls()):
-            given = [arguments[name] for name in implementation.argnames]
-            try:
-                implementation.function(*given)
-            # Foreign code; and a SystemExit would end the thread that pushes chunks without a word.
-            except (Exception, SystemExit) as error:
-                logger.error(  # noqa: TRY400
-                    "plugin %s failed in %s: %s", implementation.plugin_name, hook, _reason(error)
-                )
-                logger.debug("plugin %s", implementation.plugin_name, exc_info=True)
+    def observers(self) -> Observers:
+        """Make the observers: every plugin that implements one of their hooks."""
+        hooks: dict[str, dict[str, Hook]] = {}
+        for name in (STARTED, COMPLETED, FINISHED):
+            for implementation in getattr(self._manager.hook, name).get_hookimpls():
+                hook = Hook(implementation.function, tuple(implementation.argnames))
+                hooks.setdefault(implementation.plugin_name, {})[name] = hook
+        return Observers((Observer(name, of_one) for name, of_one in hooks.items()), self.patience)
 
     def _load(self, point: EntryPoint, *, disabled: bool) -> None:
         distribution = _distribution(point)
@@ -145,9 +140,10 @@ class PluginHost:
             self._manager.register(plugin, registered_as)
             self._check_hooks(plugin)
             self._collect(plugin, record)
-        # A plugin is foreign code: whatever it raises, a careless module's SystemExit too, is its own.
-        except (Exception, SystemExit) as error:
-            record.failure = _reason(error)
+        except KeyboardInterrupt:  # the user's
+            raise
+        except BaseException as error:
+            record.failure = told(error)
             logger.debug("plugin %s (%s) failed", point.name, record.provenance, exc_info=True)
             # Not where another entry point has registered the same object: that one goes on.
             if plugin is not None and self._manager.get_plugin(registered_as) is plugin:
@@ -186,6 +182,8 @@ class PluginHost:
                         f"{remedy if taken is not record else ' itself'}"
                     )
             earlier.append((kind, backend))
+        cameras = [guard_camera_backend(one, record.provenance, self.patience) for one in cameras]
+        streamers = [guard_streamer_backend(one, record.provenance, self.patience) for one in streamers]
         for camera in cameras:
             self._owners["camera", camera.name] = record
             self.cameras[camera.name] = camera
@@ -259,8 +257,3 @@ def _distribution(point: EntryPoint) -> str:
 def _name_and_version(distribution: Distribution) -> tuple[str, str]:
     """Look them up once: each time, importlib parses all that the distribution says of itself."""
     return distribution.name or "", distribution.version or ""
-
-
-def _reason(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or "no reason given"
-    return text if type(error) in (ValueError, TypeError) else f"{type(error).__name__}: {text}"

@@ -112,7 +112,7 @@ class Journal:
 
 @dataclass(slots=True)
 class RunReport:
-    """A run as it ended. Each frame is counted once: received = pushed + overrun + rejected.
+    """A run as it ended. Each frame is counted once: received = pushed + overrun + rejected + not taken.
 
     Attributes
     ----------
@@ -127,6 +127,8 @@ class RunReport:
         Received while the ring was full.
     frames_rejected
         Received but unusable.
+    frames_not_taken
+        In chunks that the streamer failed to take.
     fps_measured
         Frames received per second by the camera's clock (else this computer's); None below two frames.
     gaps
@@ -149,6 +151,7 @@ class RunReport:
     frames_dropped_by_camera: int = 0
     frames_overrun: int = 0
     frames_rejected: int = 0
+    frames_not_taken: int = 0
     chunks_pushed: int = 0
     chunks_uploaded: int = 0
     chunks_not_uploaded: int = 0
@@ -167,7 +170,8 @@ class RunReport:
     @property
     def adds_up(self) -> bool:
         """Whether every frame received is accounted for."""
-        return self.frames_received == self.frames_pushed + self.frames_overrun + self.frames_rejected
+        counted = self.frames_pushed + self.frames_overrun + self.frames_rejected + self.frames_not_taken
+        return self.frames_received == counted
 
     @property
     def exit_code(self) -> int:
@@ -194,6 +198,7 @@ class RunReport:
             "frames_dropped_by_camera": self.frames_dropped_by_camera,
             "frames_overrun": self.frames_overrun,
             "frames_rejected": self.frames_rejected,
+            "frames_not_taken": self.frames_not_taken,
             "chunks_pushed": self.chunks_pushed,
             "chunks_uploaded": self.chunks_uploaded,
             "chunks_not_uploaded": self.chunks_not_uploaded,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,11 @@ import pytest
 import zarr
 
 from rheed_acquire.plugins import PluginHost
+from rheed_acquire.report import Journal, RunReport
+from rheed_acquire.ring import Chunk
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from tests.conftest import Distributions
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "mean_frames"
@@ -80,6 +84,7 @@ def test_a_folder_that_cannot_be_made_is_logged_and_costs_the_run_nothing(
     report, err = run_command(tmp_path, distributions_on_disk.folder, tmp_path / "means")
     assert (report["frames_pushed"], report["chunks_uploaded"], report["problems"]) == (130, 2, [])
     assert f"plugin {NAME}:{ENTRY_POINT} failed in rheed_run_started: " in err
+    assert [warning["code"] for warning in report["warnings"]] == ["observer-failed"]
     assert err.count(f"plugin {NAME}") == 1
     assert "Traceback" not in err
 
@@ -94,35 +99,49 @@ def host(installed: Distributions, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return host
 
 
-RUN = SimpleNamespace(data_id="d-1")
+class Recorded:
+    """A run whose source can wait, so that the observer is shown every chunk."""
+
+    data_id = "d-1"
+    camera = SimpleNamespace(recorded=True)
+
+    def __init__(self, host: PluginHost) -> None:
+        run: Any = self
+        self._run = run
+        self._observers = host.observers()
+        self.journal = Journal()
+        self._observers.started(run, self.journal)
+
+    def complete(self, index: int, frames: NDArray[np.uint8]) -> None:
+        numbers = np.arange(len(frames))
+        self._observers.completed(self._run, Chunk(index, frames, numbers, numbers, numbers), self.journal)
+
+    def finish(self) -> list[str]:
+        self._observers.finished(self._run, RunReport(self._run, datetime.now(UTC)), self.journal)
+        return [warning.text for warning in self.journal.warnings]
 
 
-def complete(host: PluginHost, index: int, frames: Any) -> None:
-    host.notify("rheed_chunk_completed", run=RUN, chunk=SimpleNamespace(index=index, frames=frames))
-
-
-def test_the_lent_frames_may_change_as_soon_as_the_hook_returns(host: PluginHost, tmp_path: Path) -> None:
-    host.notify("rheed_run_started", run=RUN)
+def test_frames_may_change_as_soon_as_the_run_has_shown_them(host: PluginHost, tmp_path: Path) -> None:
+    run = Recorded(host)
     frames = np.full((4, 2, 3), 7, np.uint8)
     for index in range(2):
-        complete(host, index, frames)
+        run.complete(index, frames)
         frames[:] = 200
-    host.notify("rheed_run_finished", run=RUN, report=None)
+    assert run.finish() == []
     means = [np.load(tmp_path / "means" / "d-1" / f"{index:06}.npy") for index in range(2)]
     assert [mean.tolist() for mean in means] == [[[7.0] * 3] * 2, [[200.0] * 3] * 2]
 
 
-def test_a_file_that_cannot_be_written_is_logged_when_the_run_ends(
+def test_a_file_that_cannot_be_written_is_told_when_the_run_ends(
     host: PluginHost, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    host.notify("rheed_run_started", run=RUN)
+    run = Recorded(host)
     (tmp_path / "means" / "d-1").rmdir()
     for index in range(2):
-        complete(host, index, np.zeros((2, 2, 2), np.uint8))
-    host.notify("rheed_run_finished", run=RUN, report=None)
-    (record,) = caplog.records
-    assert record.levelno == logging.ERROR
-    assert f"plugin {NAME}:{ENTRY_POINT} failed in rheed_run_finished: FileNotFoundError" in record.message
+        run.complete(index, np.zeros((2, 2, 2), np.uint8))
+    (warning,) = run.finish()
+    assert f"plugin {NAME}:{ENTRY_POINT} failed in rheed_run_finished: FileNotFoundError" in warning
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [warning]
 
 
 class SlowFrames:
@@ -141,20 +160,16 @@ class SlowFrames:
 
 
 def test_chunks_that_come_while_the_thread_is_behind_are_left_out_and_counted(
-    host: PluginHost, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    host: PluginHost, tmp_path: Path
 ) -> None:
-    host.notify("rheed_run_started", run=RUN)
+    assert host.failures == []
+    writer = sys.modules[MODULE].MeanWriter(tmp_path / "means")
     slow = SlowFrames()
-    complete(host, 0, slow)
+    writer.take(0, slow)
     assert slow.begun.wait(60)
     for index in range(1, 6):  # two wait, three are too many
-        complete(host, index, np.zeros((2, 2, 2), np.uint8))
+        writer.take(index, np.zeros((2, 2, 2), np.uint8))
     slow.let_go.set()
-    host.notify("rheed_run_finished", run=RUN, report=None)
-    assert [path.stem for path in sorted((tmp_path / "means" / "d-1").iterdir())] == [
-        "000000",
-        "000001",
-        "000002",
-    ]
-    (record,) = caplog.records
-    assert "3 chunks have no mean frame" in record.message
+    with pytest.raises(RuntimeError, match="3 chunks have no mean frame"):
+        writer.finish(60)
+    assert [path.stem for path in sorted((tmp_path / "means").iterdir())] == ["000000", "000001", "000002"]

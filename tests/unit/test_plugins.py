@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from rheed_acquire.camera_settings import CameraSettings
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.plugins import PluginHost, PluginRecord, missing_requirement
+from rheed_acquire.report import Journal, RunReport
 
 if TYPE_CHECKING:
     from tests.conftest import Distributions
@@ -188,14 +190,14 @@ def test_a_plugin_that_registers_one_name_twice_is_refused(installed: Distributi
 def test_two_entry_points_of_one_module_do_not_undo_each_other(
     installed: Distributions, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = camera_plugin("shared") + "@hookimpl\ndef rheed_run_started(run):\n    run.append('told')\n"
+    source = camera_plugin("shared") + "@hookimpl\ndef rheed_run_started(run):\n    run.told.append('told')\n"
     installed.add("first", source, module="throwaway_shared")
     installed.add("second", source, module="throwaway_shared")
     host = load(installed)
     assert [record.name for record in host.failures] == ["second"]
-    told: list[str] = []
-    host.notify("rheed_run_started", run=told)
-    assert told == ["told"]
+    run = RunStub()
+    run.observe(host)
+    assert run.told == ["told"]
 
 
 def test_a_disabled_plugin_is_listed_and_never_imported(installed: Distributions) -> None:
@@ -220,32 +222,49 @@ def test_a_distribution_removed_by_halves_does_not_take_the_host_down(installed:
     assert host.owner("camera", "half").provenance == "throwaway_half_gone"
 
 
-def test_an_observer_that_fails_is_logged_and_the_others_are_still_called(
+class RunStub:
+    """What an observer is told of a run that only begins and ends, and where it notes that."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.journal = Journal()
+
+    def observe(self, host: PluginHost) -> None:
+        run: Any = self
+        observers = host.observers()
+        observers.started(run, self.journal)
+        observers.finished(run, RunReport(run, datetime.now(UTC)), self.journal)
+
+
+def test_an_observer_that_fails_is_logged_and_named_and_the_others_are_still_called(
     installed: Distributions, caplog: pytest.LogCaptureFixture
 ) -> None:
     observer = "from rheed_acquire import hookimpl\n@hookimpl\ndef rheed_run_started(run):\n    "
     installed.add("angry", f"{observer}raise ValueError('no room')")
     installed.add("leaving", f"{observer}raise SystemExit('bye')")
-    installed.add("calm", f"{observer}run.append('calm')")
-    installed.add("early", f"{observer}run.append('early')")
-    told: list[str] = []
+    installed.add("calm", f"{observer}run.told.append('calm')")
+    installed.add("early", f"{observer}run.told.append('early')")
+    run = RunStub()
     with caplog.at_level(logging.ERROR, "rheed_acquire"):
-        load(installed).notify("rheed_run_started", run=told)
-    assert sorted(told) == ["calm", "early"]
-    assert sorted(record.getMessage() for record in caplog.records) == [
+        run.observe(load(installed))
+    assert sorted(run.told) == ["calm", "early"]
+    said = [
         "plugin angry:angry failed in rheed_run_started: no room",
         "plugin leaving:leaving failed in rheed_run_started: SystemExit: bye",
     ]
+    assert sorted(record.getMessage() for record in caplog.records) == said
+    assert sorted(warning.text for warning in run.journal.warnings) == said
 
 
 def test_an_observer_takes_only_the_arguments_that_it_names(installed: Distributions) -> None:
     source = (
-        "from rheed_acquire import hookimpl\n@hookimpl\ndef rheed_run_finished(report):\n    report.append(1)"
+        "from rheed_acquire import hookimpl\n@hookimpl\ndef rheed_run_finished(report):\n"
+        "    report.info.told.append('finished')"
     )
     installed.add("short", source)
-    told: list[int] = []
-    load(installed).notify("rheed_run_finished", run=None, report=told)
-    assert told == [1]
+    run = RunStub()
+    run.observe(load(installed))
+    assert (run.told, run.journal.warnings) == (["finished"], [])
 
 
 def backend_with(*requires: str) -> CameraBackend:

@@ -1,7 +1,7 @@
 """Writes the mean frame of each chunk to ``mean-frames/DATA_ID/INDEX.npy`` while the run goes on.
 
-The hook copies the chunk and returns; a thread of this plugin's own does the rest. Where that thread does not
-keep up, chunks are left out and counted: the run is never held up.
+The hook passes the chunk on and returns; a thread of this plugin's own does the rest. Where that thread does
+not keep up, chunks are left out and counted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WAITING = 2
-"""Copies of chunks that may wait for the thread: they bound the memory that the plugin takes."""
+"""Chunks that may wait for the thread: they bound the memory that the plugin takes."""
 DRAIN_S = 30.0
 """How long the end of a run may wait for them."""
 
@@ -49,11 +49,11 @@ class MeanWriter:
         self._thread.start()
 
     def take(self, index: int, frames: NDArray[np.uint8]) -> None:
-        """Copy a chunk, (N, H, W) uint8, for the thread; leave it out where the thread is behind."""
+        """Keep a chunk, (N, H, W) uint8, for the thread; leave it out where the thread is behind."""
         if self._waiting.full():
             self._left_out += 1
         else:
-            self._waiting.put_nowait((index, frames.copy()))
+            self._waiting.put_nowait((index, frames))
 
     def finish(self, limit_s: float) -> None:
         """Wait for the thread, `limit_s` seconds at most.
@@ -108,7 +108,7 @@ def rheed_run_started(run: Any) -> None:
 
 @hookimpl
 def rheed_chunk_completed(run: Any, chunk: Any) -> None:
-    """Pass a copy on; ``chunk.frames`` is lent until this returns."""
+    """Pass the chunk on: it is a copy that may be kept."""
     writer = _writers.get(run.data_id)
     if writer is not None:  # else it could not begin, and that was logged
         writer.take(chunk.index, chunk.frames)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import queue
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
@@ -17,9 +15,6 @@ from rheed_acquire.commands.table import print_table
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.plugins import missing_requirement
-
-TIMEOUT_S = 10.0
-"""A backend that has not answered by then is left behind: some SDKs hang on a broken network."""
 
 Discovery = tuple[list[DeviceInfo], str | None]
 
@@ -50,47 +45,26 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def discover(
-    backends: Mapping[str, tuple[CameraBackend, BaseModel]], timeout_s: float = TIMEOUT_S
-) -> dict[str, Discovery]:
-    """Ask each backend for its devices; by name, what it found and why it found nothing.
+def discover(backends: Mapping[str, tuple[CameraBackend, BaseModel]]) -> dict[str, Discovery]:
+    """Ask each backend for its devices, all at once; by name, what it found and why it found nothing."""
+    found: dict[str, Discovery] = {
+        name: ([], missing_requirement(backend)) for name, (backend, _) in backends.items()
+    }
 
-    A backend that takes longer than ``timeout_s`` seconds goes on in a thread that nobody waits for.
-    """
-    answers: queue.SimpleQueue[tuple[str, Discovery]] = queue.SimpleQueue()
-    found: dict[str, Discovery] = {}
-    waiting = set()
-    for name, (backend, settings) in backends.items():
-        missing = missing_requirement(backend)
-        if missing is not None:
-            found[name] = ([], missing)
-            continue
-        waiting.add(name)
-        threading.Thread(
-            target=lambda name=name, backend=backend, settings=settings: answers.put(
-                (name, _ask(backend, settings))
-            ),
-            name=f"discover-{name}",
-            daemon=True,
-        ).start()
-    deadline = time.monotonic() + timeout_s
-    while waiting:
+    def ask(name: str) -> None:
+        backend, settings = backends[name]
         try:
-            name, answer = answers.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            break
-        found[name] = answer
-        waiting.discard(name)
-    for name in waiting:
-        found[name] = ([], f"did not answer within {timeout_s:g} s")
-    return {name: found[name] for name in backends}
+            found[name] = (list(backend.discover(settings)), None)
+        except RheedAcquireError as error:
+            found[name] = ([], str(error))
 
-
-def _ask(backend: CameraBackend, settings: BaseModel) -> Discovery:
-    try:
-        return list(backend.discover(settings)), None
-    except RheedAcquireError as error:
-        return [], str(error)
-    except (Exception, SystemExit) as error:  # noqa: BLE001
-        # Foreign code: one backend's bug must not hide the others' devices.
-        return [], " ".join(f"{type(error).__name__}: {error}".split())
+    threads = [
+        threading.Thread(target=ask, args=(name,), name=f"discover-{name}", daemon=True)
+        for name, (_, missing) in found.items()
+        if missing is None
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found

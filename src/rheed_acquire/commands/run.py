@@ -31,6 +31,7 @@ from rheed_acquire.streaming.streamer import LOCAL_SERVER, StreamerBackend, Stre
 if TYPE_CHECKING:
     from rheed_acquire.acquisition import Acquisition, Progress
     from rheed_acquire.camera import Camera, CaptureRequest
+    from rheed_acquire.guard.observers import Observers
     from rheed_acquire.report import RunReport
     from rheed_acquire.run_report.recorder import Outcome, RunRecorder
     from rheed_acquire.server.process import LocalServer
@@ -65,7 +66,7 @@ def start(
     start_log(run.verbosity, run.log_file)
     tune_allocator()
     share_interpreter()
-    setup = RunSetup(host, settings, camera, streamer, local_server(settings))
+    setup = RunSetup(host, settings, camera, streamer, local_server(settings), host.observers())
     interrupts = _count_interrupts()
     try:
         if setup.server is not None and begins_with == "run":
@@ -97,6 +98,8 @@ class RunSetup:
     ----------
     server
         Where neither a key nor an endpoint is given; started when it is first needed.
+    observers
+        Plugins that are told of each run.
     """
 
     host: PluginHost
@@ -104,6 +107,7 @@ class RunSetup:
     camera: CameraBackend
     streamer: StreamerBackend
     server: LocalServer | None
+    observers: Observers
 
     def acquisition(self, run: RunSettings, tap: FrameTap | None) -> tuple[Acquisition, RunRecorder]:
         """Make a run, to be begun, and what keeps its report."""
@@ -120,6 +124,8 @@ class RunSetup:
             notify=recorder.notify,
             locate_output=server.run_directory if server is not None else lambda data_id: None,  # noqa: ARG005
             tap=tap,
+            observers=self.observers,
+            patience=self.host.patience,
         )
         if server is not None:
             server.on_restart = partial(acquisition.journal.warn, FindingCode.SERVER_RESTARTED)
@@ -136,6 +142,7 @@ class RunSetup:
             open_camera=self._open_camera,
             open_streamer=PreviewStreamer,
             tap=tap,
+            patience=self.host.patience,
         )
 
     def _open_camera(self, request: CaptureRequest) -> Camera:

@@ -24,6 +24,7 @@ def print_summary(report: RunReport, page: Path | None = None) -> None:
     print(
         f"  lost       {report.frames_dropped_by_camera} by the camera in {report.gap_count} gaps, "
         f"{report.frames_overrun} overrun, {report.frames_rejected} rejected"
+        + (f", {report.frames_not_taken} not taken" if report.frames_not_taken else "")
     )
     print(
         f"  chunks     {report.chunks_uploaded} of {report.chunks_pushed} uploaded, "

@@ -56,6 +56,7 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
         lost = (
             f"{figures.frames_dropped_by_camera} by the camera in {figures.gap_count} gaps, "
             f"{figures.frames_overrun} overrun, {figures.frames_rejected} rejected"
+            + (f", {figures.frames_not_taken} not taken" if figures.frames_not_taken else "")
         )
         megabytes = f"{figures.bytes_uploaded / 1e6:.1f} MB"
         rows += [

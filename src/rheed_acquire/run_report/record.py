@@ -161,6 +161,7 @@ class RunFigures(BaseModel):
     frames_dropped_by_camera: int
     frames_overrun: int
     frames_rejected: int
+    frames_not_taken: int = 0
     chunks_pushed: int
     chunks_uploaded: int
     chunks_not_uploaded: int

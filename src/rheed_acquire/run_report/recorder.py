@@ -1,6 +1,6 @@
 """Keeps, while a run goes, what its report will need and nothing else will know afterwards.
 
-`RunRecorder.notify` stands where the observers' hooks are called: once when the run begins, once per chunk in
+`RunRecorder.notify` is called where the observers' hooks are: once when the run begins, once per chunk in
 the pusher's thread, once at the end. Per chunk it costs some arithmetic on the chunk's stamps and, every few
 seconds, one frame made small. What it keeps is bounded however long the run is.
 """
@@ -65,7 +65,7 @@ class RunRecorder:
     Parameters
     ----------
     host
-        Whose observers are called too, by `notify`.
+        Whose plugins the report names.
     settings
         As they were loaded, with their sources.
     run
@@ -97,7 +97,7 @@ class RunRecorder:
         self._versions: dict[str, str] | None = None
 
     def notify(self, hook: str, **arguments: Any) -> None:
-        """Take note of what happens, and call the observers' hook (see `PluginHost.notify`)."""
+        """Take note of what happens: the name of an observer's hook, and its arguments. Never raises."""
         try:
             if self._failure is None:
                 if hook == "rheed_run_started":
@@ -108,7 +108,6 @@ class RunRecorder:
             # A report is worth no frame: the run goes on without.
             self._failure = f"{type(error).__name__}: {error}"
             logger.debug("the run's report", exc_info=True)
-        self._host.notify(hook, **arguments)
 
     def finish(self, report: RunReport, exit_code: int) -> Outcome:
         """Write the report; where that fails, a warning in the figures says so.

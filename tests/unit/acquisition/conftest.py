@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+from pydantic import BaseModel, SecretStr
 
 from rheed_acquire.acquisition import Acquisition
 from rheed_acquire.camera import (
@@ -22,10 +23,15 @@ from rheed_acquire.camera import (
     OnFault,
     OnFrame,
 )
+from rheed_acquire.guard.calls import Patience
+from rheed_acquire.guard.camera import LIMITS, CameraLimits, guard_camera_backend
+from rheed_acquire.guard.observers import Observers
+from rheed_acquire.guard.streamer import guard_streamer_backend
+from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.report import RunReport
 from rheed_acquire.ring import Chunk, ChunkRing
 from rheed_acquire.settings.run_settings import RunSettings
-from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
+from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer, StreamerBackend, StreamerRequest
 
 HEIGHT, WIDTH, FPS, CHUNK = 2, 4, 4.0, 8
 PATIENCE_S = 30.0
@@ -153,6 +159,10 @@ class ScriptedStreamer(Streamer):
         return [frame for _, frames, _ in self.pushed for frame in frames]
 
 
+class Nothing(BaseModel):
+    """No settings."""
+
+
 class Session:
     """A run in a thread of its own, as the command makes it; `again` is found where the camera is lost.
 
@@ -166,6 +176,8 @@ class Session:
         again: ScriptedCamera | Sequence[ScriptedCamera | CameraError] = (),
         notify: Callable[..., None] = lambda hook, **arguments: None,
         locate_output: Callable[[str], Path | None] = lambda data_id: None,
+        observers: Observers | None = None,
+        limits: CameraLimits = LIMITS,
         **settings: Any,
     ) -> None:
         self.streamers_opened = 0
@@ -173,12 +185,26 @@ class Session:
         after = [again] if isinstance(again, ScriptedCamera) else again
         self._cameras: list[ScriptedCamera | CameraError] = [camera, *after]
         self._streamer = streamer
+        patience = Patience()
+        guarded = guard_camera_backend(
+            CameraBackend(
+                "scripted", "", Nothing, lambda _: [], lambda _, request: self._open_camera(request)
+            ),
+            "a test 1.0",
+            patience,
+            limits,
+        )
+        guarded_streamer = guard_streamer_backend(
+            StreamerBackend("scripted", "", Nothing, lambda *_: self._open_streamer()), "a test 1.0", patience
+        )
         self.acquisition = Acquisition(
             RunSettings(**{"chunk_size": CHUNK, "ring_chunks": 2, **settings}),
-            self._open_camera,
-            self._open_streamer,
+            lambda request: guarded.open(None, request),
+            lambda: guarded_streamer.open(None, StreamerRequest(SecretStr("any"))),
             notify,
             locate_output,
+            observers=observers,
+            patience=patience,
         )
         self._report: RunReport | None = None
         self._error: BaseException | None = None

@@ -12,6 +12,7 @@ import pytest
 
 from rheed_acquire.camera import CameraError, CameraLostError
 from rheed_acquire.findings import FindingCode
+from rheed_acquire.guard.camera import CameraLimits
 from rheed_acquire.report import DELIVERED, FAILED, FRAMES_LOST, RunReport
 from rheed_acquire.streaming.streamer import DeliveryStatus
 
@@ -209,9 +210,9 @@ def test_a_camera_that_is_lost_after_the_last_frame_that_was_asked_for_costs_not
 
 
 def test_frames_that_come_while_the_camera_hangs_in_its_stop_are_refused_and_the_hang_is_told(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage,
 ) -> None:
-    monkeypatch.setattr("rheed_acquire.capture.CALL_LIMIT_S", 0.5)
+    limits = CameraLimits(call_s=0.5)
     let_go = threading.Event()
     went_on = even(stage, 200)
 
@@ -221,12 +222,12 @@ def test_frames_that_come_while_the_camera_hangs_in_its_stop_are_refused_and_the
             super().stop()
 
     camera = Deaf(went_on._script, info=went_on.info)
-    session = stage.session(camera, stage.streamer(), duration=0.5, **COMMON).start()
+    session = stage.session(camera, stage.streamer(), limits=limits, duration=0.5, **COMMON).start()
     report = session.result()
     let_go.set()
     assert report.frames_received == report.frames_pushed <= 0.5 * FPS + 2
     assert set(codes_of(report)) == {FindingCode.CAMERA_CALL}
-    assert "stop-camera did not return" in report.problems[0].text
+    assert "did not return from stop within 0.5 s" in report.problems[0].text
     assert report.exit_code == FRAMES_LOST
 
 

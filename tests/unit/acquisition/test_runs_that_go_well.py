@@ -167,7 +167,7 @@ def test_observers_that_fail_are_passed_over_and_the_run_is_flawless(
     host, calls = observed
     assert host.failures == []
     camera, streamer = stage.camera(range(11)), stage.streamer()
-    report = stage.session(camera, streamer, notify=host.notify, frames=11).run()
+    report = stage.session(camera, streamer, observers=host.observers(), frames=11).run()
     told = ["started data-1", "chunk 0 of 8", "chunk 1 of 3", "finished 11"]
     for name in ("bad", "good"):
         assert [call.removeprefix(f"{name} ") for call in calls if call.startswith(name)] == told

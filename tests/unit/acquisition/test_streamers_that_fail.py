@@ -59,7 +59,9 @@ def test_a_recording_that_cannot_be_located_leaves_no_stream_open(stage: Stage) 
     stage.assert_ended_once(streamer, camera)
 
 
-def test_a_chunk_that_is_not_taken_makes_the_run_fail_and_the_others_arrive(stage: Stage) -> None:
+def test_frames_of_a_chunk_that_is_not_taken_have_a_column_of_their_own_and_the_others_arrive(
+    stage: Stage,
+) -> None:
     def refuse_second(chunk: Chunk) -> None:
         if chunk.index == 1:
             raise RuntimeError("disk full")
@@ -68,10 +70,14 @@ def test_a_chunk_that_is_not_taken_makes_the_run_fail_and_the_others_arrive(stag
     report = stage.session(camera, streamer, frames=24, ring_chunks=4).run()
     assert streamer.frames == [*range(8), *range(16, 24)]
     assert (report.frames_received, report.frames_pushed, report.chunks_pushed) == (24, 16, 2)
-    assert not report.adds_up
-    assert "chunk 1 with 8 frames was not taken: disk full" in [problem.text for problem in report.problems]
-    assert any("24 frames received, but 16 pushed" in problem.text for problem in report.problems)
-    assert report.exit_code == FAILED
+    assert (report.frames_not_taken, report.adds_up) == (8, True)
+    (problem,) = report.problems
+    assert problem.frames == 8
+    assert problem.text == (
+        "8 frames in 1 chunks were not taken by the streamer: streamer scripted (a test 1.0) failed in "
+        "push_chunk: RuntimeError: disk full"
+    )
+    assert report.exit_code == FRAMES_LOST
     stage.assert_ended_once(streamer, camera)
 
 
@@ -89,6 +95,7 @@ def test_the_memory_of_chunks_that_are_not_taken_is_used_again(stage: Stage) -> 
         script.append(lambda: refused.acquire(timeout=60))
     report = stage.session(stage.camera(script), stage.streamer(push=refuse), frames=48, ring_chunks=3).run()
     assert (report.frames_received, report.frames_pushed, report.frames_overrun) == (48, 0, 0)
+    assert (report.frames_not_taken, report.adds_up, len(report.problems)) == (48, True, 1)
     assert report.exit_code == FAILED
 
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from rheed_acquire import capture
 from rheed_acquire.camera import CameraLostError
+from rheed_acquire.guard.camera import LIMITS, CameraLimits
 
 if TYPE_CHECKING:
     from tests.unit.acquisition.conftest import Stage
 
 
-def asked(stage: Stage, answer: Callable[[], float | None], times: int) -> list[float | None]:
+def asked(
+    stage: Stage, answer: Callable[[], float | None], times: int, limits: CameraLimits = LIMITS
+) -> list[float | None]:
     """What a run says of its camera's temperature while it captures."""
     camera = stage.camera([0, 1])
     camera.temperature_c = answer  # type: ignore[method-assign]
-    session = stage.session(camera, stage.streamer())
+    session = stage.session(camera, stage.streamer(), limits=limits)
     assert session.acquisition.temperature_c() is None, "before there is a camera"
     session.start()
     stage.wait_for(camera.played)
@@ -40,8 +42,7 @@ def test_a_camera_that_cannot_tell_has_none(stage: Stage) -> None:
     assert asked(stage, lost, 1) == [None]
 
 
-def test_a_camera_that_hangs_when_asked_is_asked_no_more(stage: Stage, monkeypatch: Any) -> None:
-    monkeypatch.setattr(capture, "ANSWER_LIMIT_S", 0.05)
+def test_a_camera_that_hangs_when_asked_is_asked_no_more(stage: Stage) -> None:
     calls, release = [], threading.Event()
 
     def hang() -> float | None:
@@ -50,7 +51,7 @@ def test_a_camera_that_hangs_when_asked_is_asked_no_more(stage: Stage, monkeypat
         return 1.0
 
     try:
-        assert asked(stage, hang, 3) == [None, None, None]
+        assert asked(stage, hang, 3, CameraLimits(answer_s=0.05)) == [None, None, None]
     finally:
         release.set()
     assert len(calls) == 1

@@ -1,0 +1,287 @@
+"""Observers: plugins that are told of a run, each in a thread of its own, and never at its cost.
+
+An observer is given a copy of each chunk and takes its time over it; the push does not wait, unless the
+frames come from a recording. One that has two chunks before it is given no third: it misses chunks, and the
+run's report says which plugin, how many, and how long it takes for one.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from rheed_acquire.findings import FindingCode
+from rheed_acquire.guard.calls import LOOK_S, Patience, told
+
+if TYPE_CHECKING:
+    from rheed_acquire.report import Journal, RunInfo, RunReport
+    from rheed_acquire.ring import Chunk
+
+logger = logging.getLogger(__name__)
+
+STARTED, COMPLETED, FINISHED = "rheed_run_started", "rheed_chunk_completed", "rheed_run_finished"
+AT_ONCE = 2
+"""Chunks that an observer may have before it: the one that it is looking at, and the next."""
+START_LIMIT_S = 10.0
+"""How long the first frame waits for `rheed_run_started`."""
+HOOK_LIMIT_S = 60.0
+"""How long the end of a run waits for a hook, counted from when the hook was called."""
+LAST_LIMIT_S = 5.0
+"""How long it waits for one that was called so long ago already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One observer's function for one hook, and which of the hook's arguments it takes."""
+
+    function: Callable[..., object]
+    arguments: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Task:
+    hook: str
+    arguments: dict[str, Any]
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(slots=True)
+class _Failures:
+    """What went wrong in one hook in the course of a run."""
+
+    first: str
+    count: int = 0
+
+
+class Observer:
+    """One plugin's hooks, called in order in a thread of its own for each run.
+
+    Parameters
+    ----------
+    name
+        As messages name the plugin: its distribution and its entry point.
+    hooks
+        By the hook's name.
+    """
+
+    def __init__(self, name: str, hooks: Mapping[str, Hook]) -> None:
+        self.name, self._hooks = name, hooks
+        self._thread: threading.Thread | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._room = threading.Semaphore(AT_ONCE)
+        self._now: tuple[str, float] | None = None
+        self._failures: dict[str, _Failures] = {}
+        self._told, self._missed, self._longest_s = 0, 0, 0.0
+
+    def begin(self) -> bool:
+        """Get ready for a run; False where it has not come back from an earlier one."""
+        if self._thread is not None and self._thread.is_alive():
+            return False
+        self._begin()
+        tasks = self._tasks
+        self._thread = threading.Thread(
+            target=self._serve, args=(tasks,), name=f"observer-{self.name}", daemon=True
+        )
+        self._thread.start()
+        return True
+
+    def has(self, hook: str) -> bool:
+        """Whether the plugin implements a hook."""
+        return hook in self._hooks
+
+    def tell(self, hook: str, **arguments: Any) -> threading.Event:
+        """Call a hook in the observer's thread, after those before it; what is set when it has returned."""
+        task = _Task(hook, arguments)
+        if self.has(hook):
+            self._tasks.put(task)
+        else:
+            task.done.set()
+        return task.done
+
+    def takes_a_chunk(self, patience: Patience, *, waits: bool) -> bool:
+        """Whether it has time for another chunk; where not, it misses this one.
+
+        Parameters
+        ----------
+        waits
+            Whether the run can wait until it has; not for a hook that hangs.
+        """
+        while not self._room.acquire(timeout=LOOK_S if waits else 0):
+            if not waits or patience.is_over or self.busy_s > HOOK_LIMIT_S:
+                self._missed += 1
+                return False
+        return True
+
+    def misses(self) -> None:
+        """Take back what `takes_a_chunk` said: there is no chunk for it."""
+        self._missed += 1
+        self._room.release()
+
+    def end(self) -> None:
+        """Call no further hook after those that wait."""
+        self._tasks.put(None)
+
+    @property
+    def busy_s(self) -> float:
+        """For how many seconds the hook that is running has been; 0 where none is."""
+        now = self._now
+        return 0.0 if now is None else time.monotonic() - now[1]
+
+    def slowness(self) -> str | None:
+        """Say how long it took for a chunk, where it was too slow for some."""
+        if not self._missed:
+            return None
+        now = self._now
+        running_s = self.busy_s if now is not None and now[0] == COMPLETED else 0.0
+        return f"plugin {self.name} took up to {max(self._longest_s, running_s):.2g} s for a chunk"
+
+    def findings(self) -> Iterable[tuple[FindingCode, str]]:
+        """What the run's report has to say of it."""
+        for hook, failures in list(self._failures.items()):
+            times = f" {failures.count} times, first with" if failures.count > 1 else ":"
+            yield (
+                FindingCode.OBSERVER_FAILED,
+                f"plugin {self.name} failed in {hook}{times} {failures.first}",
+            )
+        slowness = self.slowness()
+        if slowness is not None:
+            seen = self._told + self._missed
+            yield FindingCode.OBSERVER_SLOW, f"{slowness} and missed {self._missed} of {seen} chunks"
+        now = self._now
+        if now is not None:
+            text = f"plugin {self.name} did not return from {now[0]} within {self.busy_s:.2g} s"
+            yield FindingCode.OBSERVER_HANGS, f"{text} and was left behind"
+
+    def _serve(self, tasks: queue.SimpleQueue[_Task | None]) -> None:
+        while (task := tasks.get()) is not None:
+            self._call(task)
+
+    def _call(self, task: _Task) -> None:
+        hook = self._hooks[task.hook]
+        begun_s = time.monotonic()
+        self._now = (task.hook, begun_s)
+        try:
+            hook.function(*(task.arguments[name] for name in hook.arguments))
+        # Nothing but the plugin raises in its thread: a SystemExit or KeyboardInterrupt is its own too.
+        except BaseException as error:  # noqa: BLE001
+            self._note(task.hook, error)
+        finally:
+            self._now = None
+            if task.hook == COMPLETED:
+                self._longest_s = max(self._longest_s, time.monotonic() - begun_s)
+                self._told += 1
+                self._room.release()
+            task.done.set()
+
+    def _note(self, hook: str, error: BaseException) -> None:
+        reason = told(error)
+        known = self._failures.setdefault(hook, _Failures(reason))
+        known.count += 1
+        logger.error("plugin %s failed in %s: %s", self.name, hook, reason)
+        logger.debug("plugin %s", self.name, exc_info=error)
+
+
+class Observers:
+    """All observers of a host, told of one run after another.
+
+    Parameters
+    ----------
+    observers
+        Whoever implements one of the hooks.
+    patience
+        Whether the user still waits for them.
+    """
+
+    def __init__(self, observers: Iterable[Observer] = (), patience: Patience | None = None) -> None:
+        self._all = tuple(observers)
+        self._patience = patience or Patience()
+        self._present: list[Observer] = []
+
+    def started(self, run: RunInfo, journal: Journal) -> None:
+        """Tell all that a run has begun, and give them a moment."""
+        self._present = []
+        for observer in self._all:
+            if observer.begin():
+                self._present.append(observer)
+            else:
+                journal.warn(
+                    FindingCode.OBSERVER_HANGS,
+                    f"plugin {observer.name} has not returned from a hook of an earlier run and is left out",
+                )
+        ends_s = time.monotonic() + START_LIMIT_S
+        told_all = [(observer, observer.tell(STARTED, run=run)) for observer in self._present]
+        for observer, done in told_all:
+            if not self._patience.wait(done, max(0.0, ends_s - time.monotonic())):
+                journal.event(f"plugin {observer.name} is still in {STARTED}: the run begins without it")
+
+    def completed(self, run: RunInfo, chunk: Chunk, journal: Journal) -> None:
+        """Tell of a chunk, which may be pushed as soon as this returns.
+
+        Waits for an observer only where the source can wait too, as a recording can.
+        """
+        waits = run.camera.recorded
+        ready = [
+            one
+            for one in self._present
+            if one.has(COMPLETED) and one.takes_a_chunk(self._patience, waits=waits)
+        ]
+        if not ready:
+            return
+        from rheed_acquire.guard.observed_chunk import ObservedChunk
+
+        try:
+            shown = ObservedChunk.of(chunk)
+        except MemoryError:
+            journal.event(f"no memory to show chunk {chunk.index} to the observers", "warning")
+            for observer in ready:
+                observer.misses()
+            return
+        for observer in ready:
+            observer.tell(COMPLETED, run=run, chunk=shown)
+
+    def finished(self, run: RunInfo, report: RunReport, journal: Journal) -> None:
+        """Tell all how the run ended, wait for them, and note what is to be said of them."""
+        told_all = [(one, one.tell(FINISHED, run=run, report=_own_copy(report))) for one in self._present]
+        self._end()
+        for observer, done in told_all:
+            begun_s = time.monotonic()
+            while not self._patience.wait(done, LOOK_S):
+                has_had_time = time.monotonic() - begun_s > LAST_LIMIT_S
+                if self._patience.is_over or (has_had_time and observer.busy_s > HOOK_LIMIT_S):
+                    break
+            for code, text in observer.findings():
+                journal.warn(code, text)
+
+    def slowness(self) -> list[str]:
+        """Say of each observer that missed chunks how long it took for one."""
+        return [text for one in self._present if (text := one.slowness()) is not None]
+
+    def abandon(self) -> None:
+        """Let the threads end without telling how the run ended: it never began."""
+        self._end()
+        self._present = []
+
+    def _end(self) -> None:
+        for observer in self._present:
+            observer.end()
+
+
+def _own_copy(report: RunReport) -> RunReport:
+    """Make a report that an observer may do with as it likes."""
+    return replace(
+        report,
+        events=list(report.events),
+        problems=list(report.problems),
+        warnings=list(report.warnings),
+        camera_statistics=dict(report.camera_statistics),
+        delivery=copy.deepcopy(report.delivery),
+    )

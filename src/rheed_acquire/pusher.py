@@ -1,0 +1,177 @@
+"""Chunks on their way from the camera's side to the streamer, in order, in a thread of their own."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rheed_acquire.findings import FindingCode
+from rheed_acquire.guard.calls import Patience
+from rheed_acquire.pushed_frames import ChunkFacts, PushedFrames
+from rheed_acquire.ring import Chunk
+from rheed_acquire.timing import CaptureClock, process_clock
+
+if TYPE_CHECKING:
+    from rheed_acquire.report import Journal, RunInfo
+    from rheed_acquire.streaming.streamer import Streamer
+    from rheed_acquire.view.frame_tap import FrameTap
+
+logger = logging.getLogger(__name__)
+
+LISTED = 20
+"""So many chunks that were not taken are named one by one."""
+
+
+class _Interruption:
+    """Stands between the chunks of one connection to the camera and those of the next."""
+
+
+_INTERRUPTION = _Interruption()
+
+
+class Pusher:
+    """Dates each chunk, shows it to whoever looks on, and pushes it.
+
+    Parameters
+    ----------
+    streamer
+        Where chunks go; a push that never returns is left behind with this thread.
+    info
+        Of the run.
+    show
+        Called with each chunk, dated, before its push.
+    journal
+        Where chunks that are not taken are noted.
+    pushed
+        Counts those that are.
+    tap
+        Measures each frame, where somebody asked for it.
+    """
+
+    def __init__(
+        self,
+        streamer: Streamer,
+        info: RunInfo,
+        show: Callable[[RunInfo, Chunk], None],
+        journal: Journal,
+        pushed: PushedFrames,
+        tap: FrameTap | None,
+    ) -> None:
+        self._streamer, self._info, self._show = streamer, info, show
+        self._journal, self._tap = journal, tap
+        self.pushed = pushed
+        self.frames_not_taken, self.chunks_not_taken = 0, 0
+        self._reason = ""
+        self._queue: queue.SimpleQueue[Chunk | _Interruption | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._in_hand: Chunk | None = None
+        self._left_behind = False
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._push_all, name="pusher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to push."""
+        self._thread.start()
+
+    def put(self, chunk: Chunk) -> None:
+        """Take a chunk over; called in the camera's thread."""
+        self._queue.put(chunk)
+
+    def interrupt(self) -> None:
+        """Note that the camera was lost: the next chunk comes of another connection."""
+        self._queue.put(_INTERRUPTION)
+
+    def finish(self, patience: Patience) -> None:
+        """Push what is left, and say what was not taken; a push that hangs is waited for with patience."""
+        self._queue.put(None)
+        if not patience.wait(self._ended, None):
+            self._leave_behind()
+        if self.chunks_not_taken:
+            self._journal.problem(
+                FindingCode.CHUNK_NOT_TAKEN,
+                f"{self.frames_not_taken} frames in {self.chunks_not_taken} chunks were not taken by the "
+                f"streamer: {self._reason}",
+                frames=self.frames_not_taken,
+            )
+
+    def _push_all(self) -> None:
+        camera = self._info.camera
+        clock = CaptureClock(
+            process_clock(),
+            wraps_ns=camera.timestamp_wraps_ns,
+            ptp=camera.ptp_synchronized,
+            utc=camera.utc_timestamps,
+        )
+        while (chunk := self._queue.get()) is not None:
+            if isinstance(chunk, _Interruption):
+                clock.restarted()
+                self.pushed.interrupt()
+            elif not self._push(chunk, clock):
+                return
+        self._ended.set()
+
+    def _push(self, chunk: Chunk, clock: CaptureClock) -> bool:
+        """Push one chunk; False where the run has waited no longer."""
+        with self._lock:
+            if self._left_behind:
+                return False
+            self._in_hand = chunk
+        error: BaseException | None = None
+        facts: ChunkFacts | None = None
+        try:
+            if self._tap is not None:
+                self._tap.complete(chunk)
+            start_ms = clock.capture_start_ms_utc(chunk)
+            chunk.date(start_ms, "reference" if clock.source in ("ptp", "utc") else "host")
+            self._look_on(chunk)
+            facts = ChunkFacts.of(chunk)
+            self._streamer.push_chunk(self._info.data_id, chunk)
+        # Whatever it is: this thread goes on, for the chunks that come after.
+        except BaseException as caught:  # noqa: BLE001
+            error = caught
+        with self._lock:
+            if self._left_behind:
+                return False
+            self._in_hand = None
+            if error is None and facts is not None:
+                self.pushed.add(facts)
+                return True
+            self._not_taken(chunk, str(error))
+        logger.debug("push of chunk %d failed", chunk.index, exc_info=error)
+        chunk.release()
+        return True
+
+    def _look_on(self, chunk: Chunk) -> None:
+        try:
+            self._show(self._info, chunk)
+        except Exception:
+            logger.exception("chunk %d could not be shown", chunk.index)
+
+    def _not_taken(self, chunk: Chunk, reason: str) -> None:
+        self.frames_not_taken += len(chunk)
+        self.chunks_not_taken += 1
+        self._reason = self._reason or reason
+        if self.chunks_not_taken <= LISTED:
+            self._journal.event(
+                f"chunk {chunk.index} with {len(chunk)} frames was not taken: {reason}", "error"
+            )
+
+    def _leave_behind(self) -> None:
+        """Count what the thread has in hand, and what waits behind it, as not taken."""
+        with self._lock:
+            if self._ended.is_set():
+                return
+            self._left_behind = True
+            left = [self._in_hand]
+            while True:
+                try:
+                    waiting = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                left.append(waiting if isinstance(waiting, Chunk) else None)
+            for chunk in left:
+                if chunk is not None:
+                    self._not_taken(chunk, "the push did not return, and the user waited no longer")
