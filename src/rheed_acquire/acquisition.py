@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.accumulator import ChunkAccumulator
+from rheed_acquire.arrivals import SILENCE_PERIODS
 from rheed_acquire.cadence import decide_chunk_size, decide_fps, decide_ring_chunks
 from rheed_acquire.camera import Camera, CameraError, CameraInfo, CaptureRequest
 from rheed_acquire.capture import Capture
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     from rheed_acquire.view.frame_tap import FrameTap
 
 logger = logging.getLogger(__name__)
+
+
+SILENT_S = 2.0
+"""After which it is shown that no frame comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,24 @@ class Progress:
     absence: Absence | None = None
     silent_s: float | None = None
     delivery: DeliveryStatus = field(default_factory=DeliveryStatus)
+
+    @property
+    def state(self) -> str:
+        """What the run is doing, in a word or two: its phase, or that it has no camera."""
+        return self.phase if self.absence is None else "camera lost"
+
+    @property
+    def camera_trouble(self) -> str | None:
+        """What is wrong with the camera just now, as a sentence; None where nothing is."""
+        absence, silent_s, info = self.absence, self.silent_s, self.info
+        if absence is not None:
+            tries = f"{absence.attempts} attempt{'' if absence.attempts == 1 else 's'} to open it again"
+            return f"lost {absence.lasted_s(time.perf_counter()):.0f} s ago, {tries}: {absence.reason}"
+        if self.phase != "capturing" or silent_s is None or info is None:
+            return None
+        return (
+            f"no frame for {silent_s:.0f} s" if silent_s > max(SILENT_S, SILENCE_PERIODS / info.fps) else None
+        )
 
 
 class Acquisition:

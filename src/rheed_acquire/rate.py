@@ -14,8 +14,13 @@ class Rate:
         self._samples: deque[tuple[float, int]] = deque()
 
     def update(self, count: int) -> float | None:
-        """Take a sample; the rate per second, or None while there is too little to tell it from."""
+        """Take a sample; the rate per second, or None while there is too little to tell it from.
+
+        A count that is less than the one before is that of a counter which began anew.
+        """
         now = time.monotonic()
+        if self._samples and count < self._samples[-1][1]:
+            self._samples.clear()
         self._samples.append((now, count))
         while now - self._samples[0][0] > self._window_s:
             self._samples.popleft()

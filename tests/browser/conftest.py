@@ -31,11 +31,15 @@ PERIOD_S = 1.3
 
 
 class Command:
-    """``rheed-acquire`` with a page, in a folder of its own."""
+    """``rheed-acquire`` with a page, in a folder of its own.
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    With `plugin`, a folder that holds a distribution with a plugin, that one is installed too.
+    """
+
+    def __init__(self, folder: Path, *arguments: str, plugin: Path | None = None) -> None:
         self.folder = folder
         self._log = folder / "stderr.txt"
+        path = os.pathsep.join(() if plugin is None else (str(_installed(plugin, folder)), str(plugin)))
         # Drawn numbers, not words, decide about colours: a terminal's settings must not.
         with self._log.open("wb") as log:
             self._popen = subprocess.Popen(
@@ -43,7 +47,12 @@ class Command:
                 cwd=folder,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
-                env={**os.environ, "RHEED_OUTPUT": str(folder / "runs"), "NO_COLOR": "1"},
+                env={
+                    **os.environ,
+                    "RHEED_OUTPUT": str(folder / "runs"),
+                    "NO_COLOR": "1",
+                    "PYTHONPATH": os.pathsep.join(filter(None, (path, os.environ.get("PYTHONPATH", "")))),
+                },
             )
         self.url = self._wait_for(r"view (http\S+)")
 
@@ -67,6 +76,16 @@ class Command:
             self._popen.kill()
             self._popen.wait()
             raise
+
+
+def _installed(plugin: Path, folder: Path) -> Path:
+    """Write what pip would, so that a plugin is found as any other is."""
+    (package,) = (found.parent for found in plugin.glob("*/__init__.py"))
+    info = folder / "site" / f"{package.name}-0.1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package.name}\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text(f"[rheed_acquire]\n{package.name} = {package.name}\n")
+    return info.parent
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ class Figures:
         frames_per_s = self._frames.update(progress.frames_received)
         bytes_per_s = self._bytes.update(delivery.bytes_uploaded)
         frames = f"{progress.frames_received}"
-        if progress.phase == "capturing" and frames_per_s is not None:
+        if progress.state == "capturing" and frames_per_s is not None:
             frames += f", {frames_per_s:.1f}/s of {info.fps:.6g}/s"
         gaps = f"{progress.gap_count}"
         if progress.frames_missing:
@@ -70,6 +70,9 @@ class Figures:
             ("overrun", f"{progress.frames_overrun}", bool(progress.frames_overrun)),
             ("chunks", chunks, bool(delivery.chunks_failed)),
         ]
+        trouble = progress.camera_trouble
+        if trouble is not None:
+            rows.insert(0, ("camera", trouble, True))
         if delivery.last_error:
             rows.append(("trouble", delivery.last_error, True))
         return progress, rows
@@ -179,10 +182,10 @@ def shown_path(path: Path) -> str:
 def headline(progress: Progress) -> str:
     """What the run is doing, and since when it captures."""
     if progress.info is None:
-        return progress.phase
+        return progress.state
     minutes, seconds = divmod(int(progress.elapsed_s), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{progress.phase} {hours}:{minutes:02}:{seconds:02}"
+    return f"{progress.state} {hours}:{minutes:02}:{seconds:02}"
 
 
 def _drawn(progress: Progress, rows: list[tuple[str, str, bool]]) -> Table:

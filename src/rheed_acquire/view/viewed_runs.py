@@ -143,11 +143,12 @@ class ViewedRuns:
         progress = self._acquisition.progress()
         info, delivery = progress.info, progress.delivery
         camera = None if info is None else info.camera
-        is_capturing = progress.phase == "capturing"
+        is_capturing = progress.state == "capturing"
+        absence = progress.absence
         fps = self._frame_rate.update(progress.frames_received)
         upload_rate = self._upload_rate.update(delivery.bytes_uploaded)
         return {
-            "phase": "preview" if self._is_preview and is_capturing else progress.phase,
+            "phase": "preview" if self._is_preview and is_capturing else progress.state,
             "running": not self._is_preview,
             "stream_name": self._stream_name,
             "data_id": None if info is None else info.data_id or None,
@@ -167,6 +168,12 @@ class ViewedRuns:
             "upload_rate_bytes_s": upload_rate,
             "clock_offset_ms": delivery.clock_offset_ms,
             "clock_uncertainty_ms": delivery.clock_uncertainty_ms,
+            "camera_present": None if info is None else absence is None,
+            "camera_away_s": None if absence is None else absence.lasted_s(time.perf_counter()),
+            "camera_away_why": None if absence is None else absence.reason,
+            "camera_attempts": None if absence is None else absence.attempts,
+            "camera_trouble": progress.camera_trouble,
+            "silent_s": progress.silent_s,
             "temperature_c": self._temperature(),
             "elapsed_s": progress.elapsed_s,
             "regions": [region.model_dump() for region in self._tap.regions],

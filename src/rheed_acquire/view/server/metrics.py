@@ -26,6 +26,10 @@ _GAUGES = {
     "elapsed_s": ("elapsed_seconds", "Time since the run began.", 1.0),
     "fps_asked": ("asked_frame_rate_hertz", "Frame rate that the stream declares.", 1.0),
     "fps_measured": ("measured_frame_rate_hertz", "Frame rate of late.", 1.0),
+    "camera_present": ("camera_present", "1 while the camera is there, 0 while it is lost.", 1.0),
+    "camera_away_s": ("camera_away_seconds", "Time since the last frame, while the camera is lost.", 1.0),
+    "camera_attempts": ("camera_reopen_attempts", "Attempts to open the lost camera again.", 1.0),
+    "silent_s": ("silence_seconds", "Time since the last frame.", 1.0),
     "chunks_queued": ("chunks_queued", "Chunks on their way.", 1.0),
     "spool_bytes": ("spool_bytes", "Encoded chunks that wait on disk.", 1.0),
     "upload_rate_bytes_s": ("upload_bytes_per_second", "Upload rate of late.", 1.0),
@@ -50,6 +54,8 @@ class RunCollector:
         for key, (name, help_text, factor) in _GAUGES.items():
             if _is_number(state.get(key)):
                 yield GaugeMetricFamily(f"rheed_acquire_{name}", help_text, value=state[key] * factor)
+        if state.get("camera_present") is False:
+            return  # the last frame tells nothing of now
         regions, means, maxima = self._history.latest()
         for name, help_text, values in (
             ("mean", "Mean gray level of the region in the last frame.", means),

@@ -21,6 +21,8 @@ const canvas = /** @type {HTMLCanvasElement} */ (byId("canvas"));
 /** @type {import("./marks.js").Pixel | null} */
 let crosshair = null;
 let lastFrameAt = 0;
+/** @type {{ at: number, silentS: number | null, leastMs: number }} */
+let told = { at: 0, silentS: null, leastMs: STALE_MS };
 let frameText = "–";
 
 function drawPicture() {
@@ -103,6 +105,9 @@ const connection = new Connection({
   },
   onState: (state) => {
     run.show(state);
+    const silentS = typeof state.silent_s === "number" ? state.silent_s : null;
+    told = { at: performance.now(), silentS, leastMs: Math.max(STALE_MS, 4000 / (state.fps_asked || Infinity)) };
+    if (stage.classList.contains("stale")) showAge();
     if (Array.isArray(state.regions)) regions.follow(state.regions, Boolean(state.error));
   },
   onEvents: (events) => log.add(events),
@@ -124,17 +129,31 @@ const connection = new Connection({
     byId("no-frame").hidden = true;
     const at = header.utc_ms === null ? "" : `, ${clockTime(header.utc_ms, true)}`;
     frameText = `frame ${header.number}${at}`;
-    byId("frame").textContent = frameText;
     byId("saturated").textContent =
       header.saturated === 0
         ? `brightest ${header.brightest}`
         : `${header.saturated} pixel${header.saturated === 1 ? "" : "s"} saturated`;
     lastFrameAt = performance.now();
+    showAge();
   },
   onTraces: (header, parts) => traces.show(header, parts),
 });
 
-setInterval(() => {
-  const age = performance.now() - lastFrameAt;
-  if (lastFrameAt > 0 && age > STALE_MS) byId("frame").textContent = `${frameText}, ${Math.floor(age / 1000)} s ago`;
-}, 1000);
+/** How old the newest frame is, in ms: as the run says, which may have begun long before this page. */
+function frameAge() {
+  if (told.silentS !== null) return 1000 * told.silentS + performance.now() - told.at;
+  return lastFrameAt > 0 ? performance.now() - lastFrameAt : 0;
+}
+
+function showAge() {
+  const age = frameAge();
+  const isStale = age > told.leastMs;
+  const seconds = Math.floor(age / 1000);
+  byId("frame").textContent = isStale && lastFrameAt > 0 ? `${frameText}, ${seconds} s ago` : frameText;
+  stage.classList.toggle("stale", isStale);
+  const label = byId("stale");
+  label.hidden = !isStale;
+  label.textContent = `No frame for ${seconds} s`;
+  traces.setSilence(age / 1000);
+}
+setInterval(showAge, 1000);

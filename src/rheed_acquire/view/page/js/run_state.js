@@ -72,6 +72,7 @@ export class RunState {
       const text = /** @type {any[]} */ (parts).filter(Boolean).join(", ");
       if (text !== "") rows.push(this.row(String(name), text, false, true));
     }
+    if (state.camera_trouble) rows.unshift(this.row("Trouble", state.camera_trouble, true, true));
     if (state.last_error) rows.push(this.row("Trouble", state.last_error, true, true));
     this.figures.replaceChildren(...rows);
     this.render();
@@ -108,7 +109,7 @@ export class RunState {
     };
     const phase = byId("phase");
     write(phase, connected ? (state.phase ?? "connected") : "not connected");
-    phase.dataset.kind = !connected ? "away" : state.running ? "running" : "idle";
+    phase.dataset.kind = !connected || state.camera_present === false ? "away" : state.running ? "running" : "idle";
     write(byId("stream-name"), state.stream_name ?? "");
     write(byId("elapsed"), state.running && typeof state.elapsed_s === "number" ? duration(state.elapsed_s) : "");
     this.start.disabled = !connected || state.running !== false;
@@ -116,7 +117,10 @@ export class RunState {
     const alert = byId("alert");
     const text = !connected
       ? "The page has lost the view; a run goes on without it. Trying to connect again…"
-      : state.error || this.refusal || "";
+      : [
+          state.camera_present === false ? `The camera was lost, and is being opened again: ${state.camera_away_why}.` : "",
+          state.error || this.refusal || "",
+        ].join(" ").trim();
     write(alert, text);
     alert.hidden = text === "";
   }

@@ -3,6 +3,8 @@
 import { Chart } from "./chart.js";
 import { byId } from "./page.js";
 
+const NOTICED_S = 1;
+
 /** @param {Float32Array} values @returns {(number | null)[]} with null for what is unknown */
 const known = (values) => Array.from(values, (value) => (Number.isNaN(value) ? null : value));
 
@@ -16,6 +18,9 @@ export class Traces {
     this.maximum = chart("maximum-chart", "Highest");
     this.window = /** @type {HTMLSelectElement} */ (byId("window"));
     this.window.addEventListener("change", onWindow);
+    this.silentS = 0;
+    /** @type {{ lines: any[], mean: any[], maximum: any[], windowS: number } | null} */
+    this.shown = null;
   }
 
   get windowS() {
@@ -33,11 +38,30 @@ export class Traces {
       );
     const [mean, maximum] = [rows(0), rows(regions.length)];
     const lines = regions.map((/** @type {any} */ region) => ({ label: region.name, color: region.color }));
-    const last = seconds.at(-1);
-    const range = header.window_s > 0 && last !== undefined ? [last - header.window_s, last] : undefined;
-    this.mean.show(lines, [seconds, ...mean], /** @type {any} */ (range));
-    this.maximum.show(lines, [seconds, ...maximum], /** @type {any} */ (range));
+    // Time goes on where no frame comes; what comes now is of now.
+    if (this.shown === null || this.shown.mean[0].at(-1) !== seconds.at(-1)) this.silentS = 0;
+    this.shown = { lines, mean: [seconds, ...mean], maximum: [seconds, ...maximum], windowS: header.window_s };
+    this.draw();
     const lasts = (/** @type {(number | null)[][]} */ series) => series.map((values) => values.at(-1) ?? null);
     this.regions.showFigures(regions, lasts(mean), lasts(maximum), oscillations);
+  }
+
+  /** @param {number} seconds since the newest frame came */
+  setSilence(seconds) {
+    const silentS = seconds > NOTICED_S ? seconds : 0;
+    if (silentS === this.silentS) return;
+    this.silentS = silentS;
+    this.draw();
+  }
+
+  draw() {
+    if (this.shown === null) return;
+    const { lines, mean, maximum, windowS } = this.shown;
+    const [first, last] = [mean[0].at(0), mean[0].at(-1)];
+    const now = last === undefined ? undefined : last + this.silentS;
+    /** @type {any} */
+    const range = now === undefined ? undefined : windowS > 0 ? [now - windowS, now] : this.silentS > 0 ? [first, now] : undefined;
+    this.mean.show(lines, mean, range);
+    this.maximum.show(lines, maximum, range);
   }
 }
