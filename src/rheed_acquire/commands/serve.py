@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from rheed_acquire.commands.parser import Parser
 from rheed_acquire.server.serve import serve
+from rheed_acquire.server.tls import load_certificate
 
 
 def _port(text: str) -> int:
@@ -40,11 +41,25 @@ def main(arguments: Sequence[str]) -> int:
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="address to listen on; any but a loopback one lets other computers in (default: 127.0.0.1)",
+        help="address to listen on; any but a loopback one lets other computers in, 0.0.0.0 and :: by all "
+        "interfaces (default: 127.0.0.1)",
     )
     parser.add_argument(
         "--port", type=_port, default=0, metavar="PORT", help="port to listen on (default: any that is free)"
     )
+    parser.add_argument(
+        "--tls-cert",
+        type=Path,
+        metavar="FILE",
+        help="certificate to serve HTTPS with, PEM, the chain behind it (default: plain HTTP)",
+    )
+    parser.add_argument(
+        "--tls-key",
+        type=Path,
+        metavar="FILE",
+        help="private key of the certificate, PEM, without a passphrase",
+    )
     given = parser.parse_args(arguments)
+    tls = load_certificate(given.tls_cert, given.tls_key)
     key = os.environ.get("AS_API_KEY") or os.environ.get("ATOMSCALE_API_KEY")
-    return serve(given.dir, given.host, given.port, SecretStr(key) if key else None)
+    return serve(given.dir, given.host, given.port, SecretStr(key) if key else None, tls=tls)

@@ -65,9 +65,10 @@ class Limits:
 LONGEST_HEAD = 1 << 16
 _PIECE_BYTES = 1 << 14
 _ACCEPTED_AT_ONCE = 64
+_NOT_TLS = b'{"detail": "this server speaks TLS: use an https URL"}'
 _PLAIN_HTTP = (
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 52\r\n"
-    b'Connection: close\r\n\r\n{"detail": "this server speaks TLS: use an https URL"}'
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+    b"Connection: close\r\n\r\n%s" % (len(_NOT_TLS), _NOT_TLS)
 )
 
 

@@ -6,19 +6,23 @@ import errno
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.server.reachable import is_unspecified, url_of
 
 _LONGEST_CHECK_INTERVAL_S = 60.0
 _SIGNAL_CHECK_S = 0.5
 _LAST_PORT = 65_535
+_FILES = 4096
+"""Open at once: connections that wait, are queued or answered, the files of uploads, locks of streams."""
 
 
 def listen(host: str, port: int, flags: str = "--") -> socket.socket:
@@ -51,6 +55,9 @@ def listen(host: str, port: int, flags: str = "--") -> socket.socket:
             if os.name == "posix":
                 # On Windows the same option would let two servers share a port.
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6 and is_unspecified(host):
+                with suppress(OSError):  # both families where the system can, whatever its default
+                    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             listener.bind(address)
             listener.listen(128)
         except BaseException:
@@ -92,8 +99,9 @@ def _why_not(host: str, port: int, flags: str, error: OSError) -> CannotListenEr
 
 def endpoint_of(host: str, port: int) -> str:
     """Write the base URL by which this machine reaches a server that listens on ``host``."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
-    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+    if is_unspecified(host):
+        host = "::1" if ":" in host else "127.0.0.1"
+    return url_of(host, port)
 
 
 def run(
@@ -104,6 +112,7 @@ def run(
     on_ready: Callable[[int], None],
     close_after_s: float | None = None,
     wait_for_end: Callable[[], None] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until SIGINT, SIGTERM, or until ``wait_for_end`` returns.
 
@@ -117,12 +126,15 @@ def run(
         Silence after which a stream is closed; None for the protocol's two hours.
     wait_for_end
         Blocks, in a thread of its own, until the server should end.
+    tls
+        The certificate to show, for HTTPS; None for plain HTTP.
 
     Raises
     ------
     RheedAcquireError
         It cannot listen there, or cannot write to the directory.
     """
+    _allow_files()
     listener = listen(host, port)
     with listener:
         # Only now: a port in use is told at once, and listing the command's help needs none of this.
@@ -153,7 +165,7 @@ def run(
             if wait_for_end is not None:
                 threading.Thread(target=end_when_told, args=(wait_for_end,), daemon=True).start()
             try:
-                with HttpServer(listener, create_app(endpoints)):
+                with HttpServer(listener, create_app(endpoints), tls):
                     on_ready(listener.getsockname()[1])
                     # With a limit: on Windows a wait without one would not hear of Ctrl-C.
                     while not end.wait(_SIGNAL_CHECK_S):
@@ -162,6 +174,19 @@ def run(
                 end.set()
                 silence.join()
         store.release()
+
+
+def _allow_files() -> None:
+    """Let the process have as many files open as it may need, where the system's default is low."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # fewer will do
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextmanager

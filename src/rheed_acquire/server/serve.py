@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import logging
 import secrets
+import ssl
 import sys
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from rheed_acquire.server.running import endpoint_of, run
+from rheed_acquire.errors import SettingsError
+from rheed_acquire.server.reachable import client_urls
+from rheed_acquire.server.running import run
+from rheed_acquire.view.addresses import is_loopback
+
+_SHORTEST_KEY = 16
+_FEWEST_CHARACTERS = 6
 
 
 def serve(
@@ -18,6 +25,7 @@ def serve(
     port: int = 0,
     api_key: SecretStr | None = None,
     close_after_s: float | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> int:
     """Serve until Ctrl-C or SIGTERM.
 
@@ -36,6 +44,8 @@ def serve(
         The key that clients must show; None makes a random one.
     close_after_s
         Silence after which a stream is closed, in seconds; None for the protocol's two hours.
+    tls
+        The certificate to show, for HTTPS; None for plain HTTP.
 
     Returns
     -------
@@ -44,18 +54,52 @@ def serve(
 
     Raises
     ------
+    SettingsError
+        The key could be guessed.
     RheedAcquireError
         It cannot listen there, or cannot write to the directory.
     """
+    if api_key is not None:
+        _refuse_weak(api_key)
     key = secrets.token_urlsafe(32) if api_key is None else api_key.get_secret_value()
 
     def ready(bound_port: int) -> None:
-        print(f"AS_API_ENDPOINT={endpoint_of(host, bound_port)}")
+        first, *others = client_urls(host, bound_port, has_tls=tls is not None)
+        print(f"AS_API_ENDPOINT={first}")
         if api_key is None:
             print(f"AS_API_KEY={key}")
         sys.stdout.flush()
+        if others:
+            print(f"Also at {', '.join(others)}.", file=sys.stderr)
+        if tls is None and not is_loopback(host):
+            print(
+                "warning: what clients send, their key included, crosses the network in cleartext: give "
+                "--tls-cert and --tls-key, or trust everybody in that network",
+                file=sys.stderr,
+            )
         print(f"Serving; runs are kept in {directory.absolute()}. Ctrl-C ends.", file=sys.stderr, flush=True)
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    run(directory, host, port, key, ready, close_after_s)
+    run(directory, host, port, key, ready, close_after_s, tls=tls)
     return 0
+
+
+def _refuse_weak(api_key: SecretStr) -> None:
+    """Refuse a key that others could guess, or that no client could show.
+
+    Raises
+    ------
+    SettingsError
+        The key is too short, or almost all of it is one character, or it cannot be a header's value.
+    """
+    key = api_key.get_secret_value()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        why = "has characters that clients cannot send: use letters, digits and signs of ASCII"
+    elif len(key) < _SHORTEST_KEY or len(set(key)) < _FEWEST_CHARACTERS:
+        why = f"could be guessed: take at least {_SHORTEST_KEY} characters at random"
+    else:
+        return
+    raise SettingsError(
+        f'the key (AS_API_KEY) {why}, as python -c "import secrets; print(secrets.token_urlsafe(32))" prints '
+        "them, or leave it out and one is made"
+    )

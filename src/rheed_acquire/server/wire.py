@@ -196,7 +196,7 @@ def parse_chunk(query: Mapping[str, str], body: Mapping[str, Any]) -> tuple[str,
             raise _wrong(f"'{key}' must be {expected}, not {shown(query.get(key))}")
     for key, value in body.items():
         if not isinstance(value, str):
-            raise _wrong(f"'{key}' must be a string, not {shown(value)}")
+            raise _wrong(f"{shown(key)} must be a string, not {shown(value)}")
     for key, allowed in (("data_stream", ("rheed",)), ("is_stream", ("1",)), ("is_rotating", ("0", "1"))):
         if body.get(key) not in allowed:
             raise _wrong(f"'{key}' must be {' or '.join(allowed)}, not {shown(body.get(key))}")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+import requests
+import trustme
+from cryptography.hazmat.primitives import serialization
 
 from rheed_acquire import RHEEDStreamer
 
@@ -106,3 +112,125 @@ def test_the_key_is_not_handed_on_to_the_local_server_of_a_run(command: Command)
     assert not any(b"API_KEY" in words for words in told)
     command.interrupt(run)
     assert command.finish(run).returncode == 0
+
+
+@pytest.fixture
+def certificates(command: Command) -> trustme.CA:
+    """Files in the command's folder: a certificate for this computer, its key, another key, and rubbish."""
+    authority = trustme.CA()
+    for name in ("mine", "other"):
+        made = authority.issue_cert("localhost", "127.0.0.1")
+        made.private_key_pem.write_to_path(command.folder / f"{name}.key")
+        made.cert_chain_pems[0].write_to_path(command.folder / f"{name}.pem")
+    key = serialization.load_pem_private_key((command.folder / "mine.key").read_bytes(), None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"phrase"),
+    )
+    (command.folder / "locked.key").write_bytes(locked)
+    command.write("rubbish.pem", "-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----\n")
+    command.write("empty.pem", "")
+    authority.cert_pem.write_to_path(command.folder / "authority.pem")
+    return authority
+
+
+def test_with_a_certificate_it_speaks_https_and_urls_are_https(
+    command: Command, certificates: trustme.CA
+) -> None:
+    process = command.start("serve", "--dir", "kept", "--tls-cert", "mine.pem", "--tls-key", "mine.key")
+    client = addressed(process, 2)
+    endpoint = client["AS_API_ENDPOINT"]
+    assert endpoint.startswith("https://127.0.0.1:")
+    with requests.Session() as session:
+        session.headers["X-API-KEY"] = client["AS_API_KEY"]
+        session.trust_env = False  # else the environment chooses the authorities
+        session.verify = str(command.folder / "authority.pem")
+        for _ in range(3):
+            assert session.get(f"{endpoint}/tags/", timeout=20).json() == []
+        body = {
+            "data_item_name": "x",
+            "rotational_period": None,
+            "rotations_per_min": 0,
+            "fps_capture_rate": 2,
+        }
+        data_id = session.post(f"{endpoint}/rheed/stream/", json=body, timeout=20).json()
+        assert session.post(f"{endpoint}/rheed/stream/{data_id}/end", timeout=20).status_code == 200
+        refused = session.put(f"{endpoint}/uploads/x", data=b"x" * 5_000_000, timeout=20)
+        assert refused.status_code == 403
+        with pytest.raises(requests.exceptions.SSLError):
+            requests.get(f"{endpoint}/gateway/time", timeout=20)
+        plain = requests.get(endpoint.replace("https", "http") + "/gateway/time", timeout=20)
+        assert (plain.status_code, "TLS" in plain.json()["detail"]) == (400, True)
+    command.interrupt(process)
+    done = command.finish(process)
+    assert (done.returncode, "cleartext" in done.stderr) == (0, False)
+
+
+def test_clients_that_do_not_shake_hands_keep_nobody_from_being_served(
+    command: Command, certificates: trustme.CA
+) -> None:
+    process = command.start("serve", "--tls-cert", "mine.pem", "--tls-key", "mine.key")
+    endpoint = addressed(process, 2)["AS_API_ENDPOINT"]
+    port = int(endpoint.rpartition(":")[2])
+    with ExitStack() as opened:
+        for said in (b"", b"\x16\x03\x01\x02\x00\x01", b"\0" * 99):
+            for _ in range(40):
+                silent = opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+                silent.sendall(said)
+        authority = str(command.folder / "authority.pem")
+        assert requests.get(f"{endpoint}/gateway/time", timeout=20, verify=authority).status_code == 200
+    command.interrupt(process)
+    assert command.finish(process).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (("--tls-cert", "mine.pem"), "--tls-cert needs --tls-key beside it"),
+        (("--tls-key", "mine.key"), "--tls-key needs --tls-cert beside it"),
+        (("--tls-cert", "none.pem", "--tls-key", "mine.key"), "none.pem (--tls-cert) cannot be read"),
+        (("--tls-cert", "mine.pem", "--tls-key", "none.key"), "none.key (--tls-key) cannot be read"),
+        (("--tls-cert", ".", "--tls-key", "mine.key"), "(--tls-cert) cannot be read"),
+        (("--tls-cert", "empty.pem", "--tls-key", "mine.key"), "empty.pem (--tls-cert) is not a PEM file"),
+        (("--tls-cert", "mine.pem", "--tls-key", "mine.pem"), "mine.pem (--tls-key) is not a PEM file"),
+        (("--tls-cert", "mine.pem", "--tls-key", "other.key"), "other.key (--tls-key) is not that of"),
+        (("--tls-cert", "mine.pem", "--tls-key", "locked.key"), "locked.key (--tls-key) has a passphrase"),
+        (("--tls-cert", "rubbish.pem", "--tls-key", "mine.key"), "rubbish.pem (--tls-cert)"),
+    ],
+)
+def test_certificate_files_that_cannot_be_used_are_one_clear_error(
+    command: Command, certificates: trustme.CA, flags: tuple[str, ...], expected: str
+) -> None:
+    assert expected in command.error("serve", *flags)
+
+
+@pytest.mark.parametrize(
+    "key", ["x", "short", "a" * 40, "ab" * 20, "with a space in the key", "schlüssel-schlüssel"]
+)
+def test_a_key_that_can_be_guessed_or_not_be_sent_is_refused_without_being_shown(
+    command: Command, key: str
+) -> None:
+    said = command.error("serve", AS_API_KEY=key)
+    assert "AS_API_KEY" in said
+    assert "token_urlsafe" in said
+    assert len(key) < 6 or key not in said
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_on_all_interfaces_it_names_urls_that_others_can_use_and_says_that_they_are_cleartext(
+    command: Command, host: str
+) -> None:
+    if host == "::" and not socket.has_dualstack_ipv6():
+        pytest.skip("this computer has no IPv6")
+    process = command.start("serve", "--host", host)
+    client = addressed(process, 2)
+    endpoint = client["AS_API_ENDPOINT"]
+    name = urlsplit(endpoint).hostname
+    assert name not in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::")
+    assert requests.get(f"{endpoint}/gateway/time", timeout=20).status_code == 200
+    command.interrupt(process)
+    done = command.finish(process)
+    assert "cleartext" in done.stderr
+    assert "--tls-cert" in done.stderr
+    assert "http://" in done.stderr, "the other URLs"
