@@ -67,6 +67,8 @@ class Fault:
         perhaps with other ``headers``.
     delay_s
         Before the answer.
+    every_s
+        Between two bytes of the answer's body, where it comes byte by byte.
     act
         Whether the server does what was asked before it answers otherwise.
     hang_up
@@ -78,6 +80,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = ""
     delay_s: float = 0.0
+    every_s: float = 0.0
     act: bool = False
     hang_up: str | None = None
 
@@ -250,7 +253,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.hang_up == "in_answer":
             self.wfile.write(content[: len(content) // 2])
             return self._reset()
-        self.wfile.write(content)
+        if not fault.every_s:
+            self.wfile.write(content)
+        for place in range(len(content) if fault.every_s else 0):
+            self.wfile.write(content[place : place + 1])
+            time.sleep(fault.every_s)
         return None
 
     def _reset(self) -> None:

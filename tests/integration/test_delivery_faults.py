@@ -93,14 +93,14 @@ def test_a_url_may_come_without_a_list_around_it(
     streamer = connect(service, upload_workers=1)
     data_id = initialize(streamer)
     service.fail("presign", 200, body={"url": f"{service.endpoint}/storage/elsewhere"})
-    service.fail("put", 204)
+    service.fail("put", 204, headers={"ETag": '"of-another-kind"'})
     streamer.push(data_id, 0, make_frames(20))
     assert_adds_up(streamer.finalize(data_id), pushed=1, uploaded=1)
     assert [request.path for request in service.requests_to("put")] == ["/storage/elsewhere"]
 
 
-@pytest.mark.parametrize("etag", ['"0123-2"', "W/opaque", ""])
-def test_an_etag_that_is_no_md5_says_nothing(
+@pytest.mark.parametrize("etag", ['"0123-2"', "W/opaque"])
+def test_an_etag_that_is_no_md5_is_a_stores_all_the_same(
     service: FaultServer, connect: Connect, make_frames: MakeFrames, etag: str
 ) -> None:
     service.fail("put", headers={"ETag": etag})
@@ -111,8 +111,8 @@ def test_an_etag_that_is_no_md5_says_nothing(
     assert len(service.requests_to("put")) == 1
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])
-def test_a_refused_presign_request_is_final_for_its_chunk_and_no_other(
+@pytest.mark.parametrize("status", [404, 409, 410])
+def test_a_stream_that_is_gone_is_final_for_the_chunk_that_learns_of_it_and_no_other(
     service: FaultServer, connect: Connect, make_frames: MakeFrames, status: int
 ) -> None:
     streamer = connect(service, upload_workers=1)
@@ -258,7 +258,7 @@ def test_a_refused_key_is_said_where_the_run_would_begin(
     assert len(service.requests) == 1
 
 
-@pytest.mark.parametrize("answer", ["<html>Welcome</html>", "5", '{"data_id": "x"}', '""'])
+@pytest.mark.parametrize("answer", ["5", '{"data_id": "x"}', '""', "Welcome"])
 def test_a_server_that_is_not_atomscale_is_told_from_one(
     service: FaultServer, connect: Connect, answer: str
 ) -> None:

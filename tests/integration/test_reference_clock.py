@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheed_acquire.streaming.api import open_session
+from rheed_acquire.streaming.http_session import HttpSession
 from rheed_acquire.streaming.reference_clock import (
     SKIP_VARIABLE,
     ClockCorrection,
@@ -206,7 +206,7 @@ def test_nonsense_is_refused_and_counted_and_stamps_stay_uncorrected(server: Tim
 @pytest.mark.parametrize("status", [302, 404, 500])
 def test_any_status_but_200_is_a_failure(server: TimeServer, status: int) -> None:
     server.script = [status]
-    with open_session(server.url) as session, pytest.raises(ExchangeError, match=str(status)):
+    with HttpSession() as session, pytest.raises(ExchangeError, match=str(status)):
         exchange_time(session, server.url)
 
 

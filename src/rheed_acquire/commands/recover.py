@@ -16,6 +16,7 @@ from rheed_acquire.commands.run import spool_limits
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.report import DELIVERED, FRAMES_LOST
 from rheed_acquire.streaming.limits import SpoolLimits
+from rheed_acquire.streaming.plugin import RHEEDStreamerSettings
 from rheed_acquire.streaming.spool import Spool, default_spool_folder
 from rheed_acquire.streaming.stream_folder import is_in_use, read_record
 from rheed_acquire.streaming.streamer import LOCAL_SERVER
@@ -34,12 +35,14 @@ def main(arguments: Sequence[str]) -> int:
     remaining, export = _take_export(list(arguments))
     _, settings = load(remaining)
     run = settings.run
+    rheed = settings.backend("rheed")
+    assert isinstance(rheed, RHEEDStreamerSettings)
     root = run.spool_dir or default_spool_folder()
     reports: list[dict[str, Any]] = []
     complete = True
     for server in sorted(waiting_servers(root)):
         try:
-            reports += recover_server(server, root, run)
+            reports += recover_server(server, root, run, rheed.bare_confirmations)
         except RheedAcquireError as error:
             complete = False
             print(f"warning: {server}: {error}", file=sys.stderr)
@@ -63,7 +66,9 @@ def waiting_servers(root: Path) -> set[str]:
     return {record.server for record in records if record is not None}
 
 
-def recover_server(server: str, root: Path, run: RunSettings) -> list[dict[str, Any]]:
+def recover_server(
+    server: str, root: Path, run: RunSettings, bare_confirmations: bool
+) -> list[dict[str, Any]]:
     """Deliver everything that waits for one server.
 
     Raises
@@ -74,22 +79,33 @@ def recover_server(server: str, root: Path, run: RunSettings) -> list[dict[str, 
     if not server.startswith(LOCAL_SERVER):
         if run.api_key is None:
             raise SettingsError("needs an API key: set AS_API_KEY in the environment or in .env")
-        return _recover(run.api_key, server, server, root, run)
+        return _recover(run.api_key, server, server, root, run, bare_confirmations)
     from rheed_acquire.server.process import LocalServer
 
     with LocalServer(Path(server.removeprefix(LOCAL_SERVER))) as local:
-        return _recover(local.api_key, local.endpoint, server, root, run)
+        return _recover(local.api_key, local.endpoint, server, root, run, bare_confirmations)
 
 
 def _recover(
-    key: SecretStr, endpoint: str, server: str, root: Path, run: RunSettings
+    key: SecretStr,
+    endpoint: str,
+    server: str,
+    root: Path,
+    run: RunSettings,
+    bare_confirmations: bool,
 ) -> list[dict[str, Any]]:
     from rheed_acquire.streaming.rheed_streamer import RHEEDStreamer
 
     # What is there already has to be encoded whatever the limits for new runs say.
     limits = replace(spool_limits(run), keep_free_bytes=0, max_bytes=None)
     with RHEEDStreamer(
-        key, endpoint, run.verbosity, spool_folder=root, spool_limits=limits, server=server
+        key,
+        endpoint,
+        run.verbosity,
+        spool_folder=root,
+        spool_limits=limits,
+        server=server,
+        bare_confirmations=bare_confirmations,
     ) as streamer:
         return streamer.recover(run.drain_timeout)
 

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-import ipaddress
+import json as json_text
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
-import requests
 from pydantic import SecretStr
-from requests.adapters import HTTPAdapter
 
 from rheed_acquire.errors import StreamerError
-from rheed_acquire.streaming.outgoing import BLOCK_BYTES, OutgoingShard
+from rheed_acquire.streaming.confirmation import CHECKSUM_HEADER, doubt
+from rheed_acquire.streaming.error_bodies import detail_of, is_json, reason_of, shown_url
+from rheed_acquire.streaming.http_session import REFUSAL_BYTES, Answer, HttpSession
+from rheed_acquire.streaming.outgoing import OutgoingShard
 from rheed_acquire.streaming.retry import is_transient, parse_retry_after
+from rheed_acquire.streaming.transport_errors import NoAnswerError
 
-CONNECT_TIMEOUT_S = 10.0
-API_TIMEOUT_S = 60.0
-PUT_TIMEOUT_S = 60.0
-PUT_SLOWEST_BYTES_PER_S = 100_000.0
-CHECKSUM_HEADER = "x-amz-checksum-crc32c"
-"""Of a body, as S3 names it."""
+GONE = (404, 409, 410)
+"""What a server answers for a stream that it does not know or has closed."""
+LASTING = 3
+"""Refusals of a key one after another after which it is the key that is to blame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long calls may take, each as a whole: from the look-up of a name to the last byte of the answer.
+
+    Attributes
+    ----------
+    connect_s
+        To make a connection.
+    call_s
+        For an API call.
+    put_s, put_slowest_bytes_per_s
+        For an upload: ``put_s``, and what its size takes at that rate.
+    """
+
+    connect_s: float = 10.0
+    call_s: float = 60.0
+    put_s: float = 60.0
+    put_slowest_bytes_per_s: float = 100_000.0
 
 
 class ApiError(StreamerError):
@@ -38,6 +58,8 @@ class ApiError(StreamerError):
         How long the server asked to wait, or None.
     detail
         The decoded body's ``detail``, or None.
+    gone
+        Whether the server itself says that it does not know the stream or has closed it.
     """
 
     def __init__(
@@ -49,10 +71,11 @@ class ApiError(StreamerError):
         unsent: bool = False,
         retry_after_s: float | None = None,
         detail: Any = None,
+        gone: bool = False,
     ) -> None:
         super().__init__(message)
         self.status, self.transient, self.unsent = status, transient, unsent
-        self.retry_after_s, self.detail = retry_after_s, detail
+        self.retry_after_s, self.detail, self.gone = retry_after_s, detail, gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,38 +93,6 @@ class UploadTarget:
 
     url: str = field(repr=False)
     takes_crc32c: bool = False
-
-
-def is_loopback(endpoint: str) -> bool:
-    """Whether an endpoint is on this computer."""
-    host = urlsplit(endpoint).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def open_session(endpoint: str) -> requests.Session:
-    """Make a connection pool for one thread."""
-    session = requests.Session()
-    # A proxy meant for the outside must not get to see what stays on this computer.
-    session.trust_env = not is_loopback(endpoint)
-    # Else requests adds credentials of a .netrc file, which a signed URL does not bear.
-    session.auth = _no_authentication
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, _LargeBlocks())
-    return session
-
-
-class _LargeBlocks(HTTPAdapter):
-    """Sends bodies in blocks of which each is worth the trouble; by default they are 16 kB."""
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, blocksize=BLOCK_BYTES, **options)
-
-
-def _no_authentication(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
 
 
 def presign_query(chunk_idx: int) -> dict[str, str]:
@@ -122,19 +113,26 @@ class AtomscaleApi:
         Base URL, such as ``https://api.atomscale.ai``.
     api_key
         Sent as ``X-API-KEY`` with every call but those to presigned URLs.
+    timeouts
+        Of the calls.
+    bare_confirmations
+        Whether an upload counts as confirmed by an answer that names nothing of what was received.
 
     Raises
     ------
     StreamerError
-        The endpoint is not an http or https URL.
+        The endpoint is not an http or https URL, or holds what should not be shown; or the key is none.
     """
 
-    def __init__(self, endpoint: str, api_key: SecretStr) -> None:
-        if not _is_http_url(endpoint):
-            raise StreamerError(
-                f"the endpoint {endpoint!r} is not a URL such as https://api.atomscale.ai; "
-                "set it by --endpoint or AS_API_ENDPOINT"
-            )
+    def __init__(
+        self,
+        endpoint: str,
+        api_key: SecretStr,
+        timeouts: Timeouts | None = None,
+        *,
+        bare_confirmations: bool = False,
+    ) -> None:
+        check_endpoint(endpoint)
         key = api_key.get_secret_value()
         if not key or not key.isascii() or not key.isprintable() or key != key.strip():
             raise StreamerError(
@@ -143,11 +141,14 @@ class AtomscaleApi:
             )
         self.endpoint = endpoint.rstrip("/")
         self._api_key = api_key
-        self._session = open_session(endpoint)
+        self._timeouts = timeouts or Timeouts()
+        self._bare_confirmations = bare_confirmations
+        self._http = HttpSession(self._timeouts.connect_s)
+        self._keys_refused = 0
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._http.close()
 
     def list_samples(self) -> list[dict[str, Any]]:
         """Every physical sample: ``id`` and ``name``."""
@@ -191,7 +192,7 @@ class AtomscaleApi:
     def presign(self, chunk_idx: int, body: dict[str, str]) -> UploadTarget:
         """Ask where a chunk's shard can be put, once."""
         path = "/data_entries/raw_data/staged/upload_urls/"
-        answer = self._call("POST", path, params=presign_query(chunk_idx), json=body)
+        answer = self._call("POST", path, params=presign_query(chunk_idx), json=body, may_pass=True)
         if isinstance(answer, list) and answer:
             answer = answer[0]
         url = self._text(answer, path, "url")
@@ -203,8 +204,8 @@ class AtomscaleApi:
         Raises
         ------
         ApiError
-            Always transient: a fresh URL may do better. Also where the answer names another checksum than
-            the shard's.
+            Always transient: a fresh URL may do better. Also where the answer does not show that the store
+            has the shard (see `confirmation`).
         DamagedShardError
             The shard is not what was written; the server has not stored it.
         """
@@ -213,86 +214,112 @@ class AtomscaleApi:
         headers = {"content-type": ""}
         if target.takes_crc32c:
             headers[CHECKSUM_HEADER] = shard.crc32c_base64
-        timeout = (CONNECT_TIMEOUT_S, PUT_TIMEOUT_S + shard.size / PUT_SLOWEST_BYTES_PER_S)
+        limits = self._timeouts
         try:
-            answer = self._session.put(
-                target.url, data=shard, headers=headers, timeout=timeout, allow_redirects=False
+            answer = self._http.request(
+                "PUT",
+                target.url,
+                within_s=limits.put_s + shard.size / limits.put_slowest_bytes_per_s,
+                headers=headers,
+                data=shard,
+                at_most=REFUSAL_BYTES,
             )
-        except requests.RequestException as error:
-            raise ApiError(f"PUT to {place}: {_cause(error)}", transient=True) from None
-        if not 200 <= answer.status_code < 300:
+        except NoAnswerError as error:
+            raise ApiError(f"PUT to {place}: {error}", transient=True, unsent=error.unsent) from None
+        if not answer.is_success:
+            reason = _interceptor(answer, place) or reason_of(answer.body, *_secrets_of(target.url))
             raise ApiError(
-                f"PUT to {place}: HTTP {answer.status_code} {_shorten(answer.text)}",
-                answer.status_code,
+                f"PUT to {place}: HTTP {answer.status} {reason}".rstrip(),
+                answer.status,
                 transient=True,
                 retry_after_s=parse_retry_after(answer.headers.get("Retry-After")),
             )
-        stored = answer.headers.get(CHECKSUM_HEADER)
-        etag = answer.headers.get("ETag", "").strip('"').lower()
-        # Only an ETag of 32 hexadecimal digits is an MD5: other stores make theirs otherwise.
-        is_other = stored is not None and stored != shard.crc32c_base64
-        if is_other or (len(etag) == 32 and etag != shard.md5()):
-            raise ApiError(f"PUT to {place}: the server stored other bytes than were sent", transient=True)
+        why_not = doubt(
+            answer,
+            shard,
+            crc32c_was_sent=target.takes_crc32c,
+            bare_will_do=self._bare_confirmations,
+        )
+        if why_not is not None:
+            raise ApiError(f"PUT to {place}: {why_not}", answer.status, transient=True)
 
     def end_stream(self, data_id: str) -> None:
         """Tell the server that nothing more will come."""
-        self._call("POST", f"/rheed/stream/{quote(data_id, safe='')}/end")
+        self._call("POST", f"/rheed/stream/{quote(data_id, safe='')}/end", may_pass=True)
 
-    def _call(self, method: str, path: str, *, json: Any = None, params: dict[str, str] | None = None) -> Any:
-        """Make one call; the decoded answer, None for an empty one."""
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: dict[str, str] | None = None,
+        may_pass: bool = False,
+    ) -> Any:
+        """Make one call; the decoded answer, None for an empty one.
+
+        Where it ``may_pass``, and is made again, a refusal of the key is one only once it lasts.
+        """
         try:
-            answer = self._session.request(
+            answer = self._http.request(
                 method,
                 self.endpoint + path,
+                within_s=self._timeouts.call_s,
                 json=json,
                 params=params,
                 headers={"X-API-KEY": self._api_key.get_secret_value()},
-                timeout=(CONNECT_TIMEOUT_S, API_TIMEOUT_S),
-                # A redirect would carry the key to wherever it points.
-                allow_redirects=False,
             )
-        except requests.RequestException as error:
-            unsent = isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
-            raise ApiError(
-                f"cannot reach {self.endpoint}: {_cause(error)}; check the network and the endpoint "
-                "(--endpoint or AS_API_ENDPOINT)",
-                transient=True,
-                unsent=unsent,
-            ) from None
-        status = answer.status_code
-        if 200 <= status < 300:
-            if not answer.content:
-                return None
-            try:
-                return answer.json()
-            except ValueError:
-                raise self._nonsense(path) from None
+        except NoAnswerError as error:
+            message = f"cannot reach {self.endpoint}: {error}"
+            if not error.is_advice:
+                message += "; check the network and the endpoint (--endpoint or AS_API_ENDPOINT)"
+            raise ApiError(message, transient=True, unsent=error.unsent) from None
+        if not answer.is_success:
+            raise self._refusal(answer, f"{method} {path}", may_pass=may_pass)
+        self._keys_refused = 0
+        if not answer.body:
+            return None
         try:
-            detail = answer.json().get("detail")
-        except (ValueError, AttributeError):
-            detail = None
-        if status in (401, 403):
+            return json_text.loads(answer.body)
+        except (ValueError, RecursionError):
+            raise self._nonsense(path, answer) from None
+
+    def _refusal(self, answer: Answer, call: str, *, may_pass: bool) -> ApiError:
+        """Make an error of an answer that is no success."""
+        status = answer.status
+        # A gateway may print the request that it could not handle, headers and all.
+        reason = reason_of(answer.body, self._api_key.get_secret_value())
+        interceptor = _interceptor(answer, self.endpoint)
+        self._keys_refused = self._keys_refused + 1 if status in (401, 403) else 0
+        if interceptor is not None:
+            message = f"{interceptor}; or the server is not Atomscale's; check the endpoint"
+        elif status in (401, 403) and (not may_pass or self._keys_refused >= LASTING):
             message = (
                 f"{self.endpoint} refuses the API key (HTTP {status}); "
                 "check AS_API_KEY, and that it belongs to this endpoint"
             )
         elif 300 <= status < 400:
             message = (
-                f"{self.endpoint} answers {method} {path} with a redirect (HTTP {status}); check the endpoint"
+                f"{self.endpoint} answers {call} with a redirect (HTTP {status}), as captive portals do, and "
+                "servers that have moved; check the network and the endpoint"
             )
         else:
-            # A gateway may print the request that it could not handle, headers and all.
-            reason = _shorten(str(detail or answer.text).replace(self._api_key.get_secret_value(), "***"))
-            message = f"{self.endpoint} answers {method} {path} with HTTP {status}: {reason}"
-        raise ApiError(
+            message = f"{self.endpoint} answers {call} with HTTP {status}{f': {reason}' if reason else ''}"
+        return ApiError(
             message,
             status,
-            transient=is_transient(status, answer.text),
+            transient=is_transient(status, answer.body.decode("utf-8", "replace")) or interceptor is not None,
+            # Who answers in the server's place has kept the call from it.
+            unsent=interceptor is not None,
             retry_after_s=parse_retry_after(answer.headers.get("Retry-After")),
-            detail=detail,
+            detail=detail_of(answer.body),
+            # Only a server says so in JSON; a gateway on the way may not have found the server.
+            gone=status in GONE and is_json(answer.body),
         )
 
-    def _nonsense(self, path: str) -> ApiError:
+    def _nonsense(self, path: str, answer: Answer | None = None) -> ApiError:
+        if answer is not None and answer.is_page:
+            return self._refusal(answer, path, may_pass=True)
         return ApiError(
             f"{self.endpoint}{path} gave an answer that is not Atomscale's; check the endpoint",
             transient=True,
@@ -321,6 +348,27 @@ def _is_http_url(url: str) -> bool:
         return False
 
 
+def check_endpoint(endpoint: str) -> None:
+    """Refuse what is no base URL.
+
+    Raises
+    ------
+    StreamerError
+        It is none, or it holds what is no part of one: a user name, a password, a query.
+    """
+    if not _is_http_url(endpoint):
+        raise StreamerError(
+            f"the endpoint {shown_url(endpoint)!r} is not a URL such as https://api.atomscale.ai; "
+            "set it by --endpoint or AS_API_ENDPOINT"
+        )
+    parts = urlsplit(endpoint)
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise StreamerError(
+            f"the endpoint {shown_url(endpoint)!r} must hold no user name, password or query; "
+            "set it by --endpoint or AS_API_ENDPOINT, and the key by AS_API_KEY"
+        )
+
+
 def _place(url: str) -> str:
     """The part of a presigned URL that is no secret."""
     try:
@@ -329,29 +377,21 @@ def _place(url: str) -> str:
         return "the upload URL"
 
 
-def _cause(error: requests.RequestException) -> str:
-    """Put a transport error in words, without the URL that requests repeats (it may be a signed one)."""
-    if isinstance(error, requests.ConnectTimeout):
-        return f"no connection within {CONNECT_TIMEOUT_S:.0f} s"
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the TLS handshake failed; check the endpoint, the system's clock and its certificates"
-    text = repr(error)
-    for sign, words in (
-        ("Connection refused", "connection refused"),
-        ("actively refused", "connection refused"),
-        ("NameResolutionError", "the host name is not known"),
-        ("unreachable", "the network is unreachable"),
-        ("reset", "the connection was reset"),
-        ("RemoteDisconnected", "the server closed the connection"),
-        ("ProxyError", "the proxy failed"),
-    ):
-        if sign in text:
-            return words
-    return f"the connection failed ({type(error).__name__})"
+def _secrets_of(url: str) -> list[str]:
+    """What of a presigned URL nobody else may read: its query, and a token that is its last part."""
+    parts = urlsplit(url)
+    values = [value for _, value in parse_qsl(parts.query) if len(value) >= 6]
+    token = parts.path.rpartition("/")[2]
+    spelt = [*values, *(quote(value, safe="") for value in values), *([token] if len(token) >= 16 else [])]
+    return [parts.query, *sorted(spelt, key=len, reverse=True)]
 
 
-def _shorten(value: Any) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= 200 else text[:197] + "..."
+def _interceptor(answer: Answer, server: str) -> str | None:
+    """Name who has answered in the server's place; None where it may have been the server itself."""
+    # A server's own gateway says by a page that the server is in trouble; all else speaks JSON or XML.
+    is_gateway = answer.status >= 500 and answer.status != 511
+    if is_gateway or not (answer.is_page or answer.status in (407, 511)):
+        return None
+    sent = "answered with a web page" if answer.is_page else "wants a login"
+    who = f"something between this computer and {server}"
+    return f"{who} {sent} (HTTP {answer.status}): a captive portal or proxy"

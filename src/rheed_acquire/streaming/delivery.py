@@ -11,10 +11,10 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import google_crc32c
-from pydantic import SecretStr
 
 from rheed_acquire.priority import make_way
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
@@ -36,8 +36,6 @@ logger = logging.getLogger(__name__)
 ENCODE_ATTEMPTS = 3
 SPOOLERS = 2
 """While one waits for the disk to sync, the other writes."""
-GONE = (404, 409, 410)
-"""What a server answers for a stream that it does not know or has closed."""
 
 
 class Delivery:
@@ -45,8 +43,8 @@ class Delivery:
 
     Parameters
     ----------
-    endpoint, api_key
-        See `AtomscaleApi`.
+    open_api
+        Makes the connections of an upload worker.
     spool
         Where shards wait; closed by `close`.
     clock
@@ -61,8 +59,7 @@ class Delivery:
 
     def __init__(
         self,
-        endpoint: str,
-        api_key: SecretStr,
+        open_api: Callable[[], AtomscaleApi],
         spool: Spool,
         clock: ReferenceClock,
         *,
@@ -70,7 +67,7 @@ class Delivery:
         workers: int,
         backoff: Backoff,
     ) -> None:
-        self._endpoint, self._api_key = endpoint, api_key
+        self._open_api = open_api
         self.spool, self.clock = spool, clock
         self._compression, self._backoff = Compression(compression_level), backoff
         self._chunks: queue.SimpleQueue[tuple[Stream, Chunk, threading.Event] | None] = queue.SimpleQueue()
@@ -219,7 +216,7 @@ class Delivery:
 
     def _upload_shards(self) -> None:
         make_way()
-        api = AtomscaleApi(self._endpoint, self._api_key)
+        api = self._open_api()
         try:
             while self._window.enter():
                 try:
@@ -262,13 +259,14 @@ class Delivery:
                 logger.error("%s: %s; it lies in the quarantine of the spool", where, error)
                 self.spool.quarantine(shard)
                 stream.lose(shard.chunk_idx, str(error))
-            case ApiError(transient=False):
+            case ApiError(gone=True):
                 logger.error("%s is refused: %s", where, error)
                 self.spool.give_up(shard)
-                stream.lose(shard.chunk_idx, str(error), gone=error.status in GONE)
+                stream.lose(shard.chunk_idx, str(error), gone=True)
                 # One that the disk would not take stays in the ring, which is all that is left of it.
                 self._let_go(shard, release=False)
             case ApiError():
+                # Whatever else a server, or something on the way to it, answers today it may not tomorrow.
                 self._try_again(stream, shard, str(error), error.retry_after_s)
             case _ if not self.closing:
                 logger.error("upload of %s failed unexpectedly", where, exc_info=error)

@@ -23,6 +23,12 @@ class RHEEDStreamerSettings(BaseModel):
         "are",
     )
 
+    bare_confirmations: bool = Field(
+        False,
+        description="take an upload for delivered though its answer has neither ETag nor checksum; only for "
+        "stores that give none, since a captive portal may answer so too",
+    )
+
     @field_validator("compression", mode="before")
     @classmethod
     def _is_auto_or_a_level(cls, value: Any) -> Any:
@@ -49,6 +55,7 @@ def _open(settings: RHEEDStreamerSettings, request: StreamerRequest) -> Streamer
         spool_limits=request.spool_limits,
         sync_always=request.sync_always,
         server=request.server,
+        bare_confirmations=settings.bare_confirmations,
     )
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from rheed_acquire.chunk_buffer import NO_TIMESTAMP
 from rheed_acquire.ring import Chunk
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
-from rheed_acquire.streaming.delivery import GONE
 from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.registration import end_stream
 from rheed_acquire.streaming.retry import Backoff
@@ -45,7 +44,9 @@ def complete_stream(
     """
     data_id = stream.data_id
     closed = False
-    if stream.drain(drain_timeout_s):
+    is_drained = stream.drain(drain_timeout_s)
+    left = _left_to_recover(stream)
+    if is_drained and not left:
         delivered_before = stream.folder.record.delivered
         if not stream.report(closed=False)["lost"] and not stream.folder.quarantined:
             stream.note(delivered=True)
@@ -55,7 +56,7 @@ def complete_stream(
             closed = True
         except ApiError as error:
             # An earlier attempt may have ended it and not have learnt so.
-            closed = delivered_before and error.status in GONE
+            closed = delivered_before and error.gone
             if not closed:
                 stream.failed_attempt(str(error))
                 logger.warning("stream %s could not be ended: %s", data_id, error)
@@ -63,7 +64,7 @@ def complete_stream(
         logger.warning(
             "stream %s: %d chunks wait in the spool (rheed-acquire recover delivers them)",
             data_id,
-            stream.status().chunks_queued,
+            stream.status().chunks_queued + len(left),
         )
     report = stream.report(closed=closed)
     folder = stream.folder
@@ -74,6 +75,14 @@ def complete_stream(
         folder.remove_ring()
     delivery.spool.close_stream(data_id, delete=is_done)
     return report
+
+
+def _left_to_recover(stream: Stream) -> set[int]:
+    """The chunks that were given up here, and that another process can deliver while the stream is open."""
+    if stream.folder.record.refused is not None:
+        return set()
+    lost = {index for index, _ in stream.report(closed=False)["lost"]}
+    return lost & stream.folder.waiting() if lost else set()
 
 
 def recover_streams(

@@ -21,10 +21,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import requests
-
 from rheed_acquire.errors import StreamerError
-from rheed_acquire.streaming.api import open_session
+from rheed_acquire.streaming.http_session import HttpSession
+from rheed_acquire.streaming.transport_errors import NoAnswerError
 from rheed_acquire.timing import HostClock, Slew, process_clock
 
 logger = logging.getLogger(__name__)
@@ -124,7 +123,7 @@ def is_disabled(environ: Mapping[str, str] | None = None) -> bool:
     return (os.environ if environ is None else environ).get(SKIP_VARIABLE, "") not in ("", "0")
 
 
-def exchange_time(session: requests.Session, endpoint: str, timeout_s: float = TIMEOUT_S) -> Exchange:
+def exchange_time(session: HttpSession, endpoint: str, timeout_s: float = TIMEOUT_S) -> Exchange:
     """Ask the server once what time it is.
 
     Raises
@@ -133,25 +132,23 @@ def exchange_time(session: requests.Session, endpoint: str, timeout_s: float = T
         No answer, or one that cannot be true.
     """
     # No key: the time is no secret, and the protocol keeps keys out of this call.
-    headers = {"Cache-Control": "no-store", "Accept-Encoding": "identity"}
+    headers = {"Cache-Control": "no-store"}
     sent = time.perf_counter_ns()
     try:
-        with session.get(
-            endpoint + TIME_PATH, headers=headers, timeout=timeout_s, allow_redirects=False, stream=True
-        ) as answer:
-            came = time.perf_counter_ns()
-            if answer.status_code != 200:
-                raise ExchangeError(f"{TIME_PATH} answers HTTP {answer.status_code}", answered=True)
-            body = bytearray()
-            for piece in answer.iter_content(1):
-                body += piece
-                if len(body) > _ANSWER_BYTES or time.perf_counter_ns() - sent > timeout_s * 1e9:
-                    raise ExchangeError(f"{TIME_PATH} answers at too great length", answered=False)
-    except requests.RequestException as error:
-        # Not the error's own words, which repeat the URL.
-        words = "no answer in time" if isinstance(error, requests.Timeout) else type(error).__name__
-        raise ExchangeError(f"{TIME_PATH} cannot be reached: {words}", answered=False) from None
-    return _read_answer(bytes(body), sent, came)
+        answer = session.request(
+            "GET", endpoint + TIME_PATH, within_s=timeout_s, headers=headers, at_most=_ANSWER_BYTES
+        )
+    except NoAnswerError as error:
+        raise ExchangeError(f"{TIME_PATH} cannot be reached: {error}", answered=False) from None
+    if answer.is_page:
+        raise ExchangeError(
+            f"something between this computer and the server answered {TIME_PATH} with a web page "
+            f"(HTTP {answer.status}): a captive portal or proxy",
+            answered=False,
+        )
+    if answer.status != 200:
+        raise ExchangeError(f"{TIME_PATH} answers HTTP {answer.status}", answered=True)
+    return _read_answer(answer.body, sent, answer.came_ns)
 
 
 def _read_answer(body: bytes, sent: int, came: int) -> Exchange:
@@ -234,7 +231,7 @@ class ReferenceClock:
     interval_s
         Seconds between bursts.
     open_http
-        Makes the connection pool of a burst for an endpoint.
+        Makes the connections of a burst.
     host
         Whose times `correction` is for.
     timeout_s
@@ -246,7 +243,7 @@ class ReferenceClock:
         endpoint: str,
         *,
         interval_s: float = INTERVAL_S,
-        open_http: Callable[[str], requests.Session] = open_session,
+        open_http: Callable[[], HttpSession] = HttpSession,
         host: HostClock | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
@@ -345,7 +342,7 @@ class ReferenceClock:
     def _burst(self, stop: threading.Event) -> list[Exchange]:
         exchanges: list[Exchange] = []
         # One connection for all: only the first exchange bears the delay of making it.
-        with self._open_http(self._endpoint) as session:
+        with self._open_http() as session:
             for _ in range(BURST):
                 if stop.is_set():
                     break

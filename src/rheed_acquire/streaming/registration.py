@@ -138,7 +138,7 @@ def end_stream(api: AtomscaleApi, data_id: str, backoff: Backoff, patience_s: fl
     Raises
     ------
     ApiError
-        It still refuses after ``patience_s`` seconds, or for good.
+        It still refuses after ``patience_s`` seconds, or says that there is no such stream any more.
     """
     deadline = time.monotonic() + patience_s
     attempt = 0
@@ -147,7 +147,7 @@ def end_stream(api: AtomscaleApi, data_id: str, backoff: Backoff, patience_s: fl
             return api.end_stream(data_id)
         except ApiError as error:
             delay_s = backoff.delay_s(attempt, error.retry_after_s)
-            if not error.transient or time.monotonic() + delay_s > deadline:
+            if error.gone or time.monotonic() + delay_s > deadline:
                 raise
             logger.info("stream %s cannot be ended yet, next try in %.1f s: %s", data_id, delay_s, error)
         attempt += 1

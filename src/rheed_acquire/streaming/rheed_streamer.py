@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import SecretStr
 
 from rheed_acquire.ring import Chunk, ChunkRing
-from rheed_acquire.streaming.api import AtomscaleApi
+from rheed_acquire.streaming.api import AtomscaleApi, Timeouts
 from rheed_acquire.streaming.arguments import (
     check_chunk_size,
     check_frames,
@@ -42,6 +42,7 @@ from rheed_acquire.streaming.spool import Spool, default_spool_folder
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamRecord
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
+from rheed_acquire.streaming.trust import tls_context
 from rheed_acquire.timing import process_clock
 
 if TYPE_CHECKING:
@@ -95,6 +96,11 @@ class RHEEDStreamer(Streamer):
         Whether `push` waits until its chunk survives loss of power too, not only the death of this process.
     server
         What the spool calls the server, where its URL changes from run to run; by default the endpoint.
+    timeouts
+        How long calls may take.
+    bare_confirmations
+        Whether a chunk counts as delivered where the answer to its upload has neither ETag nor checksum. Only
+        for stores that give none: whatever stands between this computer and the store can answer so too.
 
     Raises
     ------
@@ -102,6 +108,8 @@ class RHEEDStreamer(Streamer):
         There is no key, or an argument is out of its range.
     StreamerError
         The key or the endpoint is malformed.
+    SettingsError
+        A variable such as ``SSL_CERT_FILE`` names what holds no certificates.
     """
 
     def __init__(
@@ -118,6 +126,8 @@ class RHEEDStreamer(Streamer):
         spool_limits: SpoolLimits | None = None,
         sync_always: bool = False,
         server: str | None = None,
+        timeouts: Timeouts | None = None,
+        bare_confirmations: bool = False,
     ) -> None:
         if api_key is None:
             api_key = os.environ.get("AS_API_KEY") or os.environ.get("ATOMSCALE_API_KEY")
@@ -135,7 +145,10 @@ class RHEEDStreamer(Streamer):
             apply_verbosity(verbosity)
         self._api_key = api_key if isinstance(api_key, SecretStr) else SecretStr(api_key)
         self._endpoint = endpoint or os.environ.get("AS_API_ENDPOINT") or DEFAULT_ENDPOINT
+        self._timeouts, self._bare_confirmations = timeouts or Timeouts(), bare_confirmations
         self._open_api().close()  # a malformed key or endpoint is said here, not at the first call
+        if self._endpoint.startswith("https:"):
+            tls_context()  # so is a variable that names no certificates
         self._compression_level, self._upload_workers = compression_level, upload_workers
         self._ring_chunks = ring_chunks
         self._backoff = backoff or Backoff()
@@ -482,8 +495,7 @@ class RHEEDStreamer(Streamer):
 
     def _open_delivery(self) -> Delivery:
         delivery = Delivery(
-            self._endpoint,
-            self._api_key,
+            self._open_api,
             Spool(self._spool_folder, self._spool_limits),
             ReferenceClock(self._endpoint),
             compression_level=self._compression_level,
@@ -501,7 +513,9 @@ class RHEEDStreamer(Streamer):
         threading.Thread(target=recover, name="recovery", daemon=True).start()
 
     def _open_api(self) -> AtomscaleApi:
-        return AtomscaleApi(self._endpoint, self._api_key)
+        return AtomscaleApi(
+            self._endpoint, self._api_key, self._timeouts, bare_confirmations=self._bare_confirmations
+        )
 
     def _intake(self, data_id: str) -> Intake:
         with self._lock:

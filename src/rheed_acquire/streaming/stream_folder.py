@@ -220,6 +220,11 @@ class StreamFolder:
                 found.append(shard)
         return sorted(found, key=lambda shard: shard.chunk_idx)
 
+    def waiting(self) -> set[int]:
+        """Indices of the chunks that lie here undelivered: encoded, or in the ring."""
+        encoded = {int(path.stem) for path in self._shards.glob("*.json") if path.stem.isdecimal()}
+        return encoded | {buffer.chunk_index for buffer in self.chunks_left()}
+
     @property
     def nbytes(self) -> int:
         """Of everything in the folder but the ring."""
