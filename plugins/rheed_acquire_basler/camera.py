@@ -21,10 +21,10 @@ from rheed_acquire import (
 )
 from rheed_acquire.fault_report import FaultReport
 from rheed_acquire.genapi.buffers import buffers_for
-from rheed_acquire.genapi.configure import apply_settings, flag, pfnc_name
+from rheed_acquire.genapi.configure import apply_settings, flag
 from rheed_acquire.genapi.features import FeatureWriter
 from rheed_acquire.genapi.frame_rate import FrameRate, expected_rate
-from rheed_acquire.genapi.image_layout import image_layout
+from rheed_acquire.genapi.image_layout import check_pixel_format, image_layout
 from rheed_acquire.genapi.nodes import NodeRefusalError
 from rheed_acquire.genapi.ptp import is_ptp_synchronized
 from rheed_acquire.genapi.software_trigger import SoftwareTrigger
@@ -192,7 +192,7 @@ class BaslerCamera(Camera):
             device=self._found.info,
             width=width,
             height=height,
-            pixel_format=pfnc_name(str(writer.value("PixelFormat"))),
+            pixel_format=check_pixel_format(writer, "basler", self._found.info),
             fps=rate.fps,
             fps_limited_by=rate.limited_by,
             fps_at_most=rate.at_most,

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from pypylon import genicam, pylon
 
-from rheed_acquire import AmbiguousCameraError, CameraError, CameraNotFoundError, DeviceInfo
+from rheed_acquire import CameraError, CameraNotFoundError, DeviceInfo
+from rheed_acquire.genapi.choosing import choose_one, each_once
+from rheed_acquire.genapi.configure import flag
 from rheed_acquire_basler.pylon_nodes import reason
 from rheed_acquire_basler.settings import BaslerSettings
 
 GIGE = "BaslerGigE"
 
-_CHOICES = {
-    "serial": ("--basler.serial", "serial"),
-    "user_id": ("--basler.user-id", "user_id"),
-    "ip": ("--basler.ip", "address"),
-}
+_IN_USE = re.compile(r"another application|exclusive|in use|already open|access denied", re.IGNORECASE)
+_BY = {"serial": "serial", "user_id": "user_id", "ip": "address"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class FoundDevice:
 
 
 def find_all() -> list[FoundDevice]:
-    """Enumerate the cameras that pylon sees.
+    """Enumerate the cameras that pylon sees, each once.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def find_all() -> list[FoundDevice]:
         devices = pylon.TlFactory.GetInstance().EnumerateDevices()
     except genicam.GenericException as error:
         raise CameraError(f"pylon cannot look for cameras: {reason(error)}") from None
-    return [_found(device) for device in devices]
+    return each_once([_found(device) for device in devices])
 
 
 def discover() -> list[DeviceInfo]:
@@ -60,23 +60,16 @@ def choose(settings: BaslerSettings) -> FoundDevice:
         Several fit.
     """
     found = find_all()
-    asked = {name: value for name in _CHOICES if (value := getattr(settings, name)) is not None}
-    fitting = [device for device in found if _fits(device.info, asked)]
-    if len(fitting) == 1:
-        return fitting[0]
-    flags = ", ".join(flag for flag, _ in _CHOICES.values())
-    chosen = " ".join(f"{_CHOICES[name][0]} {value}" for name, value in asked.items())
     if not found:
+        asked = {name: value for name in _BY if (value := getattr(settings, name)) is not None}
+        chosen = " ".join(f"{flag('basler', name)} {value}" for name, value in asked.items())
         wanted = f" ({chosen} was asked for)" if chosen else ""
         raise CameraNotFoundError(
             f"no Basler camera found{wanted}: see that it is powered and connected, that pylon Viewer sees "
             "it, and for GigE that its IP address is in the subnet of this computer's port. To try without "
             "a camera, set PYLON_CAMEMU=1 in the environment"
         )
-    if not fitting:
-        raise CameraNotFoundError(f"no Basler camera with {chosen}; there is {_listed(found)}")
-    why = f"several Basler cameras fit {chosen}" if chosen else "several Basler cameras are there"
-    raise AmbiguousCameraError(f"{why}: {_listed(fitting)}; choose one with {flags}")
+    return choose_one(found, settings, settings.index, backend="basler", kind="Basler camera", by=_BY)
 
 
 def open_device(found: FoundDevice) -> Any:
@@ -90,19 +83,27 @@ def open_device(found: FoundDevice) -> Any:
     factory = pylon.TlFactory.GetInstance()
     try:
         if not factory.IsDeviceAccessible(found.pylon_info):
-            raise CameraError(_unavailable(found, "another program has it open, or it does not answer"))
+            raise CameraError(_held(found, "another program has it open, or it does not answer"))
         camera = pylon.InstantCamera(factory.CreateDevice(found.pylon_info))
     except genicam.GenericException as error:
-        raise CameraError(_unavailable(found, reason(error))) from None
+        raise CameraError(_unavailable(found, error)) from None
     try:
         camera.Open()
     except genicam.GenericException as error:
         camera.DestroyDevice()
-        raise CameraError(_unavailable(found, reason(error))) from None
+        raise CameraError(_unavailable(found, error)) from None
     return camera
 
 
-def _unavailable(found: FoundDevice, why: str) -> str:
+def _unavailable(found: FoundDevice, error: Exception) -> str:
+    why = reason(error)
+    # pylon has one type of exception for all that can go wrong here, and tells them apart in words only.
+    if isinstance(error, genicam.AccessException) or _IN_USE.search(why):
+        return _held(found, why)
+    return f"{found.info} cannot be opened: {why}"
+
+
+def _held(found: FoundDevice, why: str) -> str:
     wait = (
         "; after a crash of that program a GigE camera is free again once its heartbeat has timed out, "
         "within a minute or so"
@@ -127,11 +128,3 @@ def _found(device: Any) -> FoundDevice:
 def _property(device: Any, name: str) -> str:
     available, value = device.GetPropertyValue(name)
     return str(value) if available else ""
-
-
-def _fits(info: DeviceInfo, asked: dict[str, str]) -> bool:
-    return all(getattr(info, _CHOICES[name][1]) == value for name, value in asked.items())
-
-
-def _listed(found: list[FoundDevice]) -> str:
-    return "; ".join(str(device.info) for device in found)

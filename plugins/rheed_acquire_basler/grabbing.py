@@ -16,7 +16,7 @@ import numpy as np
 from pypylon import pylon
 
 from rheed_acquire import CameraError, CameraLostError, Frame, OnFrame
-from rheed_acquire.genapi.image_layout import ImageLayout, Pixels, padded_rows
+from rheed_acquire.genapi.image_layout import ImageLayout, PaddedRows, Pixels
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ class ImageHandler(pylon.ImageEventHandler):  # type: ignore[misc]
         self.failed_grabs = 0
         self.skipped_images = 0
         self._layout = layout
+        self._padded: PaddedRows | None = None
         self._clock = clock
         self._on_frame: OnFrame = _ignore
         self._fault: Callable[[CameraError], None] = _ignore
@@ -100,6 +101,9 @@ class ImageHandler(pylon.ImageEventHandler):  # type: ignore[misc]
                     self._deliver(result)
                 else:
                     self._count_failure(result)
+            except CameraError as error:
+                self._delivering = False
+                self._fault(error)
             except Exception as error:  # see the module's first lines
                 self._delivering = False
                 logger.debug("frame callback failed", exc_info=True)
@@ -116,12 +120,12 @@ class ImageHandler(pylon.ImageEventHandler):  # type: ignore[misc]
             self._refuse_size(width, height)
             return
         buffer = result.GetImageMemoryView()
-        if layout.nbytes == 0:
-            frame.pixels = np.frombuffer(buffer, np.uint8)
-        elif buffer.nbytes == layout.nbytes:
+        if buffer.nbytes == layout.nbytes:
             frame.pixels = np.ndarray(layout.shape, layout.dtype, buffer)
         else:
-            frame.pixels = padded_rows(buffer, layout, result.GetPaddingX())
+            if self._padded is None:
+                self._padded = PaddedRows(layout, result.GetPaddingX())
+            frame.pixels = self._padded.read(buffer)
         block_id = result.GetBlockID()
         counts = block_id != _INVALID_BLOCK_ID and (block_id != 0 or self._clock.zero_is_an_id)
         frame.id = block_id if counts else None

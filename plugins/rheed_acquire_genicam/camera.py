@@ -15,19 +15,17 @@ from rheed_acquire import (
     Frame,
     GrabLoopCamera,
     SettingReadback,
-    SettingsError,
     Trigger,
 )
 from rheed_acquire.genapi.buffers import buffers_for
-from rheed_acquire.genapi.configure import apply_settings, flag, pfnc_name
+from rheed_acquire.genapi.configure import apply_settings, flag
 from rheed_acquire.genapi.features import FeatureWriter
 from rheed_acquire.genapi.frame_rate import expected_rate
-from rheed_acquire.genapi.image_layout import ImageLayout, image_layout
+from rheed_acquire.genapi.image_layout import check_pixel_format, image_layout
 from rheed_acquire.genapi.nodes import NodeRefusalError
 from rheed_acquire.genapi.ptp import is_ptp_synchronized
 from rheed_acquire.genapi.software_trigger import SoftwareTrigger
 from rheed_acquire.genapi.temperature import device_temperature_c
-from rheed_acquire.pixels import frame_layout
 from rheed_acquire_genicam.connection import Connection
 from rheed_acquire_genicam.devices import FoundDevice
 from rheed_acquire_genicam.grabbing import NOTHING, POLL_S, BufferReader, BufferWatch
@@ -137,8 +135,10 @@ class GenicamCamera(GrabLoopCamera):
             if watch.delivered == 0 and buffer.is_complete():
                 reader.examine(buffer)
             if not reader.is_whole(buffer):
-                self._connection.stream.queue_buffer(buffer)
-                watch.count_incomplete()
+                try:
+                    watch.count_incomplete(lambda: reader.what_is_missing(buffer))
+                finally:
+                    self._connection.stream.queue_buffer(buffer)
                 return None
             reader.read(buffer, self._frame)
         except SDK_ERRORS as error:
@@ -197,7 +197,7 @@ class GenicamCamera(GrabLoopCamera):
             device=self._device,
             width=width,
             height=height,
-            pixel_format=pfnc_name(str(writer.value("PixelFormat"))),
+            pixel_format=check_pixel_format(writer, "genicam", self._device),
             fps=rate.fps,
             fps_limited_by=rate.limited_by,
             fps_at_most=rate.at_most,
@@ -246,7 +246,8 @@ class GenicamCamera(GrabLoopCamera):
 
     def _reader(self) -> BufferReader:
         return BufferReader(
-            _layout(self._info),
+            image_layout(self._info.pixel_format, self._info.width, self._info.height),
+            line_pitch=int(self._writer.number("LinePitch") or 0),
             zero_is_an_id=self._zero_is_an_id,
             tick_hz=self._tick_hz,
             chunk_ticks=self._connection.chunk_reader() if self._has_chunk_stamps else None,
@@ -291,15 +292,3 @@ class GenicamCamera(GrabLoopCamera):
         if self._trigger is not None:
             since["triggers_missed"] = self._trigger.missed
         return since
-
-
-def _layout(info: CameraInfo) -> ImageLayout:
-    """Tell how images lie in a buffer; a packed one ends before the chunk data that may follow."""
-    layout = image_layout(info.pixel_format, info.width, info.height)
-    if layout.shape:
-        return layout
-    try:
-        shape, dtype = frame_layout(info.pixel_format, info.height, info.width)
-    except SettingsError:
-        return layout  # no format that can be streamed, but one that can be looked at
-    return ImageLayout(shape, dtype, info.width, info.height, shape[0] * dtype.itemsize)

@@ -16,9 +16,16 @@ from typing import Any
 from rheed_acquire import CameraError
 from rheed_acquire_genicam.devices import FoundDevice
 from rheed_acquire_genicam.producers import Lease
-from rheed_acquire_genicam.sdk import SDK_ERRORS, core, gentl, harvesters_log, reason
+from rheed_acquire_genicam.sdk import SDK_ERRORS, core, genapi, gentl, harvesters_log, reason
 
 logger = logging.getLogger(__name__)
+
+_HELD_BY_ANOTHER = (
+    gentl.AccessDeniedException,
+    gentl.BusyException,
+    gentl.NotAvailableException,
+    gentl.ResourceInUseException,
+)
 
 
 class Connection:
@@ -68,10 +75,7 @@ class Connection:
             self.errors = self._error_events()
         except (*SDK_ERRORS, ValueError, IndexError) as error:
             self.close()
-            raise CameraError(
-                f"{found.info} cannot be opened: {reason(error)}. Close any other program that uses it; "
-                "after a crash of that program a GigE camera is free again once its heartbeat has timed out"
-            ) from None
+            raise CameraError(f"{found.info} cannot be opened: {_why(error)}") from None
         except BaseException:
             self.close()
             raise
@@ -130,6 +134,18 @@ class Connection:
         except gentl.GenericException as error:
             logger.debug("%s has no error event: %s", self.found.info, reason(error))
             return None
+
+
+def _why(error: Exception) -> str:
+    """Say why a device cannot be opened, and what to do where another program is the reason."""
+    if isinstance(error, _HELD_BY_ANOTHER):
+        return (
+            f"{reason(error)}. Close any other program that uses it; after a crash of that program a GigE "
+            "camera is free again once its heartbeat has timed out"
+        )
+    if isinstance(error, genapi.GenericException):
+        return f"the description of its features (GenICam XML) cannot be used: {reason(error)}"
+    return reason(error)
 
 
 def _without_signal_handler(create: Callable[[], Any]) -> Any:

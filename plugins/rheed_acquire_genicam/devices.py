@@ -6,14 +6,15 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from rheed_acquire import AmbiguousCameraError, CameraNotFoundError, DeviceInfo
+from rheed_acquire import CameraNotFoundError, DeviceInfo
+from rheed_acquire.genapi.choosing import choose_one, each_once
 from rheed_acquire.genapi.configure import flag
 from rheed_acquire_genicam.producers import SEARCH_PATH, Lease, Producer, find_producers
 from rheed_acquire_genicam.settings import GenicamSettings
 
 logger = logging.getLogger(__name__)
 
-_CHOICES = ("serial", "user_id", "model", "vendor")
+_BY = ("serial", "user_id", "model", "vendor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,22 @@ class FoundDevice:
     lease: Lease
 
 
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A camera in a producer's list."""
+
+    info: DeviceInfo
+    device: Any
+    producer: Producer
+
+
 def discover(settings: GenicamSettings) -> list[DeviceInfo]:
     """List the cameras that the producers see."""
     lease = Lease(find_producers(settings.cti))
     try:
         found = _find_all(lease)
         _warn(lease)
-        return [info for info, _, _ in found]
+        return [listed.info for listed in found]
     finally:
         lease.release()
 
@@ -58,20 +68,20 @@ def choose(settings: GenicamSettings) -> FoundDevice:
         )
     lease = Lease(paths)
     try:
-        info, device, producer = _choose(lease, settings)
-        tl_type = _text(device, "tl_type")
-        lease.keep_only(producer)
+        listed = _choose(lease, settings)
+        tl_type = _text(listed.device, "tl_type")
+        lease.keep_only(listed.producer)
     except BaseException:
         lease.release()
         raise
-    return FoundDevice(info, device, tl_type, lease)
+    return FoundDevice(listed.info, listed.device, tl_type, lease)
 
 
-def _choose(lease: Lease, settings: GenicamSettings) -> tuple[DeviceInfo, Any, Producer]:
+def _choose(lease: Lease, settings: GenicamSettings) -> _Listed:
     found = _find_all(lease)
-    asked = {name: value for name in _CHOICES if (value := getattr(settings, name)) is not None}
-    chosen = " ".join(f"{flag('genicam', name)} {value}" for name, value in asked.items())
     if not found:
+        asked = {name: value for name in _BY if (value := getattr(settings, name)) is not None}
+        chosen = " ".join(f"{flag('genicam', name)} {value}" for name, value in asked.items())
         wanted = f" ({chosen} was asked for)" if chosen else ""
         searched = ", ".join(str(producer.path) for producer in lease.producers)
         looked = f" by {searched}" if searched else ": no GenTL producer can be used"
@@ -80,31 +90,20 @@ def _choose(lease: Lease, settings: GenicamSettings) -> tuple[DeviceInfo, Any, P
             f"other program has it{_failures(lease)}"
         )
     _warn(lease)
-    fitting = [entry for entry in found if all(getattr(entry[0], name) == asked[name] for name in asked)]
-    if settings.index is not None:
-        index = flag("genicam", "index")
-        if settings.index >= len(fitting):
-            fit = f" that fit {chosen}" if chosen else ""
-            raise CameraNotFoundError(
-                f"{index} {settings.index}: there are {len(fitting)} GenICam cameras{fit}: "
-                f"{_listed(fitting or found)}{_failures(lease)}"
-            )
-        return fitting[settings.index]
-    if len(fitting) == 1:
-        return fitting[0]
-    if not fitting:
-        raise CameraNotFoundError(
-            f"no GenICam camera with {chosen}; there is {_listed(found)}{_failures(lease)}"
-        )
-    why = f"several GenICam cameras fit {chosen}" if chosen else "several GenICam cameras are there"
-    flags = ", ".join(flag("genicam", name) for name in (*_CHOICES, "index"))
-    raise AmbiguousCameraError(f"{why}: {_listed(fitting)}; choose one with {flags}")
+    return choose_one(
+        found,
+        settings,
+        settings.index,
+        backend="genicam",
+        kind="GenICam camera",
+        by={name: name for name in _BY},
+        also=_failures(lease),
+    )
 
 
-def _find_all(lease: Lease) -> list[tuple[DeviceInfo, Any, Producer]]:
+def _find_all(lease: Lease) -> list[_Listed]:
     """List the cameras; one that several producers see, as two GigE drivers do, counts for the first."""
-    found: list[tuple[DeviceInfo, Any, Producer]] = []
-    seen: dict[tuple[str, str, str], Producer] = {}
+    found = []
     for producer, device in lease.devices():
         info = DeviceInfo(
             backend="genicam",
@@ -113,12 +112,12 @@ def _find_all(lease: Lease) -> list[tuple[DeviceInfo, Any, Producer]]:
             vendor=_text(device, "vendor"),
             user_id=_text(device, "user_defined_name"),
         )
-        key = (info.vendor, info.model, info.serial)
-        if info.serial and seen.setdefault(key, producer) is not producer:
-            logger.info("%s is seen by %s too; the first is used", info, producer.path)
-            continue
-        found.append((info, device, producer))
-    return found
+        found.append(_Listed(info, device, producer))
+    once = each_once(found)
+    for listed in found:
+        if not any(listed is kept for kept in once):
+            logger.info("%s is seen by %s too; the first is used", listed.info, listed.producer.path)
+    return once
 
 
 def _text(device: Any, name: str) -> str:
@@ -133,7 +132,3 @@ def _warn(lease: Lease) -> None:
 def _failures(lease: Lease) -> str:
     listed = "".join(f"\n  cannot be used: {failure}" for failure in lease.failures)
     return f"; of the GenTL producers{listed}" if listed else ""
-
-
-def _listed(found: list[tuple[DeviceInfo, Any, Producer]]) -> str:
-    return "; ".join(str(info) for info, _, _ in found)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from rheed_acquire import CameraError, Frame
-from rheed_acquire.genapi.image_layout import ImageLayout, Pixels, padded_rows
+from rheed_acquire.genapi.image_layout import ImageLayout, PaddedRows, Pixels
 from rheed_acquire_genicam.sdk import gentl
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,9 @@ class BufferReader:
     ----------
     layout
         Of the images.
+    line_pitch
+        From the beginning of one row to that of the next in bytes, as the camera tells it, for producers that
+        do not tell of bytes behind each row; 0 where neither does.
     zero_is_an_id
         False for GigE Vision 1, where 0 says that the camera does not count.
     tick_hz
@@ -58,15 +61,19 @@ class BufferReader:
         self,
         layout: ImageLayout,
         *,
+        line_pitch: int = 0,
         zero_is_an_id: bool,
         tick_hz: int,
         chunk_ticks: Callable[[Any], int] | None = None,
     ) -> None:
         self._layout = layout
+        self._line_pitch = line_pitch
+        self._padded: PaddedRows | None = None
         self._zero_is_an_id = zero_is_an_id
         self._tick_hz = tick_hz
         self._chunk_ticks = chunk_ticks
         self._told: dict[str, bool] = {}
+        self._offset = 0
 
     def examine(self, buffer: Any) -> None:
         """Find out from the first buffer what this producer tells.
@@ -74,7 +81,7 @@ class BufferReader:
         Raises
         ------
         CameraError
-            There is no image in it.
+            There is no image in it, or none that can be read.
         """
         kind = _info(buffer, "payload_type")
         if kind is not None and kind not in _WITH_IMAGE:
@@ -82,7 +89,30 @@ class BufferReader:
         names = ("frame_id", "timestamp_ns", "timestamp", "width", "height", "size_filled", "padding_x")
         self._told = {name: _info(buffer, name) is not None for name in names}
         self._offset = int(_info(buffer, "image_offset") or 0)
-        self._padding = int(_info(buffer, "padding_x") or 0)
+        if _received_more(buffer):
+            raise CameraError(
+                f"the camera sends more than the {len(buffer.raw_buffer)} bytes that its PayloadSize tells"
+            )
+        padding = int(_info(buffer, "padding_x") or 0) or self._untold_padding(buffer)
+        if padding:
+            self._padded = PaddedRows(self._layout, padding)
+
+    def _untold_padding(self, buffer: Any) -> int:
+        """Tell the bytes behind each row where the camera does and the buffer is of that size."""
+        layout, pitch = self._layout, self._line_pitch
+        row = layout.nbytes // layout.height
+        filled = int(_info(buffer, "size_filled") or 0) - self._offset
+        padded = (pitch * layout.height, pitch * (layout.height - 1) + row)
+        return pitch - row if pitch > row and filled in padded else 0
+
+    def what_is_missing(self, buffer: Any) -> str:
+        """Say in words why a buffer holds no whole image."""
+        filled = _info(buffer, "size_filled")
+        takes = f"where {self._layout} takes {self._offset + self._layout.nbytes}"
+        if not buffer.is_complete():
+            arrived = "" if filled is None else f", with {filled} bytes {takes}"
+            return f"incomplete, as the driver says{arrived}"
+        return f"too small, with {filled} bytes {takes}"
 
     def is_whole(self, buffer: Any) -> bool:
         """Say whether all of an image has arrived."""
@@ -95,7 +125,7 @@ class BufferReader:
 
         Raises
         ------
-        ValueError
+        CameraError
             The image has another size than the camera's settings say.
         """
         layout, told = self._layout, self._told
@@ -104,17 +134,15 @@ class BufferReader:
             and told["height"]
             and (buffer.width, buffer.height) != (layout.width, layout.height)
         ):
-            raise ValueError(
-                f"an image of {buffer.width} x {buffer.height} pixels where the camera's settings say "
-                f"{layout.width} x {layout.height}"
+            raise CameraError(
+                f"the camera sends images of {buffer.width} x {buffer.height} pixels where its Width and "
+                f"Height are {layout.width} x {layout.height}"
             )
         raw = buffer.raw_buffer
-        if self._padding:
-            frame.pixels = padded_rows(memoryview(raw)[self._offset :], layout, self._padding)
-        elif layout.shape:
-            frame.pixels = np.ndarray(layout.shape, layout.dtype, raw, self._offset)
+        if self._padded is not None:
+            frame.pixels = self._padded.read(memoryview(raw)[self._offset :])
         else:
-            frame.pixels = np.frombuffer(raw, np.uint8, offset=self._offset)
+            frame.pixels = np.ndarray(layout.shape, layout.dtype, raw, self._offset)
         frame.id = self._id(buffer) if told["frame_id"] else None
         frame.timestamp_ns = self._timestamp_ns(buffer)
 
@@ -140,6 +168,13 @@ def _info(buffer: Any, name: str) -> Any:
         return getattr(buffer, name)
     except gentl.GenericException:
         return None
+
+
+def _received_more(buffer: Any) -> bool:
+    try:
+        return bool(buffer.has_received_larger_payload())
+    except gentl.GenericException:
+        return False
 
 
 class BufferWatch:
@@ -177,8 +212,13 @@ class BufferWatch:
             self._device_s = now
             self._is_there()
 
-    def count_incomplete(self) -> None:
+    def count_incomplete(self, why: Callable[[], str]) -> None:
         """Count a buffer that was left out.
+
+        Parameters
+        ----------
+        why
+            Says what is wrong with it, in words.
 
         Raises
         ------
@@ -190,9 +230,9 @@ class BufferWatch:
             self._first_incomplete_s = time.monotonic()
         if self.incomplete <= _LOGGED:
             more = "; further ones are counted only" if self.incomplete == _LOGGED else ""
-            logger.warning("incomplete buffer %d was left out%s", self.incomplete, more)
+            logger.warning("buffer %d was left out, %s%s", self.incomplete, why(), more)
         if not self.delivered and time.monotonic() - self._first_incomplete_s > _ALL_FAILED_S:
-            raise CameraError(f"every one of the first {self.incomplete} buffers was incomplete")
+            raise CameraError(f"every one of the first {self.incomplete} buffers was {why()}")
 
     def _has_errors(self) -> bool:
         """Whether the producer has told of an error of the device since the last time."""

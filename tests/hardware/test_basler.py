@@ -65,7 +65,7 @@ def test_both_emulated_cameras_are_discovered() -> None:
 def test_several_cameras_and_no_choice_are_listed_with_the_flags_that_choose() -> None:
     with pytest.raises(AmbiguousCameraError) as raised:
         open_camera(BaslerSettings(), CaptureRequest())
-    for part in (FIRST, SECOND, "--basler.serial", "--basler.user-id", "--basler.ip"):
+    for part in (FIRST, SECOND, "--basler.serial", "--basler.user-id", "--basler.ip", "--basler.index"):
         assert part in str(raised.value)
 
 
@@ -85,6 +85,13 @@ def test_a_chosen_camera_that_is_absent_is_named_with_those_found(
         open_camera(BaslerSettings(**settings), CaptureRequest())
     assert named in str(raised.value)
     assert FIRST in str(raised.value)
+
+
+def test_a_camera_is_chosen_by_its_place_in_the_list() -> None:
+    with open_camera(BaslerSettings(index=1), CaptureRequest()) as camera:
+        assert camera.info.device.serial == SECOND
+    with pytest.raises(CameraNotFoundError, match=r"--basler\.index 2: there are 2 Basler cameras"):
+        open_camera(BaslerSettings(index=2), CaptureRequest())
 
 
 def _in_a_process(emulated: str, program: str) -> str:

@@ -12,27 +12,47 @@ from rheed_acquire import CameraError, Frame
 
 pytest.importorskip("pypylon.pylon", reason="pypylon is not installed")
 
-from rheed_acquire.genapi.image_layout import image_layout, padded_rows
+from rheed_acquire.genapi.image_layout import image_layout
 from rheed_acquire_basler.grabbing import (
     FrameClock,
     ImageHandler,
 )
 
 
-def test_rows_with_padding_are_viewed_without_it() -> None:
-    for pixel_format, channels in (("Mono12", 1), ("RGB8", 3)):
-        layout = image_layout(pixel_format, 5, 4)
-        row = layout.nbytes // 4
-        padded = np.arange(4 * (row + 6), dtype=np.uint8)
-        expected = padded.reshape(4, row + 6)[:, :row].copy().view(layout.dtype).reshape(layout.shape)
-        view = padded_rows(padded.data, layout, 6)
-        assert np.array_equal(view, expected), channels
-        assert np.shares_memory(view, padded)
+def sent(pixels: bytes, padding: int, width: int = 4) -> Any:
+    return SimpleNamespace(
+        GrabSucceeded=lambda: True,
+        GetWidth=lambda: width,
+        GetHeight=lambda: 2,
+        GetPaddingX=lambda: padding,
+        GetImageMemoryView=lambda: memoryview(bytearray(pixels)),
+        GetBlockID=lambda: 1,
+        GetTimeStamp=lambda: 1,
+    )
 
 
-def test_an_image_smaller_than_announced_is_refused() -> None:
-    with pytest.raises(ValueError, match="20 bytes where 40 were expected"):
-        padded_rows(memoryview(bytes(20)), image_layout("Mono12", 5, 4), 0)
+@pytest.mark.parametrize("pixel_format", ["Mono8", "Mono12", "Mono12p", "RGB8"])
+def test_rows_with_padding_are_read_without_it(pixel_format: str) -> None:
+    layout = image_layout(pixel_format, 4, 2)
+    plain = np.arange(layout.nbytes, dtype=np.uint8)
+    padded = np.pad(plain.reshape(2, -1), ((0, 0), (0, 6)), constant_values=165)
+    taken: list[Any] = []
+    faults: list[CameraError] = []
+    handler = ImageHandler(layout, FrameClock(zero_is_an_id=True, tick_hz=10**9))
+    handler.begin(lambda frame: taken.append(frame.pixels.copy()), faults.append)
+    handler.OnImageGrabbed(None, sent(padded.tobytes(), 6))
+    handler.OnImageGrabbed(None, sent(plain.tobytes(), 0))
+    assert faults == []
+    for pixels in taken:
+        assert np.array_equal(pixels, plain.view(layout.dtype).reshape(layout.shape))
+
+
+def test_an_image_smaller_than_announced_is_a_fault_that_says_both_sizes() -> None:
+    faults: list[CameraError] = []
+    handler = ImageHandler(image_layout("Mono12", 4, 2), FrameClock(zero_is_an_id=True, tick_hz=10**9))
+    handler.begin(lambda _: None, faults.append)
+    handler.OnImageGrabbed(None, sent(bytes(10), 0))
+    assert str(faults[0]) == "the camera sent 10 bytes where an image of 4 x 2 Mono12 takes 16"
 
 
 def test_a_gige_camera_that_does_not_count_has_no_frame_ids_and_its_ticks_become_nanoseconds() -> None:

@@ -46,8 +46,9 @@ class TestBasler(CameraContract):
         "features": {"TestImageSelector": "Testimage2"},
         "user_id": "growth chamber",
         "ip": "10.0.0.7",
+        "index": 1,
     }
-    unread = dict.fromkeys(("serial", "user_id", "ip"), SELECTS)
+    unread = dict.fromkeys(("serial", "user_id", "ip", "index"), SELECTS)
     gap_settings = {"features": {"ForceFailedBufferCount": 7}}
     leak_why = "pylon 26.9 by itself keeps 46 kB of each opening of an emulated camera"
 

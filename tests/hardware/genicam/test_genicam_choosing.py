@@ -101,6 +101,15 @@ def test_the_only_camera_needs_no_choice(genicam: Genicam, monkeypatch: pytest.M
     assert genicam.open(serial=None).info.device.serial == FIRST
 
 
+def test_a_camera_that_its_producer_lists_twice_is_one(
+    genicam: Genicam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOCK_GENTL_DEVICES", "1")
+    monkeypatch.setenv("MOCK_GENTL_LISTINGS", "2")
+    assert [device.serial for device in discover(GenicamSettings())] == [FIRST]
+    genicam.record(genicam.open(serial=None), 3)
+
+
 def test_each_way_of_choosing_finds_its_camera(
     genicam: Genicam, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -148,10 +157,19 @@ def test_a_choice_that_fits_none_is_repeated_beside_what_there_is(
 
 def test_a_camera_that_is_open_cannot_be_opened_again_until_it_is_closed(genicam: Genicam) -> None:
     first = genicam.open()
-    with pytest.raises(CameraError, match=f"{FIRST}.*cannot be opened"):
+    with pytest.raises(CameraError, match=f"{FIRST}.*cannot be opened: .* Close any other program"):
         genicam.open()
     first.close()
     assert genicam.open().info.width == 64
+
+
+def test_a_description_that_cannot_be_read_is_not_blamed_on_other_programs(
+    genicam: Genicam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOCK_GENTL_RENAME", "Width=Height")
+    with pytest.raises(CameraError, match=r"cannot be opened: the description of its features") as raised:
+        genicam.open()
+    assert "Close" not in str(raised.value)
 
 
 def test_looking_for_cameras_does_not_disturb_one_that_streams(genicam: Genicam) -> None:

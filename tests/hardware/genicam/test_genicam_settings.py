@@ -85,6 +85,82 @@ def test_a_refused_value_is_an_error_that_says_what_the_camera_allows(
         assert part in message
 
 
+def test_a_value_for_each_choice_of_a_selector_is_set_and_read_back(genicam: Genicam) -> None:
+    asked = {"ChunkEnable[Gain]": False, "ChunkEnable[Timestamp]": True, "ChunkEnable[FrameID]": False}
+    camera = genicam.open(features={"ChunkModeActive": True, "ChunkSelector": "ExposureTime"} | asked)
+    for name, value in asked.items():
+        assert readback(camera, f"features.{name}").actual is value
+    assert readback(camera, "features.ChunkSelector").actual == "ExposureTime"
+    genicam.record(camera, 3)
+
+
+def test_a_region_that_a_binning_resets_is_set_again(genicam: Genicam) -> None:
+    features = {"Width": 128, "Height": 64, "OffsetX": 16}
+    camera = genicam.open(width=None, height=None, binning_horizontal=2, features=features)
+    assert (camera.info.width, camera.info.height) == (128, 64)
+    assert readback(camera, "features.OffsetX").actual == 16
+
+
+def test_a_limit_of_the_link_that_a_feature_lifts_limits_no_rate(
+    genicam: Genicam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = "DeviceLinkThroughputLimitMode=1 DeviceLinkThroughputLimit=1000000"
+    monkeypatch.setenv("MOCK_GENTL_INITIAL", limited)
+    small = {"width": 256, "height": 200, "exposure_us": 100.0}
+    camera = genicam.open(fps=60.0, **small)
+    assert camera.info.fps == pytest.approx(1e6 / 256 / 200)
+    assert "highest frame rate that the camera allows" in str(camera.info.fps_limited_by)
+    camera.close()
+    lifted = genicam.open(fps=60.0, features={"DeviceLinkThroughputLimitMode": "Off"}, **small)
+    assert lifted.info.fps == 60.0
+
+
+def test_an_exposure_that_another_mode_hides_is_set(
+    genicam: Genicam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOCK_GENTL_INITIAL", "ExposureMode=1")
+    camera = genicam.open(exposure_us=300.0)
+    assert readback(camera, "exposure_us").actual == 300.0
+    camera.close()
+    message = refusal(genicam, exposure_us=300.0, features={"ExposureMode": "TriggerWidth"})
+    assert "ExposureTime is not available in the camera's present state" in message
+    assert "--genicam.features.ExposureMode asks for TriggerWidth" in message
+
+
+def test_a_user_set_is_loaded_before_everything_else(genicam: Genicam) -> None:
+    genicam.open(serial="MOCK-0002")  # the producer keeps user sets while it is open
+    saved = {"UserSetSave": True, "UserSetSelector": "UserSet1", "Gamma": 2.5}
+    genicam.open(width=320, gain=3.0, features=saved).close()
+    loaded = {"BlackLevel": 7.0, "UserSetLoad": True, "UserSetSelector": "UserSet1"}
+    camera = genicam.open(width=None, gain=9.0, fps=100.0, features=loaded)
+    assert camera.info.width == 320  # of the set
+    for name, value in (("gain", 9.0), ("fps", 100.0), ("features.BlackLevel", 7.0)):
+        assert readback(camera, name).actual == value
+
+
+@pytest.mark.parametrize(
+    ("rename", "fps"),
+    [
+        ("AcquisitionFrameRateEnable=AcquisitionFrameRateEnabled", 60.0),
+        ("AcquisitionResultingFrameRate=mvResultingFrameRate", 60.0),
+        ("AcquisitionResultingFrameRate=CurrentAcquisitionFrameRate", 60.0),
+        ("AcquisitionResultingFrameRate=Speed", None),
+        ("AcquisitionResultingFrameRate=Speed AcquisitionFrameRateEnable=Hold", None),
+        ("AcquisitionResultingFrameRate=Speed AcquisitionFrameRate=Pace", None),
+    ],
+)
+def test_a_camera_of_another_vendor_tells_its_rate_or_none(
+    genicam: Genicam, monkeypatch: pytest.MonkeyPatch, rename: str, fps: float | None
+) -> None:
+    monkeypatch.setenv("MOCK_GENTL_RENAME", rename)
+    monkeypatch.setenv("MOCK_GENTL_INITIAL", "AcquisitionFrameRateEnable=0")
+    monkeypatch.setenv("MOCK_GENTL_MAX_FPS", "60")
+    info = genicam.open(fps=None, exposure_us=200.0).info
+    assert info.fps == fps
+    if fps is None:
+        assert (info.fps_at_most, info.fps_limited_by) == (5000.0, "the exposure time of 200 us")
+
+
 def test_the_rate_is_what_the_camera_will_give_and_why_is_said(genicam: Genicam) -> None:
     info = genicam.open(fps=500.0, exposure_us=10_000.0).info
     assert info.fps == pytest.approx(100.0, rel=0.02)
