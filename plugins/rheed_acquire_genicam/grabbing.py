@@ -230,7 +230,7 @@ class BufferWatch:
             self._first_incomplete_s = time.monotonic()
         if self.incomplete <= _LOGGED:
             more = "; further ones are counted only" if self.incomplete == _LOGGED else ""
-            logger.warning("buffer %d was left out, %s%s", self.incomplete, why(), more)
+            logger.warning("incomplete buffer %d was left out: %s%s", self.incomplete, why(), more)
         if not self.delivered and time.monotonic() - self._first_incomplete_s > _ALL_FAILED_S:
             raise CameraError(f"every one of the first {self.incomplete} buffers was {why()}")
 
