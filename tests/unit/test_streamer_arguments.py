@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from rheed_acquire.errors import StreamerError
+from rheed_acquire.names import clean_name
 from rheed_acquire.streaming import RHEEDStreamer
 from rheed_acquire.streaming.arguments import default_stream_name, distinct, text_or_none
 
@@ -96,7 +97,7 @@ def test_tags_are_trimmed_and_each_is_kept_once_whatever_its_case(tags: list[str
     kept = distinct([*tags, *(f" {tag} " for tag in tags)])
     assert all(tag and tag == tag.strip() for tag in kept)
     assert len({tag.casefold() for tag in kept}) == len(kept)
-    assert {tag.casefold() for tag in kept} == {tag.strip().casefold() for tag in tags if tag.strip()}
+    assert {tag.casefold() for tag in kept} == {clean_name(tag).casefold() for tag in tags if clean_name(tag)}
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic_core import PydanticCustomError
 
 from rheed_acquire.cadence import MIN_CHUNK_S
+from rheed_acquire.names import clean_name
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.view.regions import Regions
 
@@ -272,12 +273,13 @@ class RunSettings(BaseModel):
         json_schema_extra={**_OUTPUT, "metavar": "FILE"},
     )
 
+    @field_validator("stream_name", "physical_sample", "project_id", "azimuth", mode="before")
+    @classmethod
+    def _clean(cls, value: Any) -> Any:
+        return (clean_name(value) or None) if isinstance(value, str) else value
+
     @field_validator(
         "camera",
-        "stream_name",
-        "physical_sample",
-        "project_id",
-        "azimuth",
         "endpoint",
         "log_file",
         "config",
@@ -287,6 +289,13 @@ class RunSettings(BaseModel):
     @classmethod
     def _blank_is_none(cls, value: Any) -> Any:
         return (value.strip() or None) if isinstance(value, str) else value
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _clean_each(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return value
+        return tuple(clean_name(item) if isinstance(item, str) else item for item in value)
 
     @field_validator("tags", "disable_plugins")
     @classmethod

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rheed_acquire.cadence import MIN_CHUNK_S, smallest_chunk_size
+from rheed_acquire.names import clean_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,16 +93,16 @@ def check_index(chunk_idx: int) -> int:
 
 
 def text_or_none(text: str | None) -> str | None:
-    """Trim a text; a blank one is none. ValueError where it is no text."""
+    """Clean a text (`clean_name`); a blank one is none. ValueError where it is no text."""
     if text is None:
         return None
     if not isinstance(text, str):
         raise ValueError(f"a name, id or label must be a text, not {text!r}")  # noqa: TRY004
-    return text.strip() or None
+    return clean_name(text) or None
 
 
 def distinct(tags: Sequence[str]) -> tuple[str, ...]:
-    """Trim tags, drop blank ones, and keep the first of those that differ in case only.
+    """Clean tags, drop blank ones, and keep the first of those that differ in case only.
 
     Raises
     ------
@@ -114,6 +115,7 @@ def distinct(tags: Sequence[str]) -> tuple[str, ...]:
     for tag in tags:
         if not isinstance(tag, str):
             raise ValueError(f"a tag must be a text, not {tag!r}")  # noqa: TRY004
-        if tag.strip():
-            kept.setdefault(tag.strip().casefold(), tag.strip())
+        name = clean_name(tag)
+        if name:
+            kept.setdefault(name.casefold(), name)
     return tuple(kept.values())

@@ -225,3 +225,14 @@ def test_a_run_whose_own_server_is_killed_is_delivered_whole_and_says_so(
     assert report["delivery"]["closed"] is True
     assert read_stamps(Path(report["output"]) / "frames.zarr") == list(range(130))
     assert "the local server ended by itself" in json.dumps(report["warnings"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows' command lines are Unicode")
+def test_a_name_in_latin_1_costs_no_run(command: Command) -> None:
+    name = b"caf\xe9".decode(errors="surrogateescape")
+    report = command.report(
+        *THIRD, "--frames", "20", "--stream-name", name, "--tag", name, RHEED_AZIMUTH=name
+    )
+    stream = json.loads((Path(report["output"]) / "stream.json").read_bytes())
+    assert (stream["name"], stream["azimuth_label"]) == ("café", "café")
+    assert [tag["name"] for tag in stream["tags"]] == ["café"]
