@@ -31,7 +31,7 @@ def judge(
     """
     info, delivery = report.info, report.delivery
     if not report.frames_received and all(one.code != FindingCode.NO_FRAME for one in journal.problems):
-        journal.problem(FindingCode.NO_FRAME, "the camera delivered no frame")
+        _judge_silence(report, settings, journal)
     if report.frames_dropped_by_camera:
         lost, gaps = report.frames_dropped_by_camera, report.gap_count
         journal.problem(
@@ -82,6 +82,20 @@ def judge(
             f"{report.frames_overrun} overrun, {report.frames_rejected} rejected and "
             f"{report.frames_not_taken} not taken",
         )
+
+
+def _judge_silence(report: RunReport, settings: RunSettings, journal: Journal) -> None:
+    """Tell that no frame came, and whether one could have come in the time."""
+    fps, limit = report.info.fps, report.info.camera.fps_limited_by
+    if settings.duration is None or settings.duration >= 1.0 / fps:
+        journal.problem(FindingCode.NO_FRAME, "the camera delivered no frame")
+        return
+    journal.problem(
+        FindingCode.NO_FRAME,
+        f"the camera delivered no frame: the run of {settings.duration:g} s was over before the first, which "
+        f"takes {1.0 / fps:.3g} s at {fps:.6g} frames/s" + (f", limited by {limit}" if limit else ""),
+        advice="give a longer --duration, or a shorter exposure",
+    )
 
 
 def _judge_pauses(report: RunReport, silences: Sequence[Silence], journal: Journal) -> None:

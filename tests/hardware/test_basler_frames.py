@@ -125,7 +125,6 @@ def test_the_emulated_counter_never_wraps() -> None:
         ("BayerRG8", "BayerRG8", (48, 64), np.uint8),
         ("RGB8", "RGB8", (48, 64, 3), np.uint8),
         ("BGR8Packed", "BGR8", (48, 64, 3), np.uint8),
-        ("BGRA8Packed", "BGRa8", (48 * 64 * 4,), np.uint8),
     ],
 )
 def test_each_pixel_format_has_the_layout_that_a_frame_promises(
@@ -136,6 +135,14 @@ def test_each_pixel_format_has_the_layout_that_a_frame_promises(
         assert camera.info.pixel_format == named
     assert frame.shape == shape
     assert frame.dtype == dtype
+
+
+def test_a_pixel_format_that_cannot_be_streamed_is_answered_with_those_that_can() -> None:
+    with pytest.raises(CameraSettingError) as raised:
+        basler(pixel_format="BGRA8Packed")
+    said = str(raised.value)
+    assert "is set to the pixel format BGRa8, which cannot be turned into 8-bit gray" in said
+    assert "choose one that can with --basler.pixel-format: Mono8, Mono10, Mono12, Mono16, BGR8, RGB8" in said
 
 
 def test_pixels_are_lent_without_a_copy_and_taken_back() -> None:

@@ -244,3 +244,18 @@ def test_a_camera_that_comes_and_goes_is_told_of_within_bounds(stage: Stage) -> 
     attendance.conclude(101.1, 100)
     assert len(journal.problems) == TOLD_ABSENCES + 2
     assert sum(problem.frames or 0 for problem in journal.problems) == 99 * (FPS - 1) + 2 * FPS - 1
+
+
+def test_a_duration_that_is_shorter_than_a_frame_takes_says_so(stage: Stage) -> None:
+    camera = even(stage, 0)
+    limit = "the exposure time of 2000000 us"
+    camera._info = replace(camera.info, fps=0.5, fps_limited_by=limit)
+    report = stage.session(camera, stage.streamer(), duration=0.2, **COMMON).run()
+    (problem,) = report.problems
+    assert problem.code == FindingCode.NO_FRAME
+    assert problem.text == (
+        "the camera delivered no frame: the run of 0.2 s was over before the first, which takes 2 s at "
+        f"0.5 frames/s, limited by {limit}"
+    )
+    assert "--duration" in problem.advice
+    assert report.exit_code == FAILED
