@@ -25,9 +25,11 @@ from benchmarks._rounds import Spread, UnavailableError, short, turns
 from benchmarks._table import Row
 from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.camera import Frame
+from rheed_acquire.camera_clock import CaptureClock
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.pixels import make_converter
 from rheed_acquire.ring import Chunk, ChunkRing
+from rheed_acquire.timing import process_clock
 from rheed_acquire.view.frame_tap import FrameTap
 from rheed_acquire.view.process import ViewProcess
 from rheed_acquire.view.regions import Region
@@ -86,12 +88,13 @@ def _run(view: ViewProcess | None, pixels: NDArray[np.uint8], seconds: float) ->
         Not every frame was taken, or measured.
     """
     tap = None if view is None else _tap(view)
+    clock_of_run = CaptureClock(process_clock(), FPS)
     chunks: queue.SimpleQueue[Chunk | None] = queue.SimpleQueue()
 
     def push() -> None:
         while (chunk := chunks.get()) is not None:
             if tap is not None:
-                tap.complete(chunk)
+                tap.complete(chunk, clock_of_run.times(chunk).ms_utc)
             chunk.release()
 
     accumulator = ChunkAccumulator(
@@ -106,7 +109,7 @@ def _run(view: ViewProcess | None, pixels: NDArray[np.uint8], seconds: float) ->
     pusher.start()
     if tap is not None:
         tap.watch(accumulator)
-        tap.begin(WIDTH, HEIGHT)
+        tap.begin(WIDTH, HEIGHT, clock_of_run.foresee_ms)
     count = round(seconds * FPS)
     times = np.zeros(count)
     frames = itertools.cycle([Frame(one, None, None) for one in pixels])

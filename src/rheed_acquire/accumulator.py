@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.camera import CameraError, Frame
 from rheed_acquire.chunk_buffer import COMMITTED, ChunkBuffer
+from rheed_acquire.frame_ids import FrameIds, whole_number
 from rheed_acquire.ring import NO_ID, NO_TIMESTAMP, Chunk, ChunkRing, Gap, chunk_of
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class ChunkAccumulator:
         Called at most once, when a frame cannot be used; the accumulator is closed then.
     gap_tolerance_s
         A frame that would stand this many seconds off its true time, were the chunk's frames evenly spaced
-        from its start, ends the chunk early and begins the next.
+        from its start, ends the chunk early and begins the next. The camera's clock tells, where the arrivals
+        do not speak against it; else the frames that are missing by their ids.
     frame_id_cycle
         See `rheed_acquire.camera.CameraInfo.frame_id_cycle`.
     frame_limit
@@ -57,7 +59,10 @@ class ChunkAccumulator:
     first_chunk_index, first_frame
         Where in the run this accumulator begins, when it is not the first.
     waits
-        Whether `on_frame` waits for a free buffer instead (see `rheed_acquire.camera.CameraInfo.recorded`).
+        Whether `on_frame` waits for a free buffer instead (see `rheed_acquire.camera.CameraInfo.recorded`):
+        arrivals say nothing then, and the camera's clock is believed whatever it says.
+    now_ns
+        Stands in for ``time.perf_counter_ns``.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class ChunkAccumulator:
         first_chunk_index: int = 0,
         first_frame: int = 0,
         waits: bool = False,
+        now_ns: Callable[[], int] = perf_counter_ns,
     ) -> None:
         self._ring, self._convert, self._layout = ring, convert, layout
         self._on_chunk, self._on_error = on_chunk, on_error
@@ -82,17 +88,18 @@ class ChunkAccumulator:
         self._tolerance_ns = round(gap_tolerance_s * 1e9)
         # When each frame of a chunk is due after the first, so that nothing is multiplied per frame.
         self._due_ns = [round(n * self._period_ns) for n in range(ring.capacity)]
-        self._cycle = frame_id_cycle
         self._limit = frame_limit
         self._waits = waits
+        self._now_ns = now_ns
 
         self._buffer: ChunkBuffer | None = None
         self._slots: list[NDArray[np.uint8]] = []
         self._filled = 0
         self._room = 0
-        self._first_timestamp_ns: int | None = None
+        self._first_timestamp_ns = NO_TIMESTAMP
         self._missing_ns = 0
         self._gaps: list[Gap] = []
+        self._ids = FrameIds(frame_id_cycle)
         self._next_id: int | None = None
         self._id_base = 0
         self._after_overrun = False
@@ -105,9 +112,6 @@ class ChunkAccumulator:
         self.received = 0
         self.overrun = 0
         self.rejected = 0
-        self.frames_missing = 0
-        self.gap_count = 0
-        self.id_restarts = 0
 
     @property
     def accumulated(self) -> int:
@@ -120,9 +124,24 @@ class ChunkAccumulator:
         return self._chunk_index - self._first_chunk_index
 
     @property
+    def ids(self) -> FrameIds:
+        """What the camera's frame ids came to."""
+        return self._ids
+
+    @property
     def has_ids(self) -> bool:
-        """Whether the camera numbers its frames."""
-        return self._next_id is not None
+        """Whether the camera numbers its frames: ids that mostly stay what they are number nothing."""
+        return self._ids.numbered and self._ids.repeated <= self.received // 2
+
+    @property
+    def frames_missing(self) -> int:
+        """Frames that the camera has counted and not handed over."""
+        return self._ids.missing if self.has_ids else 0
+
+    @property
+    def gap_count(self) -> int:
+        """How often such frames were missing."""
+        return self._ids.gaps if self.has_ids else 0
 
     @property
     def filling(self) -> tuple[ChunkBuffer, int] | None:
@@ -145,28 +164,38 @@ class ChunkAccumulator:
 
     def on_frame(self, frame: Frame) -> None:
         """Take one frame; the callback that a camera's `start` is given. Never raises."""
+        try:
+            self._take(frame)
+        except Exception as error:  # noqa: BLE001
+            # A camera that does not keep its contract: no frame after this one would be better.
+            self._reject(
+                f"frame {self._position} of the run cannot be taken: {error or type(error).__name__}"
+            )
+
+    def _take(self, frame: Frame) -> None:
         if self._closed:
             return
-        now = perf_counter_ns()
+        now = self._now_ns()
         self.received += 1
-        frame_id = frame.id
-        if frame_id != self._next_id:
-            self._look_at_id(frame_id)
-        if frame_id is not None:
-            self._next_id = frame_id + 1
-            frame_id += self._id_base
-        else:
-            frame_id = NO_ID
+        frame_id, expected = frame.id, self._next_id
+        if frame_id != expected:
+            frame_id = self._look_at_id(frame_id)
+        elif expected is not None:
+            # What compares equal is that number, of whatever type it came.
+            frame_id = expected
+            self._next_id = expected + 1
         timestamp_ns = frame.timestamp_ns
+        if type(timestamp_ns) is not int:
+            known = whole_number(timestamp_ns, "Frame.timestamp_ns")
+            timestamp_ns = NO_TIMESTAMP if known is None else known
         filled = self._filled
         if filled:
             first_ns = self._first_timestamp_ns
-            if timestamp_ns is not None and first_ns is not None:
-                off_ns = timestamp_ns - first_ns - self._due_ns[filled]
-            else:
-                off_ns = self._missing_ns
+            off_ns = timestamp_ns - first_ns - self._due_ns[filled] if first_ns >= 0 else self._missing_ns
             # Where it would stand too far off its true time, it begins the next chunk.
-            if off_ns > self._tolerance_ns or off_ns < -self._tolerance_ns:
+            if (off_ns > self._tolerance_ns or off_ns < -self._tolerance_ns) and self._is_off(
+                timestamp_ns, now
+            ):
                 self._end_early()
                 filled = 0
         if not filled and not self._begin(timestamp_ns):
@@ -183,21 +212,16 @@ class ChunkAccumulator:
             # It looks at the shape itself: to do so here as well would only be to do it twice.
             self._convert(frame.pixels, self._slots[filled])
         except Exception as error:  # noqa: BLE001
-            if frame.pixels.shape != self._layout:
+            if getattr(frame.pixels, "shape", None) != self._layout:
                 self._reject_shape(frame)
             else:
                 self._reject(f"the pixels of frame {self._position} of the run cannot be read: {error}")
             return
+        buffer.id_cells[filled] = NO_ID if frame_id is None else frame_id + self._id_base
         try:
-            buffer.id_cells[filled] = frame_id
-            buffer.timestamp_cells[filled] = NO_TIMESTAMP if timestamp_ns is None else timestamp_ns
-        except ValueError:
-            # What some drivers give for "unknown": all 64 bits set.
-            self._reject(
-                f"the id {frame_id} or the timestamp {timestamp_ns} of frame {self._position} of the run "
-                "is beyond 63 bits: the camera or its driver does not really have one"
-            )
-            return
+            buffer.timestamp_cells[filled] = timestamp_ns
+        except ValueError:  # beyond 63 bits, as some drivers spell "unknown"
+            buffer.timestamp_cells[filled] = NO_TIMESTAMP
         buffer.host_cells[filled] = now
         # A frame counts only now, with all its pixels and stamps in place.
         self._filled = buffer.cells[COMMITTED] = filled + 1
@@ -217,7 +241,7 @@ class ChunkAccumulator:
             self._ring.release(self._buffer)
             self._buffer = None
 
-    def _begin(self, timestamp_ns: int | None) -> bool:
+    def _begin(self, timestamp_ns: int) -> bool:
         """Start a chunk with the frame that has just come; False where the ring is full."""
         buffer = self._ring.acquire()
         while buffer is None and self._waits and not self._closed:
@@ -256,28 +280,56 @@ class ChunkAccumulator:
             self._closed = True
         self._on_chunk(chunk)
 
-    def _look_at_id(self, frame_id: int | None) -> None:
-        """Find out what an unexpected id means: the first frame, a wrap, a loss, or a counter begun anew."""
-        expected = self._next_id
-        if frame_id is None or expected is None:
-            self._next_id = frame_id
-            return
-        missing = frame_id - expected
-        first_missing_id = expected + self._id_base
-        if self._cycle is not None and missing < 0 and missing % self._cycle <= self._cycle // 2:
-            missing %= self._cycle
-            self._id_base += self._cycle
-        if missing < 0:
-            self.id_restarts += 1
-        elif missing > 0:
-            self.gap_count += 1
-            self.frames_missing += missing
-            self._missing_ns += round(missing * self._period_ns)
-            self._gaps.append(Gap(self._position, first_missing_id, missing))
+    def _look_at_id(self, given: object) -> int | None:
+        """Find out what an unexpected id means, and what to expect after it."""
+        frame_id = whole_number(given, "Frame.id")
+        ids = self._ids
+        gap = ids.look(frame_id, self._next_id, self._position)
+        if ids.taken_back is not None:
+            self._missing_ns -= round(ids.taken_back.missing * self._period_ns)
+            self._gaps = [gap for gap in self._gaps if gap is not ids.taken_back]
+        if gap is not None:
+            self._missing_ns += round(gap.missing * self._period_ns)
+            self._gaps.append(gap)
+        self._id_base = ids.base
+        self._next_id = None if frame_id is None else frame_id + 1
+        return frame_id
+
+    def _is_off(self, timestamp_ns: int, now: int) -> bool:
+        """Whether the frame that has just come really stands too far off an evenly spaced place.
+
+        The camera's clock says so, or the ids. A clock is believed where the arrivals allow it: a frame that
+        is late has not come before it was captured, by the frame before it or by the chunk's first; and where
+        frames come faster than they should, they also arrive faster. Else it is the clock that jumps, repeats
+        itself or counts in other units, which is for `rheed_acquire.stamp_judge` to say.
+        """
+        by_ids = self._missing_ns > self._tolerance_ns
+        first_ns, buffer, filled = self._first_timestamp_ns, self._buffer, self._filled
+        if first_ns < 0 or timestamp_ns < 0:
+            return by_ids
+        if self._waits:
+            return True
+        assert buffer is not None
+        slack_ns = self._tolerance_ns // 2
+        passed_ns, moved_ns = now - buffer.host_cells[0], timestamp_ns - first_ns
+        if moved_ns > self._due_ns[filled]:
+            before_ns = buffer.timestamp_cells[filled - 1]
+            since_ns = now - buffer.host_cells[filled - 1]
+            believed = timestamp_ns > before_ns and (
+                moved_ns <= passed_ns + slack_ns or 0 <= before_ns >= timestamp_ns - since_ns - slack_ns
+            )
+        else:
+            # Not before some time has passed: a camera much faster than declared must not make a chunk of
+            # every few frames.
+            believed = self._tolerance_ns <= passed_ns < self._due_ns[filled] - slack_ns
+        return believed or by_ids
 
     def _reject_shape(self, frame: Frame) -> None:
+        pixels: Any = frame.pixels
+        shape = getattr(pixels, "shape", None)
+        what = f"{type(pixels).__name__} without a shape" if shape is None else f"{shape}"
         self._reject(
-            f"the camera changed its frames from shape {self._layout} to {frame.pixels.shape} "
+            f"the camera changed its frames from shape {self._layout} to {what} "
             f"at frame {self._position} of the run"
         )
 

@@ -21,7 +21,9 @@ from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.arrivals import SILENCE_PERIODS
 from rheed_acquire.cadence import decide_chunk_size, decide_fps, decide_ring_chunks
 from rheed_acquire.camera import Camera, CameraError, CameraInfo, CaptureRequest
+from rheed_acquire.camera_clock import CaptureClock
 from rheed_acquire.capture import Capture
+from rheed_acquire.clock_watch import ClockWatch, judge_ids
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.guard.calls import Patience
 from rheed_acquire.guard.observers import COMPLETED, FINISHED, STARTED, Observers
@@ -33,6 +35,7 @@ from rheed_acquire.pusher import Pusher
 from rheed_acquire.report import Journal, RunInfo, RunReport
 from rheed_acquire.ring import Chunk, ChunkRing
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
+from rheed_acquire.timing import process_clock
 
 if TYPE_CHECKING:
     from rheed_acquire.settings.run_settings import RunSettings
@@ -246,8 +249,17 @@ class Acquisition:
                 output=self._locate_output(data_id),
             )
             ring = self._open_ring(streamer, data_id, chunk_size, info)
-            pause_ns = round((1 / fps + settings.gap_tolerance) * 1e9)
-            pusher = Pusher(streamer, self._info, self._show, self._journal, PushedFrames(pause_ns), self.tap)
+            pushed = PushedFrames(round((1 / fps + settings.gap_tolerance) * 1e9), 1e9 / fps)
+            clock = CaptureClock(
+                process_clock(),
+                fps,
+                wraps_ns=info.timestamp_wraps_ns,
+                ptp=info.ptp_synchronized,
+                utc=info.utc_timestamps,
+                recorded=info.recorded,
+            )
+            watch = ClockWatch(clock.judge, fps, settings.fps_tolerance, self._journal)
+            pusher = Pusher(streamer, self._info, self._show, self._journal, pushed, clock, watch, self.tap)
 
             def make_accumulator(info: CameraInfo, before: list[ChunkAccumulator]) -> ChunkAccumulator:
                 taken = sum(accumulator.accumulated for accumulator in before)
@@ -303,7 +315,7 @@ class Acquisition:
         pusher.start()
         try:
             if self.tap is not None:
-                for note in self.tap.begin(info.camera.width, info.camera.height):
+                for note in self.tap.begin(info.camera.width, info.camera.height, pusher.clock.foresee_ms):
                     self._journal.warn(FindingCode.REGIONS, note)
             self._phase = "capturing"
             self._begun_s = time.monotonic()
@@ -344,6 +356,7 @@ class Acquisition:
         )
         if not capture.has_ids:
             report.frames_dropped_by_camera = capture.statistics.get("frames_lost", 0)
+        judge_ids(capture, self._journal)
         judge(report, self._settings, self._journal, capture.silences, self._observers.slowness())
         self._phase = "telling the observers"
         self._notify(FINISHED, run=info, report=report)

@@ -115,9 +115,10 @@ class Capture:
         return any(accumulator.has_ids for accumulator in self._accumulators)
 
     @property
-    def id_restarts(self) -> int:
-        """How often the camera's frame counter went backwards."""
-        return sum(accumulator.id_restarts for accumulator in self._accumulators)
+    def id_quirks(self) -> tuple[int, int, int]:
+        """How many frames bear the id of the one before, a lower one, and one that fits to nothing."""
+        ids = [accumulator.ids for accumulator in self._accumulators]
+        return sum(one.repeated for one in ids), sum(one.restarts for one in ids), sum(one.odd for one in ids)
 
     @property
     def absence(self) -> Absence | None:

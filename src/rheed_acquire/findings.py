@@ -132,6 +132,21 @@ class FindingCode(StrEnum):
         "A plugin that looks at the run did not return from a hook, and was left behind.",
         "--disable-plugin leaves it out",
     )
+    FASTER = (
+        "faster-than-declared",
+        "The camera delivered more frames a second than the stream declares.",
+        "give the rate that the camera reaches by --fps",
+    )
+    CAMERA_CLOCK = (
+        "camera-clock",
+        "Stamps of the camera's clock contradict each other or the frames' arrivals, and were not believed.",
+        "look for newer firmware; where PTP sets the clock, begin the run when it is locked",
+    )
+    FRAME_IDS = (
+        "frame-ids",
+        "The camera's frame ids do not count frames: they repeat, go back, or fit to none around them.",
+        "look for the camera's block or frame id among its chunk data, and for newer firmware",
+    )
     NO_REPORT = ("no-report", "The run's report could not be written.")
 
 

@@ -34,9 +34,8 @@ def judge(
         _judge_silence(report, settings, journal)
     if report.frames_dropped_by_camera:
         lost, gaps = report.frames_dropped_by_camera, report.gap_count
-        journal.problem(
-            FindingCode.CAMERA_LOSSES, f"the camera lost {lost} frames in {gaps} gaps", frames=lost
-        )
+        how = f"in {gaps} gaps" if gaps else "by the count of its driver"
+        journal.problem(FindingCode.CAMERA_LOSSES, f"the camera lost {lost} frames {how}", frames=lost)
     if report.frames_overrun:
         journal.problem(
             FindingCode.OVERRUNS,
@@ -72,6 +71,12 @@ def judge(
     if slow is not None and slow > settings.fps_tolerance and not report.frames_dropped_by_camera:
         journal.warn(
             FindingCode.SLOWER,
+            f"the camera delivered {report.fps_measured:.6g} frames/s, "
+            f"where the stream declares {info.fps:.6g}",
+        )
+    if slow is not None and -slow > settings.fps_tolerance:
+        journal.warn(
+            FindingCode.FASTER,
             f"the camera delivered {report.fps_measured:.6g} frames/s, "
             f"where the stream declares {info.fps:.6g}",
         )

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from rheed_acquire.ring import NO_TIMESTAMP, Chunk, Gap
+from rheed_acquire.ring import Chunk, Gap
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rheed_acquire.camera_clock import CaptureTimes
 
 LISTED = 1000
 """A report names this many gaps and pauses one by one."""
+RATE_FRAMES, RATE_S = 20, 2.0
+"""From how many frames and seconds on it can be said how fast a camera with a clock is."""
+ARRIVAL_RATE_S = 5.0
+"""The same of one without, whose frames do not arrive evenly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,24 +28,21 @@ class ChunkFacts:
 
     Attributes
     ----------
-    ids, stamps_ns
-        (N,) int64, copies. The stamps are the camera's, else the arrival times.
-    camera_stamps
-        Whether the stamps are the camera's.
+    ids
+        (N,) int64, a copy.
+    times
+        When the frames were captured.
     """
 
-    ids: np.ndarray[tuple[int], np.dtype[np.int64]]
-    stamps_ns: np.ndarray[tuple[int], np.dtype[np.int64]]
-    camera_stamps: bool
+    ids: NDArray[np.int64]
+    times: CaptureTimes
     gaps: tuple[Gap, ...]
     after_overrun: bool = False
 
     @classmethod
-    def of(cls, chunk: Chunk) -> Self:
+    def of(cls, chunk: Chunk, times: CaptureTimes) -> Self:
         """Copy what `PushedFrames.add` needs."""
-        camera_stamps = bool(chunk.timestamps_ns[0] != NO_TIMESTAMP)
-        stamps = chunk.timestamps_ns if camera_stamps else chunk.host_ns
-        return cls(chunk.frame_ids.copy(), stamps.copy(), camera_stamps, chunk.gaps, chunk.after_overrun)
+        return cls(chunk.frame_ids.copy(), times, chunk.gaps, chunk.after_overrun)
 
 
 @dataclass(slots=True)
@@ -47,29 +53,33 @@ class PushedFrames:
     ----------
     pause_ns
         Longest step of the camera's clock from one frame to the next that is not a pause.
+    period_ns
+        From frame to frame as the stream declares it.
     pauses
         In seconds (see `rheed_acquire.report.RunReport`).
     """
 
     pause_ns: int
+    period_ns: float
     frames: int = 0
     chunks: int = 0
     gaps: list[Gap] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     _steps: int = 0
     _steps_ns: int = 0
+    _has_clock: bool = False
     _before: ChunkFacts | None = None
 
     def add(self, facts: ChunkFacts) -> None:
         """Count a chunk as pushed."""
         self.gaps.extend(facts.gaps[: LISTED - len(self.gaps)])
-        if facts.camera_stamps:
-            self._find_pauses(facts)
+        self._find_pauses(facts)
         # Measured within chunks: what lies between two may be an overrun, or the camera's absence.
-        span_ns = int(facts.stamps_ns[-1] - facts.stamps_ns[0])
+        span_ns = int(facts.times.since_ns[-1])
         if span_ns > 0:
             self._steps += len(facts.ids) - 1
             self._steps_ns += span_ns
+            self._has_clock |= bool(facts.times.by_camera.any())
         self._before = facts
         self.frames += len(facts.ids)
         self.chunks += 1
@@ -83,12 +93,26 @@ class PushedFrames:
         """Frames per second within the chunks; None where none has two frames."""
         return self._steps * 1e9 / self._steps_ns if self._steps_ns else None
 
+    @property
+    def fps_known(self) -> float | None:
+        """`fps_measured` as soon as it can be relied on, in the first seconds of a run; None before."""
+        enough_s = RATE_S if self._has_clock else ARRIVAL_RATE_S
+        return self.fps_measured if self._steps >= RATE_FRAMES and self._steps_ns > enough_s * 1e9 else None
+
     def _find_pauses(self, facts: ChunkFacts) -> None:
-        stamps, ids, before = facts.stamps_ns, facts.ids, self._before
-        if before is not None and before.camera_stamps and not facts.after_overrun:
-            stamps = np.concatenate((before.stamps_ns[-1:], stamps))
+        before, now = self._before, facts.times
+        ids, counter, by_camera, anew = facts.ids, now.counter_ns, now.by_camera, now.anew
+        if before is not None and not facts.after_overrun:
+            earlier = before.times
             ids = np.concatenate((before.ids[-1:], ids))
-        steps = np.diff(stamps)
+            counter = np.concatenate((earlier.counter_ns[-1:], counter))
+            by_camera = np.concatenate((earlier.by_camera[-1:], by_camera))
+            anew = np.concatenate((earlier.anew[-1:], anew))
+        # Only what one clock has seen on both sides: arrivals are late for reasons of their own.
+        places = np.flatnonzero(by_camera)
+        steps, frames = np.diff(counter[places]), np.diff(places)
+        allowed = self.pause_ns + np.round((frames - 1) * self.period_ns).astype(np.int64)
         # Where the ids jump the loss is known already: a gap of the camera, or an overrun of ours.
-        unexplained = steps[(steps > self.pause_ns) & (np.diff(ids) <= 1)]
-        self.pauses.extend((unexplained[: LISTED - len(self.pauses)] / 1e9).tolist())
+        unexplained = (steps > allowed) & (np.diff(ids[places]) <= frames) & ~anew[places[1:]]
+        pauses = steps[unexplained] - np.round((frames[unexplained] - 1) * self.period_ns)
+        self.pauses.extend((pauses[: LISTED - len(self.pauses)] / 1e9).tolist())

@@ -12,9 +12,10 @@ from rheed_acquire.findings import FindingCode
 from rheed_acquire.guard.calls import Patience
 from rheed_acquire.pushed_frames import ChunkFacts, PushedFrames
 from rheed_acquire.ring import Chunk
-from rheed_acquire.timing import CaptureClock, process_clock
 
 if TYPE_CHECKING:
+    from rheed_acquire.camera_clock import CaptureClock
+    from rheed_acquire.clock_watch import ClockWatch
     from rheed_acquire.report import Journal, RunInfo
     from rheed_acquire.streaming.streamer import Streamer
     from rheed_acquire.view.frame_tap import FrameTap
@@ -47,6 +48,10 @@ class Pusher:
         Where chunks that are not taken are noted.
     pushed
         Counts those that are.
+    clock
+        Tells when the frames were captured.
+    watch
+        Looks at the clock, and at the rate, after each chunk.
     tap
         Measures each frame, where somebody asked for it.
     """
@@ -58,11 +63,14 @@ class Pusher:
         show: Callable[[RunInfo, Chunk], None],
         journal: Journal,
         pushed: PushedFrames,
+        clock: CaptureClock,
+        watch: ClockWatch,
         tap: FrameTap | None,
     ) -> None:
         self._streamer, self._info, self._show = streamer, info, show
         self._journal, self._tap = journal, tap
-        self.pushed = pushed
+        self._watch = watch
+        self.pushed, self.clock = pushed, clock
         self.frames_not_taken, self.chunks_not_taken = 0, 0
         self._reason = ""
         self._queue: queue.SimpleQueue[Chunk | _Interruption | None] = queue.SimpleQueue()
@@ -98,22 +106,16 @@ class Pusher:
             )
 
     def _push_all(self) -> None:
-        camera = self._info.camera
-        clock = CaptureClock(
-            process_clock(),
-            wraps_ns=camera.timestamp_wraps_ns,
-            ptp=camera.ptp_synchronized,
-            utc=camera.utc_timestamps,
-        )
         while (chunk := self._queue.get()) is not None:
             if isinstance(chunk, _Interruption):
-                clock.restarted()
+                self.clock.restarted()
                 self.pushed.interrupt()
-            elif not self._push(chunk, clock):
+            elif not self._push(chunk):
                 return
+        self._watch.end()
         self._ended.set()
 
-    def _push(self, chunk: Chunk, clock: CaptureClock) -> bool:
+    def _push(self, chunk: Chunk) -> bool:
         """Push one chunk; False where the run has waited no longer."""
         with self._lock:
             if self._left_behind:
@@ -122,12 +124,13 @@ class Pusher:
         error: BaseException | None = None
         facts: ChunkFacts | None = None
         try:
+            times = self.clock.times(chunk)
+            chunk.since_ns, chunk.fps = times.since_ns, times.fps
+            chunk.date(times.start_ms_utc, "reference" if times.source in ("ptp", "utc") else "host")
             if self._tap is not None:
-                self._tap.complete(chunk)
-            start_ms = clock.capture_start_ms_utc(chunk)
-            chunk.date(start_ms, "reference" if clock.source in ("ptp", "utc") else "host")
+                self._tap.complete(chunk, times.ms_utc)
             self._look_on(chunk)
-            facts = ChunkFacts.of(chunk)
+            facts = ChunkFacts.of(chunk, times)
             self._streamer.push_chunk(self._info.data_id, chunk)
         # Whatever it is: this thread goes on, for the chunks that come after.
         except BaseException as caught:  # noqa: BLE001
@@ -138,6 +141,7 @@ class Pusher:
             self._in_hand = None
             if error is None and facts is not None:
                 self.pushed.add(facts)
+                self._watch.look(self.pushed)
                 return True
             self._not_taken(chunk, str(error))
         logger.debug("push of chunk %d failed", chunk.index, exc_info=error)

@@ -130,7 +130,8 @@ class RunReport:
     frames_not_taken
         In chunks that the streamer failed to take.
     fps_measured
-        Frames received per second by the camera's clock (else this computer's); None below two frames.
+        Frames received per second by the camera's clock where it can be believed (else by their arrival);
+        None below two frames.
     gaps
         The first of them, one by one (see `rheed_acquire.pushed_frames`); ``gap_count`` counts all.
     pauses
@@ -182,8 +183,11 @@ class RunReport:
 
     @property
     def shortfall(self) -> float | None:
-        """By which fraction the measured rate stays below the declared one; None where that is not known."""
-        if self.fps_measured is None or self.frames_received < max(100.0, self.info.fps):
+        """By which fraction the measured rate stays below the declared one; None where that is not known.
+
+        Negative where it lies above. It takes two seconds of frames, and twenty, to know.
+        """
+        if self.fps_measured is None or self.frames_received < max(20.0, 2 * self.info.fps):
             return None
         return 1.0 - self.fps_measured / self.info.fps
 

@@ -167,6 +167,10 @@ class Chunk:
     time_base
         By which clock that is: ``host``, this process's `rheed_acquire.timing.process_clock`; ``wall``, this
         computer's ``time.time()``; or ``reference``, which needs no correction.
+    since_ns
+        (N,) int64: when each frame was captured, in nanoseconds since the first; None until it is known.
+    fps
+        Frames per second by which the frames are evenly spaced from the first; None for the stream's.
     """
 
     index: int
@@ -178,6 +182,8 @@ class Chunk:
     capture_start_ms_utc: float | None = None
     after_overrun: bool = False
     time_base: TimeBase = "wall"
+    since_ns: NDArray[np.int64] | None = None
+    fps: float | None = None
     on_release: Callable[[], None] | None = None
     on_date: Callable[[float], None] | None = None
 

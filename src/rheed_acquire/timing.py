@@ -1,4 +1,4 @@
-"""When a frame was captured, in UTC.
+"""The computer's clock in UTC, and how a camera's goes beside it (see `rheed_acquire.camera_clock`).
 
 Two clocks are at hand: this computer's, read when a frame arrives, which is late by an unknown transport
 delay, and the camera's, which is exact in its steps but has its own origin and its own pace. Delays only ever
@@ -22,28 +22,18 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-
-from rheed_acquire.ring import NO_TIMESTAMP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rheed_acquire.ring import Chunk
-
 logger = logging.getLogger(__name__)
-
-TAI_MINUS_UTC_S = 37
-"""Since 2017-01-01 (IERS Bulletin C 52); no leap second has been announced since."""
-PTP_TOLERANCE_S = 5.0
-"""A PTP time further than this from the computer's is that of a grandmaster which nobody has set."""
 
 _MAX_SLOPE = 500e-6  # no crystal is worse; what looks steeper is a change of load
 _BUCKETS_PER_WINDOW = 8
 _BUCKETS = 256
-_DISORDER_NS = 100_000_000  # within a chunk, frames out of order step back by less, a new clock by more
 _FORWARD_NS = 50_000_000  # below the envelope by more than this: the camera's clock was set forward
 _GAP_NS = 1_000_000_000
 _DOUBT = 4.0
@@ -255,145 +245,3 @@ class Envelope:
 
 def _turns_up(a: tuple[int, int], b: tuple[int, int], c: tuple[int, int]) -> bool:
     return (b[0] - a[0]) * (c[1] - a[1]) > (b[1] - a[1]) * (c[0] - a[0])
-
-
-class CaptureClock:
-    """Finds when the first frame of each chunk was captured.
-
-    A better estimate applies from the chunk that brings it, at once and in full; but no chunk ever starts
-    before the one ahead of it, and none after its first frame has arrived. What a camera's driver delays
-    every single frame by cannot be seen and stays in the stamps.
-
-    A camera's counter that wraps at a known width is continued; one that begins anew, or is set forward, is
-    noticed, and the estimate starts again from the frames after it.
-
-    Parameters
-    ----------
-    host
-        This computer's clock.
-    window_s
-        Over how many seconds the least transport delay is sought: long enough to meet an undisturbed frame,
-        short enough that the camera's clock drifts little until its drift is known (50 ppm are 0.5 ms in
-        10 s).
-    wraps_ns
-        After how many nanoseconds the camera's counter begins again at 0 (``2**32`` ticks on older GigE
-        cameras), or None. A delivery that stalls for about as long cannot be told from a wrap.
-    ptp
-        Whether the camera says that its clock is synchronised by PTP (IEEE 1588): it is TAI since 1970 then,
-        and taken for the truth where it is within `PTP_TOLERANCE_S` of this computer's clock.
-    utc
-        Whether the camera's stamps are UTC since 1970: they are taken as they are.
-    """
-
-    def __init__(
-        self,
-        host: HostClock,
-        window_s: float = 10.0,
-        *,
-        wraps_ns: int | None = None,
-        ptp: bool = False,
-        utc: bool = False,
-    ) -> None:
-        if wraps_ns is not None and wraps_ns < 1:
-            raise ValueError(f"a counter cannot wrap after {wraps_ns} ns")
-        self._host, self._wraps_ns, self._ptp, self._utc = host, wraps_ns, ptp, utc
-        self._window_ns = round(window_s * 1e9)
-        self._envelope = Envelope(self._window_ns)
-        self._last: tuple[int, int] | None = None  # camera's counter and arrival of the latest frame
-        self._latest_start_ns: int | None = None
-        self._ptp_refused = False
-        self.wraps = 0
-        """How often the camera's counter wrapped around."""
-        self.restarts = 0
-        """How often it began anew."""
-        self.source: Literal["arrival", "camera", "ptp", "utc"] = "arrival"
-        """What the latest stamp came from. A stamp by PTP, or a camera's own UTC, does not bear the error of
-        this computer's clock: the reference clock's correction does not apply to it."""
-
-    @property
-    def drift_ppm(self) -> float | None:
-        """By how many millionths the camera's clock is slower than this computer's; None until known."""
-        slope = self._envelope.slope
-        return None if slope is None else slope * 1e6
-
-    def restarted(self) -> None:
-        """Begin anew, because the camera was opened again."""
-        self._envelope.clear()
-        self._last = None
-
-    def capture_start_ms_utc(self, chunk: Chunk) -> float:
-        """When the first frame of a chunk was captured, in milliseconds since 1970 in UTC.
-
-        Call it for every chunk, in order. Without a camera clock the frame's arrival has to do.
-        """
-        first = int(chunk.timestamps_ns[0])
-        if self._utc and first != NO_TIMESTAMP:
-            self.source = "utc"
-            return first / 1_000_000  # exact for whole milliseconds, as 1e6 is not
-        if first == NO_TIMESTAMP:
-            self.source = "arrival"
-            start_ns = self._host.utc_ns(int(chunk.host_ns[0]))
-        else:
-            known = chunk.timestamps_ns != NO_TIMESTAMP
-            arrival_ns = self._arrival_ns(chunk.timestamps_ns[known], chunk.host_ns[known])
-            self.source = "camera"
-            start_ns = self._host.utc_ns(arrival_ns)
-            if self._ptp:
-                start_ns = self._by_ptp(first, start_ns)
-        if self._latest_start_ns is not None:
-            start_ns = max(start_ns, self._latest_start_ns)
-        self._latest_start_ns = start_ns
-        return start_ns / 1e6
-
-    def _by_ptp(self, timestamp_ns: int, start_ns: int) -> int:
-        """Choose between the camera's own UTC and what the envelope says."""
-        ptp_ns = timestamp_ns - TAI_MINUS_UTC_S * 1_000_000_000
-        off_s = (ptp_ns - start_ns) / 1e9
-        if abs(off_s) <= PTP_TOLERANCE_S:
-            self.source = "ptp"
-            self._ptp_refused = False
-            return ptp_ns
-        if not self._ptp_refused:
-            self._ptp_refused = True
-            logger.warning(
-                "the camera's PTP time is %+.3f s from this computer's clock, so it is not used: check that "
-                "the PTP grandmaster keeps TAI, and this computer's clock",
-                off_s,
-            )
-        return start_ns
-
-    def _arrival_ns(self, timestamps_ns: NDArray[np.int64], host_ns: NDArray[np.int64]) -> int:
-        """Take a chunk's stamps in; when its first frame would have arrived without delay."""
-        last_timestamp_ns, last_host_ns = self._last or (int(timestamps_ns[0]), int(host_ns[0]))
-        self._last = (int(timestamps_ns[-1]), int(host_ns[-1]))
-        steps = np.diff(timestamps_ns, prepend=last_timestamp_ns)
-        camera_ns = timestamps_ns
-        if self._wraps_ns is not None:
-            passed = np.diff(host_ns, prepend=last_host_ns)
-            wraps = np.rint((passed - steps) / self._wraps_ns).astype(np.int64).clip(min=0)
-            # After a wrap the step is as long as the wait was; where the counter began anew, by chance only.
-            wraps[abs(steps + wraps * self._wraps_ns - passed) > self._wraps_ns // 4] = 0
-            steps = steps + wraps * self._wraps_ns
-            counted = self.wraps + np.cumsum(wraps)
-            camera_ns = timestamps_ns + counted * self._wraps_ns
-            self.wraps = int(counted[-1])
-        anew = (np.flatnonzero(steps[1:] < -_DISORDER_NS) + 1).tolist()
-        if steps[0] < 0:
-            self._begin_anew()
-        first_ns = int(camera_ns[0])
-        end = anew[0] if anew else len(camera_ns)
-        # Of a long chunk, only what is near its start tells about its start.
-        near = int(np.count_nonzero(camera_ns[:end] - first_ns <= self._window_ns))
-        self._envelope.add(camera_ns[:near], host_ns[:near])
-        arrival_ns = self._envelope.arrival_ns(first_ns)
-        self._envelope.add(camera_ns[near:end], host_ns[near:end])
-        for begin, end in pairwise([*anew, len(camera_ns)]):
-            self._begin_anew()
-            self._envelope.add(camera_ns[begin:end], host_ns[begin:end])
-        # A frame has been captured before it arrives, whatever the envelope makes of a clock gone wild.
-        return min(arrival_ns, int(host_ns[0]))
-
-    def _begin_anew(self) -> None:
-        self.restarts += 1
-        self._envelope.clear()
-        logger.info("the camera's clock began anew")

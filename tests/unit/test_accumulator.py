@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.camera import CameraError, Frame
 from rheed_acquire.pixels import make_converter
-from rheed_acquire.ring import Chunk, ChunkRing, Gap
+from rheed_acquire.ring import NO_ID, Chunk, ChunkRing, Gap
 
 HEIGHT, WIDTH = 2, 4
 
@@ -70,16 +70,53 @@ def test_a_loss_across_the_wrap_of_a_gige_counter_names_the_first_frame_that_is_
     assert consumer.chunks[0].gaps == (Gap(before_frame=1, first_missing_id=65535, missing=2),)
 
 
-@pytest.mark.parametrize(("number", "timestamp_ns"), [(2**64 - 1, 5), (5, 2**64 - 1), (2**63, None)])
-def test_an_unknown_id_or_stamp_that_a_driver_spells_as_all_ones_ends_the_run_with_a_message(
-    number: int, timestamp_ns: int | None
-) -> None:
+@pytest.mark.parametrize("unknown", [2**64 - 1, -1, np.uint64(2**64 - 1), -(2**31)])
+def test_what_drivers_spell_for_unknown_is_no_id_and_no_stamp(unknown: Any) -> None:
     consumer = Consumer()
     accumulator = small(consumer)
-    take(accumulator, (number, timestamp_ns))
+    take(accumulator, (unknown, unknown), (1, 100_000_000), (2, unknown), (unknown, 300_000_000), (4, None))
     accumulator.close()
-    assert accumulator.rejected == accumulator.received == 1
-    assert "beyond 63 bits" in str(consumer.errors[0])
+    assert consumer.errors == []
+    (chunk,) = consumer.chunks
+    assert chunk.frame_ids.tolist() == [NO_ID, 1, 2, NO_ID, 4]
+    assert [stamp if stamp >= 0 else None for stamp in chunk.timestamps_ns.tolist()] == [
+        None,
+        100_000_000,
+        None,
+        300_000_000,
+        None,
+    ]
+
+
+@pytest.mark.parametrize("kind", [int, np.uint32, np.int32, np.uint64, np.int64, np.uint16])
+def test_ids_and_stamps_of_any_whole_number_are_taken_for_what_they_are(kind: type) -> None:
+    consumer = Consumer()
+    accumulator = small(consumer, gap_tolerance_s=1)
+    for number in range(8):
+        accumulator.on_frame(Frame(np.zeros((HEIGHT, WIDTH), np.uint8), kind(number), kind(1000 * number)))
+    accumulator.close()
+    assert consumer.errors == []
+    assert [chunk.frame_ids.tolist() for chunk in consumer.chunks] == [list(range(8))]
+    assert (accumulator.ids.gaps, accumulator.has_ids) == (0, True)
+
+
+def test_ids_that_stand_still_number_nothing() -> None:
+    consumer = Consumer()
+    accumulator = small(consumer)
+    take(accumulator, *[(7, None)] * 9)
+    assert not accumulator.has_ids
+    assert (accumulator.frames_missing, accumulator.gap_count, accumulator.ids.repeated) == (0, 0, 8)
+
+
+@pytest.mark.parametrize("odd", [0, 2**32 - 1, 10**15])
+def test_one_id_that_fits_to_nothing_is_no_loss_and_hides_none(odd: int) -> None:
+    consumer = Consumer()
+    accumulator = small(consumer, gap_tolerance_s=10)
+    take(accumulator, *[(number, None) for number in (5000, 5001, odd, 5003, 5004, odd, 5007, 5008)])
+    accumulator.close()
+    ids = accumulator.ids
+    assert (ids.odd, ids.restarts, ids.gaps, ids.missing) == (2, 0, 1, 1)
+    assert [gap for chunk in consumer.chunks for gap in chunk.gaps] == [Gap(6, 5006, 1)]
 
 
 def test_an_accumulator_that_follows_another_goes_on_with_its_counts_and_knows_nothing_of_its_ids() -> None:

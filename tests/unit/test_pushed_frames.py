@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rheed_acquire.camera_clock import CaptureTimes, TimeSource
 from rheed_acquire.pushed_frames import LISTED, ChunkFacts, PushedFrames
 from rheed_acquire.ring import NO_ID, NO_TIMESTAMP, Chunk, Gap
 
@@ -31,6 +32,18 @@ def chunk_from(
     )
 
 
+def facts_of(chunk: Chunk) -> ChunkFacts:
+    """As for a camera whose clock is believed wherever it says something."""
+    known = chunk.timestamps_ns != NO_TIMESTAMP
+    since = chunk.timestamps_ns if known.any() else chunk.host_ns
+    nothing = np.zeros(len(chunk), np.bool_)
+    source: TimeSource = "camera" if known.any() else "arrival"
+    return ChunkFacts.of(
+        chunk,
+        CaptureTimes(0.0, since - since[0], chunk.timestamps_ns.copy(), known, nothing, source, 100.0),
+    )
+
+
 @dataclass(frozen=True)
 class Frames:
     ids: list[int]
@@ -44,12 +57,12 @@ class Frames:
         return sorted({0, *(cut for cut in self.cuts if cut < len(self.ids)), len(self.ids)})
 
     def pushed(self) -> PushedFrames:
-        pushed = PushedFrames(PAUSE)
+        pushed = PushedFrames(PAUSE, PERIOD)
         for first, last in pairwise(self.edges):
             ids = self.ids[first:last] if self.has_ids else [NO_ID] * (last - first)
             stamps = self.stamps[first:last]
             clock = stamps if self.has_clock else [NO_TIMESTAMP] * len(stamps)
-            pushed.add(ChunkFacts.of(chunk_from(ids, clock, stamps)))
+            pushed.add(facts_of(chunk_from(ids, clock, stamps)))
         return pushed
 
 
@@ -102,47 +115,51 @@ def test_the_measured_rate_is_that_within_the_chunks(run: Frames) -> None:
 
 
 def test_nothing_pushed_has_no_rate() -> None:
-    assert PushedFrames(PAUSE).fps_measured is None
+    assert PushedFrames(PAUSE, PERIOD).fps_measured is None
 
 
 @pytest.mark.parametrize("has_ids", [False, True])
 def test_frames_that_we_dropped_between_two_chunks_are_no_pause_of_the_camera(has_ids: bool) -> None:
-    pushed = PushedFrames(PAUSE)
+    pushed = PushedFrames(PAUSE, PERIOD)
     for first in (0, 500):
         ids = list(range(first, first + 50))
         chunk = chunk_from(ids if has_ids else [NO_ID] * 50, [n * PERIOD for n in ids], ids)
         chunk.after_overrun = first > 0
-        pushed.add(ChunkFacts.of(chunk))
+        pushed.add(facts_of(chunk))
     assert pushed.fps_measured == pytest.approx(100)
     assert pushed.pauses == []
 
 
 @pytest.mark.parametrize("restarted_at", [0, 17, 5 * SECOND])
 def test_a_camera_clock_that_begins_anew_spoils_neither_the_rate_nor_the_pauses(restarted_at: int) -> None:
-    pushed = PushedFrames(PAUSE)
+    pushed = PushedFrames(PAUSE, PERIOD)
     for begin in (9 * SECOND, restarted_at):
         stamps = [begin + n * PERIOD for n in range(50)]
-        pushed.add(ChunkFacts.of(chunk_from([NO_ID] * 50, stamps, stamps)))
+        pushed.add(facts_of(chunk_from([NO_ID] * 50, stamps, stamps)))
     assert pushed.fps_measured == pytest.approx(100)
     assert pushed.pauses == []
 
 
 def test_facts_outlive_the_chunk_that_they_were_read_off() -> None:
     chunk = chunk_from([3, 4], [50, 60], [7, 8], (Gap(0, 2, 1),))
-    facts = ChunkFacts.of(chunk)
+    facts = facts_of(chunk)
     for array in (chunk.frame_ids, chunk.timestamps_ns, chunk.host_ns):
         array[...] = 0
     chunk.release()
-    assert (facts.ids.tolist(), facts.stamps_ns.tolist(), facts.gaps) == ([3, 4], [50, 60], (Gap(0, 2, 1),))
+    assert (facts.ids.tolist(), facts.times.counter_ns.tolist(), facts.gaps) == (
+        [3, 4],
+        [50, 60],
+        (Gap(0, 2, 1),),
+    )
 
 
 def test_what_is_listed_one_by_one_has_a_bound_and_what_came_first_stays() -> None:
-    pushed = PushedFrames(PAUSE)
+    pushed = PushedFrames(PAUSE, PERIOD)
     for number in range(LISTED // 2):
         start = number * 10 * SECOND
         stamps = [start, start + SECOND, start + 2 * SECOND]
         gaps = tuple(Gap(3 * number + n, 0, 1) for n in range(3))
-        pushed.add(ChunkFacts.of(chunk_from([NO_ID] * 3, stamps, stamps, gaps, number)))
+        pushed.add(facts_of(chunk_from([NO_ID] * 3, stamps, stamps, gaps, number)))
     assert len(pushed.gaps) == len(pushed.pauses) == LISTED
     assert [gap.before_frame for gap in pushed.gaps] == list(range(LISTED))
     assert pushed.chunks == LISTED // 2

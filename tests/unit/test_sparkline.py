@@ -58,7 +58,7 @@ def test_the_live_display_has_a_row_for_each_region() -> None:
     )
     tap = FrameTap([Region(name="spot", x=0, y=0, width=2, height=2)], looks_per_s=1e-6)
     tap.watch(accumulator)
-    tap.begin(4, 4)
+    tap.begin(4, 4, lambda stamps_ns, host_ns: host_ns / 1e6)
     traces = Traces(cast("Acquisition", type("Run", (), {"tap": tap})()), "utf-8")
     assert traces.look(10.0) == []
     traces = Traces(cast("Acquisition", type("Run", (), {"tap": tap})()), "utf-8")

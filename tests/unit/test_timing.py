@@ -11,8 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from rheed_acquire.camera_clock import CaptureClock
 from rheed_acquire.ring import NO_ID, NO_TIMESTAMP, Chunk
-from rheed_acquire.timing import CaptureClock, HostClock
+from rheed_acquire.timing import HostClock
 
 SECOND = 1_000_000_000
 WINDOW_S = 10.0
@@ -52,6 +53,7 @@ class Truth:
     cuts: list[slice]
     ppm: float
     origin: int
+    fps: float
 
     @property
     def arrived(self) -> NDArray[np.int64]:
@@ -74,11 +76,11 @@ class Truth:
 
     def errors_ns(self, clock: HostClock, timestamps: NDArray[np.int64]) -> list[float]:
         """Of each chunk's start, positive where it is said to be later than it was."""
-        capture = CaptureClock(clock, WINDOW_S)
+        capture = CaptureClock(clock, self.fps, WINDOW_S)
         errors = []
         for index, cut in enumerate(self.cuts):
             chunk = chunk_of_stamps(index, timestamps[cut], self.arrived[cut])
-            said = as_host_ns(clock, capture.capture_start_ms_utc(chunk))
+            said = as_host_ns(clock, capture.times(chunk).start_ms_utc)
             errors.append(said - float(self.captured[cut][0]))
         return errors
 
@@ -99,7 +101,7 @@ def truths(draw: st.DrawFn) -> Truth:
     while edges[-1] < count:
         edges.append(edges[-1] + draw(st.integers(1, round(4 * fps))))
     cuts = [slice(a, min(b, count)) for a, b in pairwise(edges)]
-    return Truth(captured, delays, cuts, draw(st.floats(-50, 50)), draw(st.integers(0, 10**17)))
+    return Truth(captured, delays, cuts, draw(st.floats(-50, 50)), draw(st.integers(0, 10**17)), fps)
 
 
 @settings(max_examples=25, deadline=None)
@@ -113,7 +115,7 @@ def test_two_seconds_of_frames_with_delays_of_up_to_20_ms_are_dated_to_a_millise
     captured = 7 * SECOND + np.round(np.arange(7200) * SECOND / 120).astype(np.int64)
     delays = np.maximum.accumulate(captured + random.integers(0, 20_000_000, 7200)) - captured
     cuts = [slice(n, n + 240) for n in range(0, 7200, 240)]
-    truth = Truth(captured, delays, cuts, 50.0, 10**15)
+    truth = Truth(captured, delays, cuts, 50.0, 10**15, 120.0)
     assert max(map(abs, truth.errors_ns(made_up_clock(), truth.timestamps))) < 1_000_000
 
 
@@ -138,7 +140,7 @@ def test_without_a_camera_clock_a_chunk_begins_when_its_first_frame_arrived(arri
     host = np.array(arrivals, np.int64)
     clock = made_up_clock()
     chunk = chunk_of_stamps(0, np.full(len(host), NO_TIMESTAMP, np.int64), host)
-    said = as_host_ns(clock, CaptureClock(clock).capture_start_ms_utc(chunk))
+    said = as_host_ns(clock, CaptureClock(clock, 100.0).times(chunk).start_ms_utc)
     assert abs(said - arrivals[0]) <= FLOAT_NS
 
 

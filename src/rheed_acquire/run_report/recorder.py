@@ -19,7 +19,7 @@ import numpy as np
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import Finding, FindingCode
 from rheed_acquire.report import RunInfo, RunReport
-from rheed_acquire.ring import NO_TIMESTAMP, Chunk
+from rheed_acquire.ring import Chunk
 from rheed_acquire.run_report.record import LossRecord, RunRecord, SettingRecord, ThumbnailRecord
 from rheed_acquire.run_report.recording import read_stream
 from rheed_acquire.run_report.regions import records_of_tap
@@ -165,12 +165,11 @@ class RunRecorder:
 
     def _add(self, chunk: Chunk) -> None:
         """Take from a chunk what its frames' stamps say, and now and then a picture."""
-        stamps = chunk.timestamps_ns if chunk.timestamps_ns[0] != NO_TIMESTAMP else chunk.host_ns
         start_ms = chunk.capture_start_ms_utc
-        if start_ms is None:
+        if start_ms is None or chunk.since_ns is None:
             return
-        count = len(stamps)
-        since_s = (stamps - stamps[0]) / 1e9
+        since_s = chunk.since_ns / 1e9
+        count = len(since_s)
         span_s = float(since_s[-1])
         if count > 1 and span_s > 0:
             steps = min(count - 1, max(1, round(span_s / RATE_STEP_S)))

@@ -7,7 +7,9 @@ array                      shape        type    meaning
 ========================== ============ ======= =======================================================
 ``frames``                 (T, H, W)    uint8   the images
 ``time_unix_ms``           (T,)         float64 when each was captured, ms since 1970, UTC: its chunk's
-                                                start plus its place in the chunk times 1000 / fps
+                                                start plus its place in the chunk times 1000 / the rate that
+                                                the client gave the chunk, which is the stream's where the
+                                                camera keeps it
 ``chunk_index``            (C,)         int64   index that the client gave each chunk received
 ``chunk_start_unix_ms``    (C,)         int64   capture of its first frame
 ``chunk_frames``           (C,)         int64   its number of frames
@@ -67,13 +69,13 @@ class RunArrays:
     staging
         Folder on the same file system for half-written files.
     fps
-        Frames per second, for the frames' stamps.
+        Frames per second, for the stamps of frames whose chunk does not say.
     """
 
     def __init__(self, group: Path, staging: Path, fps: float) -> None:
         self._group = group
         self._staging = staging
-        self._frame_ms = 1000.0 / fps
+        self._fps = fps
         attributes = {"description": "Capture of each frame", "units": "milliseconds since 1970-01-01 UTC"}
         self._stamps = Vector(group / "time_unix_ms", staging, _STAMP_BLOCK, "float64", "time", attributes)
         self._lists = {
@@ -141,7 +143,8 @@ class RunArrays:
             self._lists[name].write([(0, elements)], len(placed), durable=durable)
 
     def _stamps_of(self, chunk: ChunkDeclaration) -> list[float]:
-        return [chunk.start_unix_ms + frame * self._frame_ms for frame in range(chunk.frames)]
+        frame_ms = 1000.0 / (chunk.avg_frame_rate or self._fps)
+        return [chunk.start_unix_ms + frame * frame_ms for frame in range(chunk.frames)]
 
     def _write_frame_metadata(self, chunk: ChunkDeclaration, frames: int, *, durable: bool) -> None:
         document = frames_document(frames, chunk.height, chunk.width, chunk.chunk_size)

@@ -160,6 +160,9 @@ class ChunkDeclaration:
         When its first frame was captured, ms since 1970, UTC.
     clock_offset_ms, clock_uncertainty_ms
         The clock correction already in ``start_unix_ms`` and its bound; None where none was applied.
+    avg_frame_rate
+        Frames per second at which its frames follow the first; None (of chunks kept by earlier versions) for
+        the stream's.
     """
 
     index: int
@@ -170,6 +173,7 @@ class ChunkDeclaration:
     start_unix_ms: int
     clock_offset_ms: float | None = None
     clock_uncertainty_ms: float | None = None
+    avg_frame_rate: float | None = None
 
     @property
     def largest_shard(self) -> int:
@@ -230,6 +234,7 @@ def parse_chunk(query: Mapping[str, str], body: Mapping[str, Any]) -> tuple[str,
         clock_uncertainty_ms=(
             _number_text(body, "clock_uncertainty_ms") if "clock_uncertainty_ms" in body else None
         ),
+        avg_frame_rate=_number_text(body, "avg_frame_rate"),
     )
     return text(body, "data_id"), declaration
 

@@ -315,7 +315,7 @@ def describe_shard(
     clock_fields = {}
     if offset_ms is not None:
         clock_fields = {"clock_offset_ms": str(offset_ms), "clock_uncertainty_ms": str(uncertainty_ms)}
-    rate = str(float(stream.fps))
+    fps = stream.fps if chunk.fps is None else chunk.fps
     return SpooledShard(
         data_id=stream.data_id,
         chunk_idx=chunk.index,
@@ -326,12 +326,12 @@ def describe_shard(
             "data_stream": "rheed",
             "is_stream": "1",
             "is_rotating": "1" if stream.rotating else "0",
-            "raw_frame_rate": rate,
-            "avg_frame_rate": rate,
+            "raw_frame_rate": str(float(stream.fps)),
+            "avg_frame_rate": str(float(fps)),
             "chunk_size": str(stream.chunk_size),
             "dims": f"{count},{height},{width}",
             "start_unix_ms_utc": str(start),
-            "end_unix_ms_utc": str(start + int(count / stream.fps * 1000)),
+            "end_unix_ms_utc": str(start + int(count / fps * 1000)),
             **clock_fields,
         },
         stamps={

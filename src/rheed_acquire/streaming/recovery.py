@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from rheed_acquire.chunk_buffer import NO_TIMESTAMP
 from rheed_acquire.ring import Chunk
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
 from rheed_acquire.streaming.outgoing import DamagedShardError
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from rheed_acquire.streaming.delivery import Delivery
 
 logger = logging.getLogger(__name__)
+
+_LONGEST_WAIT_NS = 1_000_000_000
 
 
 def complete_stream(
@@ -191,11 +192,13 @@ def recovered_chunk(buffer: ChunkBuffer) -> Chunk:
     )
     start_ns = buffer.capture_start_ns
     if start_ns is None:
-        first = int(chunk.timestamps_ns[0])
         arrived = int(chunk.host_ns[0])
-        if first != NO_TIMESTAMP:
+        known = chunk.timestamps_ns >= 0
+        if known[0]:
             # Of these frames, the one that arrived soonest after its stamp says when the stamps are.
-            arrived = first + int((chunk.host_ns - chunk.timestamps_ns).min())
+            waited = (chunk.host_ns - chunk.timestamps_ns)[known]
+            early_ns = int(waited[0] - waited.min())
+            arrived -= early_ns if early_ns < _LONGEST_WAIT_NS else 0  # else the stamps are wrong
         start_ns = arrived + buffer.utc_offset_ns
     chunk.capture_start_ms_utc = start_ns / 1e6
     return chunk

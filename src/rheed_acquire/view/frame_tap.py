@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 LOOKS_PER_S = 12.0
 
 ShowFrame: TypeAlias = "Callable[[NDArray[np.uint8], int, float | None], None]"
+Foresee: TypeAlias = "Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]"
 ShowPoints: TypeAlias = "Callable[[Points, Sequence[Region]], None]"
 
 
@@ -69,15 +70,24 @@ class FrameTap:
         self._frames_before = 0
         self._completed, self._completed_frames = -1, 0
         self._measured = 0
+        self._foresee_ms: Foresee | None = None
+        self._latest_ms = -np.inf
         self._shown = -1
         self._broken = False
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def begin(self, width: int, height: int) -> tuple[str, ...]:
-        """Begin to look, at frames of this size; returns a sentence for each region that does not fit it."""
+    def begin(self, width: int, height: int, foresee_ms: Foresee) -> tuple[str, ...]:
+        """Begin to look, at frames of this size; returns a sentence for each region that does not fit it.
+
+        Parameters
+        ----------
+        foresee_ms
+            Tells of the frames of a chunk that is being filled, from stamps and arrivals, (N,) each, when
+            they were captured, in ms UTC (see `rheed_acquire.camera_clock.CaptureClock.foresee_ms`).
+        """
         with self._lock:
-            self._size = (width, height)
+            self._size, self._foresee_ms = (width, height), foresee_ms
         notes = self.follow(self._wanted)
         self._thread = threading.Thread(target=self._look_again_and_again, name="frame-tap", daemon=True)
         self._thread.start()
@@ -121,14 +131,19 @@ class FrameTap:
         """Those that are measured."""
         return self._traces.regions
 
-    def complete(self, chunk: Chunk) -> None:
+    def complete(self, chunk: Chunk, utc_ms: NDArray[np.float64]) -> None:
         """Measure what is still to be measured of a chunk; called with each, in order, before its push.
 
         Never raises: what fails here costs the view, and not the run.
+
+        Parameters
+        ----------
+        utc_ms
+            (N,) float64: when its frames were captured.
         """
         with self._lock:
             try:
-                self._measure(chunk.frames, chunk.host_ns, len(chunk))
+                self._measure(chunk.frames, utc_ms, len(chunk))
                 # Of a camera so slow that each chunk is one frame, none is ever seen being filled.
                 self._show(chunk.frames[-1], self._completed_frames + len(chunk) - 1, chunk.host_ns[-1])
             except Exception as error:  # noqa: BLE001
@@ -154,8 +169,9 @@ class FrameTap:
                     number = self._frames_before + before + committed - 1
                     self._show(buffer.frames[committed - 1], number, buffer.host_ns[committed - 1])
                 # While the pusher lags behind, its chunks come first.
-                if index == self._completed + 1:
-                    self._measure(buffer.frames, buffer.host_ns, committed)
+                if index == self._completed + 1 and self._foresee_ms is not None and committed:
+                    stamps, arrived = buffer.timestamps_ns[:committed], buffer.host_ns[:committed]
+                    self._measure(buffer.frames, self._foresee_ms(stamps, arrived), committed)
             except Exception as error:  # noqa: BLE001
                 self._give_up(error)
 
@@ -166,7 +182,7 @@ class FrameTap:
             return [(region, trace.overview()) for region, trace in pairs]
 
     def recent(self, frames: int) -> list[tuple[Region, NDArray[np.float64], NDArray[np.float32]]]:
-        """Each region with its latest values: arrivals in ms UTC and mean gray levels, (N,) each."""
+        """Each region with its latest values: captures in ms UTC and mean gray levels, (N,) each."""
         with self._lock:
             pairs = zip(self._traces.regions, self._traces.traces, strict=True)
             return [(region, *trace.recent(frames)[:2]) for region, trace in pairs]
@@ -175,11 +191,14 @@ class FrameTap:
         while not self._ended.wait(self._period_s):
             self.look()
 
-    def _measure(self, frames: NDArray[np.uint8], host_ns: NDArray[np.int64], count: int) -> None:
+    def _measure(self, frames: NDArray[np.uint8], utc_ms: NDArray[np.float64], count: int) -> None:
         start, self._measured = self._measured, count
         if self._broken or start >= count or not self._traces.regions:
             return
-        points = self._traces.add(frames[start:count], _utc_ms(host_ns[start:count]))
+        # What was foreseen may have been late: no trace runs backwards.
+        times = np.maximum.accumulate(np.maximum(utc_ms[start:count], self._latest_ms))
+        self._latest_ms = times[-1]
+        points = self._traces.add(frames[start:count], times)
         if self._on_points is not None:
             self._on_points(points, self._traces.regions)
 
@@ -192,10 +211,3 @@ class FrameTap:
     def _give_up(self, error: Exception) -> None:
         logger.warning("the view follows this run no more: %s", error, exc_info=error)
         self._broken = True
-
-
-def _utc_ms(host_ns: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Turn arrivals into ms UTC; within a chunk the two clocks go evenly."""
-    first = int(host_ns[0])
-    since_ms: NDArray[np.float64] = (host_ns - first) / 1e6
-    return since_ms + process_clock().utc_ns(first) / 1e6

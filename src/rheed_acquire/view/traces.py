@@ -32,7 +32,7 @@ class Points:
     Attributes
     ----------
     utc_ms
-        (N,) float64: when each frame arrived, in ms since 1970 in UTC by this computer's clock.
+        (N,) float64: when each frame was captured, in ms since 1970 in UTC.
     mean
         (R, N) float32: mean gray level of the region.
     maximum
@@ -51,7 +51,7 @@ class TraceOverview:
     Attributes
     ----------
     utc_ms
-        (B,) float64: arrival of the first frame of each bucket.
+        (B,) float64: capture of the first frame of each bucket.
     frames
         (B,) int64: frames in it.
     lowest, mean, highest
@@ -113,7 +113,7 @@ class Trace:
     def recent(
         self, frames: int | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.uint8]]:
-        """Copy the latest values, oldest first: arrivals in ms UTC, mean and maximum, (N,) each.
+        """Copy the latest values, oldest first: captures in ms UTC, mean and maximum, (N,) each.
 
         Parameters
         ----------
@@ -248,7 +248,7 @@ class RegionTraces:
         frames
             (N, H, W) uint8.
         utc_ms
-            (N,) float64: when each arrived.
+            (N,) float64: when each was captured.
         """
         points = measure(frames, utc_ms, self._regions)
         for trace, mean, maximum in zip(self._traces, points.mean, points.maximum, strict=True):

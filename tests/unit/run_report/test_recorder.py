@@ -30,7 +30,14 @@ def chunk(index: int, ids: list[int], **more: Any) -> Chunk:
     frames = np.full((len(ids), 24, 32), index, np.uint8)
     start = START_MS + ids[0] * PERIOD_NS / 1e6
     return Chunk(
-        index, frames, np.array(ids, np.int64), stamps, stamps + 5, capture_start_ms_utc=start, **more
+        index,
+        frames,
+        np.array(ids, np.int64),
+        stamps,
+        stamps + 5,
+        capture_start_ms_utc=start,
+        since_ns=stamps - stamps[0],
+        **more,
     )
 
 

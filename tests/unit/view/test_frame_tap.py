@@ -102,7 +102,7 @@ class Rig:
     def push(self) -> None:
         if self.queue:
             chunk = self.queue.popleft()
-            self.tap.complete(chunk)
+            self.tap.complete(chunk, chunk.host_ns / 1e6)
             chunk.release()
             self.ring_is_poisoned(chunk)
 
@@ -131,6 +131,11 @@ class Rig:
             self.push()
 
 
+def arrivals(stamps_ns: NDArray[np.int64], host_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    utc_ms: NDArray[np.float64] = host_ns / 1e6
+    return utc_ms
+
+
 def numpys(frames: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     rows, columns = region.box
     pixels = frames[:, rows, columns]
@@ -143,7 +148,7 @@ def test_every_recorded_frame_is_measured_once_and_in_order(
     script: list[Step], capacity: int, buffers: int
 ) -> None:
     rig = Rig(capacity, buffers)
-    assert rig.tap.begin(WIDTH, HEIGHT) == ()
+    assert rig.tap.begin(WIDTH, HEIGHT, arrivals) == ()
     try:
         for step in script:
             rig.do(step)
@@ -169,7 +174,7 @@ def test_every_recorded_frame_is_measured_once_and_in_order(
 
 def test_a_look_measures_what_a_chunk_being_filled_has_and_shows_its_newest_frame() -> None:
     rig = Rig(8, 2)
-    rig.tap.begin(WIDTH, HEIGHT)
+    rig.tap.begin(WIDTH, HEIGHT, arrivals)
     rig.do(("frames", 3))
     rig.tap.look()
     rig.tap.look()
@@ -182,7 +187,7 @@ def test_a_look_measures_what_a_chunk_being_filled_has_and_shows_its_newest_fram
 
 def test_regions_drawn_in_the_middle_of_a_chunk_are_followed_from_the_next_frame_on() -> None:
     rig = Rig(8, 2)
-    rig.tap.begin(WIDTH, HEIGHT)
+    rig.tap.begin(WIDTH, HEIGHT, arrivals)
     rig.do(("frames", 3))
     rig.tap.look()
     assert rig.tap.follow([ELSEWHERE, SPOT]) == ()
@@ -198,7 +203,7 @@ def test_regions_drawn_in_the_middle_of_a_chunk_are_followed_from_the_next_frame
 def test_a_region_out_of_the_frame_is_said_and_costs_the_others_nothing() -> None:
     tap = FrameTap([SPOT, Region(name="gone", x=100, y=0, width=2, height=2)])
     assert not tap.regions
-    (note,) = tap.begin(WIDTH, HEIGHT)
+    (note,) = tap.begin(WIDTH, HEIGHT, arrivals)
     tap.stop()
     assert "gone lies outside" in note
     assert list(tap.regions) == [SPOT]
@@ -212,7 +217,7 @@ def test_a_failure_of_the_view_is_not_one_of_the_run() -> None:
 
     rig.tap = FrameTap([SPOT], fail, fail, looks_per_s=1e-6)
     rig.tap.watch(rig.accumulators[0])
-    rig.tap.begin(WIDTH, HEIGHT)
+    rig.tap.begin(WIDTH, HEIGHT, arrivals)
     rig.do(("frames", 10))
     rig.tap.look()
     rig.end()
@@ -223,7 +228,7 @@ def test_a_failure_of_the_view_is_not_one_of_the_run() -> None:
 
 def test_a_buffer_that_was_taken_and_not_yet_begun_anew_is_not_looked_at() -> None:
     rig = Rig(4, 2)
-    rig.tap.begin(WIDTH, HEIGHT)
+    rig.tap.begin(WIDTH, HEIGHT, arrivals)
     rig.do(("frames", 4))
     rig.push()
     rig.do(("frames", 4))
