@@ -24,6 +24,7 @@ from rheed_acquire.camera import (
 )
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.guard.calls import Patience, PluginCalls, kind_of, told
+from rheed_acquire.guard.camera_numbers import plain_numbers
 from rheed_acquire.hookspecs import CameraBackend
 
 
@@ -193,6 +194,10 @@ def _info(info: object, calls: PluginCalls) -> CameraInfo:
         raise calls.wrong("info", f"its device is {kind_of(device)}, not a DeviceInfo")
     if not isinstance(settings, Sequence) or not all(isinstance(one, SettingReadback) for one in settings):
         raise calls.wrong("info", "its settings are not a tuple of SettingReadback")
+    try:
+        info = plain_numbers(info)
+    except ValueError as error:
+        raise calls.wrong("info", str(error)) from None
     return replace(info, device=_plain_device(device), settings=tuple(map(_plain_readback, settings)))
 
 
