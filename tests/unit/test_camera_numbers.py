@@ -16,9 +16,7 @@ GOOD = CameraInfo(DeviceInfo("one"), 48, 32, "Mono8", 50.0)
 
 
 @pytest.mark.parametrize("name", ["width", "height", "fps", "frame_id_cycle", "timestamp_wraps_ns"])
-@pytest.mark.parametrize(
-    "value", [0, -1, float("nan"), float("inf"), "50", b"50", True, [], object(), 10**400]
-)
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "50", b"50", True, [], object()])
 def test_what_is_no_number_above_0_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"^CameraInfo\.{name} is .*, and must be "):
         plain_numbers(replace(GOOD, **{name: value}))
@@ -32,14 +30,13 @@ def test_sides_are_whole_and_within_what_can_be_carried(name: str, value: Any) -
 
 
 def test_numbers_of_any_kind_become_pythons_own() -> None:
-    given: Any = replace(
-        GOOD,
-        width=np.int64(48),
-        height=np.uint16(32),
-        fps=np.float32(50),
-        frame_id_cycle=np.uint32(65535),
-    )
-    plain = plain_numbers(given)
+    numbers: dict[str, Any] = {
+        "width": np.int64(48),
+        "height": np.uint16(32),
+        "fps": np.float32(50),
+        "frame_id_cycle": np.uint32(65535),
+    }
+    plain = plain_numbers(replace(GOOD, **numbers))
     assert plain == replace(GOOD, frame_id_cycle=65535)
     kinds = [type(one) for one in (plain.width, plain.height, plain.fps, plain.frame_id_cycle)]
     assert kinds == [int, int, float, int]

@@ -52,6 +52,6 @@ def _number(
         number = make(value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
-    if not (least <= number <= most and math.isfinite(number)):
+    if not (least <= number <= most and number != math.inf):
         raise ValueError(f"CameraInfo.{name} is {value!r:.40}, and must be {wanted}")
     return number
