@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import functools
+import gzip
 import http.client
 import json
 import os
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length", "date", "server"}
 _UPSTREAM_TIMEOUT_S = 120.0
 _BLOCK_BYTES = 1 << 16
+_BOMB_BYTES = 100_000_000
+_PAGE = b"<!DOCTYPE html>\n<html><head><title>Guest network</title></head><body>Please log in.</body></html>"
 
 
 @dataclass(slots=True)
@@ -65,8 +70,11 @@ class ForwardingHandler(BaseHTTPRequestHandler):
             self._reset()
             return
         body = self._body()
-        if kind is Kind.STATUS:
-            self._send(_refusal(int(value)))
+        if kind in _IN_ITS_PLACE:
+            self._send(_IN_ITS_PLACE[kind](int(value)))
+            return
+        if kind is Kind.ENDLESS:
+            self._send_without_end(int(value))
             return
         if kind is Kind.DELAY:
             self._owner.ending.wait(value)
@@ -86,6 +94,11 @@ class ForwardingHandler(BaseHTTPRequestHandler):
             self._reset() if kind is Kind.RESET_ANSWER else self._hang_up()
         elif kind is Kind.SLOW_LORIS:
             self._send(answer, seconds=value)
+        elif kind is Kind.SLOW_HEAD:
+            self._owner.ending.wait(0.05)
+            self._send_head_slowly(answer, value)
+        elif kind is Kind.OTHER_SUM:
+            self._send(_with_another_sum(answer))
         else:
             self._send(answer)
 
@@ -106,10 +119,14 @@ class ForwardingHandler(BaseHTTPRequestHandler):
 
     def _forward(self, body: bytes) -> _Answer:
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
-        answer = self._ask_upstream(self.command, self.path, body, headers)
-        if urlsplit(self.path).path.endswith("/upload_urls/") and answer.status == 200:
+        # To a proxy the whole URL is said; the server behind wants what follows its name.
+        asked = urlsplit(self.path)
+        path = asked.path + (f"?{asked.query}" if asked.query else "")
+        answer = self._ask_upstream(self.command, path, body, headers)
+        if asked.path.endswith("/upload_urls/") and answer.status == 200:
+            # Uploads go where the call has gone: to this server, or to the name that it is the proxy for.
             answer.body = answer.body.replace(
-                self._owner.upstream.endpoint.encode(), self._owner.endpoint.encode()
+                self._owner.upstream.endpoint.encode(), f"http://{self.headers['Host']}".encode()
             )
         return answer
 
@@ -146,6 +163,23 @@ class ForwardingHandler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body[place : place + 1])
             self._owner.ending.wait(seconds / len(answer.body))
 
+    def _send_head_slowly(self, answer: _Answer, seconds: float) -> None:
+        """Send an answer whose status and headers come byte by byte."""
+        head = f"HTTP/1.1 {answer.status} Slow\r\nContent-Length: {len(answer.body)}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in answer.headers) + "\r\n"
+        for byte in head.encode("latin-1"):
+            self.wfile.write(bytes((byte,)))
+            self._owner.ending.wait(seconds / len(head))
+        self.wfile.write(answer.body)
+
+    def _send_without_end(self, status: int) -> None:
+        """Send an answer until the client has enough."""
+        self.close_connection = True
+        self.send_response(status)
+        self.end_headers()
+        while not self._owner.ending.is_set():
+            self.wfile.write(b" " * _BLOCK_BYTES)
+
     def _hang_up(self) -> None:
         self.close_connection = True
         with contextlib.suppress(OSError):
@@ -168,6 +202,38 @@ def _refusal(status: int) -> _Answer:
     if status in (429, 503):
         headers.append(("Retry-After", "0"))
     return _Answer(status, headers, json.dumps({"detail": "made to fail"}).encode())
+
+
+def _page(status: int) -> _Answer:
+    """A captive portal's."""
+    headers = [("Content-Type", "text/html")]
+    if 300 <= status < 400:
+        headers.append(("Location", "http://login.invalid/?from=here"))
+    return _Answer(status, headers, _PAGE)
+
+
+def _bare(status: int) -> _Answer:
+    return _Answer(status, [], b"")
+
+
+@functools.cache
+def _zeros() -> bytes:
+    return gzip.compress(bytes(_BOMB_BYTES), 9)
+
+
+def _bomb(status: int) -> _Answer:
+    return _Answer(status, [("Content-Encoding", "gzip"), ("Content-Type", "application/json")], _zeros())
+
+
+_IN_ITS_PLACE = {Kind.STATUS: _refusal, Kind.PAGE: _page, Kind.BARE: _bare, Kind.BOMB: _bomb}
+"""Answers in place of the server, which is not asked."""
+
+
+def _with_another_sum(answer: _Answer) -> _Answer:
+    """Let an upload's answer name other bytes than were sent."""
+    others = {"etag": f'"{"0" * 32}"', "x-amz-checksum-crc32c": base64.b64encode(bytes(4)).decode()}
+    headers = [(name, others.get(name.lower(), value)) for name, value in answer.headers]
+    return _Answer(answer.status, headers, answer.body)
 
 
 def _mislead(answer: _Answer) -> _Answer:

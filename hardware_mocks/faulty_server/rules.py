@@ -35,6 +35,12 @@ class Kind(StrEnum):
     SLOW_LORIS = "slow-loris"
     CLOSE_STREAM = "close-stream"
     SKEW = "skew"
+    PAGE = "page"
+    BARE = "bare"
+    OTHER_SUM = "other-sum"
+    BOMB = "bomb"
+    ENDLESS = "endless"
+    SLOW_HEAD = "slow-head"
 
 
 @dataclass(slots=True)

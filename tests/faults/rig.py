@@ -82,6 +82,8 @@ class Rig:
         self.witness = folder / "witness"
         self.runs = server.upstream.directory if server is not None else folder / "runs"
         self.height, self.width = 32, 48
+        self.endpoint = None if server is None else server.endpoint
+        self.proxy: str | None = None
         self._site = folder / "site"
         self._install()
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -98,6 +100,8 @@ class Rig:
         kept |= {"PYTHONPATH": os.pathsep.join((str(self._site), str(CAMERA))), "PYTHONUTF8": "1"}
         if self.server is not None:
             kept["AS_API_KEY"] = self.server.api_key
+        if self.proxy is not None:
+            kept |= {"http_proxy": self.proxy, "no_proxy": ""}
         return kept
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -105,7 +109,7 @@ class Rig:
         size = ("--faulty.width", str(self.width), "--faulty.height", str(self.height))
         named = ("--stream-name", self.name, "--output", str(self.runs))
         kept = ("--spool-dir", str(self.spool), "--faulty.witness", str(self.witness))
-        where = () if self.server is None else ("--endpoint", self.server.endpoint)
+        where = () if self.endpoint is None else ("--endpoint", self.endpoint)
         rate = () if "--fps" in arguments else ("--fps", str(FPS))
         return self._spawn(["--camera", "faulty", *size, *rate, *named, *kept, *where, *arguments])
 

@@ -45,6 +45,35 @@ def test_an_answer_can_be_another_status_garbage_or_slow(faulty_server: FaultySe
     assert get_tags(faulty_server).json() == []
 
 
+def test_an_answer_can_be_a_portals_page_a_bomb_or_come_slowly_from_its_first_byte(
+    faulty_server: FaultyServer,
+) -> None:
+    from hardware_mocks.faulty_server import parse_rule
+
+    for text in ("page:511", "bare:204", "bomb:200", "slow-head:0.2", "other-sum"):
+        faulty_server.add(parse_rule(f"tags:{text}:times=1"))
+    page = get_tags(faulty_server)
+    assert (page.status_code, page.headers["Content-Type"], b"<html>" in page.content) == (
+        511,
+        "text/html",
+        True,
+    )
+    assert (get_tags(faulty_server).status_code, len(get_tags(faulty_server).content)) == (204, 100_000_000)
+    assert get_tags(faulty_server).json() == []
+    assert get_tags(faulty_server).json() == []
+    assert len(faulty_server.plan.faults) == 5
+
+
+def test_it_can_be_used_as_a_proxy_for_a_name_that_nobody_knows(faulty_server: FaultyServer) -> None:
+    answer = requests.get(
+        "http://nowhere.invalid/tags/",
+        headers={"X-API-KEY": faulty_server.api_key},
+        proxies={"http": faulty_server.endpoint},
+        timeout=10,
+    )
+    assert answer.json() == []
+
+
 def test_the_clock_can_be_an_hour_ahead(faulty_server: FaultyServer) -> None:
     from hardware_mocks.faulty_server import parse_rule
 

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from rheed_acquire.errors import StreamerError
+from rheed_acquire.errors import SettingsError, StreamerError
 from rheed_acquire.names import clean_name
 from rheed_acquire.streaming import RHEEDStreamer
 from rheed_acquire.streaming.arguments import default_stream_name, distinct, text_or_none
@@ -178,3 +178,38 @@ def test_an_unknown_data_id_is_refused_by_its_name(streamer: RHEEDStreamer, meth
     arguments: dict[str, tuple[Any, ...]] = {"push": (0, None), "run": ([],)}
     with pytest.raises(ValueError, match="'nobody' is not a data_id"):
         getattr(streamer, method)("nobody", *arguments.get(method, ()))
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "http://me:5ecret@127.0.0.1:9",
+        "http://5ecret@127.0.0.1:9",
+        "http://me:pass/5ecret@127.0.0.1:9",
+        "me:5ecret@127.0.0.1:9",
+        "htp://me:5ecret@127.0.0.1:9",
+        "http://127.0.0.1:9/?token=5ecret",
+        "http://127.0.0.1:9/#5ecret",
+        "http://me:5ecret@[127.0.0.1",
+    ],
+)
+def test_what_may_be_secret_in_an_endpoint_is_refused_unseen(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    monkeypatch.setenv("AS_API_ENDPOINT", endpoint)
+    for argument in (endpoint, None):
+        with pytest.raises(StreamerError) as failed:
+            RHEEDStreamer("a-key", argument)
+        assert "5ecret" not in str(failed.value)
+        assert "AS_API_ENDPOINT" in str(failed.value)
+
+
+def test_a_variable_that_names_no_certificates_is_said_before_the_first_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", "nowhere.pem")
+    with pytest.raises(SettingsError, match=r"SSL_CERT_FILE names nowhere.pem, which is not there"):
+        RHEEDStreamer("a-key", "https://127.0.0.1:9")
+    RHEEDStreamer("a-key", NOWHERE)  # which needs none

@@ -99,6 +99,15 @@ class Reading:
         self.problems.append(assignment.problem(what))
 
 
+_SECRETS_OF_URLS = (
+    (re.compile(r"//[^\s'\"]*@"), f"//{MASK}@"),
+    # The same, of a URL whose beginning was forgotten; not a path's drive.
+    (re.compile(r"(?<![\w/*])[^\s'\"/]*:(?!//|\\)[^\s'\"]*@"), f"{MASK}@"),
+    (re.compile(r"(//[^\s'\"?]*\?)[^\s'\"]+"), rf"\1{MASK}"),
+)
+"""What may be a password or a token within a URL, and what is shown of it."""
+
+
 def shown_value(value: Any) -> str:
     """Return a value for an error message: quoted, and not too long."""
     if isinstance(value, SecretStr):
@@ -106,8 +115,8 @@ def shown_value(value: Any) -> str:
     text = repr(value.value if isinstance(value, Enum) else value)
     if isinstance(value, bool):
         text = text.lower()
-    # A password within a URL is a secret too.
-    text = re.sub(r"//[^/\s]*@", f"//{MASK}@", text)
+    for secret, shown in _SECRETS_OF_URLS:
+        text = secret.sub(shown, text)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 

@@ -100,7 +100,24 @@ def test_a_syntax_error_does_not_show_the_line(sources: Sources) -> None:
     assert SECRET not in "".join(sources.problems(toml="", dotenv=f"RHEED_API_KEY: {SECRET}\n"))
 
 
-def test_a_password_in_a_url_is_refused_unseen(sources: Sources) -> None:
-    (problem,) = sources.problems("--endpoint", f"https://me:{SECRET}@api.example")
-    assert "must not hold a user name or password" in problem
-    assert SECRET not in problem
+@pytest.mark.parametrize(
+    ("endpoint", "said"),
+    [
+        ("https://me:{}@api.example", "must not hold a user name or password"),
+        ("https://{}@api.example", "must not hold a user name or password"),
+        ("https://me:{}/and@more@api.example", "must"),
+        ("https://me:pass/{}@api.example", "must"),
+        ("me:{}@api.example", "must be a base URL"),
+        ("htps://me:{}@api.example", "must be a base URL"),
+        ("https://me:{}@[api.example", "must be a base URL"),
+        ("https://api.example/?token={}", "must be a base URL"),
+        ("https://api.example/a?token=1&other={}", "must be a base URL"),
+    ],
+)
+def test_what_may_be_secret_in_a_url_is_refused_unseen(sources: Sources, endpoint: str, said: str) -> None:
+    secret = endpoint.format(SECRET)
+    by_flag = sources.problems("--endpoint", secret)
+    by_variable = sources.problems(environ={"AS_API_ENDPOINT": secret})
+    for (problem,) in (by_flag, by_variable):
+        assert said in problem
+        assert SECRET not in problem

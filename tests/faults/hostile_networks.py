@@ -1,0 +1,68 @@
+"""The campaign of hostile networks: ``python -m tests.faults.hostile_networks --runs 200 --seed 1``.
+
+From the project's root. Each run has a seed of its own, printed with what became of it; ``--runs 1 --seed N``
+makes that one again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.faults.hostile_run import HostileOutcome, HostileRun
+
+from rheed_acquire.server.process import LocalServer
+
+
+def make_runs(seeds: Sequence[int], folder: Path, at_once: int) -> Iterator[HostileOutcome]:
+    """Make runs, some at once, on one local server; a run that failed leaves its folder behind."""
+
+    def make(seed: int) -> HostileOutcome:
+        own = folder / f"run-{seed}"
+        outcome = HostileRun(seed, own, server).make()
+        if outcome.failure is None:
+            shutil.rmtree(own, ignore_errors=True)
+        return outcome
+
+    with LocalServer(folder / "runs") as server, ThreadPoolExecutor(at_once) as pool:
+        yield from pool.map(make, seeds)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the campaign; 0 where every run delivered every frame and said the truth about them."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.hostile_networks")
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1, help="of the first run; the others count up from it")
+    parser.add_argument("--at-once", type=int, default=3, help="runs at the same time")
+    parser.add_argument("--keep", type=Path, default=None, help="folder for what runs leave behind")
+    given = parser.parse_args(arguments)
+    folder = given.keep or Path(tempfile.mkdtemp(prefix="hostile-networks-"))
+    begun = time.monotonic()
+    outcomes = []
+    for outcome in make_runs(range(given.seed, given.seed + given.runs), folder, given.at_once):
+        outcomes.append(outcome)
+        print(outcome, flush=True)
+    failed = [outcome.seed for outcome in outcomes if outcome.failure is not None]
+    print(
+        f"{len(outcomes)} runs, {sum(one.code is None for one in outcomes)} killed, "
+        f"{sum(one.faults for one in outcomes)} faults, {sum(one.taken for one in outcomes)} frames taken, "
+        f"{len(failed)} runs failed, {time.monotonic() - begun:.0f} s"
+    )
+    print(f"  by exit code: {dict(Counter(str(one.code) for one in outcomes))}")
+    print(f"  by weather: {dict(Counter(weather for one in outcomes for weather in one.weathers))}")
+    if failed:
+        print(f"  failed seeds: {failed}; what they left is in {folder}")
+    elif given.keep is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
