@@ -24,7 +24,8 @@ EXPOSURE_RAW_UNIT_US = "ExposureTimeBaseAbs"
 GAIN = ("Gain", "GainAbs", "GainRaw")
 BINNING = {"binning_horizontal": "BinningHorizontal", "binning_vertical": "BinningVertical"}
 TRIGGERED_BY_EDGE = {TriggerEdge.RISING: "RisingEdge", TriggerEdge.FALLING: "FallingEdge"}
-LOAD_USER_SET, SAVE_USER_SET = "userSetLoad".casefold(), "userSetSave".casefold()
+OWN_PACE = ("Freerun", "FixedRate")  # sources of Allied Vision's GigE cameras that are no trigger
+LOAD_USER_SET, SAVE_USER_SET = "usersetload", "usersetsave"
 
 # What older cameras call a PFNC pixel format.
 OLDER_PIXEL_FORMATS = {
@@ -152,7 +153,7 @@ def _named(
         yield Step(names, _bound(_set_trigger, writer, backend, settings))
         yield Step((), _bound(release_frame_rate, writer))
     elif request.fps is not None:
-        yield Step(("fps",), _bound(put_frame_rate, writer, request.fps))
+        yield Step(("fps",), _bound(_set_frame_rate, writer, request.fps))
 
 
 def _bound(function: Callable[..., object], *arguments: object) -> Callable[[], None]:
@@ -183,6 +184,13 @@ def _set_exposure(writer: FeatureWriter, backend: str, exposure_us: float) -> No
 def _set_gain(writer: FeatureWriter, backend: str, gain: float) -> None:
     writer.prepare("GainAuto", "Off")
     writer.put("gain", flag(backend, "gain"), GAIN, gain)
+
+
+def _set_frame_rate(writer: FeatureWriter, fps: float) -> None:
+    if trigger_is_on(writer):  # by a feature that the user asks for: then fps is what the stream declares
+        release_frame_rate(writer)
+    else:
+        put_frame_rate(writer, fps)
 
 
 def _switch_triggers_off(writer: FeatureWriter) -> None:
@@ -227,8 +235,12 @@ def trigger_is_on(writer: FeatureWriter) -> bool:
     for choice in selector.choices() if selector is not None else ():
         try:
             with writer.at((("TriggerSelector", choice),)):
-                if writer.value("TriggerMode") == "On":
+                if _waits(writer):
                     return True
         except NodeRefusalError:
             continue
-    return writer.value("TriggerMode") == "On"
+    return _waits(writer)
+
+
+def _waits(writer: FeatureWriter) -> bool:
+    return writer.value("TriggerMode") == "On" and writer.value("TriggerSource") not in OWN_PACE

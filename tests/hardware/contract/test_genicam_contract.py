@@ -27,7 +27,7 @@ class TestGenicam(CameraContract):
         "gain": 6.0,
         "binning_horizontal": 2,
         "binning_vertical": 4,
-        "features": {"TestPattern": "White"},
+        "features": {"TestPattern": "White", "ChunkEnable[Gain]": False},
         "user_id": "growth chamber",
         "cti": ("/opt/one.cti", "/opt/two.cti"),
         "vendor": "Lab",

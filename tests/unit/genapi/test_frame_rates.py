@@ -141,10 +141,24 @@ def test_a_rate_in_the_names_of_an_enumeration_is_read_and_set(
 def test_a_rate_that_paces_only_as_a_trigger_source_is_not_believed_otherwise(
     device: Description, rate: Callable[..., FrameRate]
 ) -> None:
+    device.choice("TriggerMode", "Off", "On")
     device.choice("TriggerSource", "Freerun", "Line1", "FixedRate")
     device.float("AcquisitionFrameRateAbs", 30.0)
     assert rate(device).fps is None
-    assert rate(device, features={"TriggerSource": "FixedRate"}).fps == 30.0
+    paced = {"TriggerMode": "On", "TriggerSource": "FixedRate"}
+    assert rate(device, features=paced).fps == 30.0
+    assert rate(device, fps=50.0, features=paced).fps == 50.0
+
+
+def test_a_trigger_that_a_feature_switches_on_is_not_held_back_by_the_rate_that_fps_declares(
+    device: Description, rate: Callable[..., FrameRate]
+) -> None:
+    device.choice("TriggerSelector", "FrameStart", "AcquisitionEnd", selects="TriggerMode")
+    device.choice("TriggerMode", "Off", "On")
+    device.choice("TriggerSource", "Line1")
+    switch(device, "AcquisitionFrameRateEnable")
+    told = rate(device, fps=60.0, features={"TriggerMode[FrameStart]": "On"})
+    assert told == FrameRate(None, "the trigger from Line1")
 
 
 @pytest.mark.parametrize(
