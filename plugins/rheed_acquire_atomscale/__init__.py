@@ -42,5 +42,6 @@ def rheed_register_streamers(register: Callable[[StreamerBackend], None]) -> Non
             open=open_streamer,
             requires=("atomscale",),
             install='pip install "rheed-acquire[atomscale]"',
+            uses_local_server=True,
         )
     )

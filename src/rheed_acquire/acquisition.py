@@ -139,7 +139,7 @@ class Acquisition:
         self._journal = Journal()
         self._finalized = False
         self._undeliverable = False
-        self._status_failed = False
+        self._status_failed, self._close_failed = False, False
 
     def stop(self) -> None:
         """End the run cleanly; may be called at any time, from any thread and more than once."""
@@ -387,7 +387,9 @@ class Acquisition:
             streamer.close()
         except Exception as error:
             logger.debug("close failed", exc_info=True)
-            self._journal.warn(FindingCode.STREAMER_CALL, str(error))
+            if not self._close_failed:
+                self._close_failed = True
+                self._journal.warn(FindingCode.STREAMER_CALL, str(error))
 
     def _finalize(self, streamer: Streamer, data_id: str) -> dict[str, Any]:
         self._finalized = True

@@ -81,6 +81,7 @@ class Capture:
         self._faults: list[str] = []
         self._fault: CameraError | None = None
         self._silent: Camera | None = None
+        self._failed: Camera | None = None
         self._has_told_of_silence = False
         self.statistics: dict[str, int] = {}
 
@@ -200,7 +201,7 @@ class Capture:
         """Give the camera back; one that hangs is left behind after a time limit."""
         camera, self._camera = self._camera, None
         if camera is not None:
-            self._call(camera.close, is_lost=self.absence is not None)
+            self._call(camera, camera.close, is_lost=self.absence is not None)
 
     def temperature_c(self) -> float | None:
         """The camera's temperature; None where it cannot tell. One that hangs is asked no more."""
@@ -247,8 +248,8 @@ class Capture:
         if not self._info.recorded:
             self._attendance.silences += arrivals.silences
             self._attendance.silent_end = None if self._is_complete() else silence
-        if self._call(camera.stop, is_lost=lost is not None):
-            self._call(lambda: self._add_statistics(camera), is_lost=lost is not None)
+        if self._call(camera, camera.stop, is_lost=lost is not None):
+            self._call(camera, lambda: self._add_statistics(camera), is_lost=lost is not None)
         else:
             time.sleep(SETTLE_S)
         accumulator.close()
@@ -327,7 +328,7 @@ class Capture:
                     return camera
                 why = f"it came back with other frames: {_frames_of(info)}, not {_frames_of(self._info)}"
                 presence.failed(why)
-                self._call(camera.close, is_lost=True)
+                self._call(camera, camera.close, is_lost=True)
                 return None
             logger.info("the camera cannot be opened yet: %s", why)
             presence.failed(why)
@@ -338,7 +339,7 @@ class Capture:
         try:
             return camera, camera.info
         except CameraError:
-            self._call(camera.close, is_lost=True)
+            self._call(camera, camera.close, is_lost=True)
             raise
 
     def _stall_s(self) -> float | None:
@@ -360,15 +361,20 @@ class Capture:
         for name, count in camera.statistics().items():
             self.statistics[name] = self.statistics.get(name, 0) + count
 
-    def _call(self, call: Callable[[], None], *, is_lost: bool = False) -> bool:
-        """Make a call into the camera; False where it hangs and was left behind."""
+    def _call(self, camera: Camera, call: Callable[[], None], *, is_lost: bool = False) -> bool:
+        """Make a call into a camera; False where it hangs and was left behind.
+
+        That a call fails is a problem, but nothing else is to be expected of a camera that is lost, or that
+        has failed already: most close by a stop.
+        """
         try:
             call()
         except CameraError as error:
-            if is_lost:  # nothing else was to be expected
+            if is_lost or camera is self._failed:
                 self._journal.event(str(error), "warning")
             else:
                 self._journal.problem(FindingCode.CAMERA_CALL, str(error))
+            self._failed = camera
             return not isinstance(error, CameraHangsError)
         return True
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import SecretStr
+
 from rheed_acquire.allocator import tune_allocator
 from rheed_acquire.commands.host import answered, load
 from rheed_acquire.errors import RheedAcquireError, SettingsError
@@ -66,7 +68,7 @@ def start(
     start_log(run.verbosity, run.log_file)
     tune_allocator()
     share_interpreter()
-    setup = RunSetup(host, settings, camera, streamer, local_server(settings), host.observers())
+    setup = RunSetup(host, settings, camera, streamer, local_server(settings, streamer), host.observers())
     interrupts = _count_interrupts()
     try:
         if setup.server is not None and begins_with == "run":
@@ -97,7 +99,8 @@ class RunSetup:
     Attributes
     ----------
     server
-        Where neither a key nor an endpoint is given; started when it is first needed.
+        Where neither a key nor an endpoint is given and the streamer uses one; started when it is first
+        needed.
     observers
         Plugins that are told of each run.
     """
@@ -155,9 +158,8 @@ class RunSetup:
             server.begin()
             server.wait_ready()
             endpoint, key = server.endpoint, server.api_key
-        assert key is not None
         request = StreamerRequest(
-            api_key=key,
+            api_key=key or SecretStr(""),
             endpoint=endpoint,
             server=None if server is None else f"{LOCAL_SERVER}{server.directory}",
             spool_folder=run.spool_dir,
@@ -284,16 +286,16 @@ def choose_streamer(host: PluginHost, name: str) -> StreamerBackend:
     return backend
 
 
-def local_server(settings: LoadedSettings) -> LocalServer | None:
-    """Make ready a local server where neither a key nor an endpoint is given, else None.
+def local_server(settings: LoadedSettings, streamer: StreamerBackend) -> LocalServer | None:
+    """Make ready a local server where neither a key nor an endpoint is given, and the streamer uses one.
 
     Raises
     ------
     SettingsError
-        There is an endpoint but no key.
+        There is an endpoint but no key, for a streamer that needs both.
     """
     run = settings.run
-    if run.api_key is not None:
+    if run.api_key is not None or not streamer.uses_local_server:
         return None
     if run.endpoint is not None:
         raise SettingsError(

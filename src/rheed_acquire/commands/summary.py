@@ -26,10 +26,13 @@ def print_summary(report: RunReport, page: Path | None = None) -> None:
         f"{report.frames_overrun} overrun, {report.frames_rejected} rejected"
         + (f", {report.frames_not_taken} not taken" if report.frames_not_taken else "")
     )
-    print(
-        f"  chunks     {report.chunks_uploaded} of {report.chunks_pushed} uploaded, "
-        f"{report.bytes_uploaded / 1e6:.1f} MB in {seconds:.1f} s"
-    )
+    if report.chunks_uploaded or report.chunks_not_uploaded or not report.chunks_pushed:
+        print(
+            f"  chunks     {report.chunks_uploaded} of {report.chunks_pushed} uploaded, "
+            f"{report.bytes_uploaded / 1e6:.1f} MB in {seconds:.1f} s"
+        )
+    else:  # a streamer that uploads nothing
+        print(f"  chunks     {report.chunks_pushed} passed on in {seconds:.1f} s")
     if info.output is not None:
         print(f"  recording  {shown_path(info.output / 'frames.zarr')}")
     if page is not None:

@@ -28,9 +28,16 @@ LAST_CALL_S = 1.0
 
 
 class Patience:
-    """Whether the user still waits; one for all the plugins that a command has loaded."""
+    """Whether the user still waits; one for all the plugins that a command has loaded.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    grace_s
+        How long a plugin may take to come to an end once the user has given up.
+    """
+
+    def __init__(self, grace_s: float = GRACE_S) -> None:
+        self._grace_s = grace_s
         self._ended_s: float | None = None
 
     def end(self) -> None:
@@ -46,7 +53,7 @@ class Patience:
     @property
     def is_over(self) -> bool:
         """Whether the last moment has passed as well."""
-        return self._ended_s is not None and time.monotonic() > self._ended_s + GRACE_S
+        return self._ended_s is not None and time.monotonic() > self._ended_s + self._grace_s
 
     def wait(
         self, done: threading.Event, limit_s: float | None, give_up: Callable[[], bool] = lambda: False
@@ -65,7 +72,7 @@ class Patience:
             now_s = time.monotonic()
             ends_s = [] if limit_s is None else [begun_s + limit_s]
             if self._ended_s is not None:
-                ends_s.append(max(self._ended_s + GRACE_S, begun_s + LAST_CALL_S))
+                ends_s.append(max(self._ended_s + self._grace_s, begun_s + LAST_CALL_S))
             left_s = min(ends_s, default=now_s + LOOK_S) - now_s
             if done.wait(min(LOOK_S, max(0.0, left_s))):
                 return True

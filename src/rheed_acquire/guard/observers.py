@@ -28,12 +28,28 @@ logger = logging.getLogger(__name__)
 STARTED, COMPLETED, FINISHED = "rheed_run_started", "rheed_chunk_completed", "rheed_run_finished"
 AT_ONCE = 2
 """Chunks that an observer may have before it: the one that it is looking at, and the next."""
-START_LIMIT_S = 10.0
-"""How long the first frame waits for `rheed_run_started`."""
-HOOK_LIMIT_S = 60.0
-"""How long the end of a run waits for a hook, counted from when the hook was called."""
-LAST_LIMIT_S = 5.0
-"""How long it waits for one that was called so long ago already."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObserverLimits:
+    """How long observers are waited for, in seconds.
+
+    Attributes
+    ----------
+    start_s
+        By the first frame, for `rheed_run_started`.
+    hook_s
+        By the end of a run, for a hook, counted from when it was called.
+    last_s
+        By the end of a run, for a hook that was called so long ago already.
+    """
+
+    start_s: float = 10.0
+    hook_s: float = 60.0
+    last_s: float = 5.0
+
+
+LIMITS = ObserverLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +123,17 @@ class Observer:
             task.done.set()
         return task.done
 
-    def takes_a_chunk(self, patience: Patience, *, waits: bool) -> bool:
+    def takes_a_chunk(self, give_up: Callable[[float], bool] | None) -> bool:
         """Whether it has time for another chunk; where not, it misses this one.
 
         Parameters
         ----------
-        waits
-            Whether the run can wait until it has; not for a hook that hangs.
+        give_up
+            Asked now and then whether to wait no longer, with how long the hook that is running has been;
+            None where the run cannot wait at all.
         """
-        while not self._room.acquire(timeout=LOOK_S if waits else 0):
-            if not waits or patience.is_over or self.busy_s > HOOK_LIMIT_S:
+        while not self._room.acquire(timeout=0 if give_up is None else LOOK_S):
+            if give_up is None or give_up(self.busy_s):
                 self._missed += 1
                 return False
         return True
@@ -199,10 +216,17 @@ class Observers:
         Whoever implements one of the hooks.
     patience
         Whether the user still waits for them.
+    limits
+        How long they are waited for.
     """
 
-    def __init__(self, observers: Iterable[Observer] = (), patience: Patience | None = None) -> None:
-        self._all = tuple(observers)
+    def __init__(
+        self,
+        observers: Iterable[Observer] = (),
+        patience: Patience | None = None,
+        limits: ObserverLimits = LIMITS,
+    ) -> None:
+        self._all, self._limits = tuple(observers), limits
         self._patience = patience or Patience()
         self._present: list[Observer] = []
 
@@ -217,7 +241,7 @@ class Observers:
                     FindingCode.OBSERVER_HANGS,
                     f"plugin {observer.name} has not returned from a hook of an earlier run and is left out",
                 )
-        ends_s = time.monotonic() + START_LIMIT_S
+        ends_s = time.monotonic() + self._limits.start_s
         told_all = [(observer, observer.tell(STARTED, run=run)) for observer in self._present]
         for observer, done in told_all:
             if not self._patience.wait(done, max(0.0, ends_s - time.monotonic())):
@@ -228,12 +252,8 @@ class Observers:
 
         Waits for an observer only where the source can wait too, as a recording can.
         """
-        waits = run.camera.recorded
-        ready = [
-            one
-            for one in self._present
-            if one.has(COMPLETED) and one.takes_a_chunk(self._patience, waits=waits)
-        ]
+        give_up = self._gives_up if run.camera.recorded else None
+        ready = [one for one in self._present if one.has(COMPLETED) and one.takes_a_chunk(give_up)]
         if not ready:
             return
         from rheed_acquire.guard.observed_chunk import ObservedChunk
@@ -255,8 +275,8 @@ class Observers:
         for observer, done in told_all:
             begun_s = time.monotonic()
             while not self._patience.wait(done, LOOK_S):
-                has_had_time = time.monotonic() - begun_s > LAST_LIMIT_S
-                if self._patience.is_over or (has_had_time and observer.busy_s > HOOK_LIMIT_S):
+                has_had_time = time.monotonic() - begun_s > self._limits.last_s
+                if self._patience.is_over or (has_had_time and observer.busy_s > self._limits.hook_s):
                     break
             for code, text in observer.findings():
                 journal.warn(code, text)
@@ -269,6 +289,9 @@ class Observers:
         """Let the threads end without telling how the run ended: it never began."""
         self._end()
         self._present = []
+
+    def _gives_up(self, busy_s: float) -> bool:
+        return self._patience.is_over or busy_s > self._limits.hook_s
 
     def _end(self) -> None:
         for observer in self._present:

@@ -58,11 +58,14 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
             f"{figures.frames_overrun} overrun, {figures.frames_rejected} rejected"
             + (f", {figures.frames_not_taken} not taken" if figures.frames_not_taken else "")
         )
-        megabytes = f"{figures.bytes_uploaded / 1e6:.1f} MB"
+        chunks = f"{figures.chunks_pushed} passed on"
+        if figures.chunks_uploaded or figures.chunks_not_uploaded or not figures.chunks_pushed:
+            megabytes = f"{figures.bytes_uploaded / 1e6:.1f} MB"
+            chunks = f"{figures.chunks_uploaded} of {figures.chunks_pushed} uploaded, {megabytes}"
         rows += [
             ("frames received", f"{figures.frames_received}, and {figures.frames_pushed} of them passed on"),
             ("frames lost", lost),
-            ("chunks", f"{figures.chunks_uploaded} of {figures.chunks_pushed} uploaded, {megabytes}"),
+            ("chunks", chunks),
         ]
     if record.first_utc_ms is not None and record.last_utc_ms is not None:
         rows.append(("captured", duration((record.last_utc_ms - record.first_utc_ms) / 1e3)))

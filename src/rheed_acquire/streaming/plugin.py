@@ -68,5 +68,6 @@ def rheed_register_streamers(register: Callable[[StreamerBackend], None]) -> Non
             description="Atomscale's HTTP protocol: encoded in the background, uploaded with retries",
             settings=RHEEDStreamerSettings,
             open=_open,
+            uses_local_server=True,
         )
     )

@@ -28,6 +28,9 @@ class StreamerRequest:
 
     Attributes
     ----------
+    api_key
+        Empty where there is none and the streamer does not use the local server either (see
+        `StreamerBackend.uses_local_server`).
     server
         What a spool's record calls the server where its URL changes from run to run, else None.
     spool_folder, spool_limits
@@ -132,7 +135,15 @@ class Streamer(ABC):
 
 @dataclass(frozen=True, slots=True)
 class StreamerBackend:
-    """A kind of streamer that ``--streamer NAME`` can choose; the fields are those of a camera backend."""
+    """A kind of streamer that ``--streamer NAME`` can choose; the fields are those of a camera backend.
+
+    Attributes
+    ----------
+    uses_local_server
+        Whether it speaks Atomscale's protocol, so that without an API key a local server can stand in for
+        Atomscale: it is started, and its URL and key are what the streamer is given. One that knows nothing
+        of servers needs none, and no key.
+    """
 
     name: str
     description: str
@@ -140,3 +151,4 @@ class StreamerBackend:
     open: Callable[[Any, StreamerRequest], Streamer]
     requires: tuple[str, ...] = ()
     install: str = ""
+    uses_local_server: bool = False

@@ -178,6 +178,7 @@ class Session:
         locate_output: Callable[[str], Path | None] = lambda data_id: None,
         observers: Observers | None = None,
         limits: CameraLimits = LIMITS,
+        patience: Patience | None = None,
         **settings: Any,
     ) -> None:
         self.streamers_opened = 0
@@ -185,7 +186,7 @@ class Session:
         after = [again] if isinstance(again, ScriptedCamera) else again
         self._cameras: list[ScriptedCamera | CameraError] = [camera, *after]
         self._streamer = streamer
-        patience = Patience()
+        patience = patience or Patience()
         guarded = guard_camera_backend(
             CameraBackend(
                 "scripted", "", Nothing, lambda _: [], lambda _, request: self._open_camera(request)
