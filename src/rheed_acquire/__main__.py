@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from rheed_acquire.cli import main
+from rheed_acquire.cli import command
 
-raise SystemExit(main())
+command()

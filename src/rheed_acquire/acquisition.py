@@ -311,7 +311,7 @@ class Acquisition:
     def _stream(self, streamer: Streamer, capture: Capture, info: RunInfo, pusher: Pusher) -> RunReport:
         """From the first frame to the report, once the stream exists: it is finalized on every way out."""
         self._notify(STARTED, run=info)
-        self._observers.started(info, self._journal)
+        self._observers.started(info, self._journal, self._stop.is_set)
         pusher.start()
         try:
             if self.tap is not None:

@@ -11,8 +11,11 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 
@@ -28,6 +31,10 @@ COMMANDS = {
     "serve": "run the local server in the foreground",
     "new-plugin": "write the package of a camera of your own, to start from",
 }
+
+FAILED = 1
+END_LIMIT_S = 10.0
+"""How long Python may take to end: it waits for threads, and an SDK may have left some that never return."""
 
 EPILOG = """\
 Commands, in the place of the flags (each has --help):
@@ -46,6 +53,21 @@ def epilog() -> str:
     """The end of the help."""
     width = max(map(len, COMMANDS)) + 2
     return EPILOG.format(commands="\n".join(f"  {name:<{width}}{text}" for name, text in COMMANDS.items()))
+
+
+def command() -> NoReturn:
+    """Run the command and end the process, also where a plugin's thread would keep it."""
+    exit_code = FAILED
+    try:
+        exit_code = main()
+    finally:
+        threading.Thread(target=_end, args=(exit_code,), name="end", daemon=True).start()
+    raise SystemExit(exit_code)
+
+
+def _end(exit_code: int) -> None:
+    time.sleep(END_LIMIT_S)
+    os._exit(exit_code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

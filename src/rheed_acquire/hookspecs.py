@@ -78,7 +78,7 @@ class CameraBackend:
 def rheed_register_cameras(register: Callable[[CameraBackend], None]) -> None:
     """Call ``register`` once for each camera backend that the plugin brings.
 
-    A second backend of a name that is taken is refused, and both distributions are named to the user.
+    A name of the built-in cameras cannot be taken; one that several plugins claim is neither's.
     """
 
 

@@ -9,35 +9,31 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import logging
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
-from typing import TypeAlias, cast
+from typing import cast
 
 import pluggy
-from pydantic import BaseModel
 
 from rheed_acquire import hookspecs
+from rheed_acquire.backend_names import Backend, are_rivals, check_backend, kind_of
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.guard.calls import Patience, told
 from rheed_acquire.guard.camera import guard_camera_backend
 from rheed_acquire.guard.observers import COMPLETED, FINISHED, STARTED, Hook, Observer, Observers
 from rheed_acquire.guard.streamer import guard_streamer_backend
 from rheed_acquire.hookspecs import PROJECT, CameraBackend
-from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.streaming.streamer import StreamerBackend
 
 logger = logging.getLogger(__name__)
 
-# A name is the prefix of flags and variables. They write - and _ alike, and __ parts names in a variable.
-_BACKEND_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
-
-_Backend: TypeAlias = CameraBackend | StreamerBackend
+BUILT_IN = "rheed-acquire"
+"""The distribution whose names nobody else can take."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class PluginRecord:
     """One entry point, and what became of it.
 
@@ -56,12 +52,22 @@ class PluginRecord:
     streamers: list[StreamerBackend] = field(default_factory=list)
 
     @property
+    def backends(self) -> list[Backend]:
+        """All that the plugin brings."""
+        return [*self.cameras, *self.streamers]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """By which it can be disabled."""
+        return self.name, self.distribution, f"{self.distribution}:{self.name}"
+
+    @property
     def provenance(self) -> str:
         """The distribution and its version, as error messages name them."""
         return f"{self.distribution} {self.version}".strip()
 
 
-def missing_requirement(backend: CameraBackend | StreamerBackend) -> str | None:
+def missing_requirement(backend: Backend) -> str | None:
     """Say which of a backend's modules is not installed and how to mend it; None where all are there.
 
     The modules are looked up, not imported.
@@ -79,7 +85,7 @@ class PluginHost:
     Parameters
     ----------
     disabled
-        Names of entry points that are listed but not loaded.
+        What is listed but not loaded: names of entry points, of distributions, or ``DISTRIBUTION:NAME``.
     sources
         Entry points to load instead of those of the installed distributions.
 
@@ -87,6 +93,13 @@ class PluginHost:
     ------
     SettingsError
         A disabled name is not the name of any plugin.
+
+    Attributes
+    ----------
+    cameras, streamers
+        By name, guarded (see `rheed_acquire.guard`).
+    ambiguous
+        Names that several plugins claim, by ``camera`` or ``streamer`` and name, and what to do.
     """
 
     def __init__(self, disabled: Collection[str] = (), sources: Iterable[EntryPoint] | None = None) -> None:
@@ -97,16 +110,22 @@ class PluginHost:
         self.cameras: dict[str, CameraBackend] = {}
         self.streamers: dict[str, StreamerBackend] = {}
         self._owners: dict[tuple[str, str], PluginRecord] = {}
+        self.ambiguous: dict[tuple[str, str], str] = {}
         found = entry_points(group=PROJECT) if sources is None else sources
-        points = sorted(found, key=lambda point: (point.name, _distribution(point)))
-        unknown = set(disabled) - {point.name for point in points}
+        points = {_record(point): point for point in found}
+        self.plugins = sorted(points, key=lambda record: (record.name, record.distribution))
+        unknown = set(disabled).difference(*(record.names for record in self.plugins))
         if unknown:
             raise SettingsError(
                 f"cannot disable plugin {', '.join(sorted(unknown))}: no such plugin; "
-                f"there are {', '.join(sorted({point.name for point in points}))}"
+                f"there are {', '.join(sorted({record.name for record in self.plugins}))}"
             )
-        for point in points:
-            self._load(point, disabled=point.name in disabled)
+        # The built-in ones first: nobody takes their names.
+        for record in sorted(self.plugins, key=lambda record: record.distribution != BUILT_IN):
+            record.disabled = not set(disabled).isdisjoint(record.names)
+            if not record.disabled:
+                self._load(points[record], record)
+        self._hand_out()
 
     @property
     def failures(self) -> list[PluginRecord]:
@@ -126,14 +145,8 @@ class PluginHost:
                 hooks.setdefault(implementation.plugin_name, {})[name] = hook
         return Observers((Observer(name, of_one) for name, of_one in hooks.items()), self.patience)
 
-    def _load(self, point: EntryPoint, *, disabled: bool) -> None:
-        distribution = _distribution(point)
-        version = _name_and_version(point.dist)[1] if point.dist else ""
-        record = PluginRecord(point.name, distribution, version, disabled=disabled)
-        self.plugins.append(record)
-        if disabled:
-            return
-        registered_as = f"{distribution}:{point.name}"
+    def _load(self, point: EntryPoint, record: PluginRecord) -> None:
+        registered_as = f"{record.distribution}:{record.name}"
         plugin: object | None = None
         try:
             plugin = point.load()
@@ -170,87 +183,63 @@ class PluginHost:
         hooks = cast("Callable[..., pluggy.HookCaller]", self._manager.subset_hook_caller)
         hooks("rheed_register_cameras", others)(register=cameras.append)
         hooks("rheed_register_streamers", others)(register=streamers.append)
-        earlier = [*_of_kind("camera", self.cameras.values()), *_of_kind("streamer", self.streamers.values())]
-        for kind, backend in (*_of_kind("camera", cameras), *_of_kind("streamer", streamers)):
-            _check_backend(kind, backend)
-            for other_kind, other in earlier:
-                if _clash(kind, backend, other_kind, other):
-                    taken = self._owners.get((other_kind, other.name), record)
-                    remedy = f"; disable one of the two: --disable-plugin {taken.name} or {record.name}"
-                    raise ValueError(
-                        f"the {kind} name {backend.name!r} is already taken by {taken.provenance}"
-                        f"{remedy if taken is not record else ' itself'}"
-                    )
-            earlier.append((kind, backend))
-        cameras = [guard_camera_backend(one, record.provenance, self.patience) for one in cameras]
-        streamers = [guard_streamer_backend(one, record.provenance, self.patience) for one in streamers]
-        for camera in cameras:
-            self._owners["camera", camera.name] = record
-            self.cameras[camera.name] = camera
-        for streamer in streamers:
-            self._owners["streamer", streamer.name] = record
-            self.streamers[streamer.name] = streamer
-        record.cameras, record.streamers = cameras, streamers
+        earlier: list[tuple[Backend, PluginRecord]] = [
+            (backend, built_in)
+            for built_in in self.plugins
+            if built_in.distribution == BUILT_IN
+            for backend in built_in.backends
+        ]
+        given = [*(("camera", one) for one in cameras), *(("streamer", one) for one in streamers)]
+        for kind, one in given:
+            backend = check_backend(kind, one)
+            for other, owner in earlier:
+                if are_rivals(backend, other):
+                    whose = f"{owner.provenance} itself"
+                    if owner is not record:
+                        whose = f"the {kind_of(other)} of {owner.provenance}"
+                    raise ValueError(f"the {kind} name {backend.name!r} is already taken by {whose}")
+            earlier.append((backend, record))
+        who, patience = record.provenance, self.patience
+        record.cameras = [guard_camera_backend(camera, who, patience) for camera in cameras]
+        record.streamers = [guard_streamer_backend(streamer, who, patience) for streamer in streamers]
+
+    def _hand_out(self) -> None:
+        """Let each backend be chosen by its name, but for those that several plugins call the same."""
+        brought = [(backend, record) for record in self.plugins for backend in record.backends]
+        for backend, record in brought:
+            key = (kind_of(backend), backend.name)
+            rivals = [other for other in brought if other[0] is not backend and are_rivals(backend, other[0])]
+            if rivals:
+                claims = sorted([(backend, record), *rivals], key=lambda claim: claim[1].provenance)
+                whose = " and ".join(f"the {kind_of(one)} of {owner.provenance}" for one, owner in claims)
+                remedies = " or ".join(f"--disable-plugin {self._selector(owner)}" for _, owner in claims)
+                self.ambiguous[key] = f"{whose} have one name, {backend.name!r}; leave one out: {remedies}"
+                continue
+            self._owners[key] = record
+            if isinstance(backend, CameraBackend):
+                self.cameras[backend.name] = backend
+            else:
+                self.streamers[backend.name] = backend
+
+    def _selector(self, record: PluginRecord) -> str:
+        """The shortest name by which this plugin and no other is disabled."""
+        others = [name for other in self.plugins if other is not record for name in other.names]
+        return next((name for name in record.names if name not in others), record.names[-1])
 
 
 def _is_installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ImportError:  # of a package that it is in
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - of a package that it is in, which is imported
         return False
 
 
-def _of_kind(kind: str, backends: Iterable[_Backend]) -> Iterator[tuple[str, _Backend]]:
-    for backend in backends:
-        yield kind, backend
-
-
-def check_backend_name(name: object, kind: str) -> None:
-    """Refuse a name that no camera or streamer (``kind``) can have.
-
-    Raises
-    ------
-    ValueError
-        The message says why.
-    """
-    if not isinstance(name, str) or not _BACKEND_NAME.fullmatch(name):
-        raise ValueError(
-            f"the {kind} name {name!r} cannot begin a flag: it must be lower-case letters and digits, "
-            "with a letter first, and single - or _ between words"
-        )
-    if name.replace("-", "_") in RunSettings.model_fields:
-        raise ValueError(f"the {kind} name {name!r} is that of a setting of the run; choose another")
-
-
-def _check_backend(kind: str, backend: object) -> None:
-    """Refuse what would fail later, far from its cause."""
-    expected = CameraBackend if kind == "camera" else StreamerBackend
-    if not isinstance(backend, expected):
-        raise TypeError(f"it registers a {type(backend).__name__} as a {kind}, not a {expected.__name__}")
-    name: object = backend.name
-    check_backend_name(name, kind)
-    model: object = backend.settings
-    if not isinstance(model, type) or not issubclass(model, BaseModel) or model is BaseModel:
-        raise TypeError(
-            f"the settings of the {kind} {name!r} must be a subclass of pydantic's BaseModel, not "
-            f"{getattr(model, '__name__', repr(model))}; where there is nothing to set, an empty one"
-        )
-    if isinstance(backend.requires, str):
-        raise TypeError(
-            f"'requires' of the {kind} {name!r} must be a tuple of modules: ({backend.requires!r},)"
-        )
-
-
-def _clash(kind: str, backend: _Backend, other_kind: str, other: _Backend) -> bool:
-    """Whether two backends cannot live side by side: their names, or the tables of their settings."""
-    both_tables = bool(backend.settings.model_fields and other.settings.model_fields)
-    same = backend.name.replace("-", "_") == other.name.replace("-", "_")
-    return same and (kind == other_kind or both_tables)
-
-
-def _distribution(point: EntryPoint) -> str:
+def _record(point: EntryPoint) -> PluginRecord:
     # A distribution that was removed by halves has no name left.
-    return (_name_and_version(point.dist)[0] or point.value) if point.dist else point.value
+    name, version = _name_and_version(point.dist) if point.dist else ("", "")
+    return PluginRecord(point.name, name or point.value, version)
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rheed_acquire.camera_settings import CameraSettings
+from rheed_acquire.commands.run import choose_camera
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.plugins import PluginHost, PluginRecord, missing_requirement
@@ -158,19 +159,64 @@ def test_something_that_is_no_backend_is_refused(installed: Distributions) -> No
 
 
 @pytest.mark.parametrize(("first", "second"), [("twin", "twin"), ("a-b", "a_b")])
-def test_of_two_backends_of_one_name_the_first_works_on_and_both_are_named(
+def test_a_name_that_two_plugins_claim_is_neithers_and_both_are_named(
     installed: Distributions, first: str, second: str
 ) -> None:
     installed.add("maker-one", camera_plugin(first), plugin="one")
     installed.add("maker-two", camera_plugin(second), plugin="two", version="3.1")
+    installed.add("maker-three", camera_plugin("only"), plugin="three")
     host = load(installed)
-    assert host.owner("camera", first).provenance == "maker-one 1.0"
-    (record,) = host.failures
-    assert record.provenance == "maker-two 3.1"
-    assert record.failure == (
-        f"the camera name {second!r} is already taken by maker-one 1.0; "
-        "disable one of the two: --disable-plugin one or two"
-    )
+    assert (list(host.cameras), host.failures) == (["only"], [])
+    for name in (first, second):
+        said = (
+            f"the camera of maker-one 1.0 and the camera of maker-two 3.1 have one name, {name!r}; "
+            "leave one out: --disable-plugin one or --disable-plugin two"
+        )
+        assert host.ambiguous["camera", name] == said
+        with pytest.raises(SettingsError) as caught:
+            choose_camera(host, name)
+        assert (str(caught.value), caught.value.exit_code) == (said, 2)
+
+
+def test_plugins_with_one_name_for_entry_point_and_camera_can_be_told_apart_by_distribution(
+    installed: Distributions,
+) -> None:
+    for maker in ("one", "two"):
+        installed.add(f"maker-{maker}", camera_plugin("twin"), plugin="twin")
+    said = load(installed).ambiguous["camera", "twin"]
+    assert said.endswith("leave one out: --disable-plugin maker-one or --disable-plugin maker-two")
+    for disabled in ("maker-one", "maker-one:twin"):
+        host = load(installed, disabled=[disabled])
+        assert host.owner("camera", "twin").provenance == "maker-two 1.0"
+        assert host.ambiguous == {}
+
+
+def test_the_name_of_a_built_in_camera_or_streamer_cannot_be_taken(installed: Distributions) -> None:
+    installed.add("aaa-first", camera_plugin("simulated"), plugin="aaa")
+    installed.add("bbb-first", camera_plugin("rheed"), plugin="bbb")
+    host = PluginHost()
+    ours = host.owner("streamer", "rheed")
+    assert ours.distribution == host.owner("camera", "simulated").distribution == "rheed-acquire"
+    assert [record.failure for record in host.failures] == [
+        f"the camera name 'simulated' is already taken by the camera of {ours.provenance}",
+        f"the camera name 'rheed' is already taken by the streamer of {ours.provenance}",
+    ]
+    assert host.ambiguous == {}
+
+
+def test_a_camera_and_a_streamer_of_one_name_live_side_by_side_unless_both_have_settings(
+    installed: Distributions,
+) -> None:
+    streamer = camera_plugin("twin").replace("Camera", "Streamer").replace("_cameras", "_streamers")
+    streamer = streamer.replace("discover=lambda settings: [], ", "")
+    installed.add("maker-one", camera_plugin("twin"), plugin="one")
+    installed.add("maker-two", streamer, plugin="two")
+    installed.add("maker-three", camera_plugin("rheed", settings="type('Bare', (BaseModel,), {})"))
+    host = PluginHost()
+    assert host.failures == []
+    assert set(host.ambiguous) == {("camera", "twin"), ("streamer", "twin")}
+    assert host.owner("camera", "rheed").name == "maker-three"
+    assert host.owner("streamer", "rheed").name == "rheed-streamer"
 
 
 def test_a_disabled_plugin_gives_its_name_to_the_other_of_that_name(installed: Distributions) -> None:

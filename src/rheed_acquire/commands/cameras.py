@@ -27,6 +27,9 @@ def main(arguments: Sequence[str]) -> int:
     found = discover(
         {name: (backend, settings.backend(name)) for name, backend in sorted(host.cameras.items())}
     )
+    for (kind, name), why in host.ambiguous.items():
+        if kind == "camera":
+            found[name] = ([], why)
     devices = [device for listed, _ in found.values() for device in listed]
     failures = {name: failure for name, (_, failure) in found.items() if failure is not None}
     if settings.run.json_report:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from rheed_acquire.backend_names import Backend
 from rheed_acquire.commands.host import answered, load_host
 from rheed_acquire.commands.table import print_table
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.plugins import PluginRecord, missing_requirement
+from rheed_acquire.plugins import PluginHost, PluginRecord, missing_requirement
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,11 +25,11 @@ def main(arguments: Sequence[str]) -> int:
     if flags.problems:
         raise SettingsError("\n".join(flags.problems))
     if "--json" in arguments:
-        print(json.dumps([_as_json(record) for record in host.plugins], indent=2))
+        print(json.dumps([_as_json(host, record) for record in host.plugins], indent=2))
         return 0
     table: list[tuple[str, ...]] = []
     for record in host.plugins:
-        rows = _brings(record) or [("", "" if record.failure or record.disabled else "yes")]
+        rows = _brings(host, record) or [("", "" if record.failure or record.disabled else "yes")]
         state = "disabled" if record.disabled else f"no: {record.failure}" if record.failure else None
         for number, (name, usable) in enumerate(rows):
             first = number == 0
@@ -44,25 +45,29 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _brings(record: PluginRecord) -> list[tuple[str, str]]:
+def _why_not(host: PluginHost, kind: str, backend: Backend) -> str | None:
+    return host.ambiguous.get((kind, backend.name)) or missing_requirement(backend)
+
+
+def _brings(host: PluginHost, record: PluginRecord) -> list[tuple[str, str]]:
     rows = []
     for kind, backends in (("camera", record.cameras), ("streamer", record.streamers)):
         for backend in backends:
-            missing = missing_requirement(backend)
+            missing = _why_not(host, kind, backend)
             rows.append(
                 (f"{kind} {backend.name}: {backend.description}", f"no: {missing}" if missing else "yes")
             )
     return rows
 
 
-def _as_json(record: PluginRecord) -> dict[str, object]:
+def _as_json(host: PluginHost, record: PluginRecord) -> dict[str, object]:
     def backends(kind: str) -> list[dict[str, object]]:
         return [
             {
                 "name": backend.name,
                 "description": backend.description,
-                "usable": missing_requirement(backend) is None,
-                "reason": missing_requirement(backend),
+                "usable": _why_not(host, kind, backend) is None,
+                "reason": _why_not(host, kind, backend),
             }
             for backend in (record.cameras if kind == "camera" else record.streamers)
         ]

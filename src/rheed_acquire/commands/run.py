@@ -263,6 +263,8 @@ def choose_camera(host: PluginHost, name: str | None) -> CameraBackend:
     if name is None:
         raise SettingsError(f"choose a camera: --camera NAME, with one of {known}")
     backend = host.cameras.get(name)
+    if ("camera", name) in host.ambiguous:
+        raise SettingsError(host.ambiguous["camera", name])
     if backend is None:
         near = difflib.get_close_matches(name, host.cameras, 1)
         hint = f"did you mean {near[0]}?" if near else f"choose one of {known}"
@@ -276,6 +278,8 @@ def choose_camera(host: PluginHost, name: str | None) -> CameraBackend:
 def choose_streamer(host: PluginHost, name: str) -> StreamerBackend:
     """Find the streamer of a name; raises as `choose_camera` does."""
     backend = host.streamers.get(name)
+    if ("streamer", name) in host.ambiguous:
+        raise SettingsError(host.ambiguous["streamer", name])
     if backend is None:
         raise SettingsError(
             f"there is no streamer {name!r}; choose one of {', '.join(sorted(host.streamers))}"

@@ -230,8 +230,8 @@ class Observers:
         self._patience = patience or Patience()
         self._present: list[Observer] = []
 
-    def started(self, run: RunInfo, journal: Journal) -> None:
-        """Tell all that a run has begun, and give them a moment."""
+    def started(self, run: RunInfo, journal: Journal, give_up: Callable[[], bool] = lambda: False) -> None:
+        """Tell all that a run has begun, and give them a moment, unless the run is over already."""
         self._present = []
         for observer in self._all:
             if observer.begin():
@@ -244,7 +244,7 @@ class Observers:
         ends_s = time.monotonic() + self._limits.start_s
         told_all = [(observer, observer.tell(STARTED, run=run)) for observer in self._present]
         for observer, done in told_all:
-            if not self._patience.wait(done, max(0.0, ends_s - time.monotonic())):
+            if not self._patience.wait(done, max(0.0, ends_s - time.monotonic()), give_up):
                 journal.event(f"plugin {observer.name} is still in {STARTED}: the run begins without it")
 
     def completed(self, run: RunInfo, chunk: Chunk, journal: Journal) -> None:

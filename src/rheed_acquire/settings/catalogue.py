@@ -208,6 +208,7 @@ class Catalogue:
                 self.absent[record.name] = f"plugin {record.name} is disabled"
             elif record.failure is not None:
                 self.absent[record.name] = f"plugin {record.name} cannot be used: {record.failure}"
+        self.absent |= {name: why for (_, name), why in host.ambiguous.items()}
         for kind, backends in (("camera", host.cameras), ("streamer", host.streamers)):
             for name, backend in backends.items():
                 self.absent.pop(name, None)

@@ -165,7 +165,7 @@ class RunSettings(BaseModel):
     )
     disable_plugins: tuple[str, ...] = Field(
         (),
-        description="plugin that shall not be loaded",
+        description="plugin that shall not be loaded, by its name or its distribution's",
         json_schema_extra={**_RUN, "metavar": "NAME", "flag": "disable-plugin"},
     )
     config: Path | None = Field(
