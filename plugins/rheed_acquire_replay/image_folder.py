@@ -16,6 +16,8 @@ from rheed_acquire_replay.tiff import decode_page
 
 _TIFF = (".tif", ".tiff")
 SUFFIXES = (".bmp", ".jpg", ".jpeg", ".pgm", ".png", *_TIFF)
+_PILLOW_FORMATS = ("BMP", "JPEG", "PNG", "PPM")
+"""Whatever a file is called, pillow's other decoders are not tried on it."""
 
 
 class ImageFolder(Recording):
@@ -77,7 +79,7 @@ def _decode_tiff(path: Path) -> NDArray[Any]:
 def _decode_with_pillow(path: Path) -> NDArray[Any]:
     from PIL import Image
 
-    with Image.open(path) as image:
+    with Image.open(path, formats=_PILLOW_FORMATS) as image:
         if image.mode in ("1", "LA"):
             return np.asarray(image.convert("L"))
         if image.mode not in ("P", "RGBA"):

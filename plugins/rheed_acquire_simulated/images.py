@@ -24,6 +24,8 @@ CACHE_BYTES = 512 << 20
 
 _TIFF = (".tif", ".tiff")
 _SUFFIXES = (".bmp", ".png", *_TIFF)
+_PILLOW_FORMATS = ("BMP", "PNG")
+"""Whatever a file is called, pillow's other decoders are not tried on it."""
 _INSTALL = 'pip install "rheed-acquire[images]"'
 _FORMATS = {(2, "uint8"): "Mono8", (2, "uint16"): "Mono16", (3, "uint8"): "RGB8"}
 
@@ -144,7 +146,7 @@ def _decode_with_pillow(path: Path, only: int | None) -> Iterator[tuple[int, NDA
 
     if only:
         return
-    with Image.open(path) as image:
+    with Image.open(path, formats=_PILLOW_FORMATS) as image:
         if image.mode in ("1", "LA"):
             yield 0, np.asarray(image.convert("L"))
         elif image.mode == "P":

@@ -254,3 +254,10 @@ def test_real_frames_arrive_bit_exact(tmp_path: Path) -> None:
     assert pixel_format == "Mono8"
     for frame, source in zip(frames, [*sources, sources[0]], strict=True):
         np.testing.assert_array_equal(frame, np.asarray(Image.open(source)))
+
+
+@pytest.mark.parametrize("other", ["GIF", "ICO", "TGA", "JPEG"])
+def test_an_image_of_another_kind_under_a_known_name_is_not_decoded(tmp_path: Path, other: str) -> None:
+    Image.fromarray(gray8()).save(tmp_path / "a.png", other)
+    with pytest.raises(CameraError, match=r"a\.png cannot be read as an image"):
+        play(tmp_path, 1)

@@ -42,6 +42,16 @@ def test_a_broken_image_is_refused_by_name(tmp_path: Path, stage: Stage, name: s
     assert f"{tmp_path / name} cannot be read as an image" in str(stage.refusal(tmp_path))
 
 
+@pytest.mark.parametrize("other", ["GIF", "ICO", "TGA", "WEBP"])
+def test_an_image_of_another_kind_under_a_known_name_is_not_decoded(
+    tmp_path: Path, stage: Stage, other: str
+) -> None:
+    from PIL import Image
+
+    Image.fromarray(np.zeros((6, 9), np.uint8)).save(tmp_path / "a.png", other)
+    assert f"{tmp_path / 'a.png'} cannot be read as an image" in str(stage.refusal(tmp_path))
+
+
 def test_a_broken_zarr_array_is_refused_by_name(tmp_path: Path, stage: Stage) -> None:
     (tmp_path / "zarr.json").write_text("{")
     assert f"{tmp_path} cannot be read as Zarr" in str(stage.refusal(tmp_path))
