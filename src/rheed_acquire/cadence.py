@@ -35,10 +35,16 @@ def decide_fps(info: CameraInfo, asked: float | None, tolerance: float) -> float
             why = f" ({bound}{info.fps_limited_by})" if info.fps_limited_by else ""
             raise SettingsError(f"{info.device} cannot tell its frame rate{why}: give --fps")
         return info.fps
-    if info.fps is not None and abs(info.fps - asked) > tolerance * asked:
+    if info.fps is not None:
+        is_right, delivers = abs(info.fps - asked) <= tolerance * asked, f"{info.fps:.6g}"
+    elif info.fps_at_most is not None:
+        is_right, delivers = asked <= info.fps_at_most * (1 + tolerance), f"at most {info.fps_at_most:.6g}"
+    else:
+        return asked
+    if not is_right:
         limit = f", limited by {info.fps_limited_by}" if info.fps_limited_by else ""
         raise SettingsError(
-            f"--fps asks for {asked:g} frames/s, but {info.device} delivers {info.fps:.6g}{limit}; "
+            f"--fps asks for {asked:g} frames/s, but {info.device} delivers {delivers}{limit}; "
             f"change that, or --fps, or allow more than {tolerance:.3g} of difference by --fps-tolerance"
         )
     return asked

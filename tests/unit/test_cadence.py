@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,3 +49,13 @@ def test_a_triggered_camera_needs_to_be_told_the_rate() -> None:
     with pytest.raises(SettingsError, match="--fps"):
         decide_fps(camera(None), None, 0.01)
     assert decide_fps(camera(None), 30.0, 0.01) == 30.0
+
+
+def test_a_bound_is_declared_by_nobody_and_holds_for_what_is_asked_for() -> None:
+    limit = "the exposure time of 200 us"
+    bounded = replace(camera(None, limit), fps_at_most=5000.0)
+    with pytest.raises(SettingsError, match=r"\(at most 5000 frames/s, by the exposure time of 200 us\)"):
+        decide_fps(bounded, None, 0.01)
+    assert decide_fps(bounded, 60.0, 0.01) == 60.0
+    with pytest.raises(SettingsError, match=r"asks for 6000 .* delivers at most 5000, limited by"):
+        decide_fps(bounded, 6000.0, 0.01)

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from rheed_acquire import rate
 from rheed_acquire.rate import Rate
 
 
 def test_a_counter_that_begins_anew_has_no_negative_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 0.0
-    monkeypatch.setattr(rate.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
     counter = Rate(2.0)
     rates = []
     for count in (0, 50, 100, 3, 53, 103):
