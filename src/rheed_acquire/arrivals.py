@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SILENCE_S = 0.5
+SILENCE_S = 1.0
 SILENCE_PERIODS = 4
 """Shorter than these, both of them, and than the gap tolerance, a silence is none: frames come in bursts, and
 threads have to wait for a processor."""

@@ -150,6 +150,18 @@ class FindingCode(StrEnum):
     NO_REPORT = ("no-report", "The run's report could not be written.")
 
 
+ABSENCES = frozenset(
+    {
+        FindingCode.CAMERA_AWAY,
+        FindingCode.CAMERA_NOT_BACK,
+        FindingCode.SILENT_END,
+        FindingCode.LATE_START,
+        FindingCode.UNEXPLAINED_PAUSES,
+    }
+)
+"""Kinds whose frames are an estimate by the declared rate: nobody has counted them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A problem or a warning of one run.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rheed_acquire.findings import Finding, FindingCode
+from rheed_acquire.findings import ABSENCES, Finding, FindingCode
 
 if TYPE_CHECKING:
     from rheed_acquire.camera import CameraInfo
@@ -175,6 +175,11 @@ class RunReport:
         return self.frames_received == counted
 
     @property
+    def frames_absent(self) -> int:
+        """Frames that the declared rate would have given while the camera was away or silent."""
+        return sum(problem.frames or 0 for problem in self.problems if problem.code in ABSENCES)
+
+    @property
     def exit_code(self) -> int:
         """`DELIVERED` where every frame arrived, `FAILED` where none did, else `FRAMES_LOST`."""
         if not self.problems:
@@ -202,6 +207,7 @@ class RunReport:
             "frames_dropped_by_camera": self.frames_dropped_by_camera,
             "frames_overrun": self.frames_overrun,
             "frames_rejected": self.frames_rejected,
+            "frames_absent": self.frames_absent,
             "frames_not_taken": self.frames_not_taken,
             "chunks_pushed": self.chunks_pushed,
             "chunks_uploaded": self.chunks_uploaded,

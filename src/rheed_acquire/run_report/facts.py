@@ -58,6 +58,8 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
             f"{figures.frames_overrun} overrun, {figures.frames_rejected} rejected"
             + (f", {figures.frames_not_taken} not taken" if figures.frames_not_taken else "")
         )
+        if figures.frames_absent:
+            lost += f", about {figures.frames_absent} while the camera was away or silent"
         chunks = f"{figures.chunks_pushed} passed on"
         if figures.chunks_uploaded or figures.chunks_not_uploaded or not figures.chunks_pushed:
             megabytes = f"{figures.bytes_uploaded / 1e6:.1f} MB"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median
 
 from rheed_acquire.run_report.record import LossRecord, RegionRecord, RunRecord
 
 WIDTH, HEIGHT = 1000.0, 200.0
+GAP_STEPS, GAP_S = 4, 0.25
+"""A step in time that is longer than so many usual ones, and this, is a gap in the curve."""
 GRAY = "gray level"
 OWN_COLOR = "#3b82c4"
 
@@ -80,11 +84,12 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something on the time line: where, from 0 to `WIDTH`, what kind, and in words."""
+    """Something on the time line: where, from 0 to `WIDTH`, how wide, what kind, and in words."""
 
     x: float
     kind: str
     text: str
+    width: float = 0.0
 
 
 def plots(record: RunRecord) -> list[Plot]:
@@ -97,7 +102,9 @@ def plots(record: RunRecord) -> list[Plot]:
         round(frames / seconds, 4) if seconds > 0 else None
         for frames, seconds in zip(rate.frames, rate.seconds, strict=True)
     ]
+    usual_s = sum(rate.seconds) / max(sum(rate.frames), 1)
     middle = [at + 500.0 * lasted for at, lasted in zip(rate.utc_ms, rate.seconds, strict=True)]
+    drawn_rate = _with_gaps(_since(record, middle), per_second, rate.seconds, usual_s)
     made = [
         _plot(
             "mean",
@@ -117,7 +124,13 @@ def plots(record: RunRecord) -> list[Plot]:
             "rate",
             "Frames per second",
             "frames/s",
-            [Curve("frames per second", OWN_COLOR, _since(record, middle), per_second)],
+            [
+                Curve(
+                    "frames per second",
+                    OWN_COLOR,
+                    *drawn_rate,
+                )
+            ],
             record,
         ),
     ]
@@ -125,7 +138,42 @@ def plots(record: RunRecord) -> list[Plot]:
 
 
 def _curve(record: RunRecord, region: RegionRecord, values: Sequence[float | None]) -> Curve:
-    return Curve(region.name, region.color, _since(record, region.trace.utc_ms), values)
+    seconds = _since(record, region.trace.utc_ms)
+    return Curve(region.name, region.color, *_with_gaps(seconds, values))
+
+
+def _with_gaps(
+    seconds: Sequence[float],
+    values: Sequence[float | None],
+    lasted: Sequence[float] | None = None,
+    usual_s: float | None = None,
+) -> tuple[list[float], list[float | None]]:
+    """Put a point without a value into each time in which there was no frame, so that no line leads over it.
+
+    Parameters
+    ----------
+    lasted
+        How long what each point sums up lasted, around it; None where points are single moments.
+    usual_s
+        From one frame to the next; None for what most points are apart.
+    """
+    if len(seconds) < 2:
+        return list(seconds), list(values)
+    halves = [0.0] * len(seconds) if lasted is None else [0.5 * one for one in lasted]
+    # From the end of what a point stands for to the beginning of what the next one does.
+    steps = [
+        after - before - half - next_half
+        for (before, after), (half, next_half) in zip(pairwise(seconds), pairwise(halves), strict=True)
+    ]
+    limit = GAP_STEPS * (max(median(steps), 0.0) if usual_s is None else usual_s) + GAP_S
+    drawn: tuple[list[float], list[float | None]] = ([seconds[0]], [values[0]])
+    for before, step, after, value in zip(seconds, steps, seconds[1:], values[1:], strict=False):
+        if step > limit:
+            drawn[0].append((before + after) / 2)
+            drawn[1].append(None)
+        drawn[0].append(after)
+        drawn[1].append(value)
+    return drawn
 
 
 def marks(record: RunRecord, events: Sequence[tuple[float, str]]) -> list[Mark]:
@@ -133,16 +181,22 @@ def marks(record: RunRecord, events: Sequence[tuple[float, str]]) -> list[Mark]:
     if record.first_utc_ms is None:
         return []
     first, last = record.first_utc_ms, _last_s(record)
-    made: list[tuple[float, str, str]] = [(loss.utc_ms, loss.kind, loss_text(loss)) for loss in record.losses]
-    made += [(utc_ms, "event", text) for utc_ms, text in events]
+
+    def place(utc_ms: float) -> float:
+        return WIDTH * min(max((utc_ms - first) / 1e3 / last, 0.0), 1.0)
+
+    made = [(loss.utc_ms, str(loss.kind), loss_text(loss), loss.seconds or 0.0) for loss in record.losses]
+    made += [(utc_ms, "event", text, 0.0) for utc_ms, text in events]
     return [
-        Mark(WIDTH * min(max((utc_ms - first) / 1e3 / last, 0.0), 1.0), kind, text)
-        for utc_ms, kind, text in sorted(made)
+        Mark(place(utc_ms), kind, text, place(utc_ms + 1e3 * seconds) - place(utc_ms))
+        for utc_ms, kind, text, seconds in sorted(made)
     ]
 
 
 def loss_text(loss: LossRecord) -> str:
     """Say what is missing."""
+    if loss.kind == "away":
+        return f"no frame for {loss.seconds or 0.0:.3g} s, about {loss.missing} by the declared rate"
     if loss.kind == "overrun":
         return "frames dropped, the ring was full"
     what = "chunks never arrived" if loss.kind == "chunk" else "frames lost by the camera"
@@ -152,7 +206,9 @@ def loss_text(loss: LossRecord) -> str:
 def _last_s(record: RunRecord) -> float:
     if record.first_utc_ms is None or record.last_utc_ms is None:
         return 1.0
-    return max((record.last_utc_ms - record.first_utc_ms) / 1e3, 1e-3)
+    # A time without frames at the end belongs to the run.
+    ends = [loss.utc_ms + 1e3 * loss.seconds for loss in record.losses if loss.seconds is not None]
+    return max((max([record.last_utc_ms, *ends]) - record.first_utc_ms) / 1e3, 1e-3)
 
 
 def _since(record: RunRecord, utc_ms: Sequence[float]) -> list[float]:
@@ -167,5 +223,13 @@ def _plot(key: str, title: str, unit: str, curves: list[Curve], record: RunRecor
     # A steady rate is a flat line, not its noise blown up to the height of the plot.
     room = max(0.05 * (high - low), 0.02 * abs(high), 0.5)
     low, high = math.floor((low - room) * 10) / 10, math.ceil((high + room) * 10) / 10
+    curves = [_until(curve, _last_s(record)) for curve in curves]
     top = 255.0 if unit == GRAY else math.inf
     return Plot(key, title, unit, curves, max(low, 0.0), min(high, top), _last_s(record))
+
+
+def _until(curve: Curve, last_s: float) -> Curve:
+    """Let a curve's axis reach to the end of a run that ended without frames."""
+    if not curve.seconds or last_s - curve.seconds[-1] <= GAP_S:
+        return curve
+    return replace(curve, seconds=[*curve.seconds, last_s], values=[*curve.values, None])

@@ -44,11 +44,23 @@ class RateRecord(_Strict):
 
 
 class LossRecord(_Strict):
-    """A place where frames are missing; ``missing`` is None where nobody counted them."""
+    """A place where frames are missing.
+
+    Attributes
+    ----------
+    kind
+        ``gap``: by the camera's ids; ``overrun``; ``chunk``: chunks that are not in the recording; ``away``:
+        the camera was away or silent.
+    missing
+        How many; by the declared rate where the camera was away; None where nobody counted them.
+    seconds
+        How long no frame came, where that is known.
+    """
 
     utc_ms: float
-    kind: Literal["gap", "overrun", "chunk"]
+    kind: Literal["gap", "overrun", "chunk", "away"]
     missing: int | None = None
+    seconds: float | None = None
 
 
 class PeriodRecord(_Strict):
@@ -161,6 +173,7 @@ class RunFigures(BaseModel):
     frames_dropped_by_camera: int
     frames_overrun: int
     frames_rejected: int
+    frames_absent: int = 0
     frames_not_taken: int = 0
     chunks_pushed: int
     chunks_uploaded: int

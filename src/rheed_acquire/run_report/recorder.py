@@ -124,6 +124,15 @@ class RunRecorder:
                 raise RheedAcquireError(self._failure)  # noqa: TRY301
             self._versions = versions(self._host, self._modules)
             figures = self._figures(report, exit_code, html)
+            for stretch in report.stretches:
+                self._lose(
+                    LossRecord(
+                        utc_ms=stretch.begun_utc.timestamp() * 1e3,
+                        kind="away",
+                        missing=stretch.frames,
+                        seconds=stretch.seconds,
+                    )
+                )
             record = self._record(report, figures)
             write_html(folder, record, self._thumbnails.items)
             write_json(folder, record)

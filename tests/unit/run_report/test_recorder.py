@@ -68,8 +68,8 @@ def test_the_report_says_what_the_chunks_stamps_say(tmp_path: Path) -> None:
     assert known["frames"] == 550
     assert (known["first_utc_ms"], known["last_utc_ms"]) == (START_MS, START_MS + 5590)
     assert known["losses"] == [
-        {"utc_ms": START_MS + 1100, "kind": "gap", "missing": 10},
-        {"utc_ms": START_MS + 3100, "kind": "overrun", "missing": None},
+        {"utc_ms": START_MS + 1100, "kind": "gap", "missing": 10, "seconds": None},
+        {"utc_ms": START_MS + 3100, "kind": "overrun", "missing": None, "seconds": None},
     ]
     rate = known["rate"]
     assert sum(rate["frames"]) == 550 - 2, "the steps within the chunks"

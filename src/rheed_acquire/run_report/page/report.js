@@ -28,7 +28,7 @@
           label: curve.name,
           stroke: curve.color,
           width: 1.3,
-          spanGaps: true,
+          spanGaps: false,
           value: (_, value) => (value === null ? "" : value.toFixed(2)),
         })),
       ],
