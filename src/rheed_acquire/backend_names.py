@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from pydantic import BaseModel
 
+from rheed_acquire.guard.calls import told
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.streaming.streamer import StreamerBackend
@@ -70,6 +71,10 @@ def check_backend(kind: str, backend: object) -> Backend:
             f"the settings of the {kind} {name!r} must be a subclass of pydantic's BaseModel, not "
             f"{getattr(model, '__name__', repr(model))}; where there is nothing to set, an empty one"
         )
+    try:
+        model.model_rebuild()
+    except Exception as error:
+        raise TypeError(f"the settings of the {kind} {name!r} cannot be used: {told(error)}") from error
     if isinstance(backend.requires, str):
         raise TypeError(
             f"'requires' of the {kind} {name!r} must be a tuple of modules: ({backend.requires!r},)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from pydantic import BaseModel
@@ -24,9 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     if answered(arguments, "cameras [--json] [FLAGS]", "List the devices that can be opened now."):
         return 0
     host, settings = load(arguments)
-    found = discover(
-        {name: (backend, settings.backend(name)) for name, backend in sorted(host.cameras.items())}
-    )
+    found = discover(dict(sorted(host.cameras.items())), settings.backend)
     for (kind, name), why in host.ambiguous.items():
         if kind == "camera":
             found[name] = ([], why)
@@ -48,16 +46,17 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def discover(backends: Mapping[str, tuple[CameraBackend, BaseModel]]) -> dict[str, Discovery]:
+def discover(
+    backends: Mapping[str, CameraBackend], settings_of: Callable[[str], BaseModel]
+) -> dict[str, Discovery]:
     """Ask each backend for its devices, all at once; by name, what it found and why it found nothing."""
     found: dict[str, Discovery] = {
-        name: ([], missing_requirement(backend)) for name, (backend, _) in backends.items()
+        name: ([], missing_requirement(backend)) for name, backend in backends.items()
     }
 
     def ask(name: str) -> None:
-        backend, settings = backends[name]
         try:
-            found[name] = (list(backend.discover(settings)), None)
+            found[name] = (list(backends[name].discover(settings_of(name))), None)
         except RheedAcquireError as error:
             found[name] = ([], str(error))
 

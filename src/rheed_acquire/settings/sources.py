@@ -13,12 +13,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SecretBytes,
+    SecretStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    create_model,
+)
 from pydantic.fields import FieldInfo
 
 from rheed_acquire.errors import SettingsError
+from rheed_acquire.guard.calls import told
 from rheed_acquire.settings.catalogue import MASK, Catalogue
 from rheed_acquire.settings.flags import read_flags
 from rheed_acquire.settings.readers import (
@@ -65,18 +75,22 @@ class LoadedSettings:
         KeyError
             No backend with settings has this name.
         SettingsError
-            Its model cannot do without a value that nobody gave.
+            Its model cannot do without a value that nobody gave, or fails.
         """
         if name in self._backends:
             return self._backends[name]
         model = self._catalogue.tables[name]
         try:
             return model()
+        except KeyboardInterrupt:  # the user's
+            raise
         except ValidationError as error:
             problems = [
                 f"{'.'.join((name, *map(str, detail['loc'])))}: {_requirement(detail)} (default)"
                 for detail in error.errors(include_url=False, include_input=False)
             ]
+        except BaseException as error:  # noqa: BLE001 - the model is a plugin's
+            problems = [f"{name}: {_failure(error)} (default)"]
         raise SettingsError("\n".join(problems))
 
     def source_of(self, key: str) -> str:
@@ -247,11 +261,27 @@ def _validated(
 
     # Only the tables that somebody wrote in: a backend that is not used cannot spoil the run.
     tables = {path[0]: catalogue.tables[path[0]] for path in given if len(path) > 1}
-    fields: dict[str, Any] = {_TABLE + name: (model, ...) for name, model in tables.items()}
+    fields: dict[str, Any] = {
+        _TABLE + name: (Annotated[model, WrapValidator(_guarded)], ...) for name, model in tables.items()
+    }
     backends = create_model("Backends", __config__=ConfigDict(frozen=True), **fields)
     everything = create_model("Settings", __base__=Sources, run=(RunSettings, ...), backends=(backends, ...))
     settings: Any = everything()
     return settings.run, {name: getattr(settings.backends, _TABLE + name) for name in tables}
+
+
+def _guarded(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Make of whatever a plugin's model raises what pydantic takes for a wrong value."""
+    try:
+        return validate(value)
+    except (KeyboardInterrupt, ValidationError):
+        raise
+    except BaseException as error:  # noqa: BLE001
+        raise ValueError(_failure(error)) from None
+
+
+def _failure(error: BaseException) -> str:
+    return f"the plugin failed to check its settings: {told(error)}"
 
 
 def _tree(reading: Reading) -> dict[str, Any]:
@@ -363,4 +393,7 @@ def _shown(value: Any, is_secret: bool) -> str:
         return ", ".join(_shown(item, False) for item in value) or "none"
     if isinstance(value, Mapping):
         return "none" if not value else str(dict(value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    try:
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    except Exception as error:  # noqa: BLE001 - of a type that a plugin made
+        return f"unknown ({told(error)})"

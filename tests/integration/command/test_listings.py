@@ -144,7 +144,7 @@ def test_a_backend_that_hangs_is_left_behind_and_the_others_are_listed(hanging: 
         "none": backend("none", lambda _: None),
         "absent": backend("absent", never, ("no_such_sdk",)),
     }
-    found = discover({name: (one, settings) for name, one in asked.items()})
+    found = discover(asked, lambda _: settings)
     assert list(found) == list(asked)
     assert found["quick"] == ([device], None)
     assert found["hanging"] == (

@@ -138,3 +138,64 @@ def test_the_process_ends_though_a_plugin_keeps_a_thread_of_its_own(command: Com
     command.plugins.add("stubborn-observer", source, plugin="stubborn")
     report = command.report(*THIRD, "--frames", "110")
     assert report["frames_pushed"] == 110
+
+
+BAD_CAMERAS = """
+from pydantic import BaseModel, Field
+from rheed_acquire import CameraBackend, DeviceInfo, hookimpl
+
+class Settings(BaseModel):
+    pass
+
+class Demanding(BaseModel):
+    key: str = Field(description="must be given")
+
+def raises(*_):
+    raise KeyError("serial")
+
+@hookimpl
+def rheed_register_cameras(register):
+    for name, settings, discover, open in (
+        ("texts", Settings, lambda _: ["one", "two"], lambda *_: None),
+        ("raising", Settings, raises, raises),
+        ("demanding", Demanding, lambda _: [], lambda *_: None),
+        ("numbers", Settings, lambda _: [DeviceInfo("numbers", 12, None)], lambda *_: "no camera"),
+    ):
+        register(CameraBackend(name, "a camera", settings, discover, open))
+"""
+
+
+def test_one_backend_that_breaks_does_not_hide_the_devices_of_others(command: Command) -> None:
+    command.plugins.add("bad-vision", BAD_CAMERAS, plugin="bad")
+    done = command("cameras", "--json", "--disable-plugin", "basler", "--disable-plugin", "genicam")
+    assert done.returncode == 0, done.stderr
+    listing = json.loads(done.stdout)
+    devices = {device["backend"]: device for device in listing["devices"]}
+    assert devices["thirdparty"]["serial"] == "TP-1"
+    assert (devices["numbers"]["serial"], devices["numbers"]["model"]) == ("12", "")
+    assert listing["failures"]["texts"] == (
+        "camera texts (bad-vision 1.0) failed in discover: it lists a value of type str, not a DeviceInfo"
+    )
+    assert listing["failures"]["raising"] == (
+        "camera raising (bad-vision 1.0) failed in discover: KeyError: 'serial'"
+    )
+    assert listing["failures"]["demanding"] == "demanding.key: needs a value for key (default)"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("texts", "it returned None, not a Camera"),
+        ("raising", "KeyError: 'serial'"),
+        ("numbers", "it returned a value of type str, not a Camera"),
+    ],
+)
+def test_a_camera_that_cannot_be_opened_is_named_with_its_distribution(
+    command: Command, name: str, said: str
+) -> None:
+    command.plugins.add("bad-vision", BAD_CAMERAS, plugin="bad")
+    done = command("--camera", name, "--duration", "1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"error: camera {name} (bad-vision 1.0) failed in open: {said}" in done.stderr.splitlines()
+    assert "Traceback" not in done.stderr
