@@ -218,8 +218,9 @@ def _set_trigger(writer: FeatureWriter, backend: str, settings: CameraSettings) 
             break
     trigger = flag(backend, "trigger")
     if not writer.prepare("TriggerMode", "On"):
-        problem = f"{trigger} {settings.trigger}: it has no TriggerMode that can be set to On"
-        writer.refuse("trigger", problem)
+        has = writer.nodes.find("TriggerMode") is not None
+        why = "TriggerMode cannot be set to On" if has else "it has no feature TriggerMode"
+        writer.refuse("trigger", f"{trigger} {settings.trigger}: {why}")
     elif settings.trigger is Trigger.SOFTWARE:
         writer.put("trigger", trigger, ("TriggerSource",), "Software")
     else:

@@ -58,6 +58,10 @@ class Description:
             "Integer", name, f"<pIndex>{selector}</pIndex>{cells}<pValueDefault>{name}0</pValueDefault>"
         )
 
+    def alias(self, name: str, node: str) -> None:
+        """Add a feature that holds what another node holds."""
+        self._add("Integer", name, f"<pValue>{node}</pValue>")
+
     def formula(self, name: str, formula: str, **variables: str) -> None:
         inputs = "".join(f'<pVariable Name="{key}">{node}</pVariable>' for key, node in variables.items())
         self.inner("IntSwissKnife", name, f"{inputs}<Formula>{formula}</Formula>")

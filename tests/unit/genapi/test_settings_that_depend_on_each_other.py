@@ -85,6 +85,31 @@ def test_a_setting_and_a_feature_that_contradict_each_other_are_both_named(
     assert configure(device, exposure_us=5000.0, features={"exposuretime": "5e3"}).problems == []
 
 
+def test_of_settings_that_undo_each_other_the_feature_wins_and_the_other_is_reported(
+    device: Description, configure: Configure
+) -> None:
+    device.inner("Integer", "Amplifier", "<Value>0</Value>")
+    device.alias("Gain", "Amplifier")
+    device.alias("GainRaw2", "Amplifier")
+    writer = configure(device, gain=5, features={"GainRaw2": 7})
+    gain, feature = writer.readbacks()
+    assert writer.problems == []
+    assert (gain.asked, gain.actual, gain.differs) == (5, 7, True)
+    assert (feature.actual, feature.differs) == (7, False)
+
+
+def test_a_trigger_that_a_feature_holds_off_is_refused_with_both_named(
+    device: Description, configure: Configure
+) -> None:
+    device.choice("TriggerMode", "Off", "On")
+    device.choice("TriggerSource", "Line1")
+    (problem,) = configure(device, trigger="line", features={"TriggerMode": "Off"}).problems
+    assert problem == (
+        "--genicam.trigger line: TriggerMode cannot be set to On; TriggerMode On is needed for that, and "
+        "--genicam.features.TriggerMode asks for Off"
+    )
+
+
 def test_a_rate_beyond_a_limit_that_a_feature_lifts_is_reached(
     device: Description, configure: Configure
 ) -> None:
