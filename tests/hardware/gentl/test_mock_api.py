@@ -224,7 +224,12 @@ numbers = st.one_of(
     st.integers(-5, 20000), st.floats(0.5, 2e6, allow_nan=False).map(lambda value: round(value, 3))
 )
 values = st.one_of(plain_text, numbers)
-keys = st.sampled_from(["serial", "width", "height", "max_fps", "model", "tl_type", "colour"])
+keys = st.sampled_from(
+    ["serial", "width", "height", "max_fps", "model", "tl_type", "rename", "initial", "listings", "colour"]
+)
+pairs = st.lists(
+    st.sampled_from(["Gain=Boost", "Gamma=2.5", "Width=64", "Gain=", "=3", "Gamma", "Gamma=99", "X=1", " "])
+)
 
 
 def as_toml(value: object) -> str:
@@ -238,6 +243,8 @@ pieces = st.one_of(
     st.just("# comment"),
     st.just(""),
     st.tuples(keys, values).map(lambda pair: f"{pair[0]} = {as_toml(pair[1])}"),
+    pairs.map(lambda given: f'rename = "{" ".join(given)}"'),
+    pairs.map(lambda given: f'initial = "{" ".join(given)}"'),
     st.sampled_from(["width = 1_0", "serial = 'x", "max_fps = inf", "width = 07", "a.b = 1", "[device]"]),
 )
 
