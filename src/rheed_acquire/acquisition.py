@@ -357,7 +357,14 @@ class Acquisition:
         if not capture.has_ids:
             report.frames_dropped_by_camera = capture.statistics.get("frames_lost", 0)
         judge_ids(capture, self._journal)
-        judge(report, self._settings, self._journal, capture.silences, self._observers.slowness())
+        judge(
+            report,
+            self._settings,
+            self._journal,
+            capture.silences,
+            numbered=capture.has_ids,
+            meanwhile=self._observers.slowness(),
+        )
         self._phase = "telling the observers"
         self._notify(FINISHED, run=info, report=report)
         self._observers.finished(info, report, self._journal)

@@ -12,12 +12,17 @@ if TYPE_CHECKING:
     from rheed_acquire.report import Journal, RunReport
     from rheed_acquire.settings.run_settings import RunSettings
 
+UNEVEN_S = 0.5
+"""Frames of so much time may be missing in a run by the unevenness of their arrivals alone."""
+
 
 def judge(
     report: RunReport,
     settings: RunSettings,
     journal: Journal,
     silences: Sequence[Silence] = (),
+    *,
+    numbered: bool = True,
     meanwhile: Sequence[str] = (),
 ) -> None:
     """Note every problem and every oddity that the figures show.
@@ -26,6 +31,8 @@ def judge(
     ----------
     silences
         Of the camera, by the arrivals of its frames.
+    numbered
+        Whether the camera numbers its frames, so that none can be missing unnoticed.
     meanwhile
         What else kept the computer busy, a sentence each: it may be why frames found no room.
     """
@@ -69,11 +76,7 @@ def judge(
         _judge_pauses(report, silences, journal)
     slow = report.shortfall
     if slow is not None and slow > settings.fps_tolerance and not report.frames_dropped_by_camera:
-        journal.warn(
-            FindingCode.SLOWER,
-            f"the camera delivered {report.fps_measured:.6g} frames/s, "
-            f"where the stream declares {info.fps:.6g}",
-        )
+        _judge_slowness(report, silences, journal, numbered=numbered)
     if slow is not None and -slow > settings.fps_tolerance:
         journal.warn(
             FindingCode.FASTER,
@@ -101,6 +104,22 @@ def _judge_silence(report: RunReport, settings: RunSettings, journal: Journal) -
         f"takes {1.0 / fps:.3g} s at {fps:.6g} frames/s" + (f", limited by {limit}" if limit else ""),
         advice="give a longer --duration, or a shorter exposure",
     )
+
+
+def _judge_slowness(
+    report: RunReport, silences: Sequence[Silence], journal: Journal, *, numbered: bool
+) -> None:
+    """Tell of a slower camera than declared: of one without numbers nobody knows that it lost no frame."""
+    info, measured = report.info, report.fps_measured or report.info.fps
+    text = f"the camera delivered {measured:.6g} frames/s, where the stream declares {info.fps:.6g}"
+    fewer = round(report.frames_received * (info.fps / measured - 1))
+    fewer -= sum(silence.frames for silence in silences)
+    if numbered or info.camera.recorded or fewer < UNEVEN_S * info.fps:
+        journal.warn(FindingCode.SLOWER, text)
+    else:
+        journal.problem(
+            FindingCode.SLOWER, f"{text}, and does not number its frames: some may be lost", frames=fewer
+        )
 
 
 def _judge_pauses(report: RunReport, silences: Sequence[Silence], journal: Journal) -> None:

@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rheed_acquire.camera import CameraError, CameraLostError
+from rheed_acquire.camera import CameraError, CameraLostError, Frame
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.guard.camera import CameraLimits
 from rheed_acquire.report import DELIVERED, FAILED, FRAMES_LOST, RunReport
@@ -27,17 +28,21 @@ def codes_of(report: RunReport) -> list[FindingCode]:
     return [problem.code for problem in report.problems]
 
 
-def even(stage: Stage, count: int, after: Callable[[], object] = lambda: None, **more: Any) -> ScriptedCamera:
-    """A camera without ids and stamps that gives `count` frames at `FPS` and then does something else."""
+def even(
+    stage: Stage, count: int, after: Callable[[], object] = lambda: None, fps: float = FPS, **more: Any
+) -> ScriptedCamera:
+    """A camera without ids and stamps that gives `count` frames at `fps` and then does something else."""
+    begun_s: list[float] = []
 
-    def wait() -> None:
-        time.sleep(1 / FPS)
+    def wait(number: int) -> None:
+        begun_s.append(time.monotonic())
+        time.sleep(max(0.0, begun_s[0] + number / fps - begun_s[-1]))
 
     script: list[Any] = []
     for number in range(count):
         frame = stage.frame_of(number)
         frame.id = frame.timestamp_ns = None
-        script += [frame, wait]
+        script += [frame, partial(wait, number + 1)]
     camera = stage.camera([*script, after], **more)
     return stage.camera([*script, after], info=replace(camera.info, fps=FPS), **more)
 
@@ -173,7 +178,7 @@ def test_a_silence_in_the_middle_is_told_where_neither_ids_nor_stamps_do(stage: 
     later = even(stage, 100)
     both = stage.camera([*camera._script, *later._script], info=camera.info)
     report = stage.session(both, stage.streamer(), frames=150, **COMMON).run()
-    assert codes_of(report) == [FindingCode.UNEXPLAINED_PAUSES]
+    assert codes_of(report)[0] == FindingCode.UNEXPLAINED_PAUSES
     assert (report.problems[0].frames or 0) > 60
     assert len(report.stretches) == 1
 
@@ -259,3 +264,18 @@ def test_a_duration_that_is_shorter_than_a_frame_takes_says_so(stage: Stage) -> 
     )
     assert "--duration" in problem.advice
     assert report.exit_code == FAILED
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_a_camera_that_is_slower_than_declared_may_have_lost_frames_unless_it_numbers_them(
+    stage: Stage, *, numbered: bool
+) -> None:
+    camera = even(stage, 120, fps=0.6 * FPS)
+    for number, frame in enumerate(one for one in camera._script if isinstance(one, Frame)):
+        frame.id = number if numbered else None
+    report = stage.session(camera, stage.streamer(), frames=120, **COMMON).run()
+    told = report.warnings if numbered else report.problems
+    assert FindingCode.SLOWER in [finding.code for finding in told]
+    assert report.exit_code == (DELIVERED if numbered else FRAMES_LOST)
+    if not numbered:
+        assert (told[0].frames or 0) >= 0.9 * (120 / 0.6 - 120)
