@@ -84,6 +84,23 @@ def test_a_stream_is_declared_as_the_wire_protocol_has_it(
     assert service.streams == {data_id: sent}
 
 
+def test_what_a_server_holds_against_a_stream_is_one_sentence(service: FaultServer, connect: Connect) -> None:
+    against = {
+        "type": "less_than_equal",
+        "loc": ["body", "fps_capture_rate"],
+        "msg": "Input should be less than or equal to 120",
+        "input": 500.0,
+        "ctx": {"le": 120.0},
+    }
+    service.fail("create_stream", 422, body={"detail": [against]})
+    with pytest.raises(StreamerError) as failed:
+        initialize(connect(service), fps=500.0, chunk_size=1000)
+    assert str(failed.value) == (
+        f"{service.endpoint} answers POST /rheed/stream/ with HTTP 422: "
+        "fps_capture_rate: at most 120, and this stream has 500"
+    )
+
+
 @pytest.mark.parametrize("endpoint", ["list_samples", "list_tags", *LINKS])
 @pytest.mark.parametrize("fault", [{"status": 502}, {"hang_up": "in_answer"}, {"status": 429}])
 def test_a_call_that_can_be_repeated_is(
