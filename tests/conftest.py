@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rheed_acquire.hookspecs import PROJECT
-from rheed_acquire.ring_files import OWNER, remove_files, shared_memory_root
+from rheed_acquire.ring_files import OWNER, remove_files, shared_memory_root, spooled_by
 
 SETTINGS_OF_THE_USER = ("AS_API_KEY", "ATOMSCALE_API_KEY", "AS_API_ENDPOINT")
 
@@ -33,10 +33,7 @@ def no_rings_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     root = shared_memory_root()
     for folder in root.iterdir() if root is not None else ():
-        owner = folder / OWNER
-        if owner.exists() and owner.read_text(encoding="utf-8").startswith(
-            str(tmp_path_factory.getbasetemp())
-        ):
+        if (folder / OWNER).exists() and spooled_by(folder).is_relative_to(tmp_path_factory.getbasetemp()):
             remove_files(folder)
 
 

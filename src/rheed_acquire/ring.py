@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rheed_acquire.chunk_buffer import CAPTURE_START_NS, NO_ID, NO_TIMESTAMP, ChunkBuffer, memory_needed
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+
+LEAST = 2
+"""Buffers that a ring needs: one is filled while another is delivered."""
 
 
 class ChunkRing:
@@ -54,7 +59,7 @@ class ChunkRing:
         utc_offset_ns: int = 0,
         make_memory: Callable[[int], mmap] | None = None,
     ) -> None:
-        if count < 2 or capacity < 1 or height < 1 or width < 1:
+        if count < LEAST or capacity < 1 or height < 1 or width < 1:
             raise ValueError(
                 f"a ring needs at least 2 buffers of at least 1 frame of at least 1 x 1 pixels, "
                 f"not {count} of {capacity} of {height} x {width}"
@@ -65,6 +70,7 @@ class ChunkRing:
             memories = [plain_memory(nbytes) for _ in range(count)]
         self._free: queue.SimpleQueue[ChunkBuffer] = queue.SimpleQueue()
         self._keeping = False
+        self._aside: deque[ChunkBuffer] = deque()
         self._utc_offset_ns, self._make_memory = utc_offset_ns, make_memory
         self._made = len(memories)
         self._growing = threading.Lock()
@@ -96,6 +102,21 @@ class ChunkRing:
             return
         buffer.clear()
         self._free.put(buffer)
+
+    def set_aside(self, buffer: ChunkBuffer) -> None:
+        """Leave what a buffer holds to whoever recovers the stream, as long as two others go round.
+
+        Where fewer would, the one that was set aside first goes round again: a ring without buffers would
+        lose every frame to come.
+        """
+        room = self.count - LEAST
+        if not room:
+            self.release(buffer)
+            return
+        if len(self._aside) >= room and not self._keeping:
+            self.release(self._aside[0])
+            del self._aside[0]
+        self._aside.append(buffer)
 
     def _grow(self) -> ChunkBuffer | None:
         with self._growing:
@@ -186,6 +207,7 @@ class Chunk:
     fps: float | None = None
     on_release: Callable[[], None] | None = None
     on_date: Callable[[float], None] | None = None
+    on_set_aside: Callable[[], None] | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -198,9 +220,38 @@ class Chunk:
 
     def release(self) -> None:
         """Give the memory back to the ring; only the first call does anything."""
-        on_release, self.on_release, self.on_date = self.on_release, None, None
-        if on_release is not None:
-            on_release()
+        self._give_back(self.on_release)
+
+    def set_aside(self) -> None:
+        """Give the chunk up, but leave it in the ring for a later recovery (see `ChunkRing.set_aside`)."""
+        self._give_back(self.on_set_aside)
+
+    def _give_back(self, how: Callable[[], None] | None) -> None:
+        held = self._let_go()
+        if how is None:
+            return
+        try:
+            how()
+        except BaseException:  # it was not given back, and may be yet
+            self.on_release, self.on_set_aside, self.on_date = held
+            raise
+
+    def hand_over(self) -> Chunk:
+        """Make it another's: what its holder up to now does with it has no effect on the ring any more."""
+        handed = replace(self)
+        self._let_go()
+        return handed
+
+    def take_back(self, handed: Chunk) -> None:
+        """Be the holder again of what was handed over."""
+        self.on_release, self.on_set_aside, self.on_date = handed._let_go()
+
+    def _let_go(
+        self,
+    ) -> tuple[Callable[[], None] | None, Callable[[], None] | None, Callable[[float], None] | None]:
+        held = self.on_release, self.on_set_aside, self.on_date
+        self.on_release = self.on_set_aside = self.on_date = None
+        return held
 
 
 def chunk_of(
@@ -222,4 +273,5 @@ def chunk_of(
         after_overrun=after_overrun,
         on_release=lambda: ring.release(buffer),
         on_date=date,
+        on_set_aside=lambda: ring.set_aside(buffer),
     )

@@ -130,7 +130,7 @@ def make_ring_memory(
         try:
             place.folder.mkdir(mode=0o700, exist_ok=True)
             _check_room(place, count * nbytes)
-            (place.folder / OWNER).write_text(str(beside.absolute()), encoding="utf-8")
+            (place.folder / OWNER).write_bytes(os.fsencode(beside.absolute()))
             return place, _make_files(place, now or count, nbytes)
         except OSError as error:
             remove_files(place.folder)
@@ -200,6 +200,17 @@ def left_behind(folder: Path) -> Iterator[tuple[Path, ChunkBuffer]]:
         yield path, buffer
 
 
+def spooled_by(folder: Path) -> Path:
+    """The spool folder that a ring in shared memory belongs to; a path may be no text at all.
+
+    Raises
+    ------
+    OSError
+        The ring does not tell, as one that is being deleted.
+    """
+    return Path(os.fsdecode((folder / OWNER).read_bytes()))
+
+
 def remove_orphans() -> None:
     """Delete rings in shared memory whose spool folder is gone: somebody has thrown them away."""
     root = shared_memory_root()
@@ -207,7 +218,7 @@ def remove_orphans() -> None:
         try:
             owner = folder / OWNER
             old = time.time() - owner.stat().st_mtime > ORPHAN_AGE_S
-            spooled = Path(owner.read_text(encoding="utf-8"))
+            spooled = spooled_by(folder)
             # Where the whole spool is gone it may only be on a disk that is not mounted now.
             if old and spooled.parent.is_dir() and not spooled.exists():
                 logger.info("%s belongs to no spool any more and is deleted", folder)

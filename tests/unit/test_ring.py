@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rheed_acquire.chunk_buffer import COMMITTED, FREE, ChunkBuffer, memory_needed
-from rheed_acquire.ring import ChunkRing, Gap, chunk_of
+from rheed_acquire.ring import Chunk, ChunkRing, Gap, chunk_of
 from rheed_acquire.ring_files import plain_memory
 
 
@@ -163,3 +163,48 @@ def test_a_ring_that_cannot_grow_does_with_what_it_has() -> None:
     assert ring.wait(0) is None
     ring.release(only)
     assert ring.wait(0) is only
+
+
+def taken(ring: ChunkRing, index: int) -> Chunk:
+    buffer = ring.acquire()
+    assert buffer is not None
+    buffer.begin(index)
+    buffer.append(np.full((1, 2, 3), index, np.uint8))
+    return chunk_of(buffer, ring)
+
+
+def test_a_chunk_set_aside_stays_in_the_ring_as_long_as_two_others_go_round() -> None:
+    ring = ChunkRing(4, 1, 2, 3)
+    chunks = [taken(ring, index) for index in range(4)]
+    buffers = [chunk.frames for chunk in chunks]
+    for chunk in chunks[:3]:
+        chunk.set_aside()
+        chunk.release()  # it is not this holder's any more
+    # Of three set aside the first has gone round again, and the other two keep what they hold.
+    again = taken(ring, 9)
+    assert again.frames is not None
+    assert [int(frames[0, 0, 0]) for frames in buffers] == [9, 1, 2, 3]
+    assert ring.acquire() is None
+
+
+def test_a_ring_of_two_keeps_none_aside() -> None:
+    ring = ChunkRing(2, 1, 2, 3)
+    taken(ring, 0).set_aside()
+    assert ring.acquire() is not None
+    assert ring.acquire() is not None
+
+
+def test_a_chunk_handed_over_is_released_by_its_new_holder_alone() -> None:
+    ring = ChunkRing(2, 1, 2, 3)
+    ring.acquire()
+    chunk = taken(ring, 0)
+    handed = chunk.hand_over()
+    chunk.release()
+    assert ring.acquire() is None
+    chunk.take_back(handed)
+    handed.release()
+    assert ring.acquire() is None
+    chunk.release()
+    chunk.release()
+    assert ring.acquire() is not None
+    assert ring.acquire() is None

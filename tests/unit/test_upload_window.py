@@ -68,16 +68,35 @@ def test_a_failure_halves_the_number_and_success_restores_it() -> None:
 def test_no_more_than_the_window_holds_are_let_in_and_closing_lets_all_go(most: int) -> None:
     window = UploadWindow(most)
     let_in: list[bool] = []
-    threads = [threading.Thread(target=lambda: let_in.append(window.enter())) for _ in range(4)]
+    may_leave, may_end = threading.Semaphore(0), threading.Event()
+
+    def upload() -> None:
+        let_in.append(window.enter())
+        if may_leave.acquire(timeout=10):
+            window.leave()
+        may_end.wait(10)
+
+    threads = [threading.Thread(target=upload) for _ in range(4)]
     for thread in threads:
         thread.start()
     while len(let_in) < most:
         threads[0].join(0.001)
     assert let_in == [True] * most
-    window.leave()
+    may_leave.release()
     while len(let_in) < most + 1:
         threads[0].join(0.001)
     window.close()
+    may_leave.release(4)
+    may_end.set()
     for thread in threads:
         thread.join(10)
     assert sorted(let_in) == [False] * (4 - most - 1) + [True] * (most + 1)
+
+
+def test_a_thread_that_stumbled_with_its_place_has_one_place_when_it_asks_again() -> None:
+    window = UploadWindow(1)
+    assert window.enter()
+    assert window.enter()
+    window.leave()
+    window.leave()
+    assert window.enter()

@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import google_crc32c
@@ -20,6 +21,7 @@ from rheed_acquire.priority import make_way
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
 from rheed_acquire.streaming.compression import Compression
 from rheed_acquire.streaming.outgoing import DamagedShardError
+from rheed_acquire.streaming.parcel import Parcel
 from rheed_acquire.streaming.reference_clock import ReferenceClock, corrected
 from rheed_acquire.streaming.retry import Backoff
 from rheed_acquire.streaming.shard import Shard, encode_shard
@@ -27,15 +29,18 @@ from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.spool import Spool, SpoolFullError, StreamLetGoError
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.upload_window import UploadWindow
+from rheed_acquire.worker import Worker, one_by_one
 
 if TYPE_CHECKING:
     from rheed_acquire.ring import Chunk
 
 logger = logging.getLogger(__name__)
 
-ENCODE_ATTEMPTS = 3
+ENCODE_ATTEMPTS = SPOOL_ATTEMPTS = 3
 SPOOLERS = 2
 """While one waits for the disk to sync, the other writes."""
+STUMBLES = 5
+"""Attempts at a shard that may fail for a reason that neither network nor disk has."""
 
 
 class Delivery:
@@ -70,28 +75,32 @@ class Delivery:
         self._open_api = open_api
         self.spool, self.clock = spool, clock
         self._compression, self._backoff = Compression(compression_level), backoff
-        self._chunks: queue.SimpleQueue[tuple[Stream, Chunk, threading.Event] | None] = queue.SimpleQueue()
+        self._chunks: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._streams: dict[str, Stream] = {}
         # Chunks that the disk would not take: their buffers are kept until the server has them.
-        self._held: dict[tuple[str, int], tuple[Chunk, threading.Event]] = {}
+        self._held: dict[tuple[str, int], Parcel] = {}
         self._closing = threading.Event()
         self._window = UploadWindow(workers)
         # One chunk is encoded, one waits here, two are being written: that many lie in memory, compressed.
-        self._encoded: queue.Queue[tuple[Stream, Chunk, Shard, threading.Event] | None] = queue.Queue(1)
+        self._encoded: queue.Queue[Parcel | None] = queue.Queue(1)
         self._disk_is_behind = False
-        self._threads = [
-            threading.Thread(target=self._encode_chunks, name="encoder", daemon=True),
-            *(
-                threading.Thread(target=self._spool_shards, name=f"spooler-{number}", daemon=True)
-                for number in range(SPOOLERS)
-            ),
+        encode = one_by_one(self._chunks.get, self._encode_chunk, self._lose_chunk)
+        self._workers = [
+            Worker("encoder", encode, self._closing, at_begin=make_way, at_end=self._end_spoolers),
+            *(self._spool_worker(f"spooler-{number}") for number in range(SPOOLERS)),
+            *(self._upload_worker(f"upload-{number}") for number in range(workers)),
         ]
-        self._threads += [
-            threading.Thread(target=self._upload_shards, name=f"upload-{number}", daemon=True)
-            for number in range(workers)
-        ]
-        for thread in self._threads:
-            thread.start()
+        try:
+            for worker in self._workers:
+                worker.start()
+        except BaseException:  # no thread may be had
+            self.close()
+            raise
+
+    @property
+    def stopping(self) -> threading.Event:
+        """Set once nothing more is encoded or uploaded."""
+        return self._closing
 
     @property
     def closing(self) -> bool:
@@ -102,15 +111,9 @@ class Delivery:
         """Make a stream known before its first chunk."""
         self._streams[stream.data_id] = stream
 
-    def deliver(self, stream: Stream, chunk: Chunk) -> threading.Event:
-        """Take a chunk over; the event is set once it survives loss of power, on disk or on the server.
-
-        Its buffer is released then, and not before. The event is also set where the chunk is given up
-        (`Stream.reason_lost`).
-        """
-        safe = threading.Event()
-        self._chunks.put((stream, chunk, safe))
-        return safe
+    def deliver(self, parcel: Parcel) -> None:
+        """Take a chunk over. Its buffer is released once it is safe, and not before."""
+        self._chunks.put(parcel)
 
     def forget(self, stream: Stream) -> None:
         """Let go of a finalized stream."""
@@ -119,8 +122,9 @@ class Delivery:
     def close(self, timeout_s: float = 5.0) -> None:
         """End the threads, and let nobody wait for what is left any more.
 
-        An upload that hangs is left behind after ``timeout_s`` seconds.
+        What hangs is left behind after ``timeout_s`` seconds, for all of it together.
         """
+        deadline = time.monotonic() + timeout_s
         self._closing.set()
         for stream in list(self._streams.values()):
             stream.abandon()
@@ -128,45 +132,32 @@ class Delivery:
         self._window.close()
         self.spool.close()
         self.clock.stop()
-        for thread in self._threads:
-            thread.join(timeout_s)
+        for worker in self._workers:
+            worker.join(max(0.0, deadline - time.monotonic()))
 
-    def _encode_chunks(self) -> None:
-        make_way()
-        while (item := self._chunks.get()) is not None and not self.closing:
-            stream, chunk, safe = item
-            # A stream that was finalized with chunks waiting: they stay in its ring, for a later recovery.
-            content = (
-                self._encode(stream, chunk, safe) if self._streams.get(stream.data_id) is stream else None
-            )
-            if content is not None:
-                self._pass_on((stream, chunk, content, safe))
-            del item, chunk, content
-        for _ in range(SPOOLERS):
-            self._encoded.put(None)
+    def _encode_chunk(self, parcel: Parcel) -> None:
+        stream = parcel.stream
+        # A stream that was finalized with chunks waiting: they stay in its ring, for a later recovery.
+        if self.closing or self._streams.get(stream.data_id) is not stream or not parcel.claim():
+            return
+        parcel.content = self._encode(stream, parcel.chunk)
+        if parcel.content is not None:
+            self._pass_on(parcel)
 
-    def _pass_on(self, encoded: tuple[Stream, Chunk, Shard, threading.Event]) -> None:
+    def _pass_on(self, parcel: Parcel) -> None:
         try:
-            self._encoded.put_nowait(encoded)
+            self._encoded.put_nowait(parcel)
             self._disk_is_behind = False
         except queue.Full:
             self._disk_is_behind = True
-            self._encoded.put(encoded)
+            self._encoded.put(parcel)
 
-    def _spool_shards(self) -> None:
-        make_way()
-        while (item := self._encoded.get()) is not None:
-            stream, chunk, content, safe = item
-            try:
-                self._spool(stream, chunk, content, safe)
-            except Exception as error:
-                # The buffer is not released, as where encoding fails.
-                logger.exception("chunk %d of stream %s cannot be spooled", chunk.index, stream.data_id)
-                stream.lose(chunk.index, f"spooling failed: {error}")
-                safe.set()
-            del item, chunk, content
+    def _end_spoolers(self) -> None:
+        for _ in range(SPOOLERS):
+            self._encoded.put(None)
 
-    def _encode(self, stream: Stream, chunk: Chunk, safe: threading.Event) -> Shard | None:
+    def _encode(self, stream: Stream, chunk: Chunk) -> Shard | None:
+        """Encode a chunk; None where the delivery was closed meanwhile."""
         nbytes = chunk.frames.nbytes
         waiting = self._chunks.qsize(), self.spool.shards_waiting
         level = self._compression.choose(
@@ -176,64 +167,96 @@ class Delivery:
             disk_is_behind=self._disk_is_behind,
             can_wait=stream.pushes_wait,
         )
-        for attempt in range(ENCODE_ATTEMPTS):
+        for attempt in range(1, ENCODE_ATTEMPTS + 1):
             begun_s = time.monotonic()
             try:
                 shard = encode_shard(chunk.frames, level)
             except Exception as error:
                 # Most likely memory, which may be there again in a moment.
-                logger.exception("chunk %d of stream %s cannot be encoded", chunk.index, stream.data_id)
-                reason = f"encoding failed: {error}"
+                if attempt == ENCODE_ATTEMPTS:
+                    raise
+                where = f"chunk {chunk.index} of stream {stream.data_id}"
+                logger.warning("%s: attempt %d to encode failed: %s", where, attempt, in_words(error))
             else:
                 self._compression.took(level, time.monotonic() - begun_s, nbytes)
                 return shard
-            if self._closing.wait(attempt + 1.0):
-                return None
-        # The buffer is not released: what is in it can be recovered later.
-        stream.lose(chunk.index, reason)
-        safe.set()
+            if self._closing.wait(attempt):
+                break
         return None
 
-    def _spool(self, stream: Stream, chunk: Chunk, content: Shard, safe: threading.Event) -> None:
+    def _spool_worker(self, name: str) -> Worker:
+        spool = one_by_one(self._encoded.get, self._spool_chunk, self._lose_chunk)
+        return Worker(name, spool, self._closing, at_begin=make_way)
+
+    def _spool_chunk(self, parcel: Parcel) -> None:
+        stream, chunk, content = parcel.stream, parcel.chunk, parcel.content
+        assert content is not None
         shard = describe_shard(stream, chunk, content.size, self.clock)
         try:
             self.spool.keep(shard, content)
         except StreamLetGoError:
             logger.info("chunk %d of stream %s stays in the ring", chunk.index, stream.data_id)
+            return
         except (SpoolFullError, OSError) as error:
             # Not on disk, so it goes from memory, and keeps its place in the ring until the server has it.
             shard.content = bytes(content)
             shard.crc32c = google_crc32c.value(shard.content)
-            self._held[shard.data_id, shard.chunk_idx] = (chunk, safe)
             stream.spool_refuses(getattr(error, "strerror", None) or str(error))
-            self.spool.enqueue(shard)
+        parcel.shard = shard
+        self._put_into_queue(parcel, shard)
+
+    def _put_into_queue(self, parcel: Parcel, shard: SpooledShard) -> None:
+        """Let a shard be uploaded; may be repeated where it failed half-way."""
+        if shard.content is not None:
+            self._held[shard.data_id, shard.chunk_idx] = parcel
         else:
             # Before it can be uploaded: else a chunk that the server has might still be found in the ring.
-            chunk.release()
-            stream.spooled()
-            safe.set()
-            self.spool.enqueue(shard)
+            parcel.chunk.release()
+            parcel.stream.spooled(shard.chunk_idx)
+            parcel.safe.set()
+        self.spool.enqueue(shard)
 
-    def _upload_shards(self) -> None:
-        make_way()
+    def _lose_chunk(self, parcel: Parcel, error: BaseException) -> None:
+        """Give up a chunk that could not be encoded or, more than once, not be written."""
+        parcel.claim()
+        if parcel.shard is not None:
+            self._put_into_queue(parcel, parcel.shard)
+            return
+        if parcel.content is not None and parcel.attempts < SPOOL_ATTEMPTS:
+            parcel.attempts += 1
+            self._spool_chunk(parcel)
+            return
+        stream, index = parcel.stream, parcel.chunk.index
+        what = "encoding" if parcel.content is None else "spooling"
+        reason = f"{what} failed: {in_words(error)}"
+        logger.error("chunk %d of stream %s is given up: %s", index, stream.data_id, reason)
+        stream.lose(index, reason)
+        # What is in the ring can be recovered later.
+        parcel.chunk.set_aside()
+        parcel.safe.set()
+
+    def _upload_worker(self, name: str) -> Worker:
         api = self._open_api()
+        upload = one_by_one(self._next_shard, partial(self._upload, api), self._try_again_or_lose)
+        return Worker(name, upload, self._closing, at_begin=make_way, at_end=api.close)
+
+    def _next_shard(self) -> SpooledShard | None:
+        shard = self.spool.take() if self._window.enter() else None
+        if shard is None:
+            self._window.leave()
+        return shard
+
+    def _upload(self, api: AtomscaleApi, shard: SpooledShard) -> None:
         try:
-            while self._window.enter():
-                try:
-                    shard = self.spool.take()
-                    if shard is None:
-                        return
-                    stream = self._streams.get(shard.data_id)
-                    if stream is None:  # let go of meanwhile
-                        self.spool.give_up(shard)
-                        continue
-                    error = self._send(api, shard)
-                finally:
-                    self._window.leave()
-                # After another upload may begin: what follows waits for the disk, not for the network.
-                self._settle(stream, shard, error)
+            stream = self._streams.get(shard.data_id)
+            if stream is None:  # let go of meanwhile
+                self.spool.give_up(shard)
+                return
+            error = self._send(api, shard)
         finally:
-            api.close()
+            self._window.leave()
+        # After another upload may begin: what follows waits for the disk, not for the network.
+        self._settle(stream, shard, error)
 
     def _send(self, api: AtomscaleApi, shard: SpooledShard) -> Exception | None:
         """Send a shard; None once the server has confirmed it, or what went wrong."""
@@ -241,6 +264,7 @@ class Delivery:
             with self.spool.open(shard) as body:
                 target = api.presign(shard.chunk_idx, shard.body)
                 api.put(target, body)
+                shard.confirmed = True
         except Exception as error:  # noqa: BLE001 - it is not passed over: `_settle` takes it up
             return error
         return None
@@ -250,15 +274,13 @@ class Delivery:
         where = f"chunk {shard.chunk_idx} of stream {shard.data_id}"
         match error:
             case None:
-                self.spool.confirm(shard)
-                self._let_go(shard, release=True)
-                stream.uploaded(shard.size)
+                self._has_arrived(stream, shard)
                 self._window.done(shard.size, more_waiting=self.spool.shards_waiting > 0)
                 logger.info("%s uploaded, %d bytes", where, shard.size)
             case DamagedShardError():
-                logger.error("%s: %s; it lies in the quarantine of the spool", where, error)
-                self.spool.quarantine(shard)
-                stream.lose(shard.chunk_idx, str(error))
+                reason = f"{error}; {self.spool.quarantine(shard)}"
+                logger.error("%s: %s", where, reason)
+                stream.lose(shard.chunk_idx, reason)
             case ApiError(gone=True):
                 logger.error("%s is refused: %s", where, error)
                 self.spool.give_up(shard)
@@ -268,18 +290,45 @@ class Delivery:
             case ApiError():
                 # Whatever else a server, or something on the way to it, answers today it may not tomorrow.
                 self._try_again(stream, shard, str(error), error.retry_after_s)
+            case OSError():
+                self._try_again(stream, shard, f"it cannot be read: {error}")
             case _ if not self.closing:
                 logger.error("upload of %s failed unexpectedly", where, exc_info=error)
-                self._try_again(stream, shard, f"{type(error).__name__}: {error}")
+                self._try_again_or_lose(shard, error)
+
+    def _has_arrived(self, stream: Stream, shard: SpooledShard) -> None:
+        """Let go of a shard that the server has confirmed; may be repeated where it failed half-way."""
+        self.spool.confirm(shard)
+        self._let_go(shard, release=True)
+        stream.uploaded(shard.chunk_idx, shard.size)
+
+    def _try_again_or_lose(self, shard: SpooledShard, error: BaseException) -> None:
+        """Draw the consequences of what neither network nor disk explains."""
+        self._window.leave()
+        stream = self._streams.get(shard.data_id)
+        if stream is None:
+            self.spool.give_up(shard)
+        elif shard.confirmed:
+            self._has_arrived(stream, shard)
+        elif shard.stumbles < STUMBLES:
+            shard.stumbles += 1
+            self._try_again(stream, shard, in_words(error))
+        else:  # on disk it stays, or in the ring
+            stream.lose(shard.chunk_idx, in_words(error))
+            self._let_go(shard, release=False)
+            self.spool.give_up(shard)
 
     def _let_go(self, shard: SpooledShard, *, release: bool) -> None:
         """Let nobody wait any more for a chunk that the disk would not take; and free its buffer."""
-        chunk, safe = self._held.pop((shard.data_id, shard.chunk_idx), (None, None))
-        if chunk is None or safe is None:
+        parcel = self._held.get((shard.data_id, shard.chunk_idx))
+        if parcel is None:
             return
         if release:
-            chunk.release()
-        safe.set()
+            parcel.chunk.release()
+        else:
+            parcel.chunk.set_aside()
+        parcel.safe.set()
+        self._held.pop((shard.data_id, shard.chunk_idx), None)
 
     def _try_again(
         self, stream: Stream, shard: SpooledShard, reason: str, retry_after_s: float | None = None
@@ -297,6 +346,11 @@ class Delivery:
             reason,
         )
         self.spool.retry(shard, delay_s)
+
+
+def in_words(error: BaseException) -> str:
+    """What went wrong, also where the error itself says nothing, as one for want of memory does."""
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def describe_shard(

@@ -47,10 +47,7 @@ class FrameGatherer:
         if is_chunk or not evenly_spaced or not fits:
             self.flush()
         if self._buffer is None:
-            chunk_idx = self._stream.next_idx
-            self._stream.admit(chunk_idx, (count, height, width))
-            self._buffer = self._intake.wait_for_buffer(height, width)
-            self._buffer.begin(chunk_idx)
+            self._buffer = self._intake.begin(self._stream.next_idx, (count, height, width))
             self._start_ms = start_ms
         self._buffer.append(frames)
         filled = self._buffer.committed
@@ -61,5 +58,9 @@ class FrameGatherer:
     def flush(self) -> None:
         """Deliver the chunk begun, if there is one."""
         buffer, self._buffer = self._buffer, None
-        if buffer is not None:
+        if buffer is None:
+            return
+        if buffer.committed:
             self._intake.send(buffer, self._start_ms)
+        else:  # interrupted before its first frame
+            self._intake.drop(buffer)

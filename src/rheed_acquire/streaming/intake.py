@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rheed_acquire.ring import Chunk, chunk_of
+from rheed_acquire.streaming.parcel import Parcel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,29 +38,61 @@ class Intake:
 
         Raises
         ------
-        ValueError, RuntimeError
-            See `Stream.check`.
+        ValueError, RuntimeError, RingMemoryError
+            See `Stream.check` and `begin`; nothing was taken then.
         """
-        _, height, width = frames.shape
-        self.stream.admit(chunk_idx, frames.shape)
-        buffer = self.wait_for_buffer(height, width)
-        buffer.begin(chunk_idx)
-        buffer.append(frames)
+        buffer = self.begin(chunk_idx, frames.shape)
+        try:
+            buffer.append(frames)
+        except BaseException:
+            self.drop(buffer)
+            raise
         self.send(buffer, start_ms)
 
     def take_chunk(self, chunk: Chunk) -> None:
-        """Send off a chunk that lies in a ring; raises as `take_array`."""
+        """Send off a chunk that lies in a ring; where it raises as `take_array`, it is still the caller's."""
         self.stream.admit(chunk.index, chunk.frames.shape)
         self._deliver(chunk)
 
-    def wait_for_buffer(self, height: int, width: int) -> ChunkBuffer:
-        """Take a buffer of the stream's ring, waiting until one is free.
+    def begin(self, chunk_idx: int, shape: tuple[int, int, int]) -> ChunkBuffer:
+        """Admit a chunk and take a buffer of the stream's ring for it, waiting until one is free.
+
+        It goes to `send` or `drop`. Where this raises, interrupted for one, nothing was admitted.
 
         Raises
         ------
+        RingMemoryError
+            There is no room for the ring.
         RuntimeError
             The delivery was closed, or the server and the disk take no more: nobody will ever free one.
         """
+        self.stream.admit(chunk_idx, shape)
+        try:
+            buffer = self._wait_for_buffer(*shape[1:])
+            buffer.begin(chunk_idx)
+        except BaseException:
+            self.stream.withdraw(chunk_idx)
+            raise
+        return buffer
+
+    def send(self, buffer: ChunkBuffer, start_ms: float) -> None:
+        """Send off what a buffer of the stream's ring holds; raises as `take_array`."""
+        _, height, width = buffer.frames.shape
+        chunk = chunk_of(buffer, self.stream.ring(height, width))
+        try:
+            chunk.date(start_ms)
+            self._deliver(chunk)
+        except BaseException:
+            chunk.release()
+            raise
+
+    def drop(self, buffer: ChunkBuffer) -> None:
+        """Give a buffer back that `begin` gave, and take the admission of its chunk back."""
+        _, height, width = buffer.frames.shape
+        self.stream.withdraw(buffer.chunk_index)
+        self.stream.ring(height, width).release(buffer)
+
+    def _wait_for_buffer(self, height: int, width: int) -> ChunkBuffer:
         ring = self.stream.ring(height, width, grows=True)
         while (buffer := ring.wait(POLL_S)) is None:
             self._check_open()
@@ -68,21 +101,25 @@ class Intake:
                 raise RuntimeError(f"the ring of stream {self.stream.data_id} is full for good: {refused}")
         return buffer
 
-    def send(self, buffer: ChunkBuffer, start_ms: float) -> None:
-        """Send off what a buffer of the stream's ring holds."""
-        _, height, width = buffer.frames.shape
-        chunk = chunk_of(buffer, self.stream.ring(height, width))
-        chunk.date(start_ms)
-        self._deliver(chunk)
-
     def _deliver(self, chunk: Chunk) -> None:
-        self._check_open()
-        safe = self.delivery.deliver(self.stream, chunk)
-        while self._sync_always and not safe.wait(POLL_S):
+        """Hand a chunk to the encoder; where it raises before that has it, its admission is taken back."""
+        parcel = Parcel(self.stream, chunk.hand_over())
+        try:
             self._check_open()
-        lost = self.stream.reason_lost(chunk.index) if self._sync_always else None
-        if lost is not None:
-            raise RuntimeError(f"chunk {chunk.index} of stream {self.stream.data_id} was given up: {lost}")
+            self.delivery.deliver(parcel)
+            while self._sync_always and not parcel.safe.wait(POLL_S):
+                self._check_open()
+            lost = self.stream.reason_lost(chunk.index) if self._sync_always else None
+            if lost is not None:
+                raise RuntimeError(  # noqa: TRY301
+                    f"chunk {chunk.index} of stream {self.stream.data_id} was given up: {lost}"
+                )
+        except BaseException:
+            # An interruption may come at any instruction: only who claims it first may have it.
+            if parcel.claim():
+                chunk.take_back(parcel.chunk)
+                self.stream.withdraw(chunk.index)
+            raise
 
     def _check_open(self) -> None:
         if self.delivery.closing:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from rheed_acquire.ring import Chunk
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
 from rheed_acquire.streaming.outgoing import DamagedShardError
+from rheed_acquire.streaming.parcel import Parcel
 from rheed_acquire.streaming.registration import end_stream
 from rheed_acquire.streaming.retry import Backoff
 from rheed_acquire.streaming.stream import Stream
-from rheed_acquire.streaming.stream_folder import StreamFolder, age_s
+from rheed_acquire.streaming.stream_folder import StreamRecord, age_s
 
 if TYPE_CHECKING:
     from rheed_acquire.chunk_buffer import ChunkBuffer
@@ -103,14 +104,25 @@ def recover_streams(
     retention_s = delivery.spool.limits.retention_s
     streams: list[Stream] = []
     reports: list[dict[str, Any]] = []
-    for folder in delivery.spool.leftovers(server):
+
+    def trouble(record: StreamRecord, error: Exception) -> None:
+        """Report a stream that makes no sense: it must not keep the others waiting."""
+        logger.error("stream %s (%s) cannot be recovered: %s", record.data_id, record.name, error)
+        nothing = {"closed": False, "lost": [], "refused": None}
+        reports.append({**_named(record), **nothing, "trouble": str(error) or type(error).__name__})
+
+    def let_go(stream: Stream) -> None:
+        delivery.forget(stream)
+        delivery.spool.close_stream(stream.data_id, delete=False)
+
+    for folder in delivery.spool.leftovers(server, trouble):
         record = folder.record
         if record.finished:
             folder.remove_ring()
             delivery.spool.close_stream(record.data_id, delete=True)
             continue
         if retention_s is not None and age_s(record) > retention_s:
-            reports.append({**_named(folder), "chunks_purged": len(folder.shards()), "closed": False})
+            reports.append({**_named(record), "chunks_purged": len(folder.shards()), "closed": False})
             logger.warning("stream %s (%s) is past its retention and deleted", record.data_id, record.name)
             folder.remove_ring()
             delivery.spool.close_stream(record.data_id, delete=True)
@@ -119,22 +131,25 @@ def recover_streams(
         delivery.register(stream)
         try:
             take_up(stream, delivery)
-        except (KeyError, TypeError, ValueError) as error:
-            # A stream that makes no sense must not keep the others waiting.
-            logger.error("stream %s cannot be taken up: %s", record.data_id, error)  # noqa: TRY400
-            reports.append({**_named(folder), "closed": False, "lost": [], "refused": None})
-            delivery.forget(stream)
-            delivery.spool.close_stream(record.data_id, delete=False)
+        except Exception as error:  # noqa: BLE001 - it is reported
+            trouble(record, error)
+            let_go(stream)
         else:
             streams.append(stream)
     for stream in streams:
-        named = _named(stream.folder)
-        refused = stream.folder.record.refused
-        report = complete_stream(
-            stream, delivery, open_api, backoff, drain_timeout_s, patience_s=drain_timeout_s
-        )
+        record, strange = stream.folder.record, stream.folder.strange
+        refused = record.refused
+        try:
+            report = complete_stream(
+                stream, delivery, open_api, backoff, drain_timeout_s, patience_s=drain_timeout_s
+            )
+        except Exception as error:  # noqa: BLE001 - it is reported
+            trouble(record, error)
+            let_go(stream)
+            continue
         rest = {"refused": refused or stream.folder.record.refused, "quarantined": stream.folder.quarantined}
-        reports.append({**named, **report, **rest})
+        left = [f"{path}: {reason}" for path, reason in strange.items()]
+        reports.append({**_named(record), **report, **rest, "strange": left})
     return reports
 
 
@@ -145,13 +160,9 @@ def recover_in_background(
     backoff: Backoff,
     drain_timeout_s: float,
 ) -> None:
-    """Do as `recover_streams` beside a run, which it must not disturb: whatever fails is logged."""
-    try:
-        for report in recover_streams(server, delivery, open_api, backoff, drain_timeout_s):
-            logger.info("earlier stream %s: %s", report["data_id"], report)
-    except Exception:
-        if not delivery.closing:
-            logger.exception("earlier streams could not be recovered")
+    """Do as `recover_streams` beside a run, and tell the log what came of it."""
+    for report in recover_streams(server, delivery, open_api, backoff, drain_timeout_s):
+        logger.info("earlier stream %s: %s", report["data_id"], report)
 
 
 def take_up(stream: Stream, delivery: Delivery) -> None:
@@ -170,12 +181,15 @@ def take_up(stream: Stream, delivery: Delivery) -> None:
             in_ring.pop(shard.chunk_idx).clear()
         count, height, width = (int(number) for number in shard.body["dims"].split(","))
         stream.admit(shard.chunk_idx, (count, height, width))
-        stream.spooled()
+        stream.spooled(shard.chunk_idx)
         delivery.spool.enqueue(shard)
+    for path, reason in stream.folder.strange.items():
+        if path.suffix == ".json" and path.stem.isdecimal():
+            stream.miss(int(path.stem), f"{path.name}: {reason}")
     for buffer in in_ring.values():
         chunk = recovered_chunk(buffer)
         stream.admit(chunk.index, chunk.frames.shape)
-        delivery.deliver(stream, chunk)
+        delivery.deliver(Parcel(stream, chunk))
     logger.info("stream %s: %d chunks of an earlier run", stream.data_id, stream.status().chunks_pushed)
 
 
@@ -204,5 +218,5 @@ def recovered_chunk(buffer: ChunkBuffer) -> Chunk:
     return chunk
 
 
-def _named(folder: StreamFolder) -> dict[str, Any]:
-    return {"data_id": folder.record.data_id, "stream_name": folder.record.name}
+def _named(record: StreamRecord) -> dict[str, Any]:
+    return {"data_id": record.data_id, "stream_name": record.name}

@@ -25,6 +25,7 @@ from rheed_acquire.errors import StreamerError
 from rheed_acquire.streaming.http_session import HttpSession
 from rheed_acquire.streaming.transport_errors import NoAnswerError
 from rheed_acquire.timing import HostClock, Slew, process_clock
+from rheed_acquire.worker import Step, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -260,28 +261,26 @@ class ReferenceClock:
         self._last_error: str | None = None
         self._tried = threading.Event()
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker: Worker | None = None
 
     def start(self) -> None:
         """Begin in the background; does nothing where it runs already, or the user wants none."""
-        if self._thread is not None:
+        if self._worker is not None:
             return
         if is_disabled():
             self._last_error = f"switched off by {SKIP_VARIABLE}"
             self._tried.set()
             return
         self._stop = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, args=(self._stop,), name="reference-clock", daemon=True
-        )
-        self._thread.start()
+        self._worker = Worker("reference-clock", self._bursts(self._stop), self._stop)
+        self._worker.start()
 
     def stop(self, timeout_s: float = 1.0) -> None:
         """End the exchanges, leaving a pending one to its time-out; the correction stays."""
-        thread, self._thread = self._thread, None
+        worker, self._worker = self._worker, None
         self._stop.set()
-        if thread is not None:
-            thread.join(timeout_s)
+        if worker is not None:
+            worker.join(timeout_s)
 
     def wait_first(self, timeout_s: float) -> bool:
         """Wait until the first burst is over, well or not; whether a correction is known."""
@@ -324,20 +323,29 @@ class ReferenceClock:
                 last_error=self._last_error,
             )
 
-    def _run(self, stop: threading.Event) -> None:
-        pause_s = retry_s = min(_RETRY_S, self._interval_s)
-        while not stop.is_set():
+    def _bursts(self, stop: threading.Event) -> Step:
+        """Make a step that asks for the time once, and says when it is to be asked for again."""
+        retry_s = next_s = min(_RETRY_S, self._interval_s)
+
+        def burst() -> float | None:
+            nonlocal next_s
+            if stop.is_set():
+                return None
+            pause_s, next_s = next_s, min(2 * next_s, self._interval_s)
+            settled = False
             try:
                 settled = self._adopt(self._burst(stop))
             except Exception as error:
                 logger.debug("the reference clock stumbled", exc_info=True)
                 self._fail(f"the time could not be asked for ({type(error).__name__})")
-                settled = False
-            self._tried.set()
-            pause_s = self._interval_s if settled else min(pause_s, self._interval_s)
-            if stop.wait(pause_s):
-                return
-            pause_s = retry_s if settled else pause_s * 2
+            finally:
+                self._tried.set()
+            if not settled:
+                return pause_s
+            next_s = retry_s
+            return self._interval_s
+
+        return burst
 
     def _burst(self, stop: threading.Event) -> list[Exchange]:
         exchanges: list[Exchange] = []

@@ -44,6 +44,7 @@ from rheed_acquire.streaming.stream_folder import StreamRecord
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
 from rheed_acquire.streaming.trust import tls_context
 from rheed_acquire.timing import process_clock
+from rheed_acquire.worker import Worker
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -246,14 +247,12 @@ class RHEEDStreamer(Streamer):
                 process_clock().anchor()  # no stream's stamps can jump by it: there is none
                 self._recover_in_background(delivery)
             delivery.clock.wait_first(FIRST_TIME_S)
-            stream = self._begin(delivery, description, int(chunk_size))
+            data_id = self._begin(delivery, description, int(chunk_size))
         except BaseException:
             self._delivery.release(delivery)
             raise
-        with self._lock:
-            self._streams[stream.data_id] = Intake(stream, delivery, sync_always=self._sync_always)
-        logger.info("stream %s (%s) opened on %s", stream.data_id, description.name, self._endpoint)
-        return stream.data_id
+        logger.info("stream %s (%s) opened on %s", data_id, description.name, self._endpoint)
+        return data_id
 
     def push(
         self,
@@ -471,8 +470,8 @@ class RHEEDStreamer(Streamer):
             self._streams.clear()
         self._delivery.close()
 
-    def _begin(self, delivery: Delivery, description: StreamDescription, chunk_size: int) -> Stream:
-        """Create a stream on the server and in the spool; where the spool fails, it is ended again."""
+    def _begin(self, delivery: Delivery, description: StreamDescription, chunk_size: int) -> str:
+        """Create a stream on the server, in the spool and here; where that fails, it is ended again."""
         with closing(self._open_api()) as api:
             data_id = register_stream(api, description, self._backoff)
             try:
@@ -486,31 +485,43 @@ class RHEEDStreamer(Streamer):
                     created_unix_s=time.time(),
                 )
                 folder = delivery.spool.open_stream(record)
+                stream = Stream(folder, self._ring_chunks, self._spool_limits.when_full)
+                delivery.register(stream)
+                with self._lock:
+                    self._streams[data_id] = Intake(stream, delivery, sync_always=self._sync_always)
             except BaseException:
+                with self._lock:
+                    self._streams.pop(data_id, None)
+                delivery.spool.close_stream(data_id, delete=True)
                 end_abandoned(api, data_id, self._backoff)
                 raise
-        stream = Stream(folder, self._ring_chunks, self._spool_limits.when_full)
-        delivery.register(stream)
-        return stream
+        return data_id
 
     def _open_delivery(self) -> Delivery:
-        delivery = Delivery(
-            self._open_api,
-            Spool(self._spool_folder, self._spool_limits),
-            ReferenceClock(self._endpoint),
-            compression_level=self._compression_level,
-            workers=self._upload_workers,
-            backoff=self._backoff,
-        )
-        delivery.clock.start()
-        return delivery
+        spool = Spool(self._spool_folder, self._spool_limits)
+        clock = ReferenceClock(self._endpoint)
+        clock.start()
+        try:
+            return Delivery(
+                self._open_api,
+                spool,
+                clock,
+                compression_level=self._compression_level,
+                workers=self._upload_workers,
+                backoff=self._backoff,
+            )
+        except BaseException:
+            clock.stop()
+            spool.close()
+            raise
 
     def _recover_in_background(self, delivery: Delivery) -> None:
         def recover() -> None:
             with self._recovering:
                 recover_in_background(self._server, delivery, self._open_api, self._backoff, DRAIN_TIMEOUT_S)
 
-        threading.Thread(target=recover, name="recovery", daemon=True).start()
+        # It tries again where it stumbles, for as long as the delivery is open.
+        Worker("recovery", recover, delivery.stopping).start()
 
     def _open_api(self) -> AtomscaleApi:
         return AtomscaleApi(

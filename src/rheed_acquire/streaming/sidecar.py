@@ -33,6 +33,10 @@ class SpooledShard:
         The bytes, only where the disk would not take them.
     attempts
         Failed ones so far.
+    stumbles
+        Those of them that neither network nor disk explains.
+    confirmed
+        Whether the server has it: only this process has still to draw the consequences.
     """
 
     data_id: str
@@ -44,12 +48,17 @@ class SpooledShard:
     crc32c: int = 0
     content: bytes | None = field(default=None, repr=False)
     attempts: int = 0
+    stumbles: int = 0
+    confirmed: bool = False
+
+
+_OF_THIS_PROCESS = ("content", "attempts", "stumbles", "confirmed")
 
 
 def encode_sidecar(shard: SpooledShard) -> bytes:
     """Write down all that an upload in another process needs to know, with a checksum of it."""
     sidecar = asdict(shard)
-    for name in ("content", "attempts"):
+    for name in _OF_THIS_PROCESS:
         del sidecar[name]
     return json.dumps({"version": VERSION, "sidecar_crc32c": _seal(sidecar), **sidecar}).encode()
 

@@ -11,7 +11,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +22,13 @@ from rheed_acquire.ring_files import remove_orphans
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.outgoing import OutgoingShard
 from rheed_acquire.streaming.sidecar import SpooledShard
+from rheed_acquire.streaming.spool_entries import look_through
 from rheed_acquire.streaming.stream_folder import (
+    PROBE,
+    RecordError,
     StreamFolder,
     StreamRecord,
     folder_bytes,
-    read_record,
 )
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ class Spool:
             if not root.is_dir():
                 root.parent.mkdir(parents=True, exist_ok=True)
                 root.mkdir(mode=0o700, exist_ok=True)
-            probe = root / f".probe-{os.getpid()}-{threading.get_ident()}"
+            probe = root / f"{PROBE}{os.getpid()}-{threading.get_ident()}"
             probe.write_bytes(b"")
             probe.unlink()
             # Of streams that are not taken up here, by folder.
@@ -116,17 +118,31 @@ class Spool:
             self._folders[record.data_id] = folder
         return folder
 
-    def leftovers(self, server: str | None = None) -> Iterator[StreamFolder]:
-        """Take up, one by one, the streams that processes now gone have left, of one server or of all."""
-        found = [(path, read_record(path)) for path in self.root.iterdir() if path.is_dir()]
-        records = [(record.created_unix_s, path, record) for path, record in found if record is not None]
-        for _, path, record in sorted(records, key=lambda entry: entry[:2]):
+    def leftovers(
+        self,
+        server: str | None = None,
+        on_trouble: Callable[[StreamRecord, Exception], None] = lambda record, error: None,  # noqa: ARG005
+    ) -> Iterator[StreamFolder]:
+        """Take up, one by one, the streams that processes now gone have left, of one server or of all.
+
+        Whatever is strange about one keeps no other from it: ``on_trouble`` is told of those that cannot be
+        taken up, and the log of what is no stream at all.
+        """
+        streams, strange = look_through(self.root)
+        for entry in strange:
+            logger.warning("%s is left as it is: %s", entry.path, entry.reason)
+        for path, record in streams:
             if server is not None and record.server != server:
                 continue
             with self._changed:
                 if record.data_id in self._folders:
                     continue
-            folder = StreamFolder.take(path)
+            try:
+                folder = StreamFolder.take(path)
+            except (OSError, ValueError, RecordError) as error:
+                logger.warning("%s cannot be taken up: %s", path, error)
+                on_trouble(record, error)
+                continue
             if folder is None:
                 continue
             with self._changed:
@@ -186,10 +202,12 @@ class Spool:
 
     def enqueue(self, shard: SpooledShard) -> None:
         """Put a shard into the queue that is on disk already, or that lives by its `SpooledShard.content`."""
+        key = (shard.data_id, shard.chunk_idx)
         with self._changed:
-            self._promised.pop((shard.data_id, shard.chunk_idx), None)
-            self._queue[shard.data_id, shard.chunk_idx] = (shard, 0.0)
-            self._bytes += shard.size
+            self._promised.pop(key, None)
+            if key not in self._queue:
+                self._queue[key] = (shard, 0.0)
+                self._bytes += shard.size
             self._changed.notify_all()
 
     def take(self) -> SpooledShard | None:
@@ -236,13 +254,17 @@ class Spool:
                 logger.warning("chunk %d stays in %s: %s", shard.chunk_idx, folder.path, error)
         self.give_up(shard)
 
-    def quarantine(self, shard: SpooledShard) -> None:
-        """Set a claimed shard aside that was damaged on disk."""
+    def quarantine(self, shard: SpooledShard) -> str:
+        """Set a claimed shard aside that was damaged on disk, as far as it can be; says where it is."""
         with self._changed:
             folder = self._folders.get(shard.data_id)
-        if folder is not None:
-            folder.quarantine(shard)
+        try:
+            kept = folder is not None and folder.quarantine(shard)
+            where = "it lies in the quarantine of the spool" if kept else "nothing is left of it"
+        except OSError as error:
+            where = f"it cannot be set aside: {error.strerror or error}"
         self.give_up(shard)
+        return where
 
     def give_up(self, shard: SpooledShard) -> None:
         """Take a claimed shard out of the queue; on disk it stays."""

@@ -43,11 +43,12 @@ class Stream:
         self.pushes_wait = False
         self._frame_shape: tuple[int, int] | None = None
         self._changed = threading.Condition()
+        # By index, so that what is counted twice, as after a step that failed half-way, counts once.
         self._pushed: set[int] = set()
-        self._spooled = 0
-        self._uploaded = 0
-        self._bytes_uploaded = 0
+        self._spooled: set[int] = set()
+        self._uploaded: set[int] = set()
         self._lost: dict[int, str] = {}
+        self._bytes_uploaded = 0
         self._last_error: str | None = None
         self._spool_trouble: str | None = None
         self._finalizing = False
@@ -90,6 +91,15 @@ class Stream:
             self._pushed.add(chunk_idx)
             self.next_idx = max(self.next_idx, chunk_idx + 1)
 
+    def withdraw(self, chunk_idx: int) -> None:
+        """Take an admission back: the chunk could not be taken after all, and may be pushed again."""
+        with self._changed:
+            self._pushed.discard(chunk_idx)
+            self.next_idx = max(self._pushed, default=-1) + 1
+            if self._ring is None:
+                self._frame_shape = None
+            self._changed.notify_all()
+
     def ring(self, height: int, width: int, count: int | None = None, *, grows: bool = False) -> ChunkRing:
         """The ring that this stream's chunks are built in, made when it is first needed.
 
@@ -119,28 +129,38 @@ class Stream:
             if self._ring is not None:
                 self._ring.keep()
 
-    def spooled(self) -> None:
+    def spooled(self, chunk_idx: int) -> None:
         """Count a chunk as encoded."""
         with self._changed:
-            self._spooled += 1
+            self._spooled.add(chunk_idx)
             self._spool_trouble = None
 
-    def uploaded(self, size: int) -> None:
+    def uploaded(self, chunk_idx: int, size: int) -> None:
         """Count a chunk as confirmed by the server, its shard having ``size`` bytes."""
         with self._changed:
-            self._uploaded += 1
-            self._bytes_uploaded += size
+            if chunk_idx not in self._uploaded:
+                self._uploaded.add(chunk_idx)
+                self._bytes_uploaded += size
+            self._lost.pop(chunk_idx, None)
             self._last_error = None
             self._changed.notify_all()
 
     def lose(self, chunk_idx: int, reason: str, *, gone: bool = False) -> None:
         """Count a chunk as given up; ``gone`` where the server has closed the stream or lost it."""
         with self._changed:
-            self._lost[chunk_idx] = reason
+            if chunk_idx in self._uploaded:
+                return
+            self._lost.setdefault(chunk_idx, reason)
             self._changed.notify_all()
         if gone and self.folder.record.refused is None:
             self.note(refused=reason)
         self.failed_attempt(reason)
+
+    def miss(self, chunk_idx: int, reason: str) -> None:
+        """Count a chunk as pushed and given up: it is known that it was there, and no more."""
+        with self._changed:
+            self._pushed.add(chunk_idx)
+        self.lose(chunk_idx, reason)
 
     def reason_lost(self, chunk_idx: int) -> str | None:
         """Why a chunk was given up; None where it was not."""
@@ -209,7 +229,7 @@ class Stream:
         with self._changed:
             return DeliveryStatus(
                 chunks_pushed=len(self._pushed),
-                chunks_uploaded=self._uploaded,
+                chunks_uploaded=len(self._uploaded),
                 chunks_failed=len(self._lost),
                 bytes_uploaded=self._bytes_uploaded,
                 lost=tuple(sorted(self._lost.items())),
@@ -221,12 +241,12 @@ class Stream:
         """The counts that `RHEEDStreamer.finalize` returns."""
         with self._changed:
             return {
-                "chunks_spooled": self._spooled,
-                "chunks_uploaded": self._uploaded,
+                "chunks_spooled": len(self._spooled),
+                "chunks_uploaded": len(self._uploaded),
                 "chunks_dropped": 0,
                 "chunks_failed": len(self._lost),
                 "chunks_purged": 0,
-                "chunks_not_uploaded": len(self._pushed) - self._uploaded,
+                "chunks_not_uploaded": len(self._pushed) - len(self._uploaded),
                 "chunks_pending": self._pending,
                 "drained": not self._pending,
                 "closed": closed,
@@ -243,4 +263,4 @@ class Stream:
 
     @property
     def _pending(self) -> int:
-        return len(self._pushed) - self._uploaded - len(self._lost)
+        return len(self._pushed) - len(self._uploaded) - len(self._lost)

@@ -18,9 +18,12 @@ sidecar last.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import logging
+import math
 import mmap
 import os
 import re
@@ -33,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 import google_crc32c
 from filelock import FileLock, Timeout
+from pydantic import TypeAdapter
 
 from rheed_acquire.chunk_buffer import memory_needed
 from rheed_acquire.durable_files import BulkWriter, batches, read_json, sync_directory, write_atomically
@@ -55,10 +59,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RECORD = "stream.json"
+RECORD, LOCK = "stream.json", "lock"
+PROBE = ".probe-"
+"""Begins the names of files by which a process finds out whether it can write to a spool."""
 LOOK_S = 0.2
 """Longer than `is_in_use` of another process holds a lock to see whether it is free."""
 VERSION = 1
+_OWN_NAME = re.compile(r"(0|[1-9][0-9]*)\.(shard|json|done)")
+
+
+class RecordError(Exception):
+    """A folder has no record that this program can make sense of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +111,18 @@ class StreamFolder:
     """A stream's folder, locked for this process.
 
     Use `create` or `take`; neither the constructor nor anything else here is safe without the lock.
+
+    Attributes
+    ----------
+    strange
+        What lies among the shards and is left as it is, with what is strange about it.
     """
 
     def __init__(self, path: Path, lock: FileLock, record: StreamRecord) -> None:
         self.path, self._lock, self.record = path, lock, record
         self._shards = path / "shards"
         self._tmp = path / "tmp"
+        self.strange: dict[Path, str] = {}
         for folder in (self._shards, self._tmp):
             folder.mkdir(mode=0o700, exist_ok=True)
 
@@ -129,18 +146,26 @@ class StreamFolder:
 
     @classmethod
     def take(cls, path: Path) -> StreamFolder | None:
-        """Take up a folder that an earlier process left; None where one is at work on it, or it is none."""
+        """Take up a folder that an earlier process left; None where one is at work on it.
+
+        Raises
+        ------
+        RecordError
+            It is no stream that this program knows.
+        OSError
+            It cannot be read or written.
+        """
         lock = _lock(path)
         try:
             lock.acquire(timeout=LOOK_S)
-        except (Timeout, OSError):
+        except Timeout:
             return None
-        record = read_record(path)
-        if record is None:
+        try:
+            folder = cls(path, lock, load_record(path))
+            folder._tidy()
+        except BaseException:
             lock.release()
-            return None
-        folder = cls(path, lock, record)
-        folder._tidy()
+            raise
         return folder
 
     def update(self, **changes: Any) -> None:
@@ -163,11 +188,14 @@ class StreamFolder:
             _write_synced(described, [encode_sidecar(shard)])
             rename(staged, self._shard_path(shard.chunk_idx))
             rename(described, self._sidecar_path(shard.chunk_idx))
-        except OSError:
-            for path in (staged, described, self._shard_path(shard.chunk_idx)):
-                path.unlink(missing_ok=True)
+            sync_directory(self._shards)
+        except BaseException:
+            # None of it stays, since the chunk goes another way: the sidecar, by which it counts, goes first.
+            sidecar, kept = self._sidecar_path(shard.chunk_idx), self._shard_path(shard.chunk_idx)
+            for path in (sidecar, described, kept, staged):
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
             raise
-        sync_directory(self._shards)
 
     def open(self, shard: SpooledShard) -> OutgoingShard:
         """Open a shard for reading; what is damaged shows while it is read.
@@ -182,6 +210,8 @@ class StreamFolder:
         try:
             file = self._shard_path(shard.chunk_idx).open("rb")
         except FileNotFoundError:
+            if not (self.path / RECORD).exists():
+                raise OSError(errno.ENOENT, "the spool is not there at present", str(self.path)) from None
             raise DamagedShardError("the shard is gone from the disk") from None
         try:
             return OutgoingShard(file, shard.size, shard.crc32c)
@@ -194,9 +224,15 @@ class StreamFolder:
         with self.open(shard) as content:
             content.check()
 
-    def quarantine(self, shard: SpooledShard) -> None:
-        """Set a damaged shard aside, with its sidecar."""
-        self._quarantine(shard.chunk_idx)
+    def quarantine(self, shard: SpooledShard) -> bool:
+        """Set a damaged shard aside, with its sidecar; False where nothing is left of the shard.
+
+        Raises
+        ------
+        OSError
+            It cannot be moved.
+        """
+        return self._quarantine(shard.chunk_idx)
 
     def remove(self, shard: SpooledShard) -> None:
         """Delete a shard that the server has confirmed."""
@@ -206,16 +242,21 @@ class StreamFolder:
         done.unlink(missing_ok=True)
 
     def shards(self) -> list[SpooledShard]:
-        """Every shard that waits here, by index; a sidecar that cannot be read goes into the quarantine."""
+        """Every shard that waits here, by index.
+
+        A sidecar that is damaged goes into the quarantine; one that cannot be read at present is left.
+        """
         found = []
-        for path in self._shards.glob("*.json"):
+        for path in self._own_files(".json"):
             try:
                 shard = decode_sidecar(path.read_bytes())
                 if (shard.data_id, str(shard.chunk_idx)) != (self.record.data_id, path.stem):
                     raise ValueError("it belongs to another shard")  # noqa: TRY301
-            except ValueError as error:
+            except (ValueError, TypeError) as error:
                 logger.warning("%s is damaged and goes into the quarantine: %s", path, error)
                 self._quarantine(path.stem)
+            except OSError as error:
+                self._leave(path, f"it cannot be read: {error.strerror or error}")
             else:
                 found.append(shard)
         return sorted(found, key=lambda shard: shard.chunk_idx)
@@ -302,16 +343,34 @@ class StreamFolder:
         """Put right what a process killed in the middle of something has left."""
         shutil.rmtree(self._tmp, ignore_errors=True)
         self._tmp.mkdir(mode=0o700, exist_ok=True)
-        for done in self._shards.glob("*.done"):
+        for done in self._own_files(".done"):
             self._shard_path(int(done.stem)).unlink(missing_ok=True)
             done.unlink(missing_ok=True)
         waiting_in_ring = {buffer.chunk_index for buffer in self.chunks_left()}
-        for path in self._shards.glob("*.shard"):
+        for path in self._own_files(".shard"):
             # Its sidecar never got its name. Where the ring has the chunk it is encoded again.
             if not path.with_suffix(".json").exists() and int(path.stem) not in waiting_in_ring:
                 self._quarantine(path.stem)
 
-    def _quarantine(self, stem: int | str) -> None:
+    def _own_files(self, suffix: str) -> list[Path]:
+        """The files among the shards with a name as this program gives it; all others are left and named."""
+        own = []
+        for path in sorted(self._shards.iterdir()):
+            if _OWN_NAME.fullmatch(path.name) is None:
+                self._leave(path, "its name is none that this program gives")
+            elif path.is_symlink() or not path.is_file():
+                self._leave(path, "it is no file")
+            elif path.suffix == suffix:
+                own.append(path)
+        return own
+
+    def _leave(self, path: Path, reason: str) -> None:
+        if path not in self.strange:
+            logger.warning("%s is left as it is: %s", path, reason)
+            self.strange[path] = reason
+
+    def _quarantine(self, stem: int | str) -> bool:
+        has_shard = (self._shards / f"{stem}.shard").exists()
         quarantine = self.path / "quarantine"
         quarantine.mkdir(mode=0o700, exist_ok=True)
         for path in (self._shards / f"{stem}.shard", self._shards / f"{stem}.json"):
@@ -323,8 +382,12 @@ class StreamFolder:
                 number += 1
                 target = quarantine / f"{stem}-{number}{path.suffix}"
             rename(path, target)
+        return has_shard
 
     def _write_record(self) -> None:
+        if not self._tmp.is_dir():
+            # Whose disk is away for the moment: what were made now would lie below where it is mounted.
+            raise OSError(errno.ENOENT, "the spool is not there at present", str(self.path))
         content = json.dumps(asdict(self.record), indent=2).encode()
         write_atomically(self.path / RECORD, content, self._tmp, durable=True)
 
@@ -335,15 +398,50 @@ class StreamFolder:
         return self._shards / f"{chunk_idx}.json"
 
 
+def load_record(path: Path) -> StreamRecord:
+    """Read a stream's record.
+
+    Raises
+    ------
+    RecordError
+        There is none, it cannot be read, it is damaged, of a newer version, or of a folder of another name.
+    """
+    try:
+        content = read_json(path / RECORD)
+    except (OSError, ValueError, RecursionError) as error:
+        what = error.strerror or str(error) if isinstance(error, OSError) else "it is damaged"
+        raise RecordError(f"its {RECORD} cannot be read: {what}") from None
+    if content is None:
+        raise RecordError(f"it has no {RECORD}")
+    if not isinstance(content, dict):
+        raise RecordError(f"its {RECORD} is damaged")
+    version = content.get("version", VERSION)
+    if isinstance(version, int) and version > VERSION:
+        raise RecordError(f"it is of a newer rheed-acquire (version {version} of {RECORD})")
+    try:
+        known = {entry.name: content[entry.name] for entry in fields(StreamRecord) if entry.name in content}
+        record: StreamRecord = _RECORDS.validate_python(known, strict=True)
+    except (ValueError, TypeError):
+        raise RecordError(f"its {RECORD} is damaged") from None
+    if not (record.fps > 0 and record.chunk_size > 0 and math.isfinite(record.fps + record.created_unix_s)):
+        raise RecordError(f"its {RECORD} is damaged")
+    if folder_name(record.data_id) != path.name:
+        raise RecordError(
+            f"it is a copy, or was renamed: the folder of its stream is called {folder_name(record.data_id)}"
+        )
+    return record
+
+
 def read_record(path: Path) -> StreamRecord | None:
     """Read a stream's record; None where there is none that makes sense."""
     try:
-        record = read_json(path / RECORD)
-        known = {entry.name for entry in fields(StreamRecord)}
-        return None if record is None else StreamRecord(**{k: v for k, v in record.items() if k in known})
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        logger.warning("%s cannot be read: %s", path / RECORD, error)
+        return load_record(path)
+    except RecordError as error:
+        logger.warning("%s: %s", path, error)
         return None
+
+
+_RECORDS: TypeAdapter[StreamRecord] = TypeAdapter(StreamRecord)
 
 
 def quarantined(path: Path) -> int:
@@ -393,7 +491,7 @@ def age_s(record: StreamRecord) -> float:
 
 def _lock(path: Path) -> FileLock:
     # Taken in one thread and let go in another.
-    return FileLock(path / "lock", thread_local=False, mode=0o600)
+    return FileLock(path / LOCK, thread_local=False, mode=0o600)
 
 
 def _write_synced(path: Path, pieces: Iterable[Buffer]) -> int:

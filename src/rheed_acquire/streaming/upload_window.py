@@ -32,7 +32,8 @@ class UploadWindow:
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most, self._clock = most, clock
         self._size = min(START, most)
-        self._running = 0
+        # The threads that have a place: one that stumbled and asks again has it still, and no second.
+        self._running: set[int] = set()
         self._open = True
         self._changed = threading.Condition()
         self._rate_before: float | None = None
@@ -47,16 +48,19 @@ class UploadWindow:
         return self._size
 
     def enter(self) -> bool:
-        """Wait for a place; False once the window is closed. `leave` gives it back."""
+        """Wait for a place for this thread; False once the window is closed. `leave` gives it back."""
+        me = threading.get_ident()
         with self._changed:
-            self._changed.wait_for(lambda: self._running < self._size or not self._open)
-            self._running += self._open
+            self._running.discard(me)
+            self._changed.wait_for(lambda: len(self._running) < self._size or not self._open)
+            if self._open:
+                self._running.add(me)
             return self._open
 
     def leave(self) -> None:
-        """Give a place back."""
+        """Give this thread's place back, if it has one."""
         with self._changed:
-            self._running -= 1
+            self._running.discard(threading.get_ident())
             self._changed.notify()
 
     def done(self, nbytes: int, *, more_waiting: bool) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from rheed_acquire.timing import process_clock
 from rheed_acquire.view.regions import Region, fit_regions
 from rheed_acquire.view.traces import Points, RegionTraces, TraceOverview
+from rheed_acquire.worker import Worker
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,9 +74,9 @@ class FrameTap:
         self._foresee_ms: Foresee | None = None
         self._latest_ms = -np.inf
         self._shown = -1
-        self._broken = False
+        self._has_failed = False
         self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker: Worker | None = None
 
     def begin(self, width: int, height: int, foresee_ms: Foresee) -> tuple[str, ...]:
         """Begin to look, at frames of this size; returns a sentence for each region that does not fit it.
@@ -89,15 +90,15 @@ class FrameTap:
         with self._lock:
             self._size, self._foresee_ms = (width, height), foresee_ms
         notes = self.follow(self._wanted)
-        self._thread = threading.Thread(target=self._look_again_and_again, name="frame-tap", daemon=True)
-        self._thread.start()
+        self._worker = Worker("frame-tap", self._look_and_rest, self._ended)
+        self._worker.start()
         return notes
 
     def stop(self) -> None:
         """Look no more. What `complete` brings is still measured."""
         self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
+        if self._worker is not None:
+            self._worker.join()
 
     def watch(self, accumulator: ChunkAccumulator, frames_before: int = 0) -> None:
         """Look at what this accumulator fills from now on.
@@ -134,12 +135,7 @@ class FrameTap:
     def complete(self, chunk: Chunk, utc_ms: NDArray[np.float64]) -> None:
         """Measure what is still to be measured of a chunk; called with each, in order, before its push.
 
-        Never raises: what fails here costs the view, and not the run.
-
-        Parameters
-        ----------
-        utc_ms
-            (N,) float64: when its frames were captured.
+        Never raises: what fails here costs the view these frames, and the run nothing.
         """
         with self._lock:
             try:
@@ -147,7 +143,7 @@ class FrameTap:
                 # Of a camera so slow that each chunk is one frame, none is ever seen being filled.
                 self._show(chunk.frames[-1], self._completed_frames + len(chunk) - 1, chunk.host_ns[-1])
             except Exception as error:  # noqa: BLE001
-                self._give_up(error)
+                self._pass_over(error)
             self._completed, self._measured = chunk.index, 0
             self._completed_frames += len(chunk)
 
@@ -173,7 +169,7 @@ class FrameTap:
                     stamps, arrived = buffer.timestamps_ns[:committed], buffer.host_ns[:committed]
                     self._measure(buffer.frames, self._foresee_ms(stamps, arrived), committed)
             except Exception as error:  # noqa: BLE001
-                self._give_up(error)
+                self._pass_over(error)
 
     def overviews(self) -> list[tuple[Region, TraceOverview]]:
         """Each region with its trace over the whole run."""
@@ -187,13 +183,15 @@ class FrameTap:
             pairs = zip(self._traces.regions, self._traces.traces, strict=True)
             return [(region, *trace.recent(frames)[:2]) for region, trace in pairs]
 
-    def _look_again_and_again(self) -> None:
-        while not self._ended.wait(self._period_s):
-            self.look()
+    def _look_and_rest(self) -> float | None:
+        if self._ended.is_set():
+            return None
+        self.look()
+        return self._period_s
 
     def _measure(self, frames: NDArray[np.uint8], utc_ms: NDArray[np.float64], count: int) -> None:
         start, self._measured = self._measured, count
-        if self._broken or start >= count or not self._traces.regions:
+        if start >= count or not self._traces.regions:
             return
         # What was foreseen may have been late: no trace runs backwards.
         times = np.maximum.accumulate(np.maximum(utc_ms[start:count], self._latest_ms))
@@ -203,11 +201,13 @@ class FrameTap:
             self._on_points(points, self._traces.regions)
 
     def _show(self, pixels: NDArray[np.uint8], number: int, host_ns: np.int64) -> None:
-        if self._broken or self._on_frame is None or number <= self._shown:
+        if self._on_frame is None or number <= self._shown:
             return
         self._shown = number
         self._on_frame(pixels, number, process_clock().utc_ns(int(host_ns)) / 1e6)
 
-    def _give_up(self, error: Exception) -> None:
-        logger.warning("the view follows this run no more: %s", error, exc_info=error)
-        self._broken = True
+    def _pass_over(self, error: Exception) -> None:
+        """Go on with the next frames; only the first time it is told of, for there may be many."""
+        level = logging.DEBUG if self._has_failed else logging.WARNING
+        self._has_failed = True
+        logger.log(level, "frames could not be shown or measured: %s", error, exc_info=error)

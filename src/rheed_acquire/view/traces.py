@@ -101,8 +101,8 @@ class Trace:
         """Take the values of consecutive frames, (N,) each."""
         if not len(utc_ms):
             return
+        self._grow(self.frames + len(utc_ms))  # first: what may fail for want of memory leaves all as it was
         self._add_to_buckets(utc_ms, mean, maximum)
-        self._grow(self.frames + len(utc_ms))
         # Where more comes than is kept, numpy lets the last value for a place stand.
         places = np.arange(self.frames, self.frames + len(utc_ms)) % len(self._utc_ms)
         self._utc_ms[places] = utc_ms

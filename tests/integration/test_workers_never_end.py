@@ -1,0 +1,238 @@
+"""Whatever is raised at whatever call of a worker, later chunks get through and the books add up."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pytest
+
+import rheed_acquire
+from rheed_acquire.accumulator import ChunkAccumulator
+from rheed_acquire.camera import Frame
+from rheed_acquire.pixels import make_converter
+from rheed_acquire.ring import Chunk, ChunkRing
+from rheed_acquire.streaming.intake import Intake
+from rheed_acquire.timing import process_clock
+from rheed_acquire.view.frame_tap import FrameTap
+from rheed_acquire.view.regions import Region
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Connect, MakeFrames
+    from tests.integration.fault_server import FaultServer
+
+CHUNKS, CHUNK_SIZE = 3, 20
+SOURCE = str(Path(rheed_acquire.__file__).parent)
+GIVING_BACK = ("release", "__exit__", "lock.release", "lock.__exit__", "RLock.release", "RLock.__exit__")
+"""Of a lock: what an interpreter cannot do for want of memory, no program can make good."""
+
+Site: TypeAlias = "tuple[str, int, str]"
+"""A call: the file and the line that it stands in, and what is called."""
+
+
+class RaisesOnce:
+    """Raises at a call that this project's code makes in a thread, once; at none, it notes them all.
+
+    Parameters
+    ----------
+    thread
+        How the thread's name begins.
+    site
+        Where to raise; None for nowhere.
+    """
+
+    def __init__(self, thread: str, site: Site | None = None) -> None:
+        self._thread, self._site = thread, site
+        self._lock = threading.Lock()
+        self.seen: dict[Site, None] = {}
+        self.raised = False
+
+    def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
+        if not threading.current_thread().name.startswith(self._thread):
+            sys.setprofile(None)
+            return
+        if event == "c_call":
+            caller, callee = frame, argument.__qualname__
+        elif event == "call" and frame.f_back is not None:
+            caller, callee = frame.f_back, frame.f_code.co_qualname
+        else:
+            return
+        if not caller.f_code.co_filename.startswith(SOURCE) or callee.endswith(GIVING_BACK):
+            return
+        site = (caller.f_code.co_filename.removeprefix(SOURCE), caller.f_lineno, callee)
+        with self._lock:
+            if site == self._site and not self.raised:
+                self.raised = True
+                raise MemoryError(f"at {site}")
+            self.seen.setdefault(site)
+
+    @contextmanager
+    def in_new_threads(self) -> Iterator[None]:
+        threading.setprofile(self)
+        try:
+            yield
+        finally:
+            threading.setprofile(None)
+
+
+def every_call(thread: str, make_run: Callable[[RaisesOnce], None]) -> int:
+    """Make the run once to see what is called, and once more for each call, raising there."""
+    watched = RaisesOnce(thread)
+    make_run(watched)
+    for site in watched.seen:
+        raising = RaisesOnce(thread, site)
+        try:
+            make_run(raising)
+        except Exception as error:
+            error.add_note(f"with an error raised at {site}")
+            raise
+    return len(watched.seen)
+
+
+def buffers_of(intake: Intake) -> tuple[int, int]:
+    """Buffers that a stream's ring can hand out or has set aside, and those that it has made."""
+    ring = intake.stream._ring
+    assert ring is not None
+    return ring._free.qsize() + len(ring._aside), ring._made
+
+
+# Where it raises in a file's own close, the file is closed when it is forgotten.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("thread", ["encoder", "spooler", "upload", "reference-clock"])
+def test_an_error_at_any_call_of_a_worker_costs_at_most_its_chunk(
+    service: FaultServer,
+    connect: Connect,
+    make_frames: MakeFrames,
+    monkeypatch: pytest.MonkeyPatch,
+    thread: str,
+) -> None:
+    if thread == "reference-clock":
+        monkeypatch.delenv("ATOMSCALE_SKIP_CLOCK_SYNC")
+    chunks = [make_frames(CHUNK_SIZE, seed=number) for number in range(CHUNKS)]
+
+    def make_run(raises: RaisesOnce) -> None:
+        with raises.in_new_threads():
+            streamer = connect(service, upload_workers=1)
+            data_id = streamer.initialize(10.0, 0.0, CHUNK_SIZE)
+        intake = streamer._streams[data_id]
+        delivery = intake.delivery
+        for number, frames in enumerate(chunks):
+            streamer.push(data_id, number, frames)
+        report = streamer.finalize(data_id, drain_timeout_s=60.0)
+        lost = dict(report["lost"])
+        assert len(lost) <= 1
+        assert report["chunks_uploaded"] + len(lost) == CHUNKS
+        assert (report["chunks_pending"], report["closed"]) == (0, True)
+        assert {index for owner, index in service.shards if owner == data_id} == set(range(CHUNKS)) - set(
+            lost
+        )
+        given_back, made = buffers_of(intake)
+        assert given_back == made
+        assert not delivery._window._running
+        assert not delivery.spool._promised
+        assert not delivery.spool._queue
+        assert not delivery._held
+        streamer.close()
+
+    assert every_call(thread, make_run) > 10
+
+
+@pytest.mark.timeout(600)
+def test_an_error_at_any_call_of_the_tap_costs_it_some_frames_and_no_more() -> None:
+    def fail(error: Exception) -> None:
+        raise error
+
+    height, width = 4, 8
+    whole = Region(name="whole", x=0, y=0, width=width, height=height)
+
+    def make_run(raises: RaisesOnce) -> None:
+        shown: list[int] = []
+        newest = threading.Event()
+        ring = ChunkRing(3, 10, height, width)
+        chunks: list[Chunk] = []
+        convert = make_converter("Mono8", height, width)
+        accumulator = ChunkAccumulator(ring, convert, (height, width), 10.0, chunks.append, fail)
+
+        def show(pixels: object, number: int, utc_ms: object) -> None:
+            shown.append(number)
+            if number == 9:
+                newest.set()
+
+        tap = FrameTap([whole], show, lambda points, regions: None, looks_per_s=500.0)
+        tap.watch(accumulator)
+        with raises.in_new_threads():
+            tap.begin(width, height)
+        pixels = np.zeros((height, width), np.uint8)
+        for number in range(9):
+            accumulator.on_frame(Frame(pixels, number, None))
+            threading.Event().wait(0.003)
+        accumulator.on_frame(Frame(pixels, 9, None))
+        accumulator.close()
+        tap.complete(chunks[0])
+        chunks[0].release()
+        for number in range(10, 19):
+            accumulator.on_frame(Frame(pixels, number, None))
+        tap.stop()
+        assert shown == sorted(shown)
+        assert newest.is_set()
+
+    process_clock()  # called by all, and computed once
+    assert every_call("frame-tap", make_run) > 5
+
+
+def test_a_quarantine_that_cannot_be_made_costs_its_chunk_alone(
+    service: FaultServer, connect: Connect, make_frames: MakeFrames, tmp_path: Path
+) -> None:
+    streamer = connect(service, upload_workers=2)
+    data_id = streamer.initialize(10.0, 0.0, CHUNK_SIZE)
+    folder = tmp_path / "spool" / data_id
+    (folder / "quarantine").write_text("a file where the folder should be")
+    service.fail("presign", 503, times=6)
+    for number in range(6):
+        streamer.push(data_id, number, make_frames(CHUNK_SIZE, seed=number))
+        if number < 3:
+            wait_for(folder / "shards" / f"{number}.shard").write_bytes(b"damaged")
+    report = streamer.finalize(data_id, drain_timeout_s=60.0)
+    lost = dict(report["lost"])
+    assert set(lost) <= {0, 1, 2}
+    assert lost
+    assert all("cannot be set aside" in reason for reason in lost.values())
+    assert report["chunks_uploaded"] == 6 - len(lost)
+    assert report["chunks_pending"] == 0
+
+
+def test_a_spool_that_is_away_for_a_while_costs_nothing(
+    service: FaultServer, connect: Connect, make_frames: MakeFrames, tmp_path: Path
+) -> None:
+    streamer = connect(service, upload_workers=2)
+    data_id = streamer.initialize(10.0, 0.0, CHUNK_SIZE)
+    folder = tmp_path / "spool" / data_id
+    away = tmp_path / "away"
+    service.fail("presign", 503, times=100_000)
+    for number in range(3):
+        streamer.push(data_id, number, make_frames(CHUNK_SIZE, seed=number))
+        wait_for(folder / "shards" / f"{number}.json")
+    folder.rename(away)
+    service.recover()
+    while "not there at present" not in (streamer.status(data_id).last_error or ""):
+        threading.Event().wait(0.005)
+    # Written nowhere else meanwhile, and uploaded from memory.
+    streamer.push(data_id, 3, make_frames(CHUNK_SIZE, seed=3))
+    while (data_id, 3) not in service.shards:
+        threading.Event().wait(0.005)
+    away.rename(folder)
+    report = streamer.finalize(data_id, drain_timeout_s=60.0)
+    assert (report["chunks_uploaded"], report["lost"], report["closed"]) == (4, [], True)
+
+
+def wait_for(path: Path) -> Path:
+    while not path.exists():
+        threading.Event().wait(0.002)
+    return path
