@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rheed_acquire.camera import CameraError, Frame
 from rheed_acquire.chunk_buffer import COMMITTED, ChunkBuffer
 from rheed_acquire.frame_ids import FrameIds, whole_number
+from rheed_acquire.home_process import disown_in_forks
 from rheed_acquire.ring import NO_ID, NO_TIMESTAMP, Chunk, ChunkRing, Gap, chunk_of
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ class ChunkAccumulator:
         self._first_frame = first_frame
         self._handed_over = 0
         self._closed = False
+
+        disown_in_forks(self)
 
         self.received = 0
         self.overrun = 0
@@ -240,6 +243,10 @@ class ChunkAccumulator:
         elif self._buffer is not None:
             self._ring.release(self._buffer)
             self._buffer = None
+
+    def disown(self) -> None:
+        """Forget the chunk begun: this is a fork, whose frames are to fail and not to be mixed into it."""
+        self._buffer, self._filled, self._slots = None, 0, []
 
     def _begin(self, timestamp_ns: int) -> bool:
         """Start a chunk with the frame that has just come; False where the ring is full."""

@@ -75,6 +75,8 @@ class ChunkBuffer:
         Of the frames; left out, they are read from memory that another process laid out.
     utc_offset_ns
         What added to ``time.perf_counter_ns`` gives nanoseconds since 1970 in UTC.
+    cut_short
+        Whether memory that another process laid out is taken as far as it goes.
 
     Attributes
     ----------
@@ -115,6 +117,8 @@ class ChunkBuffer:
         height: int = 0,
         width: int = 0,
         utc_offset_ns: int = 0,
+        *,
+        cut_short: bool = False,
     ) -> None:
         if len(memory) < HEADER_BYTES:
             raise ValueError(f"{len(memory)} bytes are too few for a chunk buffer")
@@ -124,22 +128,27 @@ class ChunkBuffer:
             magic, version, capacity, height, width = header[:5].tolist()
             if magic != MAGIC or version != VERSION or min(capacity, height, width) < 1:
                 raise ValueError("this is not a chunk buffer of this version")
-        needed = memory_needed(capacity, height, width)
+        needed, whole = memory_needed(capacity, height, width), capacity
         if len(memory) < needed:
-            raise ValueError(f"{len(memory)} bytes are too few for a chunk buffer that needs {needed}")
+            if not cut_short:
+                raise ValueError(f"{len(memory)} bytes are too few for a chunk buffer that needs {needed}")
+            whole = max(0, len(memory) - _frames_offset(capacity)) // (height * width)
         if header[0] != MAGIC:
             header[:10] = (0, VERSION, capacity, height, width, 0, FREE, UNKNOWN, utc_offset_ns, this_boot())
             header[0] = MAGIC
 
         def numbers(place: int) -> NDArray[np.int64]:
-            return np.frombuffer(memory, np.int64, capacity, HEADER_BYTES + 8 * capacity * place)
+            if not whole:
+                return np.empty(0, np.int64)
+            return np.frombuffer(memory, np.int64, whole, HEADER_BYTES + 8 * capacity * place)
 
         self.frame_ids, self.timestamps_ns, self.host_ns = numbers(0), numbers(1), numbers(2)
         self.id_cells = self.frame_ids.data
         self.timestamp_cells = self.timestamps_ns.data
         self.host_cells = self.host_ns.data
-        pixels = np.frombuffer(memory, np.uint8, capacity * height * width, _frames_offset(capacity))
-        self.frames: NDArray[np.uint8] = pixels.reshape(capacity, height, width)
+        place = _frames_offset(capacity) if whole else 0
+        pixels = np.frombuffer(memory, np.uint8, whole * height * width, place)
+        self.frames: NDArray[np.uint8] = pixels.reshape(whole, height, width)
         self.slots: list[NDArray[np.uint8]] = list(self.frames)
 
     def begin(self, chunk_index: int) -> None:
@@ -173,6 +182,11 @@ class ChunkBuffer:
     @property
     def committed(self) -> int:
         """Frames that are in place."""
+        return min(self.promised, len(self.frames))
+
+    @property
+    def promised(self) -> int:
+        """Frames that were once in place: more than are, where the memory was cut short."""
         return int(self.cells[COMMITTED])
 
     @property
@@ -190,7 +204,8 @@ class ChunkBuffer:
         known = int(self.cells[BOOT])
         if known and this_boot():
             return known == this_boot()
-        return bool(self.host_ns.max() <= time.perf_counter_ns())  # the counter begins anew with each boot
+        # The counter begins anew with each boot.
+        return bool(self.host_ns.max(initial=0) <= time.perf_counter_ns())
 
     @property
     def utc_offset_ns(self) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rheed_acquire.chunk_buffer import CAPTURE_START_NS, NO_ID, NO_TIMESTAMP, ChunkBuffer, memory_needed
+from rheed_acquire.home_process import HomeProcess
 from rheed_acquire.ring_files import plain_memory
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class ChunkRing:
         if memories is None:
             nbytes = memory_needed(capacity, height, width)
             memories = [plain_memory(nbytes) for _ in range(count)]
+        self._home = HomeProcess("this ring")
         self._free: queue.SimpleQueue[ChunkBuffer] = queue.SimpleQueue()
         self._keeping = False
         self._aside: deque[ChunkBuffer] = deque()
@@ -84,6 +86,7 @@ class ChunkRing:
 
     def acquire(self) -> ChunkBuffer | None:
         """Take a free buffer, or None where there is none; never waits."""
+        self._home.check()
         try:
             return self._free.get_nowait()
         except queue.Empty:
@@ -91,6 +94,7 @@ class ChunkRing:
 
     def wait(self, timeout_s: float | None = None) -> ChunkBuffer | None:
         """Take a free buffer, making or waiting for one; None after ``timeout_s`` seconds without."""
+        self._home.check()
         try:
             return self.acquire() or self._grow() or self._free.get(timeout=timeout_s)
         except queue.Empty:
@@ -98,6 +102,7 @@ class ChunkRing:
 
     def release(self, buffer: ChunkBuffer) -> None:
         """Give a buffer back; what it held is safe elsewhere."""
+        self._home.check()
         if self._keeping:
             return
         buffer.clear()
@@ -109,6 +114,7 @@ class ChunkRing:
         Where fewer would, the one that was set aside first goes round again: a ring without buffers would
         lose every frame to come.
         """
+        self._home.check()
         room = self.count - LEAST
         if not room:
             self.release(buffer)

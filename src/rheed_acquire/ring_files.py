@@ -14,15 +14,15 @@ import logging
 import mmap
 import os
 import shutil
-import stat
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rheed_acquire.chunk_buffer import ChunkBuffer, memory_needed
+from rheed_acquire.chunk_buffer import HEADER_BYTES, ChunkBuffer, memory_needed
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.own_files import check_own_folder, make_own_folder, open_own_file
 
 logger = logging.getLogger(__name__)
 
@@ -128,12 +128,13 @@ def make_ring_memory(
         places.insert(0, RingPlace(shared, in_memory=True))
     for place in places:
         try:
-            place.folder.mkdir(mode=0o700, exist_ok=True)
+            make_own_folder(place.folder)
             _check_room(place, count * nbytes)
             (place.folder / OWNER).write_bytes(os.fsencode(beside.absolute()))
             return place, _make_files(place, now or count, nbytes)
         except OSError as error:
-            remove_files(place.folder)
+            if not place.folder.is_symlink():
+                remove_files(place.folder)
             reason, full = error.strerror or str(error), error.errno in (errno.ENOSPC, errno.EDQUOT)
             logger.info(
                 "a ring of %d x %d bytes does not fit into %s: %s", count, nbytes, place.folder, reason
@@ -168,36 +169,90 @@ def shared_memory_root() -> Path | None:
     if sys.platform != "linux" or not os.access(SHARED_MEMORY, os.W_OK):
         return None
     mine = SHARED_MEMORY / f"rheed-acquire-{os.getuid()}"
-    try:
-        mine.mkdir(mode=0o700, exist_ok=True)
-        found = mine.lstat()
-    except OSError:
-        return None
     # Anybody may make a folder of this name: one that is not ours alone is not used.
-    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
+    try:
+        make_own_folder(mine)
+        found = mine.lstat()
+    except OSError as error:
+        logger.warning("%s is not used, and the ring lies on disk: %s", mine, error.strerror or error)
+        return None
+    if found.st_uid != os.getuid() or found.st_mode & 0o077:
         logger.warning("%s is not private to this user: the ring lies on disk", mine)
         return None
     return mine
 
 
-def left_behind(folder: Path) -> Iterator[tuple[Path, ChunkBuffer]]:
-    """The chunk buffers of a process that is gone; a file that is none is passed over and logged."""
+@dataclass(frozen=True, slots=True)
+class RingFile:
+    """A buffer's file that a process now gone has left.
+
+    Attributes
+    ----------
+    buffer
+        What it holds, as far as the file goes; None where it cannot be told, or nothing was ever begun in it.
+    trouble
+        Why what it holds cannot be used, or None.
+    """
+
+    path: Path
+    buffer: ChunkBuffer | None
+    trouble: str | None = None
+
+    @property
+    def holds_chunk(self) -> bool:
+        """Whether there are frames in it that somebody has to deliver."""
+        return self.buffer is not None and self.buffer.chunk_index >= 0 and self.buffer.committed > 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is lost where it is deleted."""
+        return self.trouble is None and not self.holds_chunk
+
+
+def look_into(folder: Path) -> Iterator[RingFile]:
+    """Every file of a ring whose process is gone, in order."""
+    try:
+        check_own_folder(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield RingFile(folder, None, error.strerror or str(error))
+        return
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
-            descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-            try:
-                memory = mmap.mmap(descriptor, 0)
-            finally:
-                os.close(descriptor)
-            buffer = ChunkBuffer(memory)
+            yield _look_into_file(path)
         except (OSError, ValueError) as error:
-            # A process killed while it made the file leaves one without a header: it held no frame.
-            logger.info("%s holds no chunk: %s", path, error)
-            continue
-        if not buffer.is_of_this_boot:
-            logger.warning("%s is passed over: the computer was restarted since, and it may be torn", path)
-            continue
-        yield path, buffer
+            yield RingFile(path, None, str(getattr(error, "strerror", None) or error))
+
+
+def _look_into_file(path: Path) -> RingFile:
+    descriptor = open_own_file(str(path), os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        if os.fstat(descriptor).st_size < HEADER_BYTES:
+            return RingFile(path, None)
+        memory = mmap.mmap(descriptor, 0)
+    finally:
+        os.close(descriptor)
+    if not any(memory[:HEADER_BYTES]):
+        # A process killed while it made the file leaves one without a header: it held no frame.
+        return RingFile(path, None)
+    buffer = ChunkBuffer(memory, cut_short=True)
+    if buffer.chunk_index < 0 or not buffer.promised:
+        return RingFile(path, buffer)
+    if not buffer.is_of_this_boot:
+        return RingFile(path, buffer, "the computer was restarted since it was written, and it may be torn")
+    if not buffer.committed:
+        return RingFile(path, buffer, f"it was cut short before the first of its {buffer.promised} frames")
+    return RingFile(path, buffer)
+
+
+def left_behind(folder: Path) -> Iterator[tuple[Path, ChunkBuffer]]:
+    """The chunk buffers of a process that is gone; a file that cannot be used is passed over and logged."""
+    for file in look_into(folder):
+        if file.trouble is not None:
+            logger.warning("%s is passed over: %s", file.path, file.trouble)
+        elif file.buffer is not None:
+            yield file.path, file.buffer
 
 
 def spooled_by(folder: Path) -> Path:
@@ -211,20 +266,75 @@ def spooled_by(folder: Path) -> Path:
     return Path(os.fsdecode((folder / OWNER).read_bytes()))
 
 
-def remove_orphans() -> None:
-    """Delete rings in shared memory whose spool folder is gone: somebody has thrown them away."""
+@dataclass(frozen=True, slots=True)
+class OrphanedRing:
+    """A ring in shared memory whose stream's folder is gone.
+
+    Attributes
+    ----------
+    folder, spooled
+        Where it lies, and the spool folder that it belonged to.
+    nbytes
+        Of memory that it takes.
+    holds_frames
+        Whether there are frames in it, which only this ring has.
+    spool_is_away
+        Whether the whole spool is gone: it may only be on a disk that is not mounted now.
+    """
+
+    folder: Path
+    spooled: Path
+    nbytes: int
+    holds_frames: bool
+    spool_is_away: bool
+
+
+def orphaned_rings() -> list[OrphanedRing]:
+    """Rings in shared memory whose spool folder is gone, of those made a minute ago or longer."""
     root = shared_memory_root()
-    for folder in root.iterdir() if root is not None else ():
+    orphans = []
+    for folder in sorted(root.iterdir()) if root is not None else ():
         try:
-            owner = folder / OWNER
-            old = time.time() - owner.stat().st_mtime > ORPHAN_AGE_S
+            old = time.time() - (folder / OWNER).stat().st_mtime > ORPHAN_AGE_S
             spooled = spooled_by(folder)
-            # Where the whole spool is gone it may only be on a disk that is not mounted now.
-            if old and spooled.parent.is_dir() and not spooled.exists():
-                logger.info("%s belongs to no spool any more and is deleted", folder)
-                remove_files(folder)
-        except OSError as error:
+            if old and not spooled.exists():
+                files = list(look_into(folder))
+                nbytes = sum(file.path.stat().st_size for file in files)
+                holds_frames = not all(file.is_empty for file in files)
+                is_away = not spooled.parent.is_dir()
+                orphans.append(OrphanedRing(folder, spooled, nbytes, holds_frames, is_away))
+        except (OSError, ValueError) as error:
             logger.debug("%s is passed over: %s", folder, error)
+    return orphans
+
+
+def remove_orphans() -> None:
+    """Delete orphaned rings in shared memory that hold no frame; the others are named."""
+    for orphan in orphaned_rings():
+        if orphan.holds_frames:
+            logger.warning(
+                "%s holds frames of a stream whose folder %s is gone (rheed-acquire spool)",
+                orphan.folder,
+                orphan.spooled,
+            )
+        elif not orphan.spool_is_away:
+            logger.info("%s belongs to no spool any more and is deleted", orphan.folder)
+            remove_files(orphan.folder)
+
+
+def remove_empty_files(folder: Path) -> None:
+    """Delete those files of a ring that hold nothing; and all of it where none holds anything."""
+    kept = 0
+    for file in look_into(folder):
+        if file.is_empty:
+            try:
+                file.path.unlink(missing_ok=True)
+            except OSError as error:
+                logger.debug("%s stays for now: %s", file.path, error)
+        else:
+            kept += 1
+    if not kept and folder.exists():
+        remove_files(folder)
 
 
 def remove_files(folder: Path) -> None:
@@ -262,7 +372,7 @@ def _make_files(place: RingPlace, count: int, nbytes: int) -> list[mmap.mmap]:
     try:
         for number in range(count):
             made.append(place.make(number, nbytes))  # noqa: PERF401
-    except OSError:
+    except BaseException:
         for memory in made:
             memory.close()
         for number in range(len(made)):

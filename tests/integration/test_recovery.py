@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -14,15 +15,16 @@ import pytest
 import zarr
 from numpy.typing import NDArray
 
-from rheed_acquire.chunk_buffer import CAPTURE_START_NS, COMMITTED, ChunkBuffer
+from rheed_acquire.chunk_buffer import BOOT, CAPTURE_START_NS, COMMITTED, ChunkBuffer
 from rheed_acquire.ring import chunk_of
+from rheed_acquire.ring_files import look_into
 from rheed_acquire.server.process import LocalServer
 from rheed_acquire.streaming import RHEEDStreamer
 from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.limits import SpoolLimits, WhenFull
 from rheed_acquire.streaming.shard import encode_shard
 from rheed_acquire.streaming.stream import Stream
-from rheed_acquire.streaming.stream_folder import StreamFolder, read_record
+from rheed_acquire.streaming.stream_folder import StreamFolder, read_record, ring_folders
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Connect, MakeFrames
@@ -249,12 +251,19 @@ def test_streams_of_another_server_are_left_alone(
 
 
 def test_what_is_past_its_retention_is_deleted_and_said_so(
-    connect: Connect, local_server: LocalServer, leave: Any, make_frames: MakeFrames, root: Path
+    connect: Connect,
+    local_server: LocalServer,
+    leave: Any,
+    make_frames: MakeFrames,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv("ATOMSCALE_SKIP_CLOCK_SYNC")
     old, new = leave(), leave()
     for dead, age_s in ((old, 100.0), (new, 10.0)):
         dead.in_spool(0, make_frames(3, *SHAPE))
-        dead.folder.update(created_unix_s=time.time() - age_s)
+        created = time.time() - age_s
+        dead.folder.update(created_unix_s=created, created_reference_unix_s=created)
         dead.die()
     limits = SpoolLimits(retention_s=50.0, keep_free_bytes=0)
     reports = connect(local_server, spool_limits=limits).recover()
@@ -262,6 +271,88 @@ def test_what_is_past_its_retention_is_deleted_and_said_so(
     assert (purged["data_id"], purged["chunks_purged"], purged["closed"]) == (old.data_id, 1, False)
     assert (delivered["chunks_uploaded"], delivered["chunks_purged"]) == (1, 0)
     assert list(root.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", ["this computer's clock now", "when it was made", "no server to ask"])
+def test_a_clock_that_is_set_wrong_deletes_nothing(
+    connect: Connect,
+    local_server: LocalServer,
+    leave: Any,
+    make_frames: MakeFrames,
+    monkeypatch: pytest.MonkeyPatch,
+    wrong: str,
+) -> None:
+    if wrong != "no server to ask":
+        monkeypatch.delenv("ATOMSCALE_SKIP_CLOCK_SYNC")
+    dead = leave()
+    dead.in_spool(0, make_frames(3, *SHAPE))
+    now = time.time()
+    # By this computer's clock it is ten years old, since that was or is wrong.
+    reference = {"this computer's clock now": now, "when it was made": None, "no server to ask": now - 1e9}
+    dead.folder.update(created_unix_s=now - 3e8, created_reference_unix_s=reference[wrong])
+    dead.die()
+    limits = SpoolLimits(retention_s=50.0, keep_free_bytes=0)
+    (report,) = connect(local_server, spool_limits=limits).recover()
+    assert (report["chunks_uploaded"], report["chunks_purged"], report["closed"]) == (1, 0, True)
+
+
+def test_a_ring_that_was_cut_short_is_delivered_as_far_as_it_goes_and_named(
+    connect: Connect, local_server: LocalServer, leave: Any, open_run: Any, make_frames: MakeFrames
+) -> None:
+    frames = make_frames(3 * CHUNK_SIZE, *SHAPE).reshape(3, CHUNK_SIZE, *SHAPE)
+    dead = leave()
+    for chunk_idx in range(3):
+        dead.in_ring(chunk_idx, frames[chunk_idx])
+    dead.die()
+    places = {}
+    for folder in ring_folders(dead.path):
+        for file in look_into(folder):
+            if file.holds_chunk:
+                assert file.buffer is not None
+                places[file.buffer.chunk_index] = file.path
+    pixels = SHAPE[0] * SHAPE[1]
+    os.truncate(places[1], places[1].stat().st_size - 13 * pixels - 1)
+    os.truncate(places[2], 600)
+    (report,) = connect(local_server).recover()
+    kept = CHUNK_SIZE - 14
+    np.testing.assert_array_equal(
+        open_run(dead.data_id)["frames"][: CHUNK_SIZE + kept],
+        np.concatenate([frames[0], frames[1][:kept]]),
+    )
+    torn, cut = report["damaged"]
+    assert "cut short before the first" in torn
+    assert f"only {kept} of its {CHUNK_SIZE} frames" in cut
+    # What nothing can be made of is kept, and the stream not forgotten.
+    assert report["quarantined"] == 1
+    (set_aside,) = (dead.path / "quarantine").iterdir()
+    assert set_aside.name == places[2].name
+
+
+def test_what_a_ring_held_before_a_restart_is_named_and_not_deleted_as_finished(
+    connect: Connect, local_server: LocalServer, leave: Any, make_frames: MakeFrames
+) -> None:
+    dead = leave()
+    buffer = dead.in_ring(0, make_frames(CHUNK_SIZE, *SHAPE))
+    buffer.cells[BOOT] = 12345
+    dead.die()
+    (report,) = connect(local_server).recover()
+    (named,) = report["damaged"]
+    assert "restarted" in named
+    assert report["quarantined"] == 1
+
+
+def test_a_ring_is_freed_where_it_holds_nothing_though_chunks_wait_in_the_spool(
+    connect: Connect, service: FaultServer, root: Path, make_frames: MakeFrames
+) -> None:
+    service.fail("presign", 503, times=100_000)
+    streamer = connect(service)
+    data_id = streamer.initialize(FPS, 0.0, CHUNK_SIZE)
+    streamer.open_ring(data_id, 3, *SHAPE)
+    streamer.push(data_id, 0, make_frames(CHUNK_SIZE, *SHAPE))
+    wait_for(lambda: streamer.spool_status(data_id)["encoding"] == 0)
+    assert any(list(look_into(folder)) for folder in ring_folders(root / data_id))
+    assert streamer.finalize(data_id, drain_timeout_s=0.0)["chunks_pending"] == 1
+    assert not any(folder.exists() for folder in ring_folders(root / data_id))
 
 
 def test_a_stream_that_the_server_has_closed_is_reported_and_kept(

@@ -13,12 +13,14 @@ from pydantic import SecretStr
 
 from rheed_acquire.commands.host import answered, load
 from rheed_acquire.commands.run import spool_limits
+from rheed_acquire.commands.spool import read_spool
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.report import DELIVERED, FRAMES_LOST
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.plugin import RHEEDStreamerSettings
 from rheed_acquire.streaming.spool import Spool, default_spool_folder
-from rheed_acquire.streaming.stream_folder import is_in_use, read_record
+from rheed_acquire.streaming.spool_entries import StrangeEntry
+from rheed_acquire.streaming.stream_folder import is_in_use
 from rheed_acquire.streaming.streamer import LOCAL_SERVER
 
 if TYPE_CHECKING:
@@ -39,8 +41,11 @@ def main(arguments: Sequence[str]) -> int:
     assert isinstance(rheed, RHEEDStreamerSettings)
     root = run.spool_dir or default_spool_folder()
     reports: list[dict[str, Any]] = []
-    complete = True
-    for server in sorted(waiting_servers(root)):
+    servers, strange = waiting_servers(root)
+    complete = not any(entry.holds_frames for entry in strange)
+    for entry in strange:
+        print(f"warning: {entry.path} is left as it is: {entry.reason}", file=sys.stderr)
+    for server in sorted(servers):
         try:
             reports += recover_server(server, root, run, rheed.bare_confirmations)
         except RheedAcquireError as error:
@@ -48,22 +53,30 @@ def main(arguments: Sequence[str]) -> int:
             print(f"warning: {server}: {error}", file=sys.stderr)
     exported = export_streams(root, export) if export is not None else []
     complete = complete and all(
-        report.get("closed") and not report.get("lost") and not report.get("quarantined")
+        report.get("closed") and not any(report.get(rest) for rest in ("lost", "quarantined", "damaged"))
         for report in reports
     )
     if run.json_report:
-        print(json.dumps({"streams": reports, "exported": [str(path) for path in exported]}, indent=2))
+        left = [{"path": str(entry.path), "reason": entry.reason} for entry in strange]
+        written = [str(path) for path in exported]
+        print(json.dumps({"streams": reports, "exported": written, "strange": left}, indent=2))
     else:
         _show(reports, exported, complete=complete)
     return DELIVERED if complete else FRAMES_LOST
 
 
-def waiting_servers(root: Path) -> set[str]:
-    """The servers of the streams that no process is at work on."""
+def waiting_servers(root: Path) -> tuple[set[str], list[StrangeEntry]]:
+    """The servers of the streams that no process is at work on; and what in the spool is no stream.
+
+    Raises
+    ------
+    SettingsError
+        The spool cannot be read.
+    """
     if not root.is_dir():
-        return set()
-    records = (read_record(path) for path in root.iterdir() if path.is_dir() and not is_in_use(path))
-    return {record.server for record in records if record is not None}
+        return set(), []
+    streams, strange = read_spool(root)
+    return {record.server for path, record in streams if not is_in_use(path)}, strange
 
 
 def recover_server(
@@ -146,11 +159,18 @@ def _show(reports: list[dict[str, Any]], exported: list[Path], *, complete: bool
         delivered = report.get("chunks_uploaded", 0)
         left = report.get("chunks_not_uploaded", 0)
         damaged = report.get("quarantined", 0)
-        verdict = "finished" if report.get("closed") and not left and not damaged else "NOT finished"
+        is_whole = not (left or damaged or report.get("damaged"))
+        verdict = "finished" if report.get("closed") and is_whole else "NOT finished"
         print(f"{verdict}: {report['stream_name']} ({report['data_id']})")
         print(f"  {delivered} chunks delivered, {left} left")
         for index, reason in report.get("lost", []):
             print(f"  chunk {index}: {reason}")
+        if report.get("trouble"):
+            print(f"  it cannot be recovered: {report['trouble']}")
+        for what in report.get("damaged", []):
+            print(f"  damaged: {what}")
+        for left_alone in report.get("strange", []):
+            print(f"  left as it is: {left_alone}")
         if damaged:
             print(f"  {damaged} chunks were damaged on disk; rheed-acquire spool tells where they are kept")
         if report.get("refused"):

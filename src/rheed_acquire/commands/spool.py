@@ -9,15 +9,17 @@ from pathlib import Path
 
 from rheed_acquire.commands.host import answered, load
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.ring_files import SUFFIX, left_behind
+from rheed_acquire.ring_files import SUFFIX, OrphanedRing, left_behind, orphaned_rings, remove_files
 from rheed_acquire.streaming.spool import default_spool_folder
+from rheed_acquire.streaming.spool_entries import StrangeEntry, look_through
 from rheed_acquire.streaming.stream_folder import (
+    RecordError,
+    StreamFolder,
     StreamRecord,
     age_s,
     folder_bytes,
     is_in_use,
     quarantined,
-    read_record,
     ring_folders,
 )
 
@@ -41,15 +43,35 @@ class WaitingStream:
     last_error: str | None
 
 
+CLEAR, DELETE = "--clear", "--delete-undelivered-frames"
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Print the table, or with ``--json`` a list."""
-    if answered(arguments, "spool [--json] [FLAGS]", "Show what waits to be delivered."):
+    """Print the table, or with ``--json`` a list; or free the memory of rings that nobody needs."""
+    usage = f"spool [{CLEAR} [{DELETE}]] [--json] [FLAGS]"
+    description = (
+        f"Show what waits to be delivered. {CLEAR} frees the memory of rings that hold nothing; with "
+        f"{DELETE} also that of rings whose stream is gone from the spool, and the frames in them are lost."
+    )
+    if answered(arguments, usage, description):
         return 0
-    _, settings = load(arguments)
+    asked = {flag for flag in (CLEAR, DELETE) if flag in arguments}
+    if asked == {DELETE}:
+        raise SettingsError(f"{DELETE}: goes with {CLEAR} (command line)")
+    _, settings = load([argument for argument in arguments if argument not in asked])
     root = settings.run.spool_dir or default_spool_folder()
-    streams = waiting_streams(root)
+    if asked:
+        for sentence in clear(root, delete_frames=DELETE in asked):
+            print(sentence)
+        return 0
+    streams, strange = waiting_streams(root)
+    rings = orphaned_rings()
     if settings.run.json_report:
-        print(json.dumps({"spool": str(root), "streams": [asdict(stream) for stream in streams]}, indent=2))
+        left = [{"path": str(entry.path), "reason": entry.reason} for entry in strange]
+        waiting = [asdict(stream) for stream in streams]
+        orphans = [asdict(ring) for ring in rings]
+        shown = {"spool": str(root), "streams": waiting, "strange": left, "orphaned_rings": orphans}
+        print(json.dumps(shown, indent=2, default=str))
         return 0
     print(f"spool {root}: {len(streams) or 'no'} stream{'' if len(streams) == 1 else 's'}")
     for stream in streams:
@@ -66,13 +88,73 @@ def main(arguments: Sequence[str]) -> int:
             )
         if stream.last_error:
             print(f"  last error {stream.last_error}")
+    for entry in strange:
+        print(f"\n{entry.path}\n  left as it is: {entry.reason}")
+    for ring in rings:
+        print(f"\n{ring.folder}\n  ring       {_of_orphan(ring)}")
+    if rings or any(stream.ring is not None and stream.state != "in use" for stream in streams):
+        print(f"\nrheed-acquire spool {CLEAR} frees the memory of rings that hold nothing")
     if any(stream.state != "in use" for stream in streams):
         print("\nrheed-acquire recover delivers what no process is at work on")
     return 0
 
 
-def waiting_streams(root: Path) -> list[WaitingStream]:
-    """Look at every stream in a spool, in use or not, oldest first.
+def clear(root: Path, *, delete_frames: bool) -> list[str]:
+    """Free the memory of rings, and say in a sentence each what became of them.
+
+    Parameters
+    ----------
+    delete_frames
+        Whether those go too that hold frames or whose spool is away; never those of a stream in the spool.
+
+    Raises
+    ------
+    SettingsError
+        The spool cannot be read.
+    """
+    said = []
+    for path, record in read_spool(root)[0] if root.exists() else ():
+        before = _ring_bytes(path)
+        if not before:
+            continue
+        try:
+            folder = StreamFolder.take(path)
+        except (OSError, RecordError) as error:
+            said.append(f"left as it is: {path}: {error}")
+            continue
+        if folder is None:  # a process is at work on it
+            continue
+        folder.free_ring()
+        folder.close(delete=False)
+        freed, kept = before - _ring_bytes(path), _ring_bytes(path)
+        if freed:
+            said.append(f"freed {freed / 1e6:.1f} MB of the ring of {record.name} ({record.data_id})")
+        if kept:
+            said.append(
+                f"kept {kept / 1e6:.1f} MB of the ring of {record.name}: frames that recover delivers"
+            )
+    for ring in orphaned_rings():
+        if delete_frames or not (ring.holds_frames or ring.spool_is_away):
+            remove_files(ring.folder)
+            said.append(f"deleted {ring.folder}: {_of_orphan(ring)}")
+        else:
+            said.append(f"kept {ring.folder}: {_of_orphan(ring)}; {CLEAR} {DELETE} deletes it")
+    return said or ["no ring holds memory that is not needed"]
+
+
+def _ring_bytes(path: Path) -> int:
+    files = [file for folder in ring_folders(path) for file in folder.glob(f"*{SUFFIX}")]
+    return sum(file.stat().st_size for file in files)
+
+
+def _of_orphan(ring: OrphanedRing) -> str:
+    what = "with frames that nobody has delivered" if ring.holds_frames else "that holds nothing"
+    gone = f"the spool {ring.spooled.parent}" if ring.spool_is_away else str(ring.spooled)
+    return f"{ring.nbytes / 1e6:.1f} MB {what}, and {gone} is not there any more"
+
+
+def waiting_streams(root: Path) -> tuple[list[WaitingStream], list[StrangeEntry]]:
+    """Look at every stream in a spool, in use or not, oldest first; and at what is no stream.
 
     Raises
     ------
@@ -80,28 +162,29 @@ def waiting_streams(root: Path) -> list[WaitingStream]:
         The spool cannot be read.
     """
     if not root.exists():
-        return []
+        return [], []
+    streams, strange = read_spool(root)
+    found = []
+    for path, record in streams:
+        try:
+            found.append(_look_at(path, record))
+        except OSError as error:
+            strange.append(StrangeEntry(path, f"it cannot be read: {error.strerror}", holds_frames=True))
+    return found, strange
+
+
+def read_spool(root: Path) -> tuple[list[tuple[Path, StreamRecord]], list[StrangeEntry]]:
+    """`look_through` a spool.
+
+    Raises
+    ------
+    SettingsError
+        It cannot be read.
+    """
     try:
-        paths = [path for path in root.iterdir() if path.is_dir()]
+        return look_through(root)
     except OSError as error:
         raise SettingsError(f"the spool {root} cannot be read: {error.strerror}") from None
-    found = [(path, record) for path in paths if (record := read_record(path) or _unknown(path)) is not None]
-    return [_look_at(path, record) for path, record in sorted(found, key=lambda pair: pair[1].created_unix_s)]
-
-
-def _unknown(path: Path) -> StreamRecord | None:
-    """Stand in for a record that cannot be read, where shards wait beside it; else there is no stream."""
-    if not folder_bytes(path):
-        return None
-    return StreamRecord(
-        data_id=path.name,
-        server="unknown",
-        name="a stream whose stream.json is damaged",
-        fps=0.0,
-        rotations_per_min=0.0,
-        chunk_size=0,
-        created_unix_s=path.stat().st_mtime,
-    )
 
 
 def _look_at(path: Path, record: StreamRecord) -> WaitingStream:

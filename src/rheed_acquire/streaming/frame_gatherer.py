@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rheed_acquire.chunk_buffer import ChunkBuffer
+from rheed_acquire.home_process import disown_in_forks
 from rheed_acquire.streaming.intake import Intake
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class FrameGatherer:
         self._buffer: ChunkBuffer | None = None
         self._start_ms = 0.0
         self._end_ms = float("-inf")
+        disown_in_forks(self)
 
     def take(
         self, frames: NDArray[np.uint8], start_ms: float | None, arrived_ms: float, *, is_chunk: bool
@@ -54,6 +56,10 @@ class FrameGatherer:
         self._end_ms = self._start_ms + filled / self._stream.fps * 1000
         if is_chunk or filled == self._stream.chunk_size:
             self.flush()
+
+    def disown(self) -> None:
+        """Forget the chunk begun: it is the parent's."""
+        self._buffer = None
 
     def flush(self) -> None:
         """Deliver the chunk begun, if there is one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,13 @@ from rheed_acquire.streaming.stream_folder import StreamRecord, age_s
 if TYPE_CHECKING:
     from rheed_acquire.chunk_buffer import ChunkBuffer
     from rheed_acquire.streaming.delivery import Delivery
+    from rheed_acquire.streaming.reference_clock import ReferenceClock
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_WAIT_NS = 1_000_000_000
+FIRST_TIME_S = 1.0
+"""How long the server's time is waited for where it is wanted at once."""
 
 
 def complete_stream(
@@ -50,7 +54,7 @@ def complete_stream(
     left = _left_to_recover(stream)
     if is_drained and not left:
         delivered_before = stream.folder.record.delivered
-        if not stream.report(closed=False)["lost"] and not stream.folder.quarantined:
+        if not stream.report(closed=False)["lost"] and stream.folder.is_done_with:
             stream.note(delivered=True)
         try:
             with closing(open_api()) as api:
@@ -71,10 +75,12 @@ def complete_stream(
     report = stream.report(closed=closed)
     folder = stream.folder
     delivery.forget(stream)
-    is_done = closed and not report["lost"] and not folder.quarantined
+    is_done = closed and not report["lost"] and folder.is_done_with
     if is_done:
         stream.note(finished=True)
         folder.remove_ring()
+    else:
+        folder.free_ring()
     delivery.spool.close_stream(data_id, delete=is_done)
     return report
 
@@ -102,6 +108,8 @@ def recover_streams(
         See `RHEEDStreamer.recover`.
     """
     retention_s = delivery.spool.limits.retention_s
+    if retention_s is not None:
+        delivery.clock.wait_first(FIRST_TIME_S)
     streams: list[Stream] = []
     reports: list[dict[str, Any]] = []
 
@@ -121,7 +129,7 @@ def recover_streams(
             folder.remove_ring()
             delivery.spool.close_stream(record.data_id, delete=True)
             continue
-        if retention_s is not None and age_s(record) > retention_s:
+        if retention_s is not None and is_past(record, retention_s, delivery.clock):
             reports.append({**_named(record), "chunks_purged": len(folder.shards()), "closed": False})
             logger.warning("stream %s (%s) is past its retention and deleted", record.data_id, record.name)
             folder.remove_ring()
@@ -149,8 +157,28 @@ def recover_streams(
             continue
         rest = {"refused": refused or stream.folder.record.refused, "quarantined": stream.folder.quarantined}
         left = [f"{path}: {reason}" for path, reason in strange.items()]
-        reports.append({**_named(record), **report, **rest, "strange": left})
+        damaged = stream.damaged
+        reports.append({**_named(record), **report, **rest, "damaged": damaged, "strange": left})
     return reports
+
+
+def is_past(record: StreamRecord, retention_s: float, clock: ReferenceClock) -> bool:
+    """Whether a stream may be deleted unsent: it is too old by this computer's clock and by the server's.
+
+    A computer whose clock was set wrong, when the stream was made or now, knows no age, and deletes nothing.
+    """
+    if age_s(record) <= retention_s:
+        return False
+    now = clock.correction(wall=True)
+    if record.created_reference_unix_s is None or now is None:
+        logger.warning(
+            "stream %s (%s) would be past its retention by this computer's clock, but the server's is not "
+            "known to agree: it is kept",
+            record.data_id,
+            record.name,
+        )
+        return False
+    return time.time() + now.offset_ms / 1000 - record.created_reference_unix_s > retention_s
 
 
 def recover_in_background(
@@ -169,6 +197,8 @@ def take_up(stream: Stream, delivery: Delivery) -> None:
     """Put what a stream left on disk, and then what it left in its ring, on its way."""
     if stream.folder.record.delivered:  # what is still here is only what could not be deleted in time
         return
+    for path, reason in stream.folder.set_torn_ring_aside():
+        stream.damaged.append(f"{path}: {reason}")
     in_ring = {buffer.chunk_index: buffer for buffer in stream.folder.chunks_left()}
     for shard in stream.folder.shards():
         if shard.chunk_idx in in_ring:
@@ -183,11 +213,15 @@ def take_up(stream: Stream, delivery: Delivery) -> None:
         stream.admit(shard.chunk_idx, (count, height, width))
         stream.spooled(shard.chunk_idx)
         delivery.spool.enqueue(shard)
-    for path, reason in stream.folder.strange.items():
-        if path.suffix == ".json" and path.stem.isdecimal():
-            stream.miss(int(path.stem), f"{path.name}: {reason}")
+    for chunk_idx, reason in stream.folder.unreadable.items():
+        stream.miss(chunk_idx, reason)
     for buffer in in_ring.values():
         chunk = recovered_chunk(buffer)
+        if buffer.promised > len(chunk):
+            stream.damaged.append(
+                f"chunk {chunk.index}: its part of the ring was cut short, and only {len(chunk)} of its "
+                f"{buffer.promised} frames are left"
+            )
         stream.admit(chunk.index, chunk.frames.shape)
         delivery.deliver(Parcel(stream, chunk))
     logger.info("stream %s: %d chunks of an earlier run", stream.data_id, stream.status().chunks_pushed)

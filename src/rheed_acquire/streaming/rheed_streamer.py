@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 from pydantic import SecretStr
 
+from rheed_acquire.home_process import HomeProcess
 from rheed_acquire.ring import Chunk, ChunkRing
 from rheed_acquire.streaming.api import AtomscaleApi, Timeouts
 from rheed_acquire.streaming.arguments import (
@@ -33,7 +34,12 @@ from rheed_acquire.streaming.frame_gatherer import FrameGatherer
 from rheed_acquire.streaming.intake import Intake
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.log import apply_verbosity
-from rheed_acquire.streaming.recovery import complete_stream, recover_in_background, recover_streams
+from rheed_acquire.streaming.recovery import (
+    FIRST_TIME_S,
+    complete_stream,
+    recover_in_background,
+    recover_streams,
+)
 from rheed_acquire.streaming.reference_clock import ClockStatus, ReferenceClock
 from rheed_acquire.streaming.registration import StreamDescription, end_abandoned, register_stream
 from rheed_acquire.streaming.retry import Backoff
@@ -54,8 +60,6 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_ENDPOINT = "https://api.atomscale.ai"
 DRAIN_TIMEOUT_S = 600.0
-FIRST_TIME_S = 1.0
-"""How long a first stream waits for the server's time; without it, the first stamps leave uncorrected."""
 END_PATIENCE_S = 180.0
 """How long a server may still be analysing, and refuse to end a stream."""
 
@@ -157,6 +161,7 @@ class RHEEDStreamer(Streamer):
         self._spool_limits = spool_limits or SpoolLimits()
         self._sync_always = sync_always
         self._server = server or self._endpoint.rstrip("/")
+        self._home = HomeProcess("this RHEEDStreamer")
         self._lock = threading.Lock()
         self._streams: dict[str, Intake] = {}
         self._ended: set[str] = set()
@@ -175,7 +180,8 @@ class RHEEDStreamer(Streamer):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        if self._home.is_here:  # a fork that leaves the block has nothing of its own to close
+            self.close()
 
     @property
     def endpoint(self) -> str:
@@ -226,6 +232,7 @@ class RHEEDStreamer(Streamer):
         StreamerError
             The server cannot be reached or refuses. No stream is left open.
         """
+        self._home.check()
         check_number("fps", fps, positive=True)
         check_number("rotations_per_min", rotations_per_min, positive=False)
         check_chunk_size(chunk_size, fps)
@@ -246,6 +253,7 @@ class RHEEDStreamer(Streamer):
             if is_new:
                 process_clock().anchor()  # no stream's stamps can jump by it: there is none
                 self._recover_in_background(delivery)
+            # Without it, the first stamps leave uncorrected.
             delivery.clock.wait_first(FIRST_TIME_S)
             data_id = self._begin(delivery, description, int(chunk_size))
         except BaseException:
@@ -421,6 +429,7 @@ class RHEEDStreamer(Streamer):
         list of dict
             For each stream a report as `finalize` gives it, with its ``data_id`` and ``stream_name``.
         """
+        self._home.check()
         timeout_s = DRAIN_TIMEOUT_S if drain_timeout_s is None else drain_timeout_s
         delivery, _ = self._delivery.acquire()
         try:
@@ -431,6 +440,7 @@ class RHEEDStreamer(Streamer):
 
     def clock_status(self) -> ClockStatus | None:
         """How the reference clock is doing; None while no stream is open."""
+        self._home.check()
         delivery = self._delivery.current
         return None if delivery is None else delivery.clock.status()
 
@@ -463,6 +473,7 @@ class RHEEDStreamer(Streamer):
 
         Streams that are not finalized stay open on the server, and what was taken of them in the spool.
         """
+        self._home.check()
         with self._lock:
             for intake in self._streams.values():
                 # Whose push fails from now on gives its chunk back: the frames in it must outlive that.
@@ -475,6 +486,7 @@ class RHEEDStreamer(Streamer):
         with closing(self._open_api()) as api:
             data_id = register_stream(api, description, self._backoff)
             try:
+                now_s, correction = time.time(), delivery.clock.correction(wall=True)
                 record = StreamRecord(
                     data_id=data_id,
                     server=self._server,
@@ -482,7 +494,10 @@ class RHEEDStreamer(Streamer):
                     fps=description.fps,
                     rotations_per_min=description.rotations_per_min,
                     chunk_size=chunk_size,
-                    created_unix_s=time.time(),
+                    created_unix_s=now_s,
+                    created_reference_unix_s=None
+                    if correction is None
+                    else now_s + correction.offset_ms / 1000,
                 )
                 folder = delivery.spool.open_stream(record)
                 stream = Stream(folder, self._ring_chunks, self._spool_limits.when_full)
@@ -529,6 +544,7 @@ class RHEEDStreamer(Streamer):
         )
 
     def _intake(self, data_id: str) -> Intake:
+        self._home.check()
         with self._lock:
             intake = self._streams.get(data_id)
             if intake is None and data_id in self._ended:

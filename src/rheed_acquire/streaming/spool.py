@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import random
 import shutil
 import threading
 import time
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING
 from platformdirs import user_state_path
 
 from rheed_acquire.errors import StreamerError
+from rheed_acquire.home_process import HomeProcess
+from rheed_acquire.own_files import check_own_folder
 from rheed_acquire.ring_files import remove_orphans
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.outgoing import OutgoingShard
@@ -35,6 +38,11 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 logger = logging.getLogger(__name__)
+
+STOPPED_S = 5.0
+"""Who wakes so much later than was meant was in a process that had been stopped, or on a computer asleep."""
+SPREAD_S = 10.0
+"""Over which the retries are spread that came due meanwhile."""
 
 
 def default_spool_folder() -> Path:
@@ -78,6 +86,7 @@ class Spool:
 
     def __init__(self, root: Path, limits: SpoolLimits) -> None:
         self.root, self.limits = root, limits
+        self._home = HomeProcess(f"the spool {root}")
         self._changed = threading.Condition()
         self._folders: dict[str, StreamFolder] = {}
         # In order of arrival: each shard, and when it is due (None while an upload is at work on it).
@@ -90,6 +99,7 @@ class Spool:
             if not root.is_dir():
                 root.parent.mkdir(parents=True, exist_ok=True)
                 root.mkdir(mode=0o700, exist_ok=True)
+            check_own_folder(Path(os.path.realpath(root)))
             probe = root / f"{PROBE}{os.getpid()}-{threading.get_ident()}"
             probe.write_bytes(b"")
             probe.unlink()
@@ -98,7 +108,7 @@ class Spool:
             remove_orphans()
         except OSError as error:
             raise StreamerError(
-                f"the spool {root} cannot be written ({error.strerror}); "
+                f"the spool {root} cannot be used: {error.strerror or error}; or "
                 "choose another place with --spool-dir or RHEED_SPOOL_DIR"
             ) from None
 
@@ -110,6 +120,7 @@ class Spool:
         StreamerError
             It cannot be written.
         """
+        self._home.check()
         try:
             folder = StreamFolder.create(self.root, record)
         except OSError as error:
@@ -128,6 +139,7 @@ class Spool:
         Whatever is strange about one keeps no other from it: ``on_trouble`` is told of those that cannot be
         taken up, and the log of what is no stream at all.
         """
+        self._home.check()
         streams, strange = look_through(self.root)
         for entry in strange:
             logger.warning("%s is left as it is: %s", entry.path, entry.reason)
@@ -156,6 +168,7 @@ class Spool:
 
     def close_stream(self, data_id: str, *, delete: bool) -> None:
         """Let a stream go, and forget its shards; deleted or for a later `leftovers`."""
+        self._home.check()
         with self._changed:
             folder = self._folders.pop(data_id, None)
             for key in [key for key in self._queue if key[0] == data_id]:
@@ -186,6 +199,7 @@ class Spool:
         OSError
             The disk will not take it.
         """
+        self._home.check()
         key = (shard.data_id, shard.chunk_idx)
         with self._changed:
             self._check_room(shard.size)
@@ -202,6 +216,7 @@ class Spool:
 
     def enqueue(self, shard: SpooledShard) -> None:
         """Put a shard into the queue that is on disk already, or that lives by its `SpooledShard.content`."""
+        self._home.check()
         key = (shard.data_id, shard.chunk_idx)
         with self._changed:
             self._promised.pop(key, None)
@@ -212,6 +227,7 @@ class Spool:
 
     def take(self) -> SpooledShard | None:
         """Claim the oldest shard that is due, waiting for one; None once the spool is closed."""
+        self._home.check()
         with self._changed:
             while not self._closed:
                 now = time.monotonic()
@@ -224,10 +240,13 @@ class Spool:
                         return shard
                     soonest = due if soonest is None else min(soonest, due)
                 self._changed.wait(None if soonest is None else soonest - now)
+                if soonest is not None:
+                    self._spread_after_a_stop(soonest)
             return None
 
     def open(self, shard: SpooledShard) -> OutgoingShard:
         """The encoded bytes of a claimed shard; raises as `StreamFolder.open`."""
+        self._home.check()
         if shard.content is not None:
             return OutgoingShard(io.BytesIO(shard.content), shard.size, shard.crc32c)
         with self._changed:
@@ -236,6 +255,7 @@ class Spool:
 
     def retry(self, shard: SpooledShard, delay_s: float) -> None:
         """Give a claimed shard back, due again in ``delay_s`` seconds."""
+        self._home.check()
         with self._changed:
             key = (shard.data_id, shard.chunk_idx)
             if key in self._queue:
@@ -244,6 +264,7 @@ class Spool:
 
     def confirm(self, shard: SpooledShard) -> None:
         """Delete a claimed shard that the server has confirmed."""
+        self._home.check()
         with self._changed:
             folder = self._folders.get(shard.data_id)
         if folder is not None and shard.content is None:
@@ -256,6 +277,7 @@ class Spool:
 
     def quarantine(self, shard: SpooledShard) -> str:
         """Set a claimed shard aside that was damaged on disk, as far as it can be; says where it is."""
+        self._home.check()
         with self._changed:
             folder = self._folders.get(shard.data_id)
         try:
@@ -268,6 +290,7 @@ class Spool:
 
     def give_up(self, shard: SpooledShard) -> None:
         """Take a claimed shard out of the queue; on disk it stays."""
+        self._home.check()
         with self._changed:
             if self._queue.pop((shard.data_id, shard.chunk_idx), None) is not None:
                 self._bytes -= shard.size
@@ -293,6 +316,20 @@ class Spool:
             left = list(self._folders)
         for data_id in left:
             self.close_stream(data_id, delete=False)
+
+    def _spread_after_a_stop(self, awaited_s: float) -> None:
+        """Let one retry try first where the process was stopped, and not all that have come due meanwhile.
+
+        Called by whoever has waited until ``awaited_s``, with the lock.
+        """
+        now = time.monotonic()
+        if now - awaited_s < STOPPED_S:
+            return
+        late = [
+            (key, shard) for key, (shard, due) in self._queue.items() if due is not None and 0 < due <= now
+        ]
+        for key, shard in late[1:]:
+            self._queue[key] = (shard, now + random.uniform(0, SPREAD_S))  # noqa: S311
 
     def _check_room(self, size: int) -> None:
         limits = self.limits

@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import Any
 
+from rheed_acquire.home_process import HomeProcess
 from rheed_acquire.ring import ChunkRing
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.streaming.stream_folder import StreamFolder
@@ -29,6 +30,8 @@ class Stream:
 
     Attributes
     ----------
+    damaged
+        What was found damaged where an earlier process left it, in words.
     pushes_wait
         Whether chunks come as arrays, by a `push` that waits while the ring is full; a camera's do not.
     """
@@ -38,10 +41,12 @@ class Stream:
         self.folder, self.data_id, self.fps = folder, record.data_id, record.fps
         self.rotating, self.chunk_size = record.rotations_per_min > 0, record.chunk_size
         self.next_idx = 0
+        self.damaged: list[str] = []
         self._ring_chunks, self._when_full = ring_chunks, when_full
         self._ring: ChunkRing | None = None
         self.pushes_wait = False
         self._frame_shape: tuple[int, int] | None = None
+        self._home = HomeProcess(f"stream {record.data_id}")
         self._changed = threading.Condition()
         # By index, so that what is counted twice, as after a step that failed half-way, counts once.
         self._pushed: set[int] = set()
@@ -65,6 +70,7 @@ class Stream:
         RuntimeError
             The stream is being finalized.
         """
+        self._home.check()
         count, height, width = shape
         if count > self.chunk_size:
             raise ValueError(
@@ -85,6 +91,7 @@ class Stream:
 
     def admit(self, chunk_idx: int, shape: tuple[int, int, int]) -> None:
         """Count a chunk as pushed; raises as `check` does."""
+        self._home.check()
         with self._changed:
             self.check(chunk_idx, shape)
             self._frame_shape = shape[1:]

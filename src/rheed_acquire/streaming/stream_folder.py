@@ -41,11 +41,15 @@ from pydantic import TypeAdapter
 from rheed_acquire.chunk_buffer import memory_needed
 from rheed_acquire.durable_files import BulkWriter, batches, read_json, sync_directory, write_atomically
 from rheed_acquire.durable_files import replace as rename
+from rheed_acquire.own_files import check_own_folder, make_own_folder, open_own_file
 from rheed_acquire.ring import ChunkRing
 from rheed_acquire.ring_files import (
-    left_behind,
+    SUFFIX,
+    RingFile,
+    look_into,
     make_ring_memory,
     plain_memory,
+    remove_empty_files,
     remove_files,
     shared_memory_folder,
 )
@@ -91,6 +95,8 @@ class StreamRecord:
         Whether the server has confirmed every chunk: only the stream's end may still be missing.
     finished
         Whether it has ended too, so that nothing here is needed any more.
+    created_reference_unix_s
+        When it was made by the server's clock; None where that was not known.
     """
 
     data_id: str
@@ -104,6 +110,7 @@ class StreamRecord:
     last_error: str | None = None
     delivered: bool = False
     finished: bool = False
+    created_reference_unix_s: float | None = None
     version: int = VERSION
 
 
@@ -116,6 +123,8 @@ class StreamFolder:
     ----------
     strange
         What lies among the shards and is left as it is, with what is strange about it.
+    unreadable
+        Chunks whose sidecars cannot be read at present, by index, and why.
     """
 
     def __init__(self, path: Path, lock: FileLock, record: StreamRecord) -> None:
@@ -123,8 +132,9 @@ class StreamFolder:
         self._shards = path / "shards"
         self._tmp = path / "tmp"
         self.strange: dict[Path, str] = {}
+        self.unreadable: dict[int, str] = {}
         for folder in (self._shards, self._tmp):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            make_own_folder(folder)
 
     @classmethod
     def create(cls, root: Path, record: StreamRecord) -> StreamFolder:
@@ -136,7 +146,7 @@ class StreamFolder:
             It cannot be written.
         """
         path = root / folder_name(record.data_id)
-        path.mkdir(mode=0o700, exist_ok=True)
+        make_own_folder(path)
         lock = _lock(path)
         lock.acquire(timeout=5.0)  # another process may just be looking whether there is something to finish
         folder = cls(path, lock, record)
@@ -155,6 +165,7 @@ class StreamFolder:
         OSError
             It cannot be read or written.
         """
+        check_own_folder(path)
         lock = _lock(path)
         try:
             lock.acquire(timeout=LOOK_S)
@@ -208,7 +219,7 @@ class StreamFolder:
             It cannot be read at present, which says nothing about what it holds.
         """
         try:
-            file = self._shard_path(shard.chunk_idx).open("rb")
+            file = open(self._shard_path(shard.chunk_idx), "rb", opener=open_own_file)  # noqa: SIM115
         except FileNotFoundError:
             if not (self.path / RECORD).exists():
                 raise OSError(errno.ENOENT, "the spool is not there at present", str(self.path)) from None
@@ -256,7 +267,9 @@ class StreamFolder:
                 logger.warning("%s is damaged and goes into the quarantine: %s", path, error)
                 self._quarantine(path.stem)
             except OSError as error:
-                self._leave(path, f"it cannot be read: {error.strerror or error}")
+                reason = f"it cannot be read: {error.strerror or error}"
+                self._leave(path, reason)
+                self.unreadable[int(path.stem)] = f"{path.name}: {reason}"
             else:
                 found.append(shard)
         return sorted(found, key=lambda shard: shard.chunk_idx)
@@ -307,18 +320,38 @@ class StreamFolder:
     def chunks_left(self) -> Iterator[ChunkBuffer]:
         """The chunks that an earlier process had taken and not encoded, in order."""
         buffers = [
-            buffer
-            for folder in self._ring_folders()
-            for _, buffer in left_behind(folder)
-            if buffer.chunk_index >= 0 and buffer.committed
+            file.buffer
+            for file in self._ring_files()
+            if file.buffer is not None and file.holds_chunk and file.trouble is None
         ]
         yield from sorted(buffers, key=lambda buffer: buffer.chunk_index)
+
+    def set_torn_ring_aside(self) -> list[tuple[Path, str]]:
+        """Put the files of the ring that cannot be used into the quarantine; each, and what is wrong."""
+        torn = [(file.path, file.trouble) for file in self._ring_files() if file.trouble is not None]
+        for path, reason in torn:
+            try:
+                quarantine = self._make_quarantine()
+                shutil.move(path, _free_name(quarantine, path.stem, path.suffix))
+            except OSError as error:
+                self._leave(path, f"{reason}; it cannot be set aside: {error.strerror or error}")
+        return torn
 
     def remove_ring(self) -> None:
         """Delete the ring's files; what they held is safe elsewhere."""
         for folder in self._ring_folders():
             if folder.exists():
                 remove_files(folder)
+
+    def free_ring(self) -> None:
+        """Delete those of the ring's files that hold nothing any more."""
+        for folder in self._ring_folders():
+            remove_empty_files(folder)
+
+    @property
+    def is_done_with(self) -> bool:
+        """Whether nothing in the folder was set aside, or left because it cannot be used."""
+        return not self.quarantined and not any(path.suffix == SUFFIX for path in self.strange)
 
     def close(self, *, delete: bool) -> None:
         """Let the folder go, and delete it where nothing in it is needed any more."""
@@ -371,18 +404,21 @@ class StreamFolder:
 
     def _quarantine(self, stem: int | str) -> bool:
         has_shard = (self._shards / f"{stem}.shard").exists()
-        quarantine = self.path / "quarantine"
-        quarantine.mkdir(mode=0o700, exist_ok=True)
+        quarantine = self._make_quarantine()
         for path in (self._shards / f"{stem}.shard", self._shards / f"{stem}.json"):
             if not path.exists():
                 continue
-            target = quarantine / path.name
-            number = 1
-            while target.exists():  # the same chunk, damaged before
-                number += 1
-                target = quarantine / f"{stem}-{number}{path.suffix}"
-            rename(path, target)
+            rename(path, _free_name(quarantine, str(stem), path.suffix))
         return has_shard
+
+    def _make_quarantine(self) -> Path:
+        quarantine = self.path / "quarantine"
+        make_own_folder(quarantine)
+        return quarantine
+
+    def _ring_files(self) -> Iterator[RingFile]:
+        for folder in self._ring_folders():
+            yield from look_into(folder)
 
     def _write_record(self) -> None:
         if not self._tmp.is_dir():
@@ -420,7 +456,7 @@ def load_record(path: Path) -> StreamRecord:
         raise RecordError(f"it is of a newer rheed-acquire (version {version} of {RECORD})")
     try:
         known = {entry.name: content[entry.name] for entry in fields(StreamRecord) if entry.name in content}
-        record: StreamRecord = _RECORDS.validate_python(known, strict=True)
+        record: StreamRecord = _RECORDS.validate_python(known)
     except (ValueError, TypeError):
         raise RecordError(f"its {RECORD} is damaged") from None
     if not (record.fps > 0 and record.chunk_size > 0 and math.isfinite(record.fps + record.created_unix_s)):
@@ -489,6 +525,16 @@ def age_s(record: StreamRecord) -> float:
     return max(0.0, time.time() - record.created_unix_s)
 
 
+def _free_name(folder: Path, stem: str, suffix: str) -> Path:
+    """A name that is not taken yet: the same chunk may have been damaged before."""
+    target = folder / f"{stem}{suffix}"
+    number = 1
+    while target.exists():
+        number += 1
+        target = folder / f"{stem}-{number}{suffix}"
+    return target
+
+
 def _lock(path: Path) -> FileLock:
     # Taken in one thread and let go in another.
     return FileLock(path / LOCK, thread_local=False, mode=0o600)
@@ -497,7 +543,7 @@ def _lock(path: Path) -> FileLock:
 def _write_synced(path: Path, pieces: Iterable[Buffer]) -> int:
     """Write a file through to the disk; the crc32c of its content."""
     crc32c = 0
-    with path.open("wb", buffering=0) as file:
+    with open(path, "wb", buffering=0, opener=open_own_file) as file:
         writer = BulkWriter(file)
         for batch in batches(pieces):
             for piece in batch:

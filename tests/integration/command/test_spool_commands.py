@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,12 +14,13 @@ import numpy as np
 import pytest
 import zarr
 
+from rheed_acquire.ring_files import OWNER, shared_memory_folder, shared_memory_root
 from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.streaming.recovery import recovered_chunk
 from rheed_acquire.streaming.shard import encode_shard
 from rheed_acquire.streaming.stream import Stream
-from rheed_acquire.streaming.stream_folder import StreamFolder, StreamRecord
+from rheed_acquire.streaming.stream_folder import StreamFolder, StreamRecord, ring_folders
 
 if TYPE_CHECKING:
     from tests.integration.command.conftest import Command
@@ -232,3 +235,60 @@ def test_an_export_without_a_place_or_to_one_that_cannot_be_written_is_one_clear
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: cannot write to file (--export)")
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def shared() -> Path:
+    """A place in shared memory of this user; skips where there is none."""
+    root = shared_memory_root()
+    if root is None:
+        pytest.skip("no shared memory that is this user's alone")
+    return root
+
+
+def orphan(leave: Callable[..., StreamFolder], data_id: str, in_ring: tuple[int, ...]) -> Path:
+    """A ring in shared memory whose spool folder was thrown away an hour ago."""
+    folder = leave(data_id, in_ring=in_ring or (0,))
+    place = shared_memory_folder(folder.path)
+    assert place is not None
+    if not in_ring:
+        for buffer in folder.chunks_left():
+            buffer.clear()
+    os.utime(place / OWNER, (0, 0))
+    shutil.rmtree(folder.path)
+    return place
+
+
+def test_rings_that_nobody_needs_are_listed_and_their_memory_is_freed_when_asked(
+    command: Command, leave: Callable[..., StreamFolder], shared: Path
+) -> None:
+    waits = leave("waits", spooled=(0,), in_ring=(1,))
+    for buffer in waits.chunks_left():
+        assert buffer.chunk_index == 1
+    empty, full = orphan(leave, "empty", ()), orphan(leave, "full", (2,))
+    shown = command("spool").stdout
+    assert str(empty) in shown
+    assert str(full) in shown
+    rings = json.loads(command("spool", "--json").stdout)["orphaned_rings"]
+    listed = {ring["folder"]: ring["holds_frames"] for ring in rings}
+    assert (listed[str(empty)], listed[str(full)]) == (False, True)
+
+    said = command("spool", "--clear").stdout
+    assert "freed" in said
+    assert not empty.exists()
+    assert full.exists()
+    assert "--delete-undelivered-frames deletes it" in said
+    # What waits in a ring is there still: of four buffers, the one that holds a chunk.
+    (place,) = [folder for folder in ring_folders(waits.path) if folder.exists()]
+    assert len(list(place.glob("*.ring"))) == 1
+    assert [buffer.chunk_index for buffer in waits.chunks_left()] == [1]
+
+    command("spool", "--clear", "--delete-undelivered-frames")
+    assert not full.exists()
+    assert [buffer.chunk_index for buffer in waits.chunks_left()] == [1]
+
+
+def test_frames_are_deleted_only_together_with_clear(command: Command) -> None:
+    ended = command("spool", "--delete-undelivered-frames")
+    assert ended.returncode == 2
+    assert "goes with --clear" in ended.stderr

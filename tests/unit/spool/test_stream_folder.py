@@ -16,6 +16,7 @@ import pytest
 from rheed_acquire.ring_files import shared_memory_folder
 from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.stream_folder import (
+    RecordError,
     StreamFolder,
     folder_name,
     is_in_use,
@@ -107,7 +108,9 @@ def test_a_sidecar_under_another_shards_name_is_damaged(folder: StreamFolder, ma
     (shards / "2.json").write_bytes((shards / "1.json").read_bytes())
     (shards / "no number.json").write_bytes((shards / "1.json").read_bytes())
     assert [shard.chunk_idx for shard in folder.shards()] == [1]
-    assert folder.quarantined == 2
+    assert folder.quarantined == 1
+    assert [path.name for path in folder.strange] == ["no number.json"]
+    assert (shards / "no number.json").exists()
 
 
 @pytest.mark.parametrize("damage", [b"", b"conten", b"content and more", b"Content", None])
@@ -209,7 +212,8 @@ def test_a_record_survives_its_update_and_unknown_entries_in_it(folder: StreamFo
 def test_a_record_that_makes_no_sense_leaves_the_folder_alone(folder: StreamFolder, content: bytes) -> None:
     folder.close(delete=False)
     (folder.path / "stream.json").write_bytes(content)
-    assert StreamFolder.take(folder.path) is None
+    with pytest.raises(RecordError, match=r"stream\.json"):
+        StreamFolder.take(folder.path)
     assert not is_in_use(folder.path), "the lock was not let go"
 
 
