@@ -289,15 +289,22 @@ class OrphanedRing:
     spool_is_away: bool
 
 
-def orphaned_rings() -> list[OrphanedRing]:
-    """Rings in shared memory whose spool folder is gone, of those made a minute ago or longer."""
+def orphaned_rings(spool: Path | None = None) -> list[OrphanedRing]:
+    """Rings in shared memory whose stream's folder is gone, of those made a minute ago or longer.
+
+    Parameters
+    ----------
+    spool
+        Only those of this spool; it need not be there any more.
+    """
     root = shared_memory_root()
     orphans = []
     for folder in sorted(root.iterdir()) if root is not None else ():
         try:
             old = time.time() - (folder / OWNER).stat().st_mtime > ORPHAN_AGE_S
             spooled = spooled_by(folder)
-            if old and not spooled.exists():
+            is_asked_for = spool is None or spooled.parent == spool.absolute()
+            if is_asked_for and old and not spooled.exists():
                 files = list(look_into(folder))
                 nbytes = sum(file.path.stat().st_size for file in files)
                 holds_frames = not all(file.is_empty for file in files)

@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
             print(sentence)
         return 0
     streams, strange = waiting_streams(root)
-    rings = orphaned_rings()
+    rings = orphaned_rings(root)
     if settings.run.json_report:
         left = [{"path": str(entry.path), "reason": entry.reason} for entry in strange]
         waiting = [asdict(stream) for stream in streams]
@@ -133,7 +133,7 @@ def clear(root: Path, *, delete_frames: bool) -> list[str]:
             said.append(
                 f"kept {kept / 1e6:.1f} MB of the ring of {record.name}: frames that recover delivers"
             )
-    for ring in orphaned_rings():
+    for ring in orphaned_rings(root):
         if delete_frames or not (ring.holds_frames or ring.spool_is_away):
             remove_files(ring.folder)
             said.append(f"deleted {ring.folder}: {_of_orphan(ring)}")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import zarr
 
+from rheed_acquire.commands.spool import main
 from rheed_acquire.ring_files import OWNER, shared_memory_folder, shared_memory_root
 from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.limits import WhenFull
@@ -238,16 +239,18 @@ def test_an_export_without_a_place_or_to_one_that_cannot_be_written_is_one_clear
 
 
 @pytest.fixture
-def shared() -> Path:
-    """A place in shared memory of this user; skips where there is none."""
-    root = shared_memory_root()
-    if root is None:
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Shared memory that no other process looks through."""
+    if shared_memory_root() is None:
         pytest.skip("no shared memory that is this user's alone")
-    return root
+    shared = tmp_path / "shm"
+    shared.mkdir()
+    monkeypatch.setattr("rheed_acquire.ring_files.SHARED_MEMORY", shared)
+    return shared
 
 
 def orphan(leave: Callable[..., StreamFolder], data_id: str, in_ring: tuple[int, ...]) -> Path:
-    """A ring in shared memory whose spool folder was thrown away an hour ago."""
+    """A ring in shared memory whose spool folder was thrown away long ago."""
     folder = leave(data_id, in_ring=in_ring or (0,))
     place = shared_memory_folder(folder.path)
     assert place is not None
@@ -260,20 +263,24 @@ def orphan(leave: Callable[..., StreamFolder], data_id: str, in_ring: tuple[int,
 
 
 def test_rings_that_nobody_needs_are_listed_and_their_memory_is_freed_when_asked(
-    command: Command, leave: Callable[..., StreamFolder], shared: Path
+    command: Command,
+    leave: Callable[..., StreamFolder],
+    shared: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    waits = leave("waits", spooled=(0,), in_ring=(1,))
-    for buffer in waits.chunks_left():
-        assert buffer.chunk_index == 1
-    empty, full = orphan(leave, "empty", ()), orphan(leave, "full", (2,))
-    shown = command("spool").stdout
-    assert str(empty) in shown
-    assert str(full) in shown
-    rings = json.loads(command("spool", "--json").stdout)["orphaned_rings"]
-    listed = {ring["folder"]: ring["holds_frames"] for ring in rings}
-    assert (listed[str(empty)], listed[str(full)]) == (False, True)
+    where = ["--spool-dir", str(command.folder / "spool")]
 
-    said = command("spool", "--clear").stdout
+    def spool(*arguments: str) -> str:
+        assert main([*arguments, *where]) == 0
+        return capsys.readouterr().out
+
+    waits = leave("waits", spooled=(0,), in_ring=(1,))
+    empty, full = orphan(leave, "empty", ()), orphan(leave, "full", (2,))
+    assert str(empty) in spool()
+    rings = json.loads(spool("--json"))["orphaned_rings"]
+    assert {ring["folder"]: ring["holds_frames"] for ring in rings} == {str(empty): False, str(full): True}
+
+    said = spool("--clear")
     assert "freed" in said
     assert not empty.exists()
     assert full.exists()
@@ -283,9 +290,10 @@ def test_rings_that_nobody_needs_are_listed_and_their_memory_is_freed_when_asked
     assert len(list(place.glob("*.ring"))) == 1
     assert [buffer.chunk_index for buffer in waits.chunks_left()] == [1]
 
-    command("spool", "--clear", "--delete-undelivered-frames")
+    spool("--clear", "--delete-undelivered-frames")
     assert not full.exists()
     assert [buffer.chunk_index for buffer in waits.chunks_left()] == [1]
+    assert "no ring holds memory" not in spool("--clear")
 
 
 def test_frames_are_deleted_only_together_with_clear(command: Command) -> None:
