@@ -170,14 +170,14 @@ def test_an_error_at_any_call_of_the_tap_costs_it_some_frames_and_no_more() -> N
         tap = FrameTap([whole], show, lambda points, regions: None, looks_per_s=500.0)
         tap.watch(accumulator)
         with raises.in_new_threads():
-            tap.begin(width, height)
+            tap.begin(width, height, lambda stamps, arrived: arrived / 1e6)
         pixels = np.zeros((height, width), np.uint8)
         for number in range(9):
             accumulator.on_frame(Frame(pixels, number, None))
             threading.Event().wait(0.003)
         accumulator.on_frame(Frame(pixels, 9, None))
         accumulator.close()
-        tap.complete(chunks[0])
+        tap.complete(chunks[0], chunks[0].host_ns / 1e6)
         chunks[0].release()
         for number in range(10, 19):
             accumulator.on_frame(Frame(pixels, number, None))
