@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,13 +26,14 @@ from numpy.typing import NDArray
 from rheed_acquire.durable_files import put_durably
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.server import repacking
-from rheed_acquire.server.catalogue import Catalogue
+from rheed_acquire.server.catalogue import MOST_ENTRIES, Catalogue
 from rheed_acquire.server.received_chunks import ReceivedChunks
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.run_folders import find_run_folder, folder_name, slug
 from rheed_acquire.server.shards import ABSENT, encode_index
 from rheed_acquire.server.store import StreamStore
 from rheed_acquire.server.stream import Stream
+from rheed_acquire.server.uploads import UploadTickets
 from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
 
 HEIGHT, WIDTH, CHUNK_SIZE = 5, 7, 4
@@ -352,6 +354,59 @@ def test_a_silent_stream_is_closed_and_one_heard_of_is_not(tmp_path: Path) -> No
     with pytest.raises(Refusal, match="closed") as caught:
         patient.get(kept.data_id).check(declare(0, make_frames(4)))
     assert caught.value.status == 409
+
+
+def test_a_clock_that_was_set_does_not_have_a_server_that_was_started_again_close_a_run_that_goes_on(
+    tmp_path: Path,
+) -> None:
+    before = StreamStore(tmp_path)
+    stream = before.create(DECLARATION)
+    before.release()  # as the death of its process does
+    for marker in (tmp_path / ".server/open").glob("*.json"):
+        os.utime(marker, (1.0, 1.0))
+    again = StreamStore(tmp_path)
+    again.close_silent()
+    assert again.get(stream.data_id).state == "open"
+    again.close_silent()
+    assert stream.state == "open"
+    again.release()
+
+
+def test_what_cannot_be_stored_leaves_no_folder_and_no_lock(tmp_path: Path) -> None:
+    store = StreamStore(tmp_path)
+    (tmp_path / ".server/open").rmdir()
+    (tmp_path / ".server/open").touch()  # so that the lock and the marker cannot be made, which come last
+    with pytest.raises(OSError, match="open"):
+        store.create(DECLARATION)
+    assert [path.name for path in tmp_path.iterdir()] == [".server"]
+    (tmp_path / ".server/open").unlink()
+    (tmp_path / ".server/open").mkdir()
+    assert store.create(DECLARATION).state == "open"
+    store.release()
+
+
+def test_upload_urls_are_bounded_and_the_oldest_that_is_not_in_use_goes(store: StreamStore) -> None:
+    stream, tickets = store.create(DECLARATION), UploadTickets(most=3)
+    chunk = declare(0, make_frames(4))
+    first, second, third = (tickets.issue(stream, chunk) for _ in range(3))
+    with tickets.redeem(first):
+        fourth = tickets.issue(stream, chunk)
+        with pytest.raises(Refusal) as caught, tickets.redeem(second):
+            pass
+        assert caught.value.status == 403
+        for token in (third, fourth):
+            with tickets.redeem(token):
+                pass
+
+
+def test_a_catalogue_that_is_full_says_so(tmp_path: Path) -> None:
+    (tmp_path / ".server").mkdir()
+    catalogue = Catalogue(tmp_path)
+    tags = [{"id": str(number), "name": str(number)} for number in range(MOST_ENTRIES)]
+    (tmp_path / ".server/tags.json").write_text(json.dumps(tags))
+    with pytest.raises(Refusal, match="no room for more"):
+        catalogue.add_tag("one more")
+    assert catalogue.add_sample("of another kind")["name"] == "of another kind"
 
 
 def test_a_stream_whose_folder_was_deleted_is_forgotten(tmp_path: Path) -> None:

@@ -41,6 +41,10 @@ CLOSE_AFTER_S = 2 * 3600.0
 """A stream that nothing is heard of for so long is closed, as the service does."""
 
 
+_SETTLED_AFTER_S = 120.0
+"""After its start a server leaves streams of earlier ones alone for so long: several of a client's tries."""
+
+
 class _OpenStream:
     """A stream that is not closed, with what says that it is this process's."""
 
@@ -71,6 +75,7 @@ class StreamStore:
         self._close_after_s = close_after_s
         self._open: dict[str, _OpenStream] = {}
         self._creating = 0
+        self._begun_s = time.monotonic()
         self._lock = threading.RLock()
         self._markers = open_streams_folder(directory)
         self._staging = server_folder(directory)
@@ -214,8 +219,12 @@ class StreamStore:
         if kept is not None:
             return time.monotonic() - kept.last_heard > self._close_after_s
         folder = find_run_folder(self.directory, data_id)
-        half_closed = folder is not None and read_json(folder / STREAM_FILE)["state"] != "open"
-        return half_closed or time.time() - marker.stat().st_mtime > self._close_after_s
+        if folder is not None and read_json(folder / STREAM_FILE)["state"] != "open":
+            return True  # half closed
+        # What an earlier process noted is by the system's clock, which may have been set since; and where
+        # that process has just died, the client is about to ask for its stream.
+        is_settled = time.monotonic() - self._begun_s > min(self._close_after_s, _SETTLED_AFTER_S)
+        return is_settled and time.time() - marker.stat().st_mtime > self._close_after_s
 
     def release(self) -> None:
         """Let go of every stream, as they are; another server may go on with them."""

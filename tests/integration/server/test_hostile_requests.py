@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import socket
 import uuid
 from collections.abc import Iterator
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_from_bytes, urlsplit
 
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rheed_acquire.server.process import LocalServer
+from rheed_acquire.server.shards import ABSENT, encode_index, index_bytes
 from rheed_acquire.server.wire import LARGEST_CHUNK
 
 if TYPE_CHECKING:
@@ -394,6 +397,35 @@ def test_a_chunk_that_would_take_more_than_any_camera_is_refused(
     answer = client.presign(client.create(), 0, "4,6,8", body=change)
     assert answer.status_code == 422
     assert f"'{named}'" in answer.json()["detail"]
+
+
+@pytest.mark.timeout(600)  # each example is a run, on disk
+@settings(fuzzed, max_examples=max(1, EXAMPLES // 10))
+@given(data=st.data())
+def test_shards(sender: Sender, client: Client, data: st.DataObject) -> None:
+    """Whatever a shard's index says, the run that was made of it holds no more bytes than were sent."""
+    frame = zstandard.compress(random.Random(1).randbytes(40 * 50))
+    size = len(frame)
+    body = frame * data.draw(st.integers(1, 3)) + data.draw(st.binary(max_size=3))
+    extent = st.one_of(
+        st.sampled_from([(0, size), (0, size), (size, size), (2 * size, size), ABSENT]),
+        st.tuples(*[st.one_of(st.integers(0, len(body) + 2), st.integers(0, 2**64 - 1))] * 2),
+    )
+    shard = body + encode_index(data.draw(st.lists(extent, min_size=4, max_size=4)))
+    data_id = client.create()
+    # A short chunk before it, so that its frames have to be moved when the stream ends.
+    short = client.presign(data_id, 0, "1,40,50").json()[0]["url"]
+    assert client.put(short, frame + encode_index([(0, len(frame))])).status_code == 200
+    answer = client.put(client.presign(data_id, 1, "4,40,50").json()[0]["url"], shard)
+    client.put(
+        client.presign(data_id, 2, "1,40,50").json()[0]["url"], frame + encode_index([(0, len(frame))])
+    )
+    assert client.end(data_id).status_code == 200
+    (run,) = sender.directory.glob(f"*-{data_id[:8]}")
+    kept = sum(file.stat().st_size for file in (run / "frames.zarr/frames/c").rglob("*") if file.is_file())
+    assert kept <= len(shard) + 2 * len(frame) + 3 * index_bytes(4)
+    if answer.status_code != 200:
+        assert_refused_well(answer.status_code, answer.content)
 
 
 def test_streams_that_nobody_ends_are_refused_at_some_number(tmp_path: Path) -> None:
