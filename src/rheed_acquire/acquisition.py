@@ -65,6 +65,7 @@ class Progress:
     elapsed_s: float = 0.0
     frames_received: int = 0
     frames_overrun: int = 0
+    frames_not_taken: int = 0
     frames_missing: int = 0
     gap_count: int = 0
     absence: Absence | None = None
@@ -135,6 +136,7 @@ class Acquisition:
         self._streamer: Streamer | None = None
         self._info: RunInfo | None = None
         self._capture: Capture | None = None
+        self._pusher: Pusher | None = None
         self._begun_s: float | None = None
         self._journal = Journal()
         self._finalized = False
@@ -171,6 +173,7 @@ class Acquisition:
             elapsed_s=0.0 if self._begun_s is None else time.monotonic() - self._begun_s,
             frames_received=capture.received,
             frames_overrun=capture.overrun,
+            frames_not_taken=0 if self._pusher is None else self._pusher.frames_not_taken,
             frames_missing=capture.frames_missing,
             gap_count=capture.gap_count,
             absence=capture.absence,
@@ -259,7 +262,9 @@ class Acquisition:
                 recorded=info.recorded,
             )
             watch = ClockWatch(clock.judge, fps, settings.fps_tolerance, self._journal)
-            pusher = Pusher(streamer, self._info, self._show, self._journal, pushed, clock, watch, self.tap)
+            pusher = self._pusher = Pusher(
+                streamer, self._info, self._show, self._journal, pushed, clock, watch, self.tap
+            )
 
             def make_accumulator(info: CameraInfo, before: list[ChunkAccumulator]) -> ChunkAccumulator:
                 taken = sum(accumulator.accumulated for accumulator in before)

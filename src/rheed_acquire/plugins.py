@@ -41,6 +41,8 @@ class PluginRecord:
     ----------
     failure
         Why the plugin is not in use, or None where it is.
+    cameras, streamers
+        As the plugin registered them.
     """
 
     name: str
@@ -136,6 +138,10 @@ class PluginHost:
         """Return the plugin that registered the ``camera`` or ``streamer`` of this name."""
         return self._owners[kind, name]
 
+    def unguarded_camera(self, name: str) -> CameraBackend:
+        """Return a camera's backend as its plugin registered it: for tests of what the guard would hide."""
+        return next(one for one in self.owner("camera", name).cameras if one.name == name)
+
     def observers(self) -> Observers:
         """Make the observers: every plugin that implements one of their hooks."""
         hooks: dict[str, dict[str, Hook]] = {}
@@ -199,9 +205,7 @@ class PluginHost:
                         whose = f"the {kind_of(other)} of {owner.provenance}"
                     raise ValueError(f"the {kind} name {backend.name!r} is already taken by {whose}")
             earlier.append((backend, record))
-        who, patience = record.provenance, self.patience
-        record.cameras = [guard_camera_backend(camera, who, patience) for camera in cameras]
-        record.streamers = [guard_streamer_backend(streamer, who, patience) for streamer in streamers]
+        record.cameras, record.streamers = cameras, streamers
 
     def _hand_out(self) -> None:
         """Let each backend be chosen by its name, but for those that several plugins call the same."""
@@ -216,10 +220,11 @@ class PluginHost:
                 self.ambiguous[key] = f"{whose} have one name, {backend.name!r}; leave one out: {remedies}"
                 continue
             self._owners[key] = record
+            who, patience = record.provenance, self.patience
             if isinstance(backend, CameraBackend):
-                self.cameras[backend.name] = backend
+                self.cameras[backend.name] = guard_camera_backend(backend, who, patience)
             else:
-                self.streamers[backend.name] = backend
+                self.streamers[backend.name] = guard_streamer_backend(backend, who, patience)
 
     def _selector(self, record: PluginRecord) -> str:
         """The shortest name by which this plugin and no other is disabled."""

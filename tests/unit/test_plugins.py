@@ -66,7 +66,7 @@ def test_an_installed_plugin_is_found_with_its_distribution_and_version(installe
     host = PluginHost()
     assert host.cameras["good"].description == "a camera"
     assert host.owner("camera", "good").provenance == "rheed-good 2.5"
-    assert record_of(host, "good").cameras == [host.cameras["good"]]
+    assert record_of(host, "good").cameras == [host.unguarded_camera("good")]
 
 
 def test_the_first_party_plugins_come_by_the_same_way() -> None:

@@ -70,6 +70,8 @@ class Figures:
             ("overrun", f"{progress.frames_overrun}", bool(progress.frames_overrun)),
             ("chunks", chunks, bool(delivery.chunks_failed)),
         ]
+        if progress.frames_not_taken:
+            rows.append(("not taken", f"{progress.frames_not_taken} frames", True))
         trouble = progress.camera_trouble
         if trouble is not None:
             rows.insert(0, ("camera", trouble, True))

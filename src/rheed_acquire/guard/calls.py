@@ -201,7 +201,10 @@ class PluginCalls:
         """
         call = _Call(function, on_late)
         with self._lock:
-            if self._thread is None or self._thread.is_stuck:
+            if self._thread is not None and self._thread.is_stuck:
+                self._thread.end()  # once it has come back
+                self._thread = None
+            if self._thread is None:
                 self._thread = _CallThread(f"{self.who.partition(' (')[0]}".replace(" ", "-"))
             self._thread.take(call)
         begun_s = time.monotonic()

@@ -130,11 +130,6 @@ class GuardedCamera(Camera):
         self._limits = limits
 
     @property
-    def unguarded(self) -> Camera:
-        """The plugin's camera, for who knows that plugin: its own tests."""
-        return self._camera
-
-    @property
     def info(self) -> CameraInfo:
         """See `Camera.info`."""
         return self._calls.within(self._limits.call_s, "info", lambda: _info(self._camera.info, self._calls))

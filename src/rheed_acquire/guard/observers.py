@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.guard.calls import LOOK_S, Patience, told
+from rheed_acquire.priority import make_way
 
 if TYPE_CHECKING:
     from rheed_acquire.report import Journal, RunInfo, RunReport
@@ -117,10 +118,7 @@ class Observer:
     def tell(self, hook: str, **arguments: Any) -> threading.Event:
         """Call a hook in the observer's thread, after those before it; what is set when it has returned."""
         task = _Task(hook, arguments)
-        if self.has(hook):
-            self._tasks.put(task)
-        else:
-            task.done.set()
+        self._tasks.put(task)
         return task.done
 
     def takes_a_chunk(self, give_up: Callable[[float], bool] | None) -> bool:
@@ -179,8 +177,11 @@ class Observer:
             yield FindingCode.OBSERVER_HANGS, f"{text} and was left behind"
 
     def _serve(self, tasks: queue.SimpleQueue[_Task | None]) -> None:
+        make_way()
         while (task := tasks.get()) is not None:
-            self._call(task)
+            if self.has(task.hook):
+                self._call(task)
+            task.done.set()
 
     def _call(self, task: _Task) -> None:
         hook = self._hooks[task.hook]
@@ -197,7 +198,6 @@ class Observer:
                 self._longest_s = max(self._longest_s, time.monotonic() - begun_s)
                 self._told += 1
                 self._room.release()
-            task.done.set()
 
     def _note(self, hook: str, error: BaseException) -> None:
         reason = told(error)

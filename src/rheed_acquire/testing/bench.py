@@ -85,7 +85,7 @@ class Bench:
             failures = "".join(f"; {record.name}: {record.failure}" for record in self.host.failures)
             names = ", ".join(sorted(self.host.cameras))
             broken(Rule.REGISTERED, f"no backend {backend} is registered, there is {names}{failures}")
-        self.backend = self.host.cameras[backend]
+        self.backend = self.host.unguarded_camera(backend)
         self.settings, self.fps = settings, fps
         missing = missing_requirement(self.backend)
         if missing is not None:

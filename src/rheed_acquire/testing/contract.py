@@ -19,7 +19,6 @@ from rheed_acquire.camera import (
     CameraNotFoundError,
     CameraSettingError,
 )
-from rheed_acquire.guard.camera import GuardedCamera
 from rheed_acquire.hookspecs import PROJECT
 from rheed_acquire.testing import checks
 from rheed_acquire.testing.bench import Bench, Options
@@ -325,21 +324,16 @@ class CameraContract:
     def test_frames_that_the_camera_loses_are_told(self, bench: Bench) -> None:
         if type(self).lose_frames is CameraContract.lose_frames:
             pytest.skip("nothing makes its device lose frames: override lose_frames")
-        open_camera = partial(bench.open, **self.gap_settings)
-        checks.check_gap(open_camera, lambda camera: self.lose_frames(_unguarded(camera)))
+        checks.check_gap(lambda: bench.open(**self.gap_settings), self.lose_frames)
 
     def test_a_lost_device_is_told_once_is_closed_and_opens_when_it_is_back(
         self, bench: Bench, options: Options, pytestconfig: pytest.Config
     ) -> None:
+        lose: Callable[[Camera], None] = self.lose_device
         if options.unplug:
             lose = _asking_at_the_terminal(pytestconfig)
         elif type(self).lose_device is CameraContract.lose_device:
             pytest.skip("nothing takes its device away: override lose_device, or give --unplug")
-        else:
-
-            def lose(camera: Camera) -> None:
-                self.lose_device(_unguarded(camera))
-
         checks.check_loss(lambda: bench.open(**self.fault_settings), lose, lambda: bench.open_again(LIMIT_S))
 
     @pytest.mark.timeout(1800)
@@ -377,10 +371,6 @@ def _refusal(bench: Bench, changes: Mapping[str, Any], expected: type[Exception]
     except Exception as error:  # noqa: BLE001 - told by its rule
         broken(Rule.OPEN, f"{dict(changes)} raised {error!r}, not a {expected.__name__}")
     broken(Rule.OPEN, f"{dict(changes)} opened a camera, where a {expected.__name__} was due")
-
-
-def _unguarded(camera: Camera) -> Camera:
-    return camera.unguarded if isinstance(camera, GuardedCamera) else camera
 
 
 def _open_briefly(bench: Bench) -> None:

@@ -162,6 +162,7 @@ class ViewedRuns:
             "gaps": progress.gap_count,
             "missing": progress.frames_missing,
             "overruns": progress.frames_overrun,
+            "not_taken": progress.frames_not_taken,
             "chunks_queued": delivery.chunks_queued,
             "chunks_uploaded": delivery.chunks_uploaded,
             "spool_bytes": delivery.spool_bytes,

@@ -240,7 +240,9 @@ def test_a_push_that_raises_once_costs_its_chunk_and_no_other(stage: Stage, rais
             RAISED[raised]()
 
     camera, streamer = stage.camera(range(24)), stage.streamer(push=refuse_second)
-    report = stage.session(camera, streamer, frames=24, ring_chunks=4).run()
+    session = stage.session(camera, streamer, frames=24, ring_chunks=4)
+    report = session.run()
+    assert session.acquisition.progress().frames_not_taken == 8
     assert streamer.frames == [*range(8), *range(16, 24)]
     assert (report.frames_not_taken, report.frames_pushed, report.adds_up) == (8, 16, True)
     assert_told(report, STREAMER, "push_chunk")

@@ -19,6 +19,7 @@ _COUNTERS = {
     "missing": ("frames_missing", "Frames that the camera's frame ids say are missing."),
     "gaps": ("gaps", "Gaps in the camera's frame ids."),
     "overruns": ("frames_overrun", "Frames received while the ring was full."),
+    "not_taken": ("frames_not_taken", "Frames in chunks that the streamer failed to take."),
     "chunks_uploaded": ("chunks_uploaded", "Chunks that the server has confirmed."),
 }
 _GAUGES = {

@@ -14,6 +14,7 @@ function figuresOf(s) {
     ["Frames/s, measured", rate(s.fps_measured)],
     ["Gaps", orDash(s.gaps, (count) => (s.missing > 0 ? `${count} (${s.missing} frames)` : `${count}`)), s.gaps > 0],
     ["Overruns", orDash(s.overruns, String), s.overruns > 0],
+    ...(s.not_taken > 0 ? [["Not taken", String(s.not_taken), true]] : []),
     ["Chunks queued", orDash(s.chunks_queued, String)],
     ["Chunks uploaded", orDash(s.chunks_uploaded, String)],
     ["Spool", orDash(s.spool_bytes, size)],
