@@ -83,6 +83,7 @@ def test_a_portal_that_answers_everything_for_a_while_costs_no_frame(
     data_id = initialize(streamer)
     for endpoint in ("presign", "put", "end"):
         service.fail(endpoint, 200, times=20, body=PAGE, headers=HTML)
+        service.fail(endpoint, 200, times=2, headers=HTML)
     for chunk_idx in range(6):
         streamer.push(data_id, chunk_idx, make_frames(20, seed=chunk_idx))
     until_failed(streamer, data_id, "a captive portal or proxy")

@@ -277,7 +277,7 @@ class AtomscaleApi:
         if not answer.is_success:
             raise self._refusal(answer, f"{method} {path}", may_pass=may_pass)
         self._keys_refused = 0
-        if not answer.body:
+        if not answer.body and not answer.is_called_html:
             return None
         try:
             return json_text.loads(answer.body)

@@ -73,8 +73,12 @@ class Answer:
     @property
     def is_page(self) -> bool:
         """Whether it is a web page, as captive portals and proxies send, and no API or store ever does."""
-        is_html = "html" in self.headers.get("Content-Type", "").lower()
-        return bool(self.body.strip()) and (is_html or _PAGE.match(self.body) is not None)
+        return bool(self.body.strip()) and (self.is_called_html or _PAGE.match(self.body) is not None)
+
+    @property
+    def is_called_html(self) -> bool:
+        """Whether its headers say that it is a page, be there any or not."""
+        return "html" in self.headers.get("Content-Type", "").lower()
 
 
 class HttpSession:
