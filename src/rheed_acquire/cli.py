@@ -13,11 +13,13 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.terminal import exit_code_of, expect_json, kept_stdout, write_failure, write_note
 
 COMMANDS = {
     "view": "show the camera in a browser, to align the beam and draw regions of interest",
@@ -32,7 +34,7 @@ COMMANDS = {
     "new-plugin": "write the package of a camera of your own, to start from",
 }
 
-FAILED = 1
+FAILED, INTERRUPTED = 1, 130
 END_LIMIT_S = 10.0
 """How long Python may take to end: it waits for threads, and an SDK may have left some that never return."""
 
@@ -71,29 +73,34 @@ def _end(exit_code: int) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    wants_json = "--json" in arguments
-    try:
-        exit_code = _dispatch(arguments)
-        # Here, where a reader that has gone away is expected, and not at Python's exit.
-        sys.stdout.flush()
-        return exit_code  # noqa: TRY300
-    except RheedAcquireError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        if wants_json:
-            import json
+    """Run the command and return its exit code.
 
-            print(json.dumps({"error": str(error), "exit_code": error.exit_code}))
+    Parameters
+    ----------
+    argv
+        Its arguments; None for those of the process, which is to end with the command.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    with kept_stdout(for_good=argv is None):
+        if "--json" in arguments:
+            expect_json()
+        return exit_code_of(_run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        return _dispatch(arguments)
+    except RheedAcquireError as error:
+        write_failure(str(error), error.exit_code)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone (| head); Python would complain once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        write_failure("interrupted", INTERRUPTED)
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001
+        # A bug of ours. Who mends it wants the traceback, and a script the one object.
+        write_note(*(f"    {line}" for line in traceback.format_exc().splitlines()))
+        write_failure(f"this is a bug of rheed-acquire: {type(error).__name__}: {error}", FAILED)
+        return FAILED
 
 
 def _dispatch(arguments: list[str]) -> int:

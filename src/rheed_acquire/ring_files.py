@@ -160,7 +160,7 @@ def shared_memory_folder(beside: Path) -> Path | None:
     if root is None:
         return None
     # Two spools may know a stream of the same name.
-    place = hashlib.sha256(os.path.realpath(beside).encode()).hexdigest()[:12]
+    place = hashlib.sha256(os.fsencode(os.path.realpath(beside))).hexdigest()[:12]
     return root / f"{beside.name}-{place}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from rheed_acquire.commands.table import print_table
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.plugins import missing_requirement
+from rheed_acquire.terminal import write_json, write_line
 
 Discovery = tuple[list[DeviceInfo], str | None]
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     devices = [device for listed, _ in found.values() for device in listed]
     failures = {name: failure for name, (_, failure) in found.items() if failure is not None}
     if settings.run.json_report:
-        print(json.dumps({"devices": [asdict(device) for device in devices], "failures": failures}, indent=2))
+        write_json({"devices": [asdict(device) for device in devices], "failures": failures}, indent=2)
         return 0
     if devices:
         print_table(
@@ -40,9 +40,9 @@ def main(arguments: Sequence[str]) -> int:
         )
     for name, (listed, failure) in found.items():
         if failure is not None:
-            print(f"{name}: {failure}")
+            write_line(f"{name}: {failure}")
         elif not listed:
-            print(f"{name}: no device found")
+            write_line(f"{name}: no device found")
     return 0
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from rheed_acquire.commands.host import answered, load
+from rheed_acquire.terminal import write_json, write_line
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -15,13 +15,9 @@ def main(arguments: Sequence[str]) -> int:
     _, settings = load(arguments)
     rows = settings.table()
     if settings.run.json_report:
-        print(
-            json.dumps(
-                [{"key": key, "value": value, "source": source} for key, value, source in rows], indent=2
-            )
-        )
+        write_json([{"key": key, "value": value, "source": source} for key, value, source in rows], indent=2)
         return 0
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     for key, value, source in rows:
-        print(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {source}")
+        write_line(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {source}")
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from rheed_acquire.cli import epilog
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.plugins import PluginHost
 from rheed_acquire.settings.flags import asks_for, format_help
+from rheed_acquire.terminal import expect_json, write_line, write_note
 
 if TYPE_CHECKING:
     from rheed_acquire.settings.sources import LoadedSettings
@@ -23,10 +23,7 @@ def load_host(arguments: Sequence[str]) -> PluginHost:
 
     host = PluginHost(find_disabled_plugins(arguments, os.environ, Path.cwd()))
     for record in host.failures:
-        print(
-            f"warning: plugin {record.name} ({record.provenance}) is left out: {record.failure}",
-            file=sys.stderr,
-        )
+        write_note(f"warning: plugin {record.name} ({record.provenance}) is left out: {record.failure}")
     return host
 
 
@@ -35,7 +32,10 @@ def load(arguments: Sequence[str]) -> tuple[PluginHost, LoadedSettings]:
     from rheed_acquire.settings.sources import load_settings
 
     host = load_host(arguments)
-    return host, load_settings(arguments, host)
+    settings = load_settings(arguments, host)
+    if settings.run.json_report:
+        expect_json()
+    return host, settings
 
 
 def answered(arguments: Sequence[str], usage: str, description: str) -> bool:
@@ -46,9 +46,9 @@ def answered(arguments: Sequence[str], usage: str, description: str) -> bool:
             host = load_host(arguments)
         except SettingsError:  # a disabled plugin that is none: a run would say so, help must not fail
             host = PluginHost()
-        print(format_help(host, usage=usage, description=description, epilog=epilog()), end="")
+        write_line(*format_help(host, usage=usage, description=description, epilog=epilog()).splitlines())
     elif asked == "version":
         from importlib.metadata import version
 
-        print(f"rheed-acquire {version('rheed-acquire')}")
+        write_line(f"rheed-acquire {version('rheed-acquire')}")
     return asked is not None

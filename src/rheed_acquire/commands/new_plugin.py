@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rheed_acquire.commands.parser import Parser
 from rheed_acquire.errors import SettingsError
+from rheed_acquire.terminal import write_line
 
 TEMPLATE = Path(__file__).parent.parent / "scaffold" / "camera_plugin"
 
@@ -44,11 +45,12 @@ def main(arguments: Sequence[str]) -> int:
     target = given.dir / f"rheed-acquire-{given.name}"
     check_target(target)
     write(given.name, target, defaults=given.defaults)
-    print(
-        f"{target} is written; its README.md says what to replace. Next:\n\n"
-        f'  python -m pip install -e "{target}[test]"\n'
-        f'  python -m pytest "{target}"\n'
-        f"  rheed-acquire --camera {given.name} --duration 5"
+    write_line(
+        f"{target} is written; its README.md says what to replace. Next:",
+        "",
+        f'  python -m pip install -e "{target}[test]"',
+        f'  python -m pytest "{target}"',
+        f"  rheed-acquire --camera {given.name} --duration 5",
     )
     return 0
 

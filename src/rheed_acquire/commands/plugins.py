@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from rheed_acquire.backend_names import Backend
@@ -10,6 +9,7 @@ from rheed_acquire.commands.host import answered, load_host
 from rheed_acquire.commands.table import print_table
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.plugins import PluginHost, PluginRecord, missing_requirement
+from rheed_acquire.terminal import write_json
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     if flags.problems:
         raise SettingsError("\n".join(flags.problems))
     if "--json" in arguments:
-        print(json.dumps([_as_json(host, record) for record in host.plugins], indent=2))
+        write_json([_as_json(host, record) for record in host.plugins], indent=2)
         return 0
     table: list[tuple[str, ...]] = []
     for record in host.plugins:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rheed_acquire.rate import Rate
+from rheed_acquire.terminal import stderr_console, stderr_is_terminal, styled, write_note
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -114,7 +115,7 @@ class QuietDisplay:
 
     def say(self, text: str) -> None:
         """See `Display.say`."""
-        print(text, file=sys.stderr, flush=True)
+        write_note(text)
 
 
 class PlainDisplay:
@@ -139,7 +140,7 @@ class PlainDisplay:
 
     def say(self, text: str) -> None:
         """See `Display.say`."""
-        print(text, file=sys.stderr, flush=True)
+        write_note(text)
 
 
 class LiveDisplay:
@@ -164,7 +165,7 @@ class LiveDisplay:
 
     def say(self, text: str) -> None:
         """See `Display.say`."""
-        self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._live.console.print(styled(text), soft_wrap=True)
 
 
 def announcement(info: RunInfo) -> tuple[str, str]:
@@ -192,29 +193,27 @@ def headline(progress: Progress) -> str:
 
 def _drawn(progress: Progress, rows: list[tuple[str, str, bool]]) -> Table:
     from rich.table import Table
-    from rich.text import Text
 
     phase, _, elapsed = headline(progress).rpartition(" ") if rows else (headline(progress), "", "")
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     # A line that is too long is cut, so that the height stays the same; the log has it in full.
     table.add_column(no_wrap=True, overflow="ellipsis")
-    table.add_row(Text(phase, style="bold"), elapsed)
+    table.add_row(styled(phase, "bold"), styled(elapsed))
     for name, text, alarming in rows:
-        table.add_row(Text(name, style="dim"), Text(text, style="bold red" if alarming else ""))
+        table.add_row(styled(name, "dim"), styled(text, "bold red" if alarming else ""))
     return table
 
 
 @contextmanager
 def progress_display(acquisition: Acquisition) -> Iterator[Display]:
     """Choose the display for where stderr goes."""
-    if not sys.stderr.isatty():
+    if not stderr_is_terminal():
         yield PlainDisplay(acquisition)
         return
-    from rich.console import Console
     from rich.live import Live
 
-    console = Console(stderr=True)
+    console = stderr_console()
     if not console.is_terminal or console.is_dumb_terminal:
         yield PlainDisplay(acquisition)
         return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from rheed_acquire.streaming.spool import Spool, default_spool_folder
 from rheed_acquire.streaming.spool_entries import StrangeEntry
 from rheed_acquire.streaming.stream_folder import is_in_use
 from rheed_acquire.streaming.streamer import LOCAL_SERVER
+from rheed_acquire.terminal import write_json, write_line, write_note
 
 if TYPE_CHECKING:
     from rheed_acquire.settings.run_settings import RunSettings
@@ -44,13 +43,13 @@ def main(arguments: Sequence[str]) -> int:
     servers, strange = waiting_servers(root)
     complete = not any(entry.holds_frames for entry in strange)
     for entry in strange:
-        print(f"warning: {entry.path} is left as it is: {entry.reason}", file=sys.stderr)
+        write_note(f"warning: {entry.path} is left as it is: {entry.reason}")
     for server in sorted(servers):
         try:
             reports += recover_server(server, root, run, rheed.bare_confirmations)
         except RheedAcquireError as error:
             complete = False
-            print(f"warning: {server}: {error}", file=sys.stderr)
+            write_note(f"warning: {server}: {error}")
     exported = export_streams(root, export) if export is not None else []
     complete = complete and all(
         report.get("closed") and not any(report.get(rest) for rest in ("lost", "quarantined", "damaged"))
@@ -59,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     if run.json_report:
         left = [{"path": str(entry.path), "reason": entry.reason} for entry in strange]
         written = [str(path) for path in exported]
-        print(json.dumps({"streams": reports, "exported": written, "strange": left}, indent=2))
+        write_json({"streams": reports, "exported": written, "strange": left}, indent=2)
     else:
         _show(reports, exported, complete=complete)
     return DELIVERED if complete else FRAMES_LOST
@@ -154,28 +153,30 @@ def _take_export(arguments: list[str]) -> tuple[list[str], Path | None]:
 
 def _show(reports: list[dict[str, Any]], exported: list[Path], *, complete: bool) -> None:
     if not reports and complete:
-        print("nothing waits to be delivered")
+        write_line("nothing waits to be delivered")
     for report in reports:
         delivered = report.get("chunks_uploaded", 0)
         left = report.get("chunks_not_uploaded", 0)
         damaged = report.get("quarantined", 0)
         is_whole = not (left or damaged or report.get("damaged"))
         verdict = "finished" if report.get("closed") and is_whole else "NOT finished"
-        print(f"{verdict}: {report['stream_name']} ({report['data_id']})")
-        print(f"  {delivered} chunks delivered, {left} left")
+        write_line(f"{verdict}: {report['stream_name']} ({report['data_id']})")
+        write_line(f"  {delivered} chunks delivered, {left} left")
         for index, reason in report.get("lost", []):
-            print(f"  chunk {index}: {reason}")
+            write_line(f"  chunk {index}: {reason}")
         if report.get("trouble"):
-            print(f"  it cannot be recovered: {report['trouble']}")
+            write_line(f"  it cannot be recovered: {report['trouble']}")
         for what in report.get("damaged", []):
-            print(f"  damaged: {what}")
+            write_line(f"  damaged: {what}")
         for left_alone in report.get("strange", []):
-            print(f"  left as it is: {left_alone}")
+            write_line(f"  left as it is: {left_alone}")
         if damaged:
-            print(f"  {damaged} chunks were damaged on disk; rheed-acquire spool tells where they are kept")
+            write_line(
+                f"  {damaged} chunks were damaged on disk; rheed-acquire spool tells where they are kept"
+            )
         if report.get("refused"):
-            print(
+            write_line(
                 "  the server takes no more of it; rheed-acquire recover --export DIR writes the rest to disk"
             )
     for path in exported:
-        print(f"exported: {path}")
+        write_line(f"exported: {path}")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rheed_acquire.commands.progress import shown_path
 from rheed_acquire.commands.run_choice import RunParser
 from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.terminal import write_json, write_line, write_note
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,24 +28,24 @@ def main(arguments: Sequence[str]) -> int:
     given, settings = parser.read(arguments)
     if given.run is None:
         raise SettingsError("which run? rheed-acquire show lists them: rheed-acquire report RUN")
+    from rheed_acquire.run_report import writing
     from rheed_acquire.run_report.from_recording import record_of
     from rheed_acquire.run_report.record import read_record
     from rheed_acquire.run_report.recording import Recording
     from rheed_acquire.run_report.runs import find_run
-    from rheed_acquire.run_report.writing import report_file, write_html, write_json
 
     folder = find_run(given.run, Path(settings.run.output))
     recording = Recording(folder)
     record, thumbnails, notes = record_of(recording, read_record(folder), settings.run.regions or None)
     for note in notes:
-        print(f"warning: {note}", file=sys.stderr)
+        write_note(f"warning: {note}")
     try:
-        write_html(folder, record, thumbnails)
-        write_json(folder, record)
+        writing.write_html(folder, record, thumbnails)
+        writing.write_json(folder, record)
     except OSError as error:
         raise RheedAcquireError(f"the report cannot be written in {folder}: {error.strerror}") from None
     if given.json:
-        print(json.dumps({"report": str(report_file(folder)), "frames": record.frames}))
+        write_json({"report": str(writing.report_file(folder)), "frames": record.frames})
     else:
-        print(shown_path(report_file(folder).absolute()))
+        write_line(shown_path(writing.report_file(folder).absolute()))
     return 0

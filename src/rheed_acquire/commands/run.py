@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import logging
 import os
 import signal
@@ -25,10 +24,12 @@ from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.plugins import PluginHost, missing_requirement
+from rheed_acquire.printable_text import LineFormatter
 from rheed_acquire.priority import share_interpreter
 from rheed_acquire.settings.run_settings import Sync
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.streamer import LOCAL_SERVER, StreamerBackend, StreamerRequest
+from rheed_acquire.terminal import write_json
 
 if TYPE_CHECKING:
     from rheed_acquire.acquisition import Acquisition, Progress
@@ -234,7 +235,7 @@ def attend(
 def show_result(report: RunReport, outcome: Outcome, run: RunSettings) -> None:
     """Say on stdout what became of a run."""
     if run.json_report:
-        print(json.dumps(outcome.figures, indent=2), flush=True)
+        write_json(outcome.figures, indent=2)
         return
     from rheed_acquire.commands.summary import print_summary
 
@@ -332,7 +333,7 @@ def start_log(verbosity: int, file: Path | None) -> None:
         raise SettingsError(
             f"the log file {file} cannot be written ({why}); choose another with --log-file"
         ) from None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     logger.addHandler(handler)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from rheed_acquire.commands.host import load
-from rheed_acquire.errors import SettingsError
+from rheed_acquire.commands.parser import Parser
 
 if TYPE_CHECKING:
     from rheed_acquire.settings.sources import LoadedSettings
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _OF_A_RUN = ("output", "config", "region")
 
 
-class RunParser(argparse.ArgumentParser):
+class RunParser(Parser):
     """Knows ``[RUN]``, ``--output``, ``--config`` and ``--json``; a command adds its own flags.
 
     Parameters
@@ -39,10 +39,6 @@ class RunParser(argparse.ArgumentParser):
         )
         self.add_argument("--config", metavar="FILE", help="settings file, as of a run")
         self.add_argument("--json", action="store_true", help="print JSON")
-
-    def error(self, message: str) -> NoReturn:
-        """End with this project's exit code and one line, as every other command does."""
-        raise SettingsError(f"{message} ({self.prog} --help tells more)")
 
     def read(self, arguments: Sequence[str]) -> tuple[argparse.Namespace, LoadedSettings]:
         """Read the command line, and what a run in this folder would have for settings.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from rheed_acquire.commands.run_choice import RunParser
 from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.printable_text import printable
+from rheed_acquire.terminal import stdout_console, stdout_is_terminal, styled, write_json, write_line
 
 if TYPE_CHECKING:
     from rheed_acquire.run_report.record import RunRecord
@@ -66,10 +66,10 @@ def _list(directory: Path, *, as_json: bool) -> int:
 
     runs = list_runs(directory)
     if as_json:
-        print(json.dumps([asdict(run) for run in runs], indent=2))
+        write_json([asdict(run) for run in runs], indent=2)
         return 0
     if not runs:
-        print(f"no runs in {directory}")
+        write_line(f"no runs in {directory}")
         return 0
     rows = []
     for run in runs:
@@ -77,7 +77,7 @@ def _list(directory: Path, *, as_json: bool) -> int:
         frames = "" if run.frames is None else str(run.frames)
         rate = f"{run.fps:.6g}" if run.fps else ""
         begun = moment(run.begun_utc).removesuffix(" UTC")
-        rows.append((begun, _printable(run.name), run.data_id[:8], frames, rate, lasted, run.state))
+        rows.append((begun, run.name, run.data_id[:8], frames, rate, lasted, run.state))
     print_table(("begun (UTC)", "name", "data_id", "frames", "frames/s", "length", "state"), rows)
     return 0
 
@@ -93,11 +93,11 @@ def _export(folder: Path, given: argparse.Namespace) -> int:
     chosen = parse_frames(frames, len(recording))[:: given.every or 1]
     written = export(recording, given.export, chosen)
     if given.json:
-        print(json.dumps({"files": [str(file) for file in written], "frames": len(chosen)}))
+        write_json({"files": [str(file) for file in written], "frames": len(chosen)})
     elif len(written) > 1:
-        print(f"{len(written)} files, {written[0]} to {written[-1]}")
+        write_line(f"{len(written)} files, {written[0]} to {written[-1]}")
     else:
-        print(f"{written[0]}: {len(chosen)} frame{'' if len(chosen) == 1 else 's'}")
+        write_line(f"{written[0]}: {len(chosen)} frame{'' if len(chosen) == 1 else 's'}")
     return 0
 
 
@@ -117,7 +117,7 @@ def _show(folder: Path, *, as_json: bool) -> int:
         record, _, _ = record_of(Recording(folder), record, (), pictures=False)
     if as_json:
         attributes = read_attributes(folder) if recorded else None
-        print(json.dumps({"folder": str(folder), "recording": attributes, "report": record.model_dump()}))
+        write_json({"folder": str(folder), "recording": attributes, "report": record.model_dump()})
         return 0
     _print(record, folder)
     return 0
@@ -128,25 +128,24 @@ def _print(record: RunRecord, folder: Path) -> None:
 
     judged = verdict(record)
     tail = f": {judged.explanation}" if judged.explanation else ""
-    rows = [(_printable(name), _printable(text)) for name, text in _rows(record, folder)]
-    if not sys.stdout.isatty():
-        print(f"{judged.word}{tail}")
+    rows = [(printable(name), printable(text)) for name, text in _rows(record, folder)]
+    if not stdout_is_terminal():
+        write_line(f"{judged.word}{tail}")
         width = max(len(name) for name, _ in rows)
         for name, text in rows:
-            print(f"  {name:<{width}}  {text}".rstrip())
+            write_line(f"  {name:<{width}}  {text}".rstrip())
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, markup=False)
+    console = stdout_console()
     color = {"good": "green", "bad": "red", "unknown": "yellow"}[judged.mood]
-    console.print(Text.assemble((judged.word, f"bold {color}"), tail))
+    console.print(Text.assemble(styled(judged.word, f"bold {color}"), styled(tail)))
     table = Table.grid(padding=(0, 2, 0, 2))
     table.add_column(style="dim", overflow="fold")
     table.add_column(overflow="fold")
     for name, text in rows:
-        table.add_row(name, text)
+        table.add_row(styled(name), styled(text))
     console.print(table)
 
 
@@ -180,8 +179,3 @@ def _rows(record: RunRecord, folder: Path) -> Iterator[tuple[str, str]]:
                 name,
                 f"{sparkline(series, CURVE_WIDTH, blocks=blocks)}  {min(known):.4g} to {max(known):.4g}",
             )
-
-
-def _printable(text: str) -> str:
-    """A stream's name is anybody's: nothing in it may steer the terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)

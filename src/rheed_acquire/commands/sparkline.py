@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 from numpy.typing import ArrayLike
+
+from rheed_acquire.terminal import stdout_encoding
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-~=+*#"
@@ -14,7 +14,7 @@ ASCII = "_.-~=+*#"
 def takes_blocks(encoding: str | None = None) -> bool:
     """Whether text in this encoding, by default stdout's, can hold the blocks."""
     try:
-        BLOCKS.encode(encoding or sys.stdout.encoding or "ascii")
+        BLOCKS.encode(encoding or stdout_encoding())
     except (LookupError, UnicodeEncodeError):
         return False
     return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from rheed_acquire.streaming.stream_folder import (
     quarantined,
     ring_folders,
 )
+from rheed_acquire.terminal import write_json, write_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     root = settings.run.spool_dir or default_spool_folder()
     if asked:
         for sentence in clear(root, delete_frames=DELETE in asked):
-            print(sentence)
+            write_line(sentence)
         return 0
     streams, strange = waiting_streams(root)
     rings = orphaned_rings(root)
@@ -71,31 +71,31 @@ def main(arguments: Sequence[str]) -> int:
         waiting = [asdict(stream) for stream in streams]
         orphans = [asdict(ring) for ring in rings]
         shown = {"spool": str(root), "streams": waiting, "strange": left, "orphaned_rings": orphans}
-        print(json.dumps(shown, indent=2, default=str))
+        write_json(shown, indent=2)
         return 0
-    print(f"spool {root}: {len(streams) or 'no'} stream{'' if len(streams) == 1 else 's'}")
+    write_line(f"spool {root}: {len(streams) or 'no'} stream{'' if len(streams) == 1 else 's'}")
     for stream in streams:
-        print(f"\n{stream.name} ({stream.data_id})")
-        print(f"  server     {stream.server}")
-        print(f"  state      {stream.state}, {_duration(stream.age_s)} old")
-        print(f"  waiting    {stream.chunks} chunks, {stream.bytes / 1e6:.1f} MB")
+        write_line("", f"{stream.name} ({stream.data_id})")
+        write_line(f"  server     {stream.server}")
+        write_line(f"  state      {stream.state}, {_duration(stream.age_s)} old")
+        write_line(f"  waiting    {stream.chunks} chunks, {stream.bytes / 1e6:.1f} MB")
         if stream.quarantined:
-            print(f"  damaged    {stream.quarantined} chunks, kept in {stream.quarantine}")
+            write_line(f"  damaged    {stream.quarantined} chunks, kept in {stream.quarantine}")
         if stream.ring is not None:
-            print(
+            write_line(
                 f"  ring       {stream.ring_chunks} chunks not encoded yet, {stream.ring_bytes / 1e6:.1f} MB "
                 f"in {stream.ring}"
             )
         if stream.last_error:
-            print(f"  last error {stream.last_error}")
+            write_line(f"  last error {stream.last_error}")
     for entry in strange:
-        print(f"\n{entry.path}\n  left as it is: {entry.reason}")
+        write_line("", f"{entry.path}\n  left as it is: {entry.reason}")
     for ring in rings:
-        print(f"\n{ring.folder}\n  ring       {_of_orphan(ring)}")
+        write_line("", f"{ring.folder}\n  ring       {_of_orphan(ring)}")
     if rings or any(stream.ring is not None and stream.state != "in use" for stream in streams):
-        print(f"\nrheed-acquire spool {CLEAR} frees the memory of rings that hold nothing")
+        write_line("", f"rheed-acquire spool {CLEAR} frees the memory of rings that hold nothing")
     if any(stream.state != "in use" for stream in streams):
-        print("\nrheed-acquire recover delivers what no process is at work on")
+        write_line("", "rheed-acquire recover delivers what no process is at work on")
     return 0
 
 

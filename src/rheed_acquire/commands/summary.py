@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rheed_acquire.commands.progress import shown_path
 from rheed_acquire.report import DELIVERED, FAILED, RunReport
+from rheed_acquire.terminal import write_line
 
 
 def print_summary(report: RunReport, page: Path | None = None) -> None:
@@ -18,31 +19,31 @@ def print_summary(report: RunReport, page: Path | None = None) -> None:
     """
     info, camera = report.info, report.info.camera
     seconds = (report.ended_utc - info.started_utc).total_seconds()
-    print(_verdict(report))
-    print(f"  camera     {camera.device}, {camera.width} x {camera.height} {camera.pixel_format}")
-    print(f"  stream     {info.data_id}, {info.fps:.6g} frames/s")
+    write_line(_verdict(report))
+    write_line(f"  camera     {camera.device}, {camera.width} x {camera.height} {camera.pixel_format}")
+    write_line(f"  stream     {info.data_id}, {info.fps:.6g} frames/s")
     absent = report.frames_absent
-    print(
+    write_line(
         f"  lost       {report.frames_dropped_by_camera} by the camera in {report.gap_count} gaps, "
         f"{report.frames_overrun} overrun, {report.frames_rejected} rejected"
         + (f", {report.frames_not_taken} not taken" if report.frames_not_taken else "")
         + (f", about {absent} while the camera was away or silent" if absent else "")
     )
     if report.chunks_uploaded or report.chunks_not_uploaded or not report.chunks_pushed:
-        print(
+        write_line(
             f"  chunks     {report.chunks_uploaded} of {report.chunks_pushed} uploaded, "
             f"{report.bytes_uploaded / 1e6:.1f} MB in {seconds:.1f} s"
         )
     else:  # a streamer that uploads nothing
-        print(f"  chunks     {report.chunks_pushed} passed on in {seconds:.1f} s")
+        write_line(f"  chunks     {report.chunks_pushed} passed on in {seconds:.1f} s")
     if info.output is not None:
-        print(f"  recording  {shown_path(info.output / 'frames.zarr')}")
+        write_line(f"  recording  {shown_path(info.output / 'frames.zarr')}")
     if page is not None:
-        print(f"  report     {shown_path(page)}")
+        write_line(f"  report     {shown_path(page)}")
     for warning in report.warnings:
-        print(f"  warning    {warning}")
+        write_line(f"  warning    {warning}")
     for problem in report.problems:
-        print(f"  problem    {problem}")
+        write_line(f"  problem    {problem}")
 
 
 def _verdict(report: RunReport) -> str:

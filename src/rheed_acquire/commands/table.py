@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
+
+from rheed_acquire.printable_text import printable
+from rheed_acquire.terminal import stdout_console, stdout_is_terminal, styled, write_line
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows of texts in aligned columns."""
-    if not sys.stdout.isatty():
-        widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
-        for row in (titles, *rows):
-            cells = (f"{text:<{width}}" for text, width in zip(row, widths, strict=True))
-            print("  ".join(cells).rstrip())
+    if not stdout_is_terminal():
+        shown = [[printable(text) for text in row] for row in (titles, *rows)]
+        widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+        for texts in shown:
+            cells = (f"{text:<{width}}" for text, width in zip(texts, widths, strict=True))
+            write_line("  ".join(cells).rstrip())
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in titles:
         table.add_column(title, overflow="fold")
     for row in rows:
-        table.add_row(*row)
-    Console(highlight=False, markup=False).print(table)
+        table.add_row(*map(styled, row))
+    stdout_console().print(table)

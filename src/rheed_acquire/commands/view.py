@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from rheed_acquire.commands.host import answered, load
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.report import DELIVERED
 from rheed_acquire.settings.sources import DEFAULT_FILE
+from rheed_acquire.terminal import write_note
 
 if TYPE_CHECKING:
     from rheed_acquire.commands.run import Interrupts, RunSetup
@@ -48,7 +48,7 @@ def attend_with_view(setup: RunSetup, interrupts: Interrupts, *, begins_with: st
     codes = [DELIVERED]
     wanted, name, is_asked = begins_with, run.stream_name, False
     with ViewedRuns(run, run.config or Path(DEFAULT_FILE)) as view:
-        print(f"view {view.url}", file=sys.stderr, flush=True)
+        write_note(f"view {view.url}")
         while True:
             is_run = wanted == "run"
             recorder: RunRecorder | None
@@ -57,7 +57,7 @@ def attend_with_view(setup: RunSetup, interrupts: Interrupts, *, begins_with: st
                 acquisition, recorder = setup.acquisition(chosen, view.tap())
             else:
                 acquisition, recorder = setup.preview(view.tap()), None
-                print("preview: nothing is recorded; start a run in the page", file=sys.stderr, flush=True)
+                write_note("preview: nothing is recorded; start a run in the page")
             view.follow(acquisition, stream_name=name, preview=not is_run)
             try:
                 report, code = attend(acquisition, interrupts, is_quiet=not is_run, on_tick=view.update)
@@ -65,7 +65,7 @@ def attend_with_view(setup: RunSetup, interrupts: Interrupts, *, begins_with: st
                 # What the page has started it can start again, with the cause out of the way.
                 if not (is_run and is_asked) or interrupts.count:
                     raise
-                print(f"error: {error}", file=sys.stderr, flush=True)
+                write_note(*(f"error: {line}" for line in str(error).splitlines()))
                 codes.append(error.exit_code)
                 view.refuse(str(error))
                 wanted, name, is_asked = "preview", None, False

@@ -1,8 +1,8 @@
 """Makes ``report.html``: one file that asks the network for nothing.
 
-Jinja2 escapes whatever stands in the text. The data for the plots is JSON in a block that is never executed,
-and the page's own content security policy lets only those scripts and styles run whose digests it names: what
-a stream is called can be no code.
+Jinja2 escapes whatever stands in the text, and `printable` what a reader does not see. The data for the plots
+is JSON in a block that is never executed, and the page's own content security policy lets only those scripts
+and styles run whose digests it names: what a stream is called can be no code.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.printable_text import printable
 from rheed_acquire.run_report import facts as words
 from rheed_acquire.run_report.plots import HEIGHT, WIDTH, loss_text, marks, plots
 from rheed_acquire.run_report.record import RunRecord
@@ -130,12 +131,18 @@ def _template() -> Template:
 
     environment = jinja2.Environment(
         autoescape=True,
+        finalize=_shown,
         loader=jinja2.FunctionLoader(_page_file),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template("report.html")
+
+
+def _shown(value: object) -> object:
+    """What stands in the page for a value: a text from outside without what steers or turns text."""
+    return value if hasattr(value, "__html__") else printable(str(value), longest=None)
 
 
 @cache

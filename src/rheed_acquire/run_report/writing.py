@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rheed_acquire.durable_files import write_atomically
+from rheed_acquire.json_text import json_text
+from rheed_acquire.printable_text import well_formed
 from rheed_acquire.run_report.record import REPORT_HTML, REPORT_JSON, RunRecord
 from rheed_acquire.run_report.thumbnails import Thumbnail
 
@@ -25,7 +27,9 @@ def write_html(folder: Path, record: RunRecord, thumbnails: Sequence[Thumbnail])
     """
     from rheed_acquire.run_report.page import render
 
-    write_atomically(folder / REPORT_HTML, render(record, thumbnails).encode(), folder, durable=False)
+    write_atomically(
+        folder / REPORT_HTML, well_formed(render(record, thumbnails)).encode(), folder, durable=False
+    )
 
 
 def write_json(folder: Path, record: RunRecord) -> None:
@@ -36,4 +40,4 @@ def write_json(folder: Path, record: RunRecord) -> None:
     OSError
         As `write_html`.
     """
-    write_atomically(folder / REPORT_JSON, record.model_dump_json().encode(), folder, durable=False)
+    write_atomically(folder / REPORT_JSON, json_text(record.model_dump()).encode(), folder, durable=False)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import secrets
 import ssl
-import sys
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from rheed_acquire.errors import SettingsError
+from rheed_acquire.printable_text import LineFormatter
 from rheed_acquire.server.reachable import client_urls
 from rheed_acquire.server.running import run
+from rheed_acquire.terminal import write_line, write_note
 from rheed_acquire.view.addresses import is_loopback
 
 _SHORTEST_KEY = 16
@@ -65,21 +66,21 @@ def serve(
 
     def ready(bound_port: int) -> None:
         first, *others = client_urls(host, bound_port, has_tls=tls is not None)
-        print(f"AS_API_ENDPOINT={first}")
+        write_line(f"AS_API_ENDPOINT={first}")
         if api_key is None:
-            print(f"AS_API_KEY={key}")
-        sys.stdout.flush()
+            write_line(f"AS_API_KEY={key}")
         if others:
-            print(f"Also at {', '.join(others)}.", file=sys.stderr)
+            write_note(f"Also at {', '.join(others)}.")
         if tls is None and not is_loopback(host):
-            print(
+            write_note(
                 "warning: what clients send, their key included, crosses the network in cleartext: give "
-                "--tls-cert and --tls-key, or trust everybody in that network",
-                file=sys.stderr,
+                "--tls-cert and --tls-key, or trust everybody in that network"
             )
-        print(f"Serving; runs are kept in {directory.absolute()}. Ctrl-C ends.", file=sys.stderr, flush=True)
+        write_note(f"Serving; runs are kept in {directory.absolute()}. Ctrl-C ends.")
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(message)s"))
     run(directory, host, port, key, ready, close_after_s, tls=tls)
     return 0
 

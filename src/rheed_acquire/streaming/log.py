@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from rheed_acquire.printable_text import LineFormatter
+
 LEVELS = (logging.CRITICAL + 1, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 
 
@@ -21,5 +23,5 @@ def apply_verbosity(verbosity: int) -> None:
     logger.setLevel(LEVELS[verbosity])
     if not logger.hasHandlers():
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+        handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s"))
         logger.addHandler(handler)

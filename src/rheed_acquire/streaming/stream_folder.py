@@ -517,7 +517,11 @@ def folder_bytes(path: Path) -> int:
 def folder_name(data_id: str) -> str:
     """Turn a data_id into a name that every file system takes."""
     safe = re.sub(r"[^A-Za-z0-9-]", "_", data_id)[:80]
-    return safe if safe == data_id else f"{safe}-{hashlib.sha256(data_id.encode()).hexdigest()[:12]}"
+    return (
+        safe
+        if safe == data_id
+        else f"{safe}-{hashlib.sha256(data_id.encode(errors='backslashreplace')).hexdigest()[:12]}"
+    )
 
 
 def age_s(record: StreamRecord) -> float:

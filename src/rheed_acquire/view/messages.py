@@ -21,13 +21,14 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import struct
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rheed_acquire.json_text import json_text
 
 SIZES = struct.Struct("<II")
 
@@ -44,7 +45,7 @@ class Message:
     """
 
     def __init__(self, header: Mapping[str, Any], payload: Sequence[NDArray[Any]] = ()) -> None:
-        text = json.dumps(_without_nan(header), default=str, allow_nan=False).encode()
+        text = json_text(header).encode()
         self._head = SIZES.pack(len(text), sum(array.nbytes for array in payload)) + text
         self._payload = payload
 
@@ -99,13 +100,3 @@ def _read_exactly(pipe: io.RawIOBase, size: int) -> bytearray | None:
             return None
         rest = rest[count:]
     return buffer
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return value

@@ -53,7 +53,7 @@ def test_runs_are_listed_shown_and_exported(command: Command, show: Show) -> Non
     figures = command.report(*THIRD, "--region", "counter=4x1+0+0", "--stream-name", "growth \x1b[31m42")
     titles, row = show().splitlines()
     assert titles.split()[:3] == ["begun", "(UTC)", "name"]
-    assert "growth ?[31m42" in row
+    assert "growth \\x1b[31m42" in row
     assert row.split()[-6:] == [figures["data_id"][:8], "120", "50", "2.4", "s", "delivered"]
     (run,) = json.loads(show("--json"))
     assert (run["data_id"], run["frames"], run["exit_code"]) == (figures["data_id"], 120, 0)
