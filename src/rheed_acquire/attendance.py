@@ -85,7 +85,9 @@ class Attendance:
             )
         if absence is not None and not frames_received:
             self._journal.problem(
-                FindingCode.NO_FRAME, f"the camera delivered no frame: {absence.reason}{_in_vain(absence)}"
+                FindingCode.NO_FRAME,
+                f"the camera delivered no frame: {absence.reason}{_in_vain(absence)}",
+                advice="",  # the reason says more than what is to be done where none is known
             )
         elif absence is not None:
             self._journal.problem(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from rheed_acquire.camera import Camera, CameraEndedError, CameraError, CameraIn
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.guard.camera import CameraHangsError
-from rheed_acquire.presence import Absence
+from rheed_acquire.presence import Absence, without_figures
 from rheed_acquire.report import Journal, Stretch
 from rheed_acquire.run_end import RunEnd
 
@@ -294,7 +293,7 @@ class Capture:
 
     def _note_fault(self, fault: str) -> None:
         if not self.received:
-            self._faults.append(re.sub(r"\d+", "#", fault))
+            self._faults.append(without_figures(fault))
 
     def _is_complete(self) -> bool:
         """Whether the run has all the frames that it was to have."""

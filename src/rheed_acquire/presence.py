@@ -6,9 +6,15 @@ Everything here is told what happened and when, and reads no clock of its own. T
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 KEPT_ABSENCES = 1000
+
+
+def without_figures(why: str) -> str:
+    """Give a reason without its figures: buffer 7 and buffer 8 fail for the same one."""
+    return re.sub(r"\d+", "#", why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,8 @@ class Absence:
     @property
     def reason(self) -> str:
         """Why, and where that has changed, why at last."""
-        return self.why if self.latest == self.why else f"{self.why}; at last: {self.latest}"
+        is_same = without_figures(self.latest) == without_figures(self.why)
+        return self.why if is_same else f"{self.why}; at last: {self.latest}"
 
     def lasted_s(self, now_s: float) -> float:
         """How long it lasted, or has lasted by now."""

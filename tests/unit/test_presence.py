@@ -53,3 +53,11 @@ def test_what_is_kept_of_a_camera_that_comes_and_goes_is_bounded() -> None:
         presence.frame_came(float(second))
         presence.lost(second + 0.5, "again")
     assert len(presence.past) == KEPT_ABSENCES
+
+
+def test_a_reason_that_differs_in_its_figures_alone_is_the_same() -> None:
+    presence = Presence()
+    presence.lost(1.0, "every one of the first 202 buffers was too small")
+    presence.lost(2.0, "every one of the first 201 buffers was too small")
+    assert presence.absence is not None
+    assert presence.absence.reason == "every one of the first 202 buffers was too small"
