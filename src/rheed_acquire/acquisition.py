@@ -28,6 +28,7 @@ from rheed_acquire.findings import FindingCode
 from rheed_acquire.guard.calls import Patience
 from rheed_acquire.guard.observers import COMPLETED, FINISHED, STARTED, Observers
 from rheed_acquire.judgement import judge
+from rheed_acquire.measured_rate import measure_fps
 from rheed_acquire.pixels import frame_layout, make_converter
 from rheed_acquire.presence import Absence
 from rheed_acquire.pushed_frames import PushedFrames
@@ -224,8 +225,11 @@ class Acquisition:
                     FindingCode.SETTING_DIFFERS,
                     f"{setting.name} is {setting.actual}, not {setting.asked} as asked for",
                 )
-        fps = decide_fps(info, settings.fps, settings.fps_tolerance)
+        fps = decide_fps(info, settings.fps or self._measured_fps(camera, info), settings.fps_tolerance)
         chunk_size = decide_chunk_size(fps, settings.chunk_size, settings.chunk_seconds)
+        ring_chunks = decide_ring_chunks(
+            settings.ring_chunks, settings.memory_limit, chunk_size, info.height, info.width
+        )
         layout, _ = frame_layout(info.pixel_format, info.height, info.width)
         convert = make_converter(info.pixel_format, info.height, info.width, settings.bit_shift)
         self._phase = "opening the stream"
@@ -251,7 +255,10 @@ class Acquisition:
                 started_utc=datetime.now(UTC),
                 output=self._locate_output(data_id),
             )
-            ring = self._open_ring(streamer, data_id, chunk_size, info)
+            # Where the streamer wants it, else in plain memory.
+            ring = streamer.open_ring(data_id, ring_chunks, info.height, info.width) or ChunkRing(
+                ring_chunks, chunk_size, info.height, info.width
+            )
             pushed = PushedFrames(round((1 / fps + settings.gap_tolerance) * 1e9), 1e9 / fps)
             clock = CaptureClock(
                 process_clock(),
@@ -304,14 +311,22 @@ class Acquisition:
             self._observers.abandon()
             self._close(streamer)
 
-    def _open_ring(self, streamer: Streamer, data_id: str, chunk_size: int, info: CameraInfo) -> ChunkRing:
-        """Make the ring where the streamer wants it, else in plain memory."""
-        settings = self._settings
-        count = decide_ring_chunks(
-            settings.ring_chunks, settings.memory_limit, chunk_size, info.height, info.width
+    def _measured_fps(self, camera: Camera, info: CameraInfo) -> float | None:
+        """Watch the frames of a camera that does not say how fast it is; None where nothing comes of it."""
+        if info.fps is not None or info.recorded:
+            return None
+        self._phase = "measuring the camera's frame rate"
+        measured = measure_fps(camera, self._stop)
+        if self._stop.is_set():
+            raise CameraError(f"the run was ended while the frame rate of {info.device} was measured")
+        if measured is None:
+            return None
+        fps, frames = measured
+        self._journal.event(
+            f"{info.device} does not say its frame rate: {fps:.6g} frames/s measured over {frames} frames "
+            "before the run"
         )
-        ring = streamer.open_ring(data_id, count, info.height, info.width)
-        return ring or ChunkRing(count, chunk_size, info.height, info.width)
+        return fps
 
     def _stream(self, streamer: Streamer, capture: Capture, info: RunInfo, pusher: Pusher) -> RunReport:
         """From the first frame to the report, once the stream exists: it is finalized on every way out."""

@@ -82,13 +82,22 @@ def decide_ring_chunks(
     Raises
     ------
     SettingsError
-        Not even two fit into the memory.
+        Not even two fit into the memory; or, without a limit, they would take more than half of this
+        computer's.
     """
-    if memory_limit_gb is None:
-        return RING_CHUNKS if ring_chunks is None else ring_chunks
     from rheed_acquire.chunk_buffer import memory_needed  # with numpy, which the help does without
+    from rheed_acquire.ring_files import total_memory
 
     one = memory_needed(chunk_size, height, width)
+    if memory_limit_gb is None:
+        count, total = RING_CHUNKS if ring_chunks is None else ring_chunks, total_memory()
+        if total is not None and count * one > total / 2:
+            raise SettingsError(
+                f"a ring of {count} chunks of {chunk_size} frames of {width} x {height} takes "
+                f"{count * one / 1e9:.1f} GB, more than half of this computer's {total / 1e9:.1f}: is the "
+                "frame rate right (--fps)? Else choose a smaller region of interest, or set --memory-limit"
+            )
+        return count
     count = int(memory_limit_gb * 1e9 // one)
     if count < LEAST_RING_CHUNKS:
         raise SettingsError(

@@ -366,6 +366,16 @@ def _check_room(place: RingPlace, nbytes: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place.folder))
 
 
+def total_memory() -> int | None:
+    """Bytes of memory that this computer has; None where the system does not tell so (Windows)."""
+    if not hasattr(os, "sysconf"):
+        return None
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return None
+
+
 def available_memory() -> int:
     """Bytes of memory that Linux can give without swapping."""
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rheed_acquire import CameraInfo, DeviceInfo, SettingsError
-from rheed_acquire.cadence import decide_chunk_size, decide_fps
+from rheed_acquire.cadence import decide_chunk_size, decide_fps, decide_ring_chunks
+from rheed_acquire.ring_files import total_memory
 
 
 def camera(fps: float | None, limit: str | None = None) -> CameraInfo:
@@ -59,3 +60,14 @@ def test_a_bound_is_declared_by_nobody_and_holds_for_what_is_asked_for() -> None
     assert decide_fps(bounded, 60.0, 0.01) == 60.0
     with pytest.raises(SettingsError, match=r"asks for 6000 .* delivers at most 5000, limited by"):
         decide_fps(bounded, 6000.0, 0.01)
+
+
+def test_a_ring_of_more_than_half_of_the_memory_is_refused_unless_a_limit_allows_it() -> None:
+    total = total_memory()
+    if total is None:
+        pytest.skip("this system does not tell how much memory it has")
+    frames = total // 10_000_000  # of 10 MB each, four times as many: four times the memory
+    with pytest.raises(SettingsError, match=r"more than half of this computer's .*--fps"):
+        decide_ring_chunks(None, None, frames, 2500, 4000)
+    assert decide_ring_chunks(None, 4 * total / 1e9, frames, 2500, 4000) >= 2
+    assert decide_ring_chunks(None, None, 240, 300, 500) == 4

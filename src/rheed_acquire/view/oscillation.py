@@ -18,12 +18,19 @@ MIN_PERIODS = 2.5
 MAX_POINTS = 2**14
 """A longer series is averaged down to this before it is transformed."""
 FALSE_ALARM = 1e-4
-"""How often white noise would be taken for an oscillation if its level were known exactly."""
+"""How often noise would be taken for an oscillation if its spectrum were known exactly."""
 
 _LOBE = 2  # half the width of a Hann window's main lobe, in bins
 _NOISE_FACTOR = 0.55
 _LEAKAGE_FACTOR, _LEAKAGE_POWER = 100.0, 8
 _NOISE_BINS = 64
+_TRIED = 4  # lines, the most prominent ones first
+_ROUNDS = 10
+_FLOOR = 1e-5  # of the strongest bin
+_LOWEST = 6
+_NEAR_BINS, _NEAR = 24, 6  # how far the straight continuum goes: so many bins, and times the line's frequency
+_WIDTH = 0.15  # of a line that decays, as a fraction of its frequency
+_ROUNDING = 8 * float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,12 @@ def dominant_period(times_s: ArrayLike, values: ArrayLike) -> Oscillation | None
     Theory 20, 591-598, 1974); the noise is taken from the bins around the line. The factor of that, and the
     bias by which few periods leak into each other, were found by simulation (see the tests).
 
+    A line counts where it stands out of the bins around it, and out of the continuum too: drifts, steps and
+    red noise have spectra that fall with frequency, whose lowest bins stand far above their neighbours
+    without any oscillation. The continuum is a cubic of least absolute deviations in log power over log
+    frequency, and for the lowest bins, where a cubic has nothing to hold on to on their left, a straight one
+    where that is higher. What the rounding of its values leaves of a series is no oscillation either.
+
     Parameters
     ----------
     times_s
@@ -81,21 +94,21 @@ def dominant_period(times_s: ArrayLike, values: ArrayLike) -> Oscillation | None
     step_s, series = grid
     count = len(series)
     place = np.linspace(-1.0, 1.0, count)
+    largest = float(np.abs(series).max())
     series = series - np.polynomial.polynomial.polyval(
         place, np.polynomial.polynomial.polyfit(place, series, 2)
     )
+    if series.std() <= _ROUNDING * largest:
+        return None
     spectrum = np.abs(np.fft.rfft(series * np.hanning(count + 1)[:-1]))
     power = spectrum**2
     first = math.ceil(MIN_PERIODS - 0.5)
     if len(power) < first + _LOBE + 2 or not power[first:].any():
         return None
-    # Not the last bin: the line needs a neighbour on either side.
-    peak = first + int(power[first:-1].argmax())
-    noise = _noise_around(power, peak, first)
-    candidates = len(power) - first
-    # Of noise alone a bin's power is distributed exponentially.
-    if power[peak] < noise * math.log(candidates / FALSE_ALARM) or power[peak] <= power[peak - 1]:
+    peak = _strongest_line(power, first)
+    if peak is None:
         return None
+    noise = _noise_around(power, peak, first)
     bins = _line(spectrum, peak)
     if bins < MIN_PERIODS:
         return None
@@ -140,6 +153,55 @@ def _line(spectrum: NDArray[np.float64], peak: int) -> float:
         return float(peak + (2 * ratio - 1) / (ratio + 1))
     ratio = before / here
     return float(peak - (2 * ratio - 1) / (ratio + 1))
+
+
+def _strongest_line(power: NDArray[np.float64], first: int) -> int | None:
+    """Bin of the line that stands highest above noise and continuum; None where none does."""
+    # What a strong line leaks into far bins, and what rounding leaves there, is no continuum.
+    power = np.maximum(power, _FLOOR * power.max())
+    # Of noise alone a bin's power is distributed exponentially.
+    needed = math.log((len(power) - first) / FALSE_ALARM)
+    # Not the last bin: the line needs a neighbour on either side.
+    left = power[first:-1] / _continuum(power, 3, len(power))[first - 1 : -1]
+    found, most = None, needed
+    for _ in range(_TRIED):
+        peak = first + int(left.argmax())
+        left[max(0, peak - first - _LOBE) : peak - first + _LOBE + 1] = 0.0
+        if power[peak] <= power[peak - 1] or power[peak] < power[peak + 1]:
+            continue
+        above = power[peak] / _noise_around(power, peak, first)
+        if above <= most:
+            continue
+        above = min(above, power[peak] / _continuum(power, 3, len(power), peak)[peak - 1])
+        if peak <= _LOWEST:
+            end = min(len(power), max(_NEAR_BINS, _NEAR * peak))
+            above = min(above, power[peak] / _continuum(power, 1, end, peak)[peak - 1])
+        if above > most:
+            found, most = peak, above
+    return found
+
+
+def _continuum(
+    power: NDArray[np.float64], degree: int, end: int, line: int | None = None
+) -> NDArray[np.float64]:
+    """Mean power of what is no line in bins 1 to ``end``, as a power of frequency that changes slowly."""
+    bins = np.arange(1, end)
+    logs = np.log(power[1:end])
+    place = np.log(bins)
+    place = 2.0 * place / max(place[-1], 1.0) - 1.0
+    matrix = np.vander(place, degree + 1)
+    octaves = 1.0 / np.sqrt(bins)  # each weighs the same
+    if line is not None:
+        octaves[np.abs(bins - line) <= max(_LOBE, _WIDTH * line)] = 0.0
+    weights = octaves
+    for _ in range(_ROUNDS):
+        weighted = (matrix * (weights**2)[:, None]).T
+        factors = np.linalg.lstsq(weighted @ matrix, weighted @ logs, rcond=None)[0]
+        fitted = matrix @ factors
+        weights = octaves / np.sqrt(np.maximum(np.abs(logs - fitted), 0.3))
+    # The median of an exponential distribution is ln 2 of its mean.
+    mean: NDArray[np.float64] = np.exp(np.clip(fitted, -700.0, 700.0)) / math.log(2)
+    return mean
 
 
 def _noise_around(power: NDArray[np.float64], peak: int, first: int) -> float:

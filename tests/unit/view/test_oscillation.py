@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from rheed_acquire.view.oscillation import MAX_POINTS, MIN_PERIODS, dominant_period
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.floats(0.05, 50),
     st.floats(5, 60),
@@ -59,6 +60,75 @@ def test_noise_is_not_taken_for_an_oscillation() -> None:
     random = np.random.default_rng(11)
     alarms = sum(dominant_period(np.arange(800.0), random.normal(size=800)) is not None for _ in range(400))
     assert alarms <= 2
+
+
+def without_oscillation(kind: str, random: np.random.Generator, count: int) -> NDArray[np.float64]:
+    """A series that drifts, steps, wanders or bends, at 30 values a second."""
+    times = np.arange(count) / 30.0
+    noise = random.normal(size=count)
+    if kind == "wander":
+        return np.cumsum(noise)
+    if kind.startswith("red"):
+        values = np.zeros(count)
+        for n in range(1, count):
+            values[n] = float(kind[3:]) * values[n - 1] + noise[n]
+        return values
+    if kind == "drift":
+        faded: NDArray[np.float64] = 100 * np.exp(-times / times[-1] * random.uniform(0.2, 6))
+        return faded + noise * 10 ** random.uniform(-3, 0)
+    if kind == "steps":
+        values = np.zeros(count)
+        for _ in range(random.integers(1, 5)):
+            values[random.integers(0, count) :] += 20 * random.normal()
+        return values + noise * 10 ** random.uniform(-2, 0)
+    if kind == "bends":
+        corners = np.sort(np.concatenate(([0.0, times[-1]], random.uniform(0, times[-1], 3))))
+        return np.interp(times, corners, 20 * random.normal(size=5)) + 0.3 * noise
+    levels: NDArray[np.float64] = np.round(100 + 0.05 * np.cumsum(noise))
+    return levels
+
+
+@pytest.mark.parametrize(
+    "kind", ["red 0.5", "red 0.9", "red 0.99", "wander", "drift", "steps", "bends", "levels"]
+)
+@pytest.mark.parametrize("count", [120, 400])
+def test_what_drifts_steps_or_wanders_is_seldom_taken_for_an_oscillation(kind: str, count: int) -> None:
+    random = np.random.default_rng(8)
+    times = np.arange(count) / 30.0
+    alarms = sum(
+        dominant_period(times, without_oscillation(kind, random, count)) is not None for _ in range(60)
+    )
+    assert alarms <= 4
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 127.3, 255.0])
+@pytest.mark.parametrize("slope", [0.0, 0.01, -0.37])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("count", [16, 300, 1440])
+def test_a_straight_line_has_no_period_whatever_its_rounding(
+    level: float, slope: float, kind: type, count: int
+) -> None:
+    times = np.arange(count) / 30.0
+    assert dominant_period(times + 1.7e9, (level + slope * times).astype(kind)) is None
+
+
+def test_decaying_oscillations_over_drift_and_red_noise_are_still_found() -> None:
+    random = np.random.default_rng(8)
+    times = np.arange(1200) / 30.0
+    found = 0
+    for _ in range(40):
+        period = random.uniform(0.8, 3)
+        values = (
+            80 * np.exp(-times / 30)
+            + 10
+            * np.exp(-times / (times[-1] / random.uniform(1, 4)))
+            * np.cos(2 * np.pi * times / period + random.uniform(0, 6))
+            + 0.5 * random.normal(size=1200)
+            + 0.05 * np.cumsum(random.normal(size=1200))
+        )
+        said = dominant_period(times, values)
+        found += said is not None and abs(said.period_s / period - 1) < 0.1
+    assert found >= 34
 
 
 def test_missing_values_gaps_and_disorder_do_not_spoil_it() -> None:

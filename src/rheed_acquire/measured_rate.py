@@ -1,0 +1,116 @@
+"""How fast a camera is that does not say so: measured before the stream, which has to declare it."""
+
+from __future__ import annotations
+
+import threading
+from time import perf_counter_ns
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rheed_acquire.frame_ids import whole_number
+
+if TYPE_CHECKING:
+    from rheed_acquire.camera import Camera, CameraError, Frame
+
+MEASURED_S, MEASURED_FRAMES = 1.0, 20
+"""How long frames are watched, from the first one on, and how many at least."""
+LONGEST_S, SILENT_S = 8.0, 3.0
+"""A slow camera is watched for so long at most, and one that gives no frame."""
+LEAST_FRAMES = 3
+UNEVEN = 0.2
+"""A median step that is off the mean by this fraction is that of a trigger, and no rate."""
+_KEPT = 50_000
+
+
+class _Watch:
+    """Takes frames, and keeps when they came."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[int] = []
+        self.ids: list[int | None] = []
+        self.stamps: list[int | None] = []
+        self.fault: CameraError | None = None
+        self.ended = threading.Event()
+
+    def on_frame(self, frame: Frame) -> None:
+        now = perf_counter_ns()
+        if self.ended.is_set():
+            return
+        try:
+            self.ids.append(whole_number(frame.id, "Frame.id"))
+            self.stamps.append(whole_number(frame.timestamp_ns, "Frame.timestamp_ns"))
+        except Exception:  # noqa: BLE001 - the run's own receiver says what is wrong, and where
+            self.ended.set()
+            return
+        self.arrivals.append(now)
+        passed_s = (now - self.arrivals[0]) / 1e9
+        if (passed_s >= MEASURED_S and len(self.arrivals) > MEASURED_FRAMES) or len(self.arrivals) >= _KEPT:
+            self.ended.set()
+
+    def on_fault(self, error: CameraError) -> None:
+        self.fault = error
+        self.ended.set()
+
+
+def measure_fps(camera: Camera, stop: threading.Event) -> tuple[float, int] | None:
+    """Watch the frames of a camera for a second or so; it is started and stopped for that.
+
+    Parameters
+    ----------
+    stop
+        Ends it at once.
+
+    Returns
+    -------
+    tuple of float and int, or None
+        Frames per second, and how many frames say so; None where they are too few, or come unevenly.
+
+    Raises
+    ------
+    CameraError
+        The camera would not begin, or was lost.
+    """
+    watch = _Watch()
+    begun_ns = perf_counter_ns()
+    camera.start(watch.on_frame, watch.on_fault)
+    try:
+        while not stop.is_set() and not watch.ended.wait(0.05):
+            passed_s = (perf_counter_ns() - begun_ns) / 1e9
+            if passed_s > (LONGEST_S if watch.arrivals else SILENT_S):
+                break
+    finally:
+        watch.ended.set()
+        camera.stop()
+    if watch.fault is not None:
+        raise watch.fault
+    count = min(len(watch.arrivals), len(watch.ids), len(watch.stamps))
+    return None if stop.is_set() else rate_of(watch.arrivals[:count], watch.stamps[:count], watch.ids[:count])
+
+
+def rate_of(arrivals: list[int], stamps: list[int | None], ids: list[int | None]) -> tuple[float, int] | None:
+    """Frames per second by the stamps in ns where the arrivals bear them out, else by the arrivals.
+
+    Frames that are missing by the ids count as frames.
+    """
+    if len(arrivals) < LEAST_FRAMES:
+        return None
+    steps = np.diff(np.array(arrivals))
+    known = [stamp for stamp in stamps if stamp is not None]
+    has_clock = False
+    if len(known) == len(arrivals):
+        by_stamps = np.diff(np.array(known))
+        has_clock = bool((by_stamps > 0).all() and abs(by_stamps.sum() - steps.sum()) < 0.1 * steps.sum())
+        steps = by_stamps if has_clock else steps
+    frames = np.ones(len(steps))
+    numbers = [number for number in ids if number is not None]
+    if len(numbers) == len(arrivals) and (np.diff(np.array(numbers)) > 0).all():
+        frames = np.diff(np.array(numbers)).astype(np.float64)
+    span = float(steps.sum())
+    if span <= 0:
+        return None
+    mean = span / float(frames.sum())
+    # Arrivals come in bursts; only a clock can tell that a camera is uneven.
+    if has_clock and abs(float(np.median(steps / frames)) - mean) > UNEVEN * mean:
+        return None
+    return 1e9 / mean, len(arrivals)
