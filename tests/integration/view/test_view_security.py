@@ -246,21 +246,40 @@ def test_headers_that_never_end_are_cut_off(view: WatchedView) -> None:
     assert ask(view, "/")[0] == 200
 
 
+def frame_head(opcode: int, size: int, *, last: bool) -> bytes:
+    """The head of a WebSocket frame of at least 64 kB from a client (RFC 6455, 5.2), masked with zeros."""
+    return bytes([last << 7 | opcode, 0xFF]) + size.to_bytes(8, "big") + bytes(4)
+
+
+TEXT, MORE = 1, 0
+WHOLE = frame_head(TEXT, LONGEST_REQUEST + 1, last=True)
+IN_PIECES = (
+    frame_head(TEXT, LONGEST_REQUEST, last=False)
+    + b"x" * LONGEST_REQUEST
+    + frame_head(MORE, LONGEST_REQUEST, last=True)
+)
+
+
+@pytest.mark.parametrize("begun", [WHOLE, IN_PIECES], ids=["whole", "in pieces"])
+def test_a_message_is_refused_as_oversized_before_it_has_come(view: WatchedView, begun: bytes) -> None:
+    """Nothing that was sent is unread when the view closes, so that nothing can overtake its reason."""
+    with view.page() as page:
+        page.socket.socket.sendall(begun)
+        with pytest.raises(ConnectionClosed) as closed:
+            page.receive("refused")
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+
+
 def test_an_oversized_message_ends_its_page_only(view: WatchedView) -> None:
     with view.page() as other:
-        with view.page() as page:
-            page.socket.send("x" * (LONGEST_REQUEST + 1))
-            with pytest.raises(ConnectionClosed) as closed:
-                page.receive("refused")
-            assert closed.value.rcvd is not None
-            assert closed.value.rcvd.code == 1009
-        with view.page() as page:  # in pieces
-            with suppress(ConnectionClosed):
-                page.socket.send("x" * (LONGEST_REQUEST // 4) for _ in range(8))
-            with pytest.raises(ConnectionClosed) as closed:
-                page.receive("refused")
-            # Pieces that arrive after the end reset the connection, and with it the reason that was given.
-            assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
+        for pieces in (1, 8):
+            # What arrives after the end resets the connection, and with it the reason that was given.
+            with view.page() as page:
+                with suppress(ConnectionClosed):
+                    page.socket.send("x" * (2 * LONGEST_REQUEST // pieces) for _ in range(pieces))
+                with pytest.raises(ConnectionClosed):
+                    page.receive("refused")
         other.send(do="stop")
         assert view.command() == {"do": "stop"}
 
