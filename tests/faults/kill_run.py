@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -67,6 +70,8 @@ class KillRun:
     def __init__(self, seed: int, folder: Path, upstream: LocalServer) -> None:
         self.seed = seed
         self._random = random.Random(seed)
+        # Of what is killed beside the run: apart, so that a seed's instants and weather stay as they were.
+        self._beside = random.Random(f"{seed} beside")
         self._folder, self._upstream = folder, upstream
         self._instants: dict[str, Callable[[Rig, subprocess.Popen[bytes]], None]] = {
             "start": self._at_start,
@@ -132,13 +137,27 @@ class KillRun:
         if instant == "end":
             self._limit = self._random.randint(100, 1500)  # past it the camera goes on, and nothing is taken
             frames = ("--frames", str(self._limit))
-        process = rig.start(*RING, *frames, "--drain-timeout", "20")
+        victim = self._beside.choice(["nobody", "view", "server"])
+        view = ("--view", "--view-port", "0") if victim == "view" else ()
+        process = rig.start(*RING, *frames, *view, "--drain-timeout", "20")
         if instant != "start":
             rig.wait_until(lambda: rig.frames_taken > 0, process)
         if weather == "outage":
             server.go_down()
+        if victim != "nobody":
+            module = "rheed_acquire.view" if victim == "view" else "rheed_acquire.server"
+            self._kill_children(rig, process, module)
         self._instants[instant](rig, process)
         self._kill(process)
+
+    def _kill_children(self, rig: Rig, process: subprocess.Popen[bytes], module: str) -> None:
+        """Kill the view or the run's own server, if it has one, at some moment; the run goes on."""
+        rig.wait_until(lambda: rig.children(process, module), process, 5.0)
+        time.sleep(self._beside.uniform(0.0, 1.0))
+        for child in rig.children(process, module):
+            with contextlib.suppress(OSError):  # it ended first
+                os.kill(child, getattr(signal, "SIGKILL", signal.SIGTERM))
+                self._kills += 1
 
     def _recover(self, rig: Rig, server: FaultyServer) -> int:
         if self._random.random() < 0.4:

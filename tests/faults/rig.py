@@ -143,6 +143,21 @@ class Rig:
         self._processes.append(process)
         return process
 
+    @staticmethod
+    def children(process: subprocess.Popen[bytes], module: str) -> list[int]:
+        """Processes that one has started as ``python -m module``; none where the system does not tell."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(stat.read_text("ascii", "replace").rpartition(")")[2].split()[1])
+                if parent == process.pid and module.encode() in (stat.parent / "cmdline").read_bytes().split(
+                    b"\0"
+                ):
+                    found.append(int(stat.parent.name))
+            except (OSError, IndexError, ValueError):  # it has ended meanwhile
+                continue
+        return found
+
     def finish(self, process: subprocess.Popen[bytes]) -> Ended:
         """Wait for a process to end by itself, and read what it said."""
         code = process.wait(LIMIT_S)
