@@ -10,7 +10,7 @@ from tests.faults.campaign import make_runs
 SEEDS = range(1, 13)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_every_frame_taken_before_a_kill_is_delivered_once_and_in_order(tmp_path: Path) -> None:
     outcomes = list(make_runs(SEEDS, tmp_path, at_once=3))
     failures = [str(outcome) for outcome in outcomes if outcome.failure is not None]
