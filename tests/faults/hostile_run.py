@@ -168,7 +168,10 @@ class HostileRun:
                 often = chance.choice([0.3, 0.7, 1.0])
                 for endpoint in endpoints:
                     server.add(Rule(endpoint, kind, chance.choice(values), chance=often))
-            # Until it was met so often, since a busy computer may ask for nothing for a while.
+            # A busy computer may take long to its first chunk, and ask for nothing for a while afterwards.
+            requests = server.plan.requests
+            while not any("upload_urls" in request for request in list(requests)) and not over.wait(0.02):
+                pass
             enough = len(server.plan.faults) + chance.randint(1, 8)
             passed_s = time.monotonic() + LONGEST_WEATHER_S
             while len(server.plan.faults) < enough and time.monotonic() < passed_s and not over.wait(0.02):
