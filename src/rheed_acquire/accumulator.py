@@ -168,68 +168,65 @@ class ChunkAccumulator:
     def on_frame(self, frame: Frame) -> None:
         """Take one frame; the callback that a camera's `start` is given. Never raises."""
         try:
-            self._take(frame)
+            if self._closed:
+                return
+            now = self._now_ns()
+            self.received += 1
+            frame_id, expected = frame.id, self._next_id
+            if frame_id != expected:
+                frame_id = self._look_at_id(frame_id)
+            elif expected is not None:
+                # What compares equal is that number, of whatever type it came.
+                frame_id = expected
+                self._next_id = expected + 1
+            timestamp_ns = frame.timestamp_ns
+            if type(timestamp_ns) is not int:
+                known = None if timestamp_ns is None else whole_number(timestamp_ns, "Frame.timestamp_ns")
+                timestamp_ns = NO_TIMESTAMP if known is None else known
+            filled = self._filled
+            if filled:
+                first_ns = self._first_timestamp_ns
+                off_ns = timestamp_ns - first_ns - self._due_ns[filled] if first_ns >= 0 else self._missing_ns
+                # Where it would stand too far off its true time, it begins the next chunk.
+                if (off_ns > self._tolerance_ns or off_ns < -self._tolerance_ns) and self._is_off(
+                    timestamp_ns, now
+                ):
+                    self._end_early()
+                    filled = 0
+            if not filled and not self._begin(timestamp_ns):
+                if self._closed:  # while it waited: the frame was never taken
+                    self.received -= 1
+                elif frame.pixels.shape != self._layout:
+                    self._reject_shape(frame)
+                else:
+                    self.overrun += 1
+                return
+            buffer = self._buffer
+            assert buffer is not None
+            try:
+                # It looks at the shape itself: to do so here as well would only be to do it twice.
+                self._convert(frame.pixels, self._slots[filled])
+            except Exception as error:  # noqa: BLE001
+                if getattr(frame.pixels, "shape", None) != self._layout:
+                    self._reject_shape(frame)
+                else:
+                    self._reject(f"the pixels of frame {self._position} of the run cannot be read: {error}")
+                return
+            buffer.id_cells[filled] = NO_ID if frame_id is None else frame_id + self._id_base
+            try:
+                buffer.timestamp_cells[filled] = timestamp_ns
+            except ValueError:  # beyond 63 bits, as some drivers spell "unknown"
+                buffer.timestamp_cells[filled] = NO_TIMESTAMP
+            buffer.host_cells[filled] = now
+            # A frame counts only now, with all its pixels and stamps in place.
+            self._filled = buffer.cells[COMMITTED] = filled + 1
+            if self._filled == self._room:
+                self._hand_over()
         except Exception as error:  # noqa: BLE001
             # A camera that does not keep its contract: no frame after this one would be better.
             self._reject(
                 f"frame {self._position} of the run cannot be taken: {error or type(error).__name__}"
             )
-
-    def _take(self, frame: Frame) -> None:
-        if self._closed:
-            return
-        now = self._now_ns()
-        self.received += 1
-        frame_id, expected = frame.id, self._next_id
-        if frame_id != expected:
-            frame_id = self._look_at_id(frame_id)
-        elif expected is not None:
-            # What compares equal is that number, of whatever type it came.
-            frame_id = expected
-            self._next_id = expected + 1
-        timestamp_ns = frame.timestamp_ns
-        if type(timestamp_ns) is not int:
-            known = whole_number(timestamp_ns, "Frame.timestamp_ns")
-            timestamp_ns = NO_TIMESTAMP if known is None else known
-        filled = self._filled
-        if filled:
-            first_ns = self._first_timestamp_ns
-            off_ns = timestamp_ns - first_ns - self._due_ns[filled] if first_ns >= 0 else self._missing_ns
-            # Where it would stand too far off its true time, it begins the next chunk.
-            if (off_ns > self._tolerance_ns or off_ns < -self._tolerance_ns) and self._is_off(
-                timestamp_ns, now
-            ):
-                self._end_early()
-                filled = 0
-        if not filled and not self._begin(timestamp_ns):
-            if self._closed:  # while it waited: the frame was never taken
-                self.received -= 1
-            elif frame.pixels.shape != self._layout:
-                self._reject_shape(frame)
-            else:
-                self.overrun += 1
-            return
-        buffer = self._buffer
-        assert buffer is not None
-        try:
-            # It looks at the shape itself: to do so here as well would only be to do it twice.
-            self._convert(frame.pixels, self._slots[filled])
-        except Exception as error:  # noqa: BLE001
-            if getattr(frame.pixels, "shape", None) != self._layout:
-                self._reject_shape(frame)
-            else:
-                self._reject(f"the pixels of frame {self._position} of the run cannot be read: {error}")
-            return
-        buffer.id_cells[filled] = NO_ID if frame_id is None else frame_id + self._id_base
-        try:
-            buffer.timestamp_cells[filled] = timestamp_ns
-        except ValueError:  # beyond 63 bits, as some drivers spell "unknown"
-            buffer.timestamp_cells[filled] = NO_TIMESTAMP
-        buffer.host_cells[filled] = now
-        # A frame counts only now, with all its pixels and stamps in place.
-        self._filled = buffer.cells[COMMITTED] = filled + 1
-        if self._filled == self._room:
-            self._hand_over()
 
     def refuse(self) -> None:
         """Take no more frames, from a camera that waits or could not be stopped; `close` follows."""
