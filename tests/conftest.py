@@ -10,9 +10,14 @@ from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from rheed_acquire.hookspecs import PROJECT
 from rheed_acquire.ring_files import OWNER, remove_files, shared_memory_root, spooled_by
+
+# How long an example takes says something of the machine's load, and nothing of the program.
+settings.register_profile("any-load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-load")
 
 SETTINGS_OF_THE_USER = ("AS_API_KEY", "ATOMSCALE_API_KEY", "AS_API_ENDPOINT")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -56,13 +56,11 @@ other_dtypes = (
 ) | arrays.complex_number_dtypes()
 
 
-@settings(deadline=None)
 @given(dtype=other_dtypes)
 def test_frames_of_another_dtype_are_refused(streamer: RHEEDStreamer, data_id: str, dtype: Any) -> None:
     assert_refused(streamer, data_id, "must be uint8", 1, np.zeros((2, 6, 8), dtype))
 
 
-@settings(deadline=None)
 @given(shape=st.lists(st.integers(0, 4), max_size=6).filter(lambda shape: len(shape) not in (2, 3)))
 def test_frames_of_another_rank_are_refused(streamer: RHEEDStreamer, data_id: str, shape: list[int]) -> None:
     assert_refused(streamer, data_id, r"shape \(N, H, W\) or \(H, W\)", 1, np.zeros(shape, np.uint8))
@@ -80,7 +78,6 @@ def test_what_is_no_array_is_refused(streamer: RHEEDStreamer, data_id: str, fram
     assert_refused(streamer, data_id, "must be a numpy array", 1, frames)
 
 
-@settings(deadline=None)
 @given(count=st.integers(CHUNK_SIZE + 1, 200))
 def test_more_frames_than_were_declared_are_refused(
     streamer: RHEEDStreamer, data_id: str, count: int
@@ -94,7 +91,6 @@ def test_more_frames_than_were_declared_are_refused(
     )
 
 
-@settings(deadline=None)
 @given(size=st.tuples(st.integers(1, 12), st.integers(1, 12)).filter(lambda size: size != (6, 8)))
 def test_frames_of_another_size_than_the_streams_are_refused(
     streamer: RHEEDStreamer, data_id: str, size: tuple[int, int]
@@ -106,7 +102,6 @@ def test_an_index_is_taken_once(streamer: RHEEDStreamer, data_id: str) -> None:
     assert_refused(streamer, data_id, "chunk 0 was pushed before", 0, GOOD)
 
 
-@settings(deadline=None)
 @given(
     index=st.integers(max_value=-1) | st.floats() | st.text() | st.sampled_from([True, False, None, np.True_])
 )

@@ -323,7 +323,7 @@ def take_all(ring: ChunkRing) -> list[ChunkBuffer]:
     return list(iter(ring.acquire, None))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(runs())
 def test_every_frame_ends_where_the_model_says(run: Run) -> None:
     scenario = Scenario(run)
@@ -350,7 +350,7 @@ def test_every_frame_ends_where_the_model_says(run: Run) -> None:
     assert accumulator.closed
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(runs())
 def test_every_frame_is_counted_exactly_once_at_every_moment(run: Run) -> None:
     scenario = Scenario(run)
@@ -367,7 +367,7 @@ def test_every_frame_is_counted_exactly_once_at_every_moment(run: Run) -> None:
     assert accumulator.accumulated == sum(map(len, consumer.chunks))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(runs())
 def test_a_gap_goes_with_the_chunk_of_the_first_frame_taken_after_it(run: Run) -> None:
     scenario = Scenario(run)
@@ -386,7 +386,7 @@ def test_a_gap_goes_with_the_chunk_of_the_first_frame_taken_after_it(run: Run) -
     assert not got or got[-1] in (due[-1], due[-1] + trailing)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(runs())
 def test_no_chunk_holds_a_frame_off_its_evenly_spaced_place(run: Run) -> None:
     scenario = Scenario(run)
@@ -412,7 +412,7 @@ Wild = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(runs(), st.data())
 def test_a_clock_gone_wild_makes_no_chunk_shorter_where_frames_arrive_evenly(
     run: Run, data: st.DataObject
@@ -436,7 +436,7 @@ def test_a_clock_gone_wild_makes_no_chunk_shorter_where_frames_arrive_evenly(
 NoNumber = st.sampled_from([1.5, float("nan"), np.float64(3), "7", b"7", True, [], object(), Fraction(3, 2)])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 20), st.sampled_from(["id", "timestamp_ns"]), NoNumber)
 def test_what_is_no_number_ends_the_run_with_its_name_and_type_and_never_raises(
     at: int, field_name: str, value: Any
@@ -484,7 +484,7 @@ def test_what_is_no_frame_ends_the_run_with_a_sentence(wrong: Any) -> None:
         assert accumulator.received == accumulator.accumulated + accumulator.overrun + accumulator.rejected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(runs())
 def test_the_ring_gets_each_buffer_back_once_and_no_other_memory_is_used(run: Run) -> None:
     scenario = Scenario(run)
@@ -495,7 +495,7 @@ def test_the_ring_gets_each_buffer_back_once_and_no_other_memory_is_used(run: Ru
     assert {id(buffer) for buffer in take_all(scenario.ring)} == {id(buffer) for buffer in scenario.buffers}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(runs(), st.integers(0, 5))
 def test_nothing_is_taken_counted_or_handed_over_after_close(run: Run, late: int) -> None:
     scenario = Scenario(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rheed_acquire.arrivals import SILENCE_S, Arrivals, Silence
@@ -89,7 +89,6 @@ def test_what_the_gap_tolerance_allows_is_no_silence() -> None:
     assert silences_of(frames, 9.5, tolerance_s=2.5) == ([], None)
 
 
-@settings(deadline=None)
 @given(
     fps=st.floats(2, 1000),
     slower=st.floats(1.0, 1.5),
@@ -103,7 +102,6 @@ def test_an_even_camera_has_no_silence_however_its_frames_are_delayed_by_less(
     assert silences_of(arrivals, arrivals[-1] + 0.1, fps=fps) == ([], None)
 
 
-@settings(deadline=None)
 @given(fps=st.floats(5, 500), begin_s=st.floats(2, 5), lasts_s=st.floats(1.5, 20), goes_on_s=st.floats(0, 5))
 def test_no_silence_longer_than_a_second_and_a_half_stays_untold(
     fps: float, begin_s: float, lasts_s: float, goes_on_s: float

@@ -185,7 +185,7 @@ def test_a_pause_in_which_the_counter_wraps_several_times_is_bridged() -> None:
     assert np.abs(errors).max() < 2.0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     at=st.integers(1, 2399),
     origin=st.integers(0, 10**9),
@@ -242,7 +242,7 @@ Wild = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_whatever_the_stamps_no_date_runs_backwards_and_no_frame_is_dated_long_after_its_arrival(
     data: st.DataObject,

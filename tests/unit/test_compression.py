@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rheed_acquire.streaming.compression import BEHIND, LADDER, PATIENCE, UPLINK_BEHIND, Compression
@@ -137,7 +137,6 @@ def test_a_queue_that_comes_and_goes_moves_nothing() -> None:
 
 
 @given(waits=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20)), max_size=60))
-@settings(deadline=None)
 def test_whatever_waits_the_level_is_on_the_ladder_and_never_strong_while_behind(
     waits: list[tuple[int, int]],
 ) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rheed_acquire.durable_files import BulkWriter, batches, forget_cached, write_pieces
@@ -16,7 +16,6 @@ from rheed_acquire.durable_files import BulkWriter, batches, forget_cached, writ
 pieces = st.lists(st.binary(max_size=50), max_size=40)
 
 
-@settings(deadline=None)
 @given(pieces=pieces)
 def test_batches_hold_every_piece_in_order(pieces: list[bytes]) -> None:
     assert [piece for batch in batches(pieces) for piece in batch] == pieces
@@ -27,7 +26,6 @@ def test_a_batch_has_about_a_megabyte_and_no_more_pieces_than_one_call_takes() -
     assert [len(batch) for batch in batches([b"x"] * 2500)] == [1024, 1024, 452]
 
 
-@settings(deadline=None)
 @given(pieces=pieces)
 def test_pieces_are_written_one_after_another(
     pieces: list[bytes], tmp_path_factory: pytest.TempPathFactory
@@ -40,7 +38,6 @@ def test_pieces_are_written_one_after_another(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no writev")
-@settings(deadline=None)
 @given(pieces=pieces, at_once=st.integers(1, 70))
 def test_a_system_that_writes_less_than_it_was_given_is_given_the_rest(
     pieces: list[bytes], at_once: int, tmp_path_factory: pytest.TempPathFactory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rheed_acquire.measured_rate import LEAST_FRAMES, rate_of
@@ -12,7 +12,6 @@ from rheed_acquire.measured_rate import LEAST_FRAMES, rate_of
 SECOND = 1_000_000_000
 
 
-@settings(deadline=None)
 @given(
     st.floats(0.5, 5000),
     st.integers(20, 200),

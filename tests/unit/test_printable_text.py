@@ -95,7 +95,7 @@ def info_of(texts: list[str]) -> RunInfo:
 texts = st.lists(foreign, min_size=8, max_size=8)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(foreign)
 def test_what_is_printable_is_one_line_of_signs_and_stays_so(text: str) -> None:
     shown = printable(text)
@@ -104,7 +104,7 @@ def test_what_is_printable_is_one_line_of_signs_and_stays_so(text: str) -> None:
     assert printable(shown) == shown
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"], codec="utf-8"), max_size=LONGEST_LINE))
 def test_what_is_harmless_is_shown_as_it_is(text: str) -> None:
     assert printable(text) == text
@@ -117,7 +117,7 @@ def test_each_kind_of_character_is_written_as_in_a_python_string() -> None:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 10**6))
 def test_what_is_too_long_keeps_its_beginning_and_its_end(more: int) -> None:
     shown = printable("begin" + "x" * (LONGEST_LINE + more - 8) + "end")
@@ -127,7 +127,7 @@ def test_what_is_too_long_keeps_its_beginning_and_its_end(more: int) -> None:
     assert len(shown) < LONGEST_LINE + 60
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(texts, st.booleans())
 def test_a_summary_holds_nothing_but_signs_whatever_camera_and_server_say(
     texts: list[str], person: bool
@@ -143,7 +143,7 @@ def test_a_summary_holds_nothing_but_signs_whatever_camera_and_server_say(
     assert is_harmless(stream.getvalue())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(foreign, foreign, foreign), max_size=4), st.booleans())
 def test_a_table_has_a_line_for_each_row_and_shows_markup_as_it_is(
     rows: list[tuple[str, str, str]], person: bool
@@ -184,7 +184,7 @@ class _Acquisition:
         return self._progress
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(texts, foreign)
 def test_the_displays_show_signs_only(texts: list[str], text: str) -> None:
     from rich.live import Live
@@ -208,7 +208,7 @@ def test_the_displays_show_signs_only(texts: list[str], text: str) -> None:
     assert is_harmless(stream.getvalue())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(foreign, foreign)
 def test_a_line_of_the_log_is_one_line_and_a_traceback_is_indented(text: str, raised: str) -> None:
     formatter = LineFormatter("%(levelname)s %(message)s")
@@ -232,7 +232,7 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(json_values)
 def test_json_is_such_as_the_strictest_reader_takes(value: object) -> None:
     def refuse(constant: str) -> None:
@@ -244,7 +244,7 @@ def test_json_is_such_as_the_strictest_reader_takes(value: object) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp932", "utf-8", "utf-16"])
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(text=foreign)
 def test_no_encoding_of_stdout_lacks_what_is_said(encoding: str, text: str) -> None:
     raw = io.BytesIO()

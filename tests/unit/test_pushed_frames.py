@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rheed_acquire.camera_clock import CaptureTimes, TimeSource
@@ -85,7 +85,6 @@ def frames(draw: st.DrawFn) -> Frames:
     return Frames(ids, stamps, cuts, draw(st.booleans()), draw(st.booleans()))
 
 
-@settings(deadline=None)
 @given(frames())
 def test_a_pause_is_a_long_step_of_the_cameras_clock_that_no_jump_of_its_ids_explains(run: Frames) -> None:
     expected = [
@@ -96,7 +95,6 @@ def test_a_pause_is_a_long_step_of_the_cameras_clock_that_no_jump_of_its_ids_exp
     assert run.pushed().pauses == (pytest.approx(expected) if run.has_clock else [])
 
 
-@settings(deadline=None)
 @given(frames())
 def test_the_measured_rate_is_that_within_the_chunks(run: Frames) -> None:
     pushed = run.pushed()

@@ -7,7 +7,7 @@ from mmap import mmap
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rheed_acquire.chunk_buffer import COMMITTED, FREE, ChunkBuffer, memory_needed
@@ -15,7 +15,6 @@ from rheed_acquire.ring import Chunk, ChunkRing, Gap, chunk_of
 from rheed_acquire.ring_files import plain_memory
 
 
-@settings(deadline=None)
 @given(st.integers(2, 5), st.integers(1, 6), st.integers(1, 5), st.integers(1, 5))
 def test_a_ring_hands_out_its_buffers_once_each_and_then_none(
     count: int, capacity: int, height: int, width: int

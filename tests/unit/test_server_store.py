@@ -147,7 +147,7 @@ def test_chunk_upon_chunk_is_listed_before_the_last(
 chunk_lists = st.dictionaries(st.integers(0, 9), st.integers(1, CHUNK_SIZE), min_size=1, max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(counts=chunk_lists, data=st.data())
 def test_whatever_chunks_arrive_in_whatever_order_every_frame_reads_back_once_in_order(
     tmp_path_factory: pytest.TempPathFactory, counts: dict[int, int], data: st.DataObject

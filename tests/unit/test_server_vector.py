@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -35,7 +35,6 @@ def expected(written: list[tuple[int, list[int]]], element_type: str) -> NDArray
     return elements
 
 
-@settings(deadline=None)
 @given(
     anew=piece_lists,
     in_place=st.lists(piece_lists, max_size=3),

@@ -66,7 +66,7 @@ def decode(shard: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     return frames
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     shape=st.tuples(st.integers(1, 7), st.integers(1, 40), st.integers(1, 40)),
     picture=st.sampled_from(PICTURES),
@@ -98,7 +98,7 @@ def test_a_frame_that_was_tampered_with_is_noticed_by_its_index() -> None:
 
 
 @given(count=st.integers(1, 9), picture=st.sampled_from(PICTURES))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_the_index_lists_the_frames_one_after_another_and_ends_in_its_crc32c(
     count: int, picture: str
 ) -> None:

@@ -73,7 +73,7 @@ def test_the_specular_spot_leaves_at_the_angle_at_which_the_beam_comes_in() -> N
 
 
 @given(azimuth=st.floats(0, 2 * math.pi))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_spot_is_an_elastic_reflection_from_a_rod_of_the_lattice(azimuth: float) -> None:
     surface, k = Surface(SCREEN, 0), wave_number(BEAM_ENERGY_EV)
     spots = surface.spots(azimuth)
@@ -187,7 +187,7 @@ def test_the_bank_stays_within_its_bytes(monkeypatch: pytest.MonkeyPatch) -> Non
     seed=st.integers(0, 2**32),
     rotations_per_min=st.sampled_from([0.0, 15.0, 33.3]),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_frame_depends_on_its_number_and_the_seed_alone(
     numbers: list[int], seed: int, rotations_per_min: float
 ) -> None:
@@ -226,7 +226,7 @@ def test_the_noise_differs_from_frame_to_frame_and_grows_with_the_signal() -> No
     pixel_format=st.sampled_from(["Mono8", "Mono12", "Mono16"]),
     rotations_per_min=st.sampled_from([0.0, 60.0]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_frame_of_any_size_and_format_has_the_shape_and_range_of_that_format(
     width: int, height: int, pixel_format: str, rotations_per_min: float
 ) -> None:

@@ -104,7 +104,7 @@ def truths(draw: st.DrawFn) -> Truth:
     return Truth(captured, delays, cuts, draw(st.floats(-50, 50)), draw(st.integers(0, 10**17)), fps)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(truths())
 def test_a_start_lies_between_the_least_delay_of_all_and_its_frames_own(truth: Truth) -> None:
     truth.check(truth.timestamps)
@@ -119,7 +119,7 @@ def test_two_seconds_of_frames_with_delays_of_up_to_20_ms_are_dated_to_a_millise
     assert max(map(abs, truth.errors_ns(made_up_clock(), truth.timestamps))) < 1_000_000
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(truths(), st.integers(SECOND // 4, 10**17), st.booleans(), st.data())
 def test_a_clock_that_begins_anew_or_is_set_between_chunks_leaves_the_next_starts_true(
     truth: Truth, by: int, back: bool, data: st.DataObject

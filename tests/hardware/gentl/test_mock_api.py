@@ -107,7 +107,7 @@ def test_each_thread_has_its_own_last_error(producer: Producer) -> None:
     producer.close()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**64 - 1), st.integers(1, 2000))
 def test_no_address_or_size_reads_outside_a_register(producer: Producer, address: int, size: int) -> None:
     if not producer.stream:
@@ -249,7 +249,7 @@ pieces = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(pieces, max_size=8).map("\n".join), min_size=1, max_size=40))
 def test_what_the_parser_takes_means_what_toml_says(parse_configs: ParseConfigs, texts: list[str]) -> None:
     for text, line in zip(texts, parse_configs([t.encode() for t in texts]), strict=True):
@@ -264,7 +264,7 @@ def test_what_the_parser_takes_means_what_toml_says(parse_configs: ParseConfigs,
         assert float(line[6]) == pytest.approx(first["max_fps"], rel=1e-12)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.one_of(st.binary(max_size=200), st.text(max_size=50).map(str.encode)), max_size=60))
 def test_the_parser_survives_any_bytes(parse_configs: ParseConfigs, texts: list[bytes]) -> None:
     parse_configs(texts)

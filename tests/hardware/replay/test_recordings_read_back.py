@@ -146,7 +146,7 @@ def read(path: Path, first: int = 0, end: int | None = None) -> tuple[list[int],
 
 @pytest.mark.usefixtures("stage")
 @pytest.mark.parametrize("write", DEEP, ids=NAMES)
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=st.data())
 def test_any_part_of_any_recording_reads_back_bit_exact(write: Writer, drawn: st.DataObject) -> None:
     dtype: Any = drawn.draw(st.sampled_from([np.uint8, np.uint16]))

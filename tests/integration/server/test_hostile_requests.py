@@ -29,9 +29,7 @@ LIMIT_S = 20.0
 EXAMPLES = int(os.environ.get("RHEED_FUZZ_EXAMPLES", "150"))
 """For each test; RHEED_FUZZ_EXAMPLES=20000 looks longer."""
 
-fuzzed = settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+fuzzed = settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 STREAM = {
     "data_item_name": "x",

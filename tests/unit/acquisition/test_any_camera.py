@@ -112,7 +112,7 @@ def camera_of(stage: Stage, draft: Draft) -> ScriptedCamera:
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(draft=drafts)
 def test_the_report_of_any_camera_is_true(stage: Stage, draft: Draft) -> None:
     camera, streamer = camera_of(stage, draft), stage.streamer()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rheed_acquire import CameraError
@@ -12,7 +12,6 @@ from rheed_acquire.genapi.image_layout import PaddedRows, image_layout
 from rheed_acquire.pixels import SUPPORTED_FORMATS, find_pixel_format
 
 
-@settings(deadline=None)
 @given(
     pixel_format=st.sampled_from(SUPPORTED_FORMATS),
     width=st.integers(2, 24),

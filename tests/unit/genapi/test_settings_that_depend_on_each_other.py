@@ -22,7 +22,7 @@ def actual(writer: FeatureWriter) -> dict[str, Any]:
     return {readback.name: readback.actual for readback in writer.readbacks()}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.permutations(range(6)), kind=st.sampled_from(("pIsAvailable", "pIsLocked")))
 def test_a_chain_of_features_is_set_in_any_order(configure: Configure, order: list[int], kind: str) -> None:
     pytest.importorskip("genicam.genapi", reason="genicam is not installed")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.run_report.conftest import START_MS, record, run_report
 
@@ -34,7 +34,6 @@ def lines_over(plot: Plot, since_s: float, until_s: float) -> int:
     )
 
 
-@settings(deadline=None)
 @given(
     fps=st.floats(1, 1000),
     before=st.integers(3, 50),
@@ -63,7 +62,6 @@ def test_no_line_leads_over_a_time_without_frames(fps: float, before: int, after
             assert path.count("M") == 2 or plot.key == "rate"
 
 
-@settings(deadline=None)
 @given(st.integers(2, 300), st.floats(0.5, 1000), st.floats(0, 0.9))
 def test_an_even_trace_is_one_line_however_uneven_its_arrivals(
     count: int, fps: float, unevenness: float

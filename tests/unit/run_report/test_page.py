@@ -103,7 +103,7 @@ def named(name: str) -> RunRecord:
 PICTURE = Thumbnail(ThumbnailRecord(frame=7, utc_ms=START_MS), np.zeros((4, 6), np.uint8))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=40) | st.sampled_from(HOSTILE))
 @example(HOSTILE[0])
 @example(HOSTILE[1])

@@ -42,7 +42,7 @@ def _value(loaded: LoadedSettings, key: str) -> Any:
     return value
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.dictionaries(st.tuples(st.sampled_from(sorted(KEYS)), st.sampled_from(PLACES)), LEVELS, max_size=20),
     st.booleans(),
@@ -223,7 +223,7 @@ def test_the_table_shows_the_chosen_camera_and_of_others_what_is_set(sources: So
     assert ("pattern.mode", "spot", "default") in rows
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(KEYS)), st.integers(0, 40), st.sampled_from("qxz"), st.sampled_from(PLACES))
 def test_one_letter_too_many_is_led_back_to_the_right_name(
     sources_in: Callable[..., Sources], key: str, at: int, letter: str, place: str

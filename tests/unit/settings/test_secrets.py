@@ -54,7 +54,7 @@ def test_no_unknown_flag_repeats_its_value(sources: Sources) -> None:
 SECRETS = st.text(st.sampled_from("abcXYZ019-_ \u00e9"), min_size=12, max_size=20)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     SECRETS, st.sampled_from(["", "bad"]), st.sampled_from(["environment", "dotenv", "toml"]), st.booleans()
 )

@@ -142,7 +142,7 @@ def numpys(frames: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.float3
     return pixels.astype(np.float64).mean(axis=(1, 2)).astype(np.float32), pixels.max(axis=(1, 2))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(steps, st.integers(1, 9), st.integers(2, 4))
 def test_every_recorded_frame_is_measured_once_and_in_order(
     script: list[Step], capacity: int, buffers: int

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rheed_acquire.view.oscillation import MAX_POINTS, MIN_PERIODS, dominant_period
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.floats(0.05, 50),
     st.floats(5, 60),

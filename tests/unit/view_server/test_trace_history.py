@@ -21,7 +21,7 @@ def append(history: TraceHistory, first: int, count: int, regions: tuple[Region,
     history.append(regions, numbers.astype(np.float64), mean, (mean % 256).astype(np.uint8))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(st.integers(1, 3 * KEPT // 2), min_size=1, max_size=4))
 def test_the_last_points_are_all_there_in_order_however_they_came(sizes: list[int]) -> None:
     history, total = TraceHistory(), 0
