@@ -367,9 +367,15 @@ def _check_room(place: RingPlace, nbytes: int) -> None:
 
 
 def total_memory() -> int | None:
-    """Bytes of memory that this computer has; None where the system does not tell so (Windows)."""
-    if not hasattr(os, "sysconf"):
-        return None
+    """Bytes of memory that this computer has; None where the system does not tell."""
+    if sys.platform == "win32":
+        import ctypes
+
+        # MEMORYSTATUSEX: its own length, the load in percent, and seven numbers of bytes, all memory first.
+        status = (ctypes.c_uint64 * 8)(64)
+        if not ctypes.windll.kernel32.GlobalMemoryStatusEx(status):
+            return None
+        return int(status[1])
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
