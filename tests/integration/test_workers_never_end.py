@@ -131,7 +131,8 @@ def test_an_error_at_any_call_of_a_worker_costs_at_most_its_chunk(
         lost = dict(report["lost"])
         assert len(lost) <= 1
         assert report["chunks_uploaded"] + len(lost) == CHUNKS
-        assert (report["chunks_pending"], report["closed"]) == (0, True)
+        # A chunk that was given up lies in the ring still: its stream stays open, that it can be recovered.
+        assert (report["chunks_pending"], report["closed"]) == (0, not lost)
         assert {index for owner, index in service.shards if owner == data_id} == set(range(CHUNKS)) - set(
             lost
         )
