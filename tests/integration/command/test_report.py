@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from markupsafe import escape
 from tests.integration.command.test_serve import addressed
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_a_run_that_lost_frames_or_failed_says_so_and_why(
     assert figures["exit_code"] == code
     assert f"<strong>{word}</strong>" in page
     for problem in figures["problems"]:
-        assert html.escape(problem["text"]) in page
+        assert escape(problem["text"]) in page
     if figures["gap_count"]:
         (loss,) = report["losses"]
         assert (loss["kind"], loss["missing"]) == ("gap", 1)
