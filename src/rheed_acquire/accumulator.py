@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rheed_acquire.camera import CameraError, Frame
 from rheed_acquire.chunk_buffer import COMMITTED, ChunkBuffer
 from rheed_acquire.frame_ids import FrameIds, whole_number
+from rheed_acquire.guard.calls import told
 from rheed_acquire.home_process import disown_in_forks
 from rheed_acquire.ring import NO_ID, NO_TIMESTAMP, Chunk, ChunkRing, Gap, chunk_of
 
@@ -62,6 +63,8 @@ class ChunkAccumulator:
     waits
         Whether `on_frame` waits for a free buffer instead (see `rheed_acquire.camera.CameraInfo.recorded`):
         arrivals say nothing then, and the camera's clock is believed whatever it says.
+    source
+        What messages call the camera's backend.
     now_ns
         Stands in for ``time.perf_counter_ns``.
     """
@@ -81,6 +84,7 @@ class ChunkAccumulator:
         first_chunk_index: int = 0,
         first_frame: int = 0,
         waits: bool = False,
+        source: str = "the camera",
         now_ns: Callable[[], int] = perf_counter_ns,
     ) -> None:
         self._ring, self._convert, self._layout = ring, convert, layout
@@ -91,6 +95,7 @@ class ChunkAccumulator:
         self._due_ns = [round(n * self._period_ns) for n in range(ring.capacity)]
         self._limit = frame_limit
         self._waits = waits
+        self._source = source
         self._now_ns = now_ns
 
         self._buffer: ChunkBuffer | None = None
@@ -165,6 +170,10 @@ class ChunkAccumulator:
         """Place in the run, counted from 0, of the frame that has just come."""
         return self._first_frame + self.received - 1
 
+    @property
+    def _this_frame(self) -> str:
+        return f"{self._source} gave frame {self._position} of the run"
+
     def on_frame(self, frame: Frame) -> None:
         """Take one frame; the callback that a camera's `start` is given. Never raises."""
         try:
@@ -210,7 +219,7 @@ class ChunkAccumulator:
                 if getattr(frame.pixels, "shape", None) != self._layout:
                     self._reject_shape(frame)
                 else:
-                    self._reject(f"the pixels of frame {self._position} of the run cannot be read: {error}")
+                    self._reject(f"{self._this_frame}, whose pixels cannot be read: {error}")
                 return
             buffer.id_cells[filled] = NO_ID if frame_id is None else frame_id + self._id_base
             try:
@@ -224,9 +233,7 @@ class ChunkAccumulator:
                 self._hand_over()
         except Exception as error:  # noqa: BLE001
             # A camera that does not keep its contract: no frame after this one would be better.
-            self._reject(
-                f"frame {self._position} of the run cannot be taken: {error or type(error).__name__}"
-            )
+            self._reject(f"{self._this_frame}, which cannot be taken: {told(error)}")
 
     def refuse(self) -> None:
         """Take no more frames, from a camera that waits or could not be stopped; `close` follows."""
@@ -333,7 +340,7 @@ class ChunkAccumulator:
         shape = getattr(pixels, "shape", None)
         what = f"{type(pixels).__name__} without a shape" if shape is None else f"{shape}"
         self._reject(
-            f"the camera changed its frames from shape {self._layout} to {what} "
+            f"{self._source} changed its frames from shape {self._layout} to {what} "
             f"at frame {self._position} of the run"
         )
 

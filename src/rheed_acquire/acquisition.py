@@ -26,6 +26,7 @@ from rheed_acquire.capture import Capture
 from rheed_acquire.clock_watch import ClockWatch, judge_ids
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.guard.calls import Patience
+from rheed_acquire.guard.camera import who_gives_frames
 from rheed_acquire.guard.observers import COMPLETED, FINISHED, STARTED, Observers
 from rheed_acquire.judgement import judge
 from rheed_acquire.measured_rate import measure_fps
@@ -288,6 +289,7 @@ class Acquisition:
                     first_chunk_index=sum(accumulator.chunks for accumulator in before),
                     first_frame=sum(accumulator.received for accumulator in before),
                     waits=info.recorded,
+                    source=who_gives_frames(camera),
                 )
                 if self.tap is not None:
                     self.tap.watch(accumulator, taken)

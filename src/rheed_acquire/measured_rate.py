@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rheed_acquire.camera import CameraError
 from rheed_acquire.frame_ids import whole_number
+from rheed_acquire.guard.calls import told
+from rheed_acquire.guard.camera import who_gives_frames
 
 if TYPE_CHECKING:
-    from rheed_acquire.camera import Camera, CameraError, Frame
+    from rheed_acquire.camera import Camera, Frame
 
 MEASURED_S, MEASURED_FRAMES = 1.0, 20
 """How long frames are watched, from the first one on, and how many at least."""
@@ -26,7 +29,8 @@ _KEPT = 50_000
 class _Watch:
     """Takes frames, and keeps when they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: str) -> None:
+        self._source = source
         self.arrivals: list[int] = []
         self.ids: list[int | None] = []
         self.stamps: list[int | None] = []
@@ -40,8 +44,11 @@ class _Watch:
         try:
             self.ids.append(whole_number(frame.id, "Frame.id"))
             self.stamps.append(whole_number(frame.timestamp_ns, "Frame.timestamp_ns"))
-        except Exception:  # noqa: BLE001 - the run's own receiver says what is wrong, and where
-            self.ended.set()
+        except Exception as error:  # noqa: BLE001 - as the accumulator: a camera is not raised at
+            number = len(self.arrivals)
+            self.on_fault(
+                CameraError(f"{self._source} gave frame {number}, which cannot be taken: {told(error)}")
+            )
             return
         self.arrivals.append(now)
         passed_s = (now - self.arrivals[0]) / 1e9
@@ -49,7 +56,7 @@ class _Watch:
             self.ended.set()
 
     def on_fault(self, error: CameraError) -> None:
-        self.fault = error
+        self.fault = self.fault or error
         self.ended.set()
 
 
@@ -69,9 +76,9 @@ def measure_fps(camera: Camera, stop: threading.Event) -> tuple[float, int] | No
     Raises
     ------
     CameraError
-        The camera would not begin, or was lost.
+        The camera would not begin, was lost, or gave a frame that cannot be taken.
     """
-    watch = _Watch()
+    watch = _Watch(who_gives_frames(camera))
     begun_ns = perf_counter_ns()
     camera.start(watch.on_frame, watch.on_fault)
     try:
@@ -81,7 +88,11 @@ def measure_fps(camera: Camera, stop: threading.Event) -> tuple[float, int] | No
                 break
     finally:
         watch.ended.set()
-        camera.stop()
+        try:
+            camera.stop()
+        except CameraError:
+            if watch.fault is None:  # else this is only its consequence
+                raise
     if watch.fault is not None:
         raise watch.fault
     count = min(len(watch.arrivals), len(watch.ids), len(watch.stamps))

@@ -165,7 +165,7 @@ def test_pixels_of_the_wrong_dtype_are_refused_by_the_real_converter_and_end_the
     accumulator = small(consumer)
     accumulator.on_frame(Frame(np.zeros((2, 4), np.uint16), 0, None))
     accumulator.close()
-    assert "frame 0 of the run cannot be read: Mono8 pixels" in str(consumer.errors[0])
+    assert "gave frame 0 of the run, whose pixels cannot be read: Mono8 pixels" in str(consumer.errors[0])
     assert consumer.chunks == []
 
 

@@ -130,6 +130,11 @@ class GuardedCamera(Camera):
         self._limits = limits
 
     @property
+    def who(self) -> str:
+        """As messages name the plugin."""
+        return self._calls.who
+
+    @property
     def info(self) -> CameraInfo:
         """See `Camera.info`."""
         return self._calls.within(self._limits.call_s, "info", lambda: _info(self._camera.info, self._calls))
@@ -172,6 +177,11 @@ class GuardedCamera(Camera):
             "temperature_c",
             lambda: _temperature(self._camera.temperature_c(), self._asking),
         )
+
+
+def who_gives_frames(camera: Camera) -> str:
+    """Name a camera where its frames cannot be used: by its plugin, where it is one's."""
+    return camera.who if isinstance(camera, GuardedCamera) else "the camera"
 
 
 def _opened(camera: object, calls: PluginCalls) -> Camera:

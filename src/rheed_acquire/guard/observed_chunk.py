@@ -39,6 +39,10 @@ class ObservedChunk:
         Whether frames were dropped before its first one because the ring was full.
     time_base
         By which clock `capture_start_ms_utc` is (see `rheed_acquire.ring.Chunk`).
+    since_ns
+        (N,) int64: when each frame was captured, in nanoseconds since the first; None where it is not known.
+    fps
+        Frames per second by which the frames are evenly spaced from the first; None for the stream's.
     """
 
     index: int
@@ -50,6 +54,8 @@ class ObservedChunk:
     capture_start_ms_utc: float | None
     after_overrun: bool
     time_base: TimeBase
+    since_ns: NDArray[np.int64] | None
+    fps: float | None
 
     @classmethod
     def of(cls, chunk: Chunk) -> Self:
@@ -70,6 +76,8 @@ class ObservedChunk:
             capture_start_ms_utc=chunk.capture_start_ms_utc,
             after_overrun=chunk.after_overrun,
             time_base=chunk.time_base,
+            since_ns=None if chunk.since_ns is None else _read_only(chunk.since_ns),
+            fps=chunk.fps,
         )
 
     def __len__(self) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from rheed_acquire.camera import CameraError
+from rheed_acquire.camera import CameraError, Frame
 from rheed_acquire.errors import RheedAcquireError, StreamerError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.guard.calls import Patience
@@ -98,6 +100,73 @@ CAMERA, STREAMER = "camera scripted (a test 1.0)", "streamer scripted (a test 1.
 
 
 # A camera
+
+
+UNUSABLE: list[tuple[Any, Any, str]] = [
+    ("5", 0, "Frame.id is '5', a str, and must be an int or None"),
+    (5.5, 0, "Frame.id is 5.5, a float, and must be"),
+    (Fraction(11, 2), 0, "Frame.id is Fraction(11, 2), a fractions.Fraction, and must be"),
+    (True, 0, "Frame.id is True, a bool, and must be"),
+    (5, 1.25e9, "Frame.timestamp_ns is 1250000000.0, a float, and must be"),
+    (5, "now", "Frame.timestamp_ns is 'now', a str, and must be"),
+]
+
+
+@pytest.mark.parametrize(("number", "stamp", "said"), UNUSABLE)
+def test_an_id_or_a_stamp_that_is_none_names_plugin_field_and_type(
+    stage: Stage, number: Any, stamp: Any, said: str
+) -> None:
+    pixels = stage.frame_of(5).pixels
+    camera, streamer = stage.camera([*range(5), Frame(pixels, number, stamp)]), stage.streamer()
+    report = stage.session(camera, streamer).run()
+    (problem,) = [one for one in report.problems if one.code is FindingCode.FRAME_UNUSABLE]
+    assert problem.text.startswith(f"{CAMERA} gave frame 5 of the run, which cannot be taken: {said}")
+    assert streamer.frames == list(range(5))
+    assert (report.frames_rejected, report.adds_up, report.exit_code) == (1, True, FRAMES_LOST)
+
+
+@pytest.mark.parametrize(("number", "stamp", "said"), UNUSABLE)
+def test_such_a_frame_is_told_in_the_same_way_while_the_rate_is_measured(
+    stage: Stage, number: Any, stamp: Any, said: str
+) -> None:
+    pixels = stage.frame_of(5).pixels
+    info = replace(stage.camera([]).info, fps=None)
+    camera = stage.camera([*range(5), Frame(pixels, number, stamp)], info)
+    with pytest.raises(CameraError) as raised:
+        stage.session(camera, stage.streamer()).run()
+    assert str(raised.value).startswith(f"{CAMERA} gave frame 5, which cannot be taken: {said}")
+    assert camera.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (Frame(None, 5, 0), "changed its frames from shape (2, 4) to NoneType without a shape at frame 5"),  # type: ignore[arg-type]
+        (Frame(np.zeros((2, 4), np.float64), 5, 0), "gave frame 5 of the run, whose pixels cannot be read"),  # type: ignore[arg-type]
+        (object(), "gave frame 5 of the run, which cannot be taken: AttributeError"),
+        (Mute, "gave frame 5 of the run, which cannot be taken: Mute: no reason given"),
+    ],
+    ids=["no pixels", "float pixels", "no frame", "raises"],
+)
+def test_a_frame_that_is_none_names_the_plugin(stage: Stage, frame: Any, said: str) -> None:
+    class Odd:
+        @property
+        def id(self) -> int:
+            raise Mute
+
+    given: Any = Odd() if frame is Mute else frame
+    camera, streamer = stage.camera(list(range(5))), stage.streamer()
+
+    def start(on_frame: Any, on_fault: Any) -> None:
+        for number in range(5):
+            on_frame(stage.frame_of(number))
+        on_frame(given)
+
+    do(camera, "start", start)
+    report = stage.session(camera, streamer).run()
+    (problem,) = [one for one in report.problems if one.code is FindingCode.FRAME_UNUSABLE]
+    assert problem.text.startswith(f"{CAMERA} {said}")
+    assert streamer.frames == list(range(5))
 
 
 @each_raised
@@ -464,7 +533,8 @@ def test_what_an_observer_is_shown_cannot_be_written_to_and_stays_as_it_was(stag
         kept.append(chunk)
         assert not hasattr(chunk, "release")
         assert not hasattr(chunk, "date")
-        for array in (chunk.frames, chunk.frame_ids, chunk.timestamps_ns, chunk.host_ns):
+        assert chunk.since_ns is not None
+        for array in (chunk.frames, chunk.frame_ids, chunk.timestamps_ns, chunk.host_ns, chunk.since_ns):
             with pytest.raises(ValueError, match="read-only"):
                 array[0] = 0
             with pytest.raises(ValueError, match="WRITEABLE"):
