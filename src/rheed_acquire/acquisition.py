@@ -104,7 +104,8 @@ class Acquisition:
         Opens the camera that was chosen. Like the streamer it keeps to its contract: what a plugin does
         beyond that is dealt with before it comes here (see `rheed_acquire.guard`).
     open_streamer
-        Opens the streamer; called once the camera is open, so that a missing camera leaves no stream.
+        Opens the streamer, given what says whether the run is to end; called once the camera is open, so that
+        a missing camera leaves no stream.
     notify
         Called with the name of each observer hook, and its arguments by name, before the observers are.
     observers
@@ -121,7 +122,7 @@ class Acquisition:
         self,
         settings: RunSettings,
         open_camera: Callable[[CaptureRequest], Camera],
-        open_streamer: Callable[[], Streamer],
+        open_streamer: Callable[[Callable[[], bool]], Streamer],
         notify: Callable[..., None] = lambda hook, **arguments: None,  # noqa: ARG005
         locate_output: Callable[[str], Path | None] = lambda data_id: None,  # noqa: ARG005
         tap: FrameTap | None = None,
@@ -234,7 +235,7 @@ class Acquisition:
         layout, _ = frame_layout(info.pixel_format, info.height, info.width)
         convert = make_converter(info.pixel_format, info.height, info.width, settings.bit_shift)
         self._phase = "opening the stream"
-        streamer = self._streamer = self._open_streamer()
+        streamer = self._streamer = self._open_streamer(self._stop.is_set)
         data_id: str | None = None
         try:
             data_id = streamer.initialize(
@@ -256,9 +257,10 @@ class Acquisition:
                 started_utc=datetime.now(UTC),
                 output=self._locate_output(data_id),
             )
+            self._phase = "making the ring"
             # Where the streamer wants it, else in plain memory.
             ring = streamer.open_ring(data_id, ring_chunks, info.height, info.width) or ChunkRing(
-                ring_chunks, chunk_size, info.height, info.width
+                ring_chunks, chunk_size, info.height, info.width, given_up=self._stop.is_set
             )
             pushed = PushedFrames(round((1 / fps + settings.gap_tolerance) * 1e9), 1e9 / fps)
             clock = CaptureClock(

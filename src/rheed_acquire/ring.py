@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rheed_acquire.chunk_buffer import CAPTURE_START_NS, NO_ID, NO_TIMESTAMP, ChunkBuffer, memory_needed
 from rheed_acquire.home_process import HomeProcess
-from rheed_acquire.ring_files import plain_memory
+from rheed_acquire.ring_files import never, plain_memories
 
 if TYPE_CHECKING:
     from mmap import mmap
@@ -48,6 +48,9 @@ class ChunkRing:
     utc_offset_ns
         What added to ``time.perf_counter_ns`` gives nanoseconds since 1970 in UTC, for whoever has to date
         the frames without this process.
+    given_up
+        Asked while plain memory is made whether nobody wants the ring any more; where it says so,
+        `rheed_acquire.ring_files.RingGivenUpError` is raised.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class ChunkRing:
         memories: Sequence[mmap] | None = None,
         utc_offset_ns: int = 0,
         make_memory: Callable[[int], mmap] | None = None,
+        given_up: Callable[[], bool] = never,
     ) -> None:
         if count < LEAST or capacity < 1 or height < 1 or width < 1:
             raise ValueError(
@@ -68,7 +72,7 @@ class ChunkRing:
         self.count, self.capacity, self.height, self.width = count, capacity, height, width
         if memories is None:
             nbytes = memory_needed(capacity, height, width)
-            memories = [plain_memory(nbytes) for _ in range(count)]
+            memories = plain_memories(count, nbytes, given_up)
         self._home = HomeProcess("this ring")
         self._free: queue.SimpleQueue[ChunkBuffer] = queue.SimpleQueue()
         self._keeping = False

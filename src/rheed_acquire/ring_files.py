@@ -16,7 +16,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +32,27 @@ OWNER = "owner"
 """Beside a ring in shared memory: the path of the spool folder that it belongs to."""
 ORPHAN_AGE_S = 60.0
 _BLOCK = bytes(1 << 20)
+_PIECE_BYTES = 64 << 20
+"""A file grows by so much between two questions whether it is still wanted."""
 
 
 class RingMemoryError(RheedAcquireError):
     """There is not enough room for the ring, neither in shared memory nor on the spool's disk."""
+
+
+class RingGivenUpError(RheedAcquireError):
+    """The ring was not wanted any more when it was half made; what there was of it is gone."""
+
+
+def never() -> bool:
+    """Whether a ring that is being made is given up: never."""
+    return False
+
+
+def check_wanted(given_up: Callable[[], bool]) -> None:
+    """Raise `RingGivenUpError` where nobody waits for a ring that is being made."""
+    if given_up():
+        raise RingGivenUpError("the run was ended while its ring was made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +74,9 @@ class RingPlace:
         """The file of one buffer."""
         return self.folder / f"{number:03d}{SUFFIX}"
 
-    def make(self, number: int, nbytes: int) -> mmap.mmap:
+    def make(self, number: int, nbytes: int, given_up: Callable[[], bool] = never) -> mmap.mmap:
         """Make the file of one buffer; raises as `make_file`."""
-        return make_file(self.path(number), nbytes)
+        return make_file(self.path(number), nbytes, given_up)
 
 
 def plain_memory(nbytes: int) -> mmap.mmap:
@@ -72,14 +89,30 @@ def plain_memory(nbytes: int) -> mmap.mmap:
     return memory
 
 
-def make_file(path: Path, nbytes: int) -> mmap.mmap:
+def plain_memories(count: int, nbytes: int, given_up: Callable[[], bool] = never) -> list[mmap.mmap]:
+    """Make so many pieces of plain memory; raises `RingGivenUpError`."""
+    made: list[mmap.mmap] = []
+    for _ in range(count):
+        check_wanted(given_up)
+        made.append(plain_memory(nbytes))
+    return made
+
+
+def make_file(path: Path, nbytes: int, given_up: Callable[[], bool] = never) -> mmap.mmap:
     """Make a file of ``nbytes`` bytes that are really there, and map it.
+
+    Parameters
+    ----------
+    given_up
+        Asked again and again, since gigabytes take seconds, whether nobody wants it any more.
 
     Raises
     ------
     OSError
         ``ENOSPC`` where they do not fit: a file without its blocks would kill the process later, when a
         page is touched that the file system cannot give.
+    RingGivenUpError
+        It is not wanted any more.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
     if sys.platform == "win32":
@@ -87,7 +120,7 @@ def make_file(path: Path, nbytes: int) -> mmap.mmap:
         flags |= os.O_BINARY | os.O_SHORT_LIVED
     descriptor = os.open(path, flags, 0o600)
     try:
-        _reserve(descriptor, nbytes)
+        _reserve(descriptor, nbytes, given_up)
         memory = _map(descriptor, nbytes)
     except BaseException:
         os.close(descriptor)
@@ -98,7 +131,13 @@ def make_file(path: Path, nbytes: int) -> mmap.mmap:
 
 
 def make_ring_memory(
-    beside: Path, count: int, capacity: int, height: int, width: int, now: int | None = None
+    beside: Path,
+    count: int,
+    capacity: int,
+    height: int,
+    width: int,
+    now: int | None = None,
+    given_up: Callable[[], bool] = never,
 ) -> tuple[RingPlace | None, list[mmap.mmap]]:
     """Make the files of a ring, where there is room for all.
 
@@ -110,6 +149,8 @@ def make_ring_memory(
         See `rheed_acquire.ring.ChunkRing`.
     now
         How many are made now; the others come by `RingPlace.make`. By default all.
+    given_up
+        See `make_file`.
 
     Returns
     -------
@@ -120,6 +161,8 @@ def make_ring_memory(
     ------
     RingMemoryError
         They fit nowhere.
+    RingGivenUpError
+        They are not wanted any more; nothing is left of them.
     """
     nbytes = memory_needed(capacity, height, width)
     places = [RingPlace(beside / "ring", in_memory=False)]
@@ -131,7 +174,10 @@ def make_ring_memory(
             make_own_folder(place.folder)
             _check_room(place, count * nbytes)
             (place.folder / OWNER).write_bytes(os.fsencode(beside.absolute()))
-            return place, _make_files(place, now or count, nbytes)
+            return place, _make_files(place, now or count, nbytes, given_up)
+        except RingGivenUpError:
+            remove_files(place.folder)
+            raise
         except OSError as error:
             if not place.folder.is_symlink():
                 remove_files(place.folder)
@@ -146,7 +192,7 @@ def make_ring_memory(
             beside,
             reason,
         )
-        return None, [plain_memory(nbytes) for _ in range(now or count)]
+        return None, plain_memories(now or count, nbytes, given_up)
     raise RingMemoryError(
         f"the ring needs {count} x {nbytes / 1e6:.0f} MB and fits into none of "
         f"{', '.join(str(place.folder) for place in places)} ({reason}); make room there, use fewer or "
@@ -390,11 +436,11 @@ def available_memory() -> int:
     return sys.maxsize
 
 
-def _make_files(place: RingPlace, count: int, nbytes: int) -> list[mmap.mmap]:
+def _make_files(place: RingPlace, count: int, nbytes: int, given_up: Callable[[], bool]) -> list[mmap.mmap]:
     made: list[mmap.mmap] = []
     try:
         for number in range(count):
-            made.append(place.make(number, nbytes))  # noqa: PERF401
+            made.append(place.make(number, nbytes, given_up))  # noqa: PERF401
     except BaseException:
         for memory in made:
             memory.close()
@@ -404,10 +450,12 @@ def _make_files(place: RingPlace, count: int, nbytes: int) -> list[mmap.mmap]:
     return made
 
 
-def _reserve(descriptor: int, nbytes: int) -> None:
+def _reserve(descriptor: int, nbytes: int, given_up: Callable[[], bool]) -> None:
     if hasattr(os, "posix_fallocate"):
         try:
-            os.posix_fallocate(descriptor, 0, nbytes)
+            for begin in range(0, nbytes, _PIECE_BYTES):
+                check_wanted(given_up)
+                os.posix_fallocate(descriptor, begin, min(_PIECE_BYTES, nbytes - begin))
         except OSError as error:
             if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
                 raise
@@ -415,6 +463,7 @@ def _reserve(descriptor: int, nbytes: int) -> None:
             return
     written = 0
     while written < nbytes:
+        check_wanted(given_up)
         written += os.write(descriptor, _BLOCK[: min(len(_BLOCK), nbytes - written)])
 
 

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import requests
 import zarr
 from numpy.typing import NDArray
 
+from rheed_acquire.ring_files import RingGivenUpError, shared_memory_folder
 from rheed_acquire.server.process import LocalServer
 from rheed_acquire.streaming import RHEEDStreamer
 
@@ -321,6 +323,21 @@ def test_an_unknown_sample_id_leaves_no_stream_behind(
     with pytest.raises(Exception, match=f"no physical sample has the id {unknown}"):
         initialize(streamer, physical_sample=unknown, tags=["never"])
     assert set(local_server.directory.iterdir()) == before
+
+
+def test_a_stream_whose_ring_was_given_up_is_ended_and_leaves_nothing(
+    connect: Connect, local_server: LocalServer, tmp_path: Path
+) -> None:
+    answers = iter([False, False])
+    streamer = connect(local_server, spool_folder=tmp_path / "spool", given_up=lambda: next(answers, True))
+    data_id = initialize(streamer)
+    with pytest.raises(RingGivenUpError, match="the run was ended while its ring was made"):
+        streamer.open_ring(data_id, 4, 30, 50)
+    assert_delivered(streamer.finalize(data_id), 0)
+    streamer.close()
+    (folder,) = {shared_memory_folder(tmp_path / "spool" / data_id)}
+    assert folder is None or not folder.exists()
+    assert list((tmp_path / "spool").rglob("*.ring")) == []
 
 
 def test_a_streamer_goes_on_after_its_last_stream_has_ended(

@@ -178,6 +178,7 @@ class _Acquisition:
             gap_count=0,
             frames_missing=0,
             frames_overrun=0,
+            frames_not_taken=0,
         )
 
     def progress(self) -> Any:

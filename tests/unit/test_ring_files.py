@@ -18,6 +18,7 @@ from rheed_acquire.chunk_buffer import ChunkBuffer, memory_needed
 from rheed_acquire.ring import ChunkRing
 from rheed_acquire.ring_files import (
     OWNER,
+    RingGivenUpError,
     RingMemoryError,
     left_behind,
     make_file,
@@ -119,6 +120,34 @@ def test_a_ring_lies_in_shared_memory_where_it_fits(beside: Path) -> None:
     assert len(memories) == 2
     assert (place.folder / OWNER).read_text() == str(beside)
     assert not (beside / "ring").exists()
+
+
+@pytest.mark.parametrize("asked", range(12))
+@pytest.mark.parametrize("where", ["shared memory", "disk", "a disk that has to be written", "plain memory"])
+def test_a_ring_that_is_given_up_while_it_is_made_leaves_nothing_wherever_it_was_to_lie(
+    beside: Path, where: str, asked: int, monkeypatch: pytest.MonkeyPatch, shared_in: Callable[[Path], None]
+) -> None:
+    monkeypatch.setattr(ring_files, "_PIECE_BYTES", 1 << 20)
+    if where != "shared memory":
+        shared_in(beside / "none")
+    if where == "a disk that has to be written":
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    if where == "plain memory":
+        monkeypatch.setattr(ring_files, "make_file", refuse_to_map)
+    answers = iter([False] * asked)
+    nbytes = memory_needed(3, 1024, 1024)
+    assert 3 << 20 < nbytes < 4 << 20  # four questions a buffer
+    with pytest.raises(RingGivenUpError, match="the run was ended while its ring was made"):
+        make_ring_memory(
+            beside, 12 if where == "plain memory" else 3, 3, 1024, 1024, None, lambda: next(answers, True)
+        )
+    assert list(beside.iterdir()) == []
+    shared = shared_memory_folder(beside)
+    assert shared is None or not shared.exists()
+
+
+def refuse_to_map(path: Path, nbytes: int, given_up: Callable[[], bool]) -> mmap.mmap:
+    raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), str(path))
 
 
 @has_shared_memory

@@ -144,7 +144,7 @@ class RunSetup:
         return Acquisition(
             preview_settings(self.settings.run),
             open_camera=self._open_camera,
-            open_streamer=PreviewStreamer,
+            open_streamer=lambda given_up: PreviewStreamer(),  # noqa: ARG005
             tap=tap,
             patience=self.host.patience,
         )
@@ -152,7 +152,7 @@ class RunSetup:
     def _open_camera(self, request: CaptureRequest) -> Camera:
         return self.camera.open(self.settings.backend(self.camera.name), request)
 
-    def _open_streamer(self) -> Streamer:
+    def _open_streamer(self, given_up: Callable[[], bool]) -> Streamer:
         run, server = self.settings.run, self.server
         endpoint, key = run.endpoint, run.api_key
         if server is not None:
@@ -166,6 +166,7 @@ class RunSetup:
             spool_folder=run.spool_dir,
             spool_limits=spool_limits(run),
             sync_always=run.sync is Sync.ALWAYS,
+            given_up=given_up,
         )
         return self.streamer.open(self.settings.backend(self.streamer.name), request)
 

@@ -56,6 +56,7 @@ def _open(settings: RHEEDStreamerSettings, request: StreamerRequest) -> Streamer
         sync_always=request.sync_always,
         server=request.server,
         bare_confirmations=settings.bare_confirmations,
+        given_up=request.given_up,
     )
 
 

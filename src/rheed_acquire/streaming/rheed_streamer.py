@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from rheed_acquire.home_process import HomeProcess
 from rheed_acquire.ring import Chunk, ChunkRing
+from rheed_acquire.ring_files import never
 from rheed_acquire.streaming.api import AtomscaleApi, Timeouts
 from rheed_acquire.streaming.arguments import (
     check_chunk_size,
@@ -106,6 +107,8 @@ class RHEEDStreamer(Streamer):
     bare_confirmations
         Whether a chunk counts as delivered where the answer to its upload has neither ETag nor checksum. Only
         for stores that give none: whatever stands between this computer and the store can answer so too.
+    given_up
+        Asked now and then while `open_ring` makes a ring whether nobody wants it any more.
 
     Raises
     ------
@@ -133,6 +136,7 @@ class RHEEDStreamer(Streamer):
         server: str | None = None,
         timeouts: Timeouts | None = None,
         bare_confirmations: bool = False,
+        given_up: Callable[[], bool] = never,
     ) -> None:
         if api_key is None:
             api_key = os.environ.get("AS_API_KEY") or os.environ.get("ATOMSCALE_API_KEY")
@@ -155,7 +159,7 @@ class RHEEDStreamer(Streamer):
         if self._endpoint.startswith("https:"):
             tls_context()  # so is a variable that names no certificates
         self._compression_level, self._upload_workers = compression_level, upload_workers
-        self._ring_chunks = ring_chunks
+        self._ring_chunks, self._given_up = ring_chunks, given_up
         self._backoff = backoff or Backoff()
         self._spool_folder = spool_folder or default_spool_folder()
         self._spool_limits = spool_limits or SpoolLimits()
@@ -310,8 +314,10 @@ class RHEEDStreamer(Streamer):
         ------
         RingMemoryError
             There is no room for it.
+        RingGivenUpError
+            It is not wanted any more.
         """
-        return self._intake(data_id).stream.ring(height, width, count)
+        return self._intake(data_id).stream.ring(height, width, count, given_up=self._given_up)
 
     def push_chunk(self, data_id: str, chunk: Chunk) -> None:
         """Hand over a chunk where it lies, without a copy; it is released once it is encoded.

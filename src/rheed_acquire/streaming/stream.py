@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from rheed_acquire.home_process import HomeProcess
 from rheed_acquire.ring import ChunkRing
+from rheed_acquire.ring_files import never
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.streaming.stream_folder import StreamFolder
 from rheed_acquire.streaming.streamer import DeliveryStatus
@@ -107,7 +109,15 @@ class Stream:
                 self._frame_shape = None
             self._changed.notify_all()
 
-    def ring(self, height: int, width: int, count: int | None = None, *, grows: bool = False) -> ChunkRing:
+    def ring(
+        self,
+        height: int,
+        width: int,
+        count: int | None = None,
+        *,
+        grows: bool = False,
+        given_up: Callable[[], bool] = never,
+    ) -> ChunkRing:
         """The ring that this stream's chunks are built in, made when it is first needed.
 
         Whole, so that a camera's callback finds all memory there; or, where it ``grows``, buffer by buffer.
@@ -116,6 +126,8 @@ class Stream:
         ------
         RingMemoryError
             There is no room for it.
+        RingGivenUpError
+            It is not wanted any more, as ``given_up`` says.
         """
         with self._changed:
             if self._ring is None:
@@ -127,6 +139,7 @@ class Stream:
                     width,
                     process_clock().utc_ns(0),
                     grows=grows,
+                    given_up=given_up,
                 )
             return self._ring
 

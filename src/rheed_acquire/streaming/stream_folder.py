@@ -29,7 +29,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,7 @@ from rheed_acquire.ring_files import (
     RingFile,
     look_into,
     make_ring_memory,
+    never,
     plain_memory,
     remove_empty_files,
     remove_files,
@@ -290,7 +291,15 @@ class StreamFolder:
         return quarantined(self.path)
 
     def make_ring(
-        self, count: int, capacity: int, height: int, width: int, utc_offset_ns: int, *, grows: bool = False
+        self,
+        count: int,
+        capacity: int,
+        height: int,
+        width: int,
+        utc_offset_ns: int,
+        *,
+        grows: bool = False,
+        given_up: Callable[[], bool] = never,
     ) -> ChunkRing:
         """Make a ring that survives this process.
 
@@ -298,14 +307,18 @@ class StreamFolder:
         ----------
         grows
             Whether a buffer is made when it is first needed, and not before.
+        given_up
+            See `rheed_acquire.ring_files.make_file`.
 
         Raises
         ------
         RingMemoryError
             There is no room for it.
+        RingGivenUpError
+            It is not wanted any more.
         """
         now = 1 if grows else count
-        place, memories = make_ring_memory(self.path, count, capacity, height, width, now)
+        place, memories = make_ring_memory(self.path, count, capacity, height, width, now, given_up)
         if place is not None and not place.in_memory:
             logger.info("the ring lies on disk, in %s", place.folder)
 

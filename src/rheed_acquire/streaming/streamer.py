@@ -37,6 +37,10 @@ class StreamerRequest:
         Where undelivered chunks are kept, and how much; None for the streamer's own ideas.
     sync_always
         Whether a push returns only when its chunk survives loss of power.
+    given_up
+        Whether the run is to end: `Streamer.open_ring`, which may take seconds to make gigabytes, asks it now
+        and then, and where it says so gives the ring up by raising
+        `rheed_acquire.ring_files.RingGivenUpError`. A streamer that never asks is waited for.
     """
 
     api_key: SecretStr
@@ -46,6 +50,7 @@ class StreamerRequest:
     spool_folder: Path | None = None
     spool_limits: SpoolLimits | None = None
     sync_always: bool = False
+    given_up: Callable[[], bool] = field(default=lambda: False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

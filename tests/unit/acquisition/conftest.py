@@ -196,12 +196,16 @@ class Session:
             limits,
         )
         guarded_streamer = guard_streamer_backend(
-            StreamerBackend("scripted", "", Nothing, lambda *_: self._open_streamer()), "a test 1.0", patience
+            StreamerBackend("scripted", "", Nothing, lambda _, request: self._open_streamer(request)),
+            "a test 1.0",
+            patience,
         )
         self.acquisition = Acquisition(
             RunSettings(**{"chunk_size": CHUNK, "ring_chunks": 2, **settings}),
             lambda request: guarded.open(None, request),
-            lambda: guarded_streamer.open(None, StreamerRequest(SecretStr("any"))),
+            lambda given_up: guarded_streamer.open(
+                None, StreamerRequest(SecretStr("any"), given_up=given_up)
+            ),
             notify,
             locate_output,
             observers=observers,
@@ -220,8 +224,9 @@ class Session:
             raise camera
         return camera
 
-    def _open_streamer(self) -> Streamer:
+    def _open_streamer(self, request: StreamerRequest) -> Streamer:
         self.streamers_opened += 1
+        self.run_is_to_end = request.given_up
         if isinstance(self._streamer, Exception):
             raise self._streamer
         return self._streamer

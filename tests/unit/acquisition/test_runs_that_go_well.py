@@ -54,9 +54,8 @@ def test_a_stopped_run_pushes_the_chunk_begun_and_is_flawless(stage: Stage) -> N
 
 
 def test_a_run_that_is_stopped_before_its_first_frame_says_so_and_fails(stage: Stage) -> None:
-    camera, streamer = stage.camera([]), stage.streamer()
+    camera, streamer = stage.camera([lambda: session.acquisition.stop()]), stage.streamer()
     session = stage.session(camera, streamer)
-    session.acquisition.stop()
     report = session.run()
     assert ([problem.code for problem in report.problems], report.exit_code) == (["no-frame"], FAILED)
     stage.assert_ended_once(streamer, camera)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from rheed_acquire.errors import StreamerError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.report import FAILED, FRAMES_LOST
 from rheed_acquire.ring import Chunk
+from rheed_acquire.ring_files import RingGivenUpError, check_wanted
 from rheed_acquire.streaming.streamer import DeliveryStatus
 
 if TYPE_CHECKING:
@@ -46,6 +48,37 @@ def test_a_ring_that_finds_no_room_ends_the_stream_that_was_begun(stage: Stage) 
     streamer = stage.streamer(open_ring=failing(StreamerError("the disk is full")))
     with pytest.raises(StreamerError, match="the disk is full"):
         stage.session(camera, streamer).run()
+    stage.assert_ended_once(streamer, camera)
+
+
+def test_a_run_that_is_ended_while_its_streamer_makes_the_ring_ends_the_stream_that_was_begun(
+    stage: Stage,
+) -> None:
+    making = threading.Event()
+
+    def make() -> None:
+        making.set()
+        while not session.run_is_to_end():
+            time.sleep(0.01)
+        check_wanted(session.run_is_to_end)
+
+    camera, streamer = stage.camera(range(8)), stage.streamer(open_ring=make)
+    session = stage.session(camera, streamer).start()
+    stage.wait_for(making)
+    assert session.acquisition.progress().phase == "making the ring"
+    session.acquisition.stop()
+    with pytest.raises(RingGivenUpError, match="the run was ended while its ring was made"):
+        session.result()
+    stage.assert_ended_once(streamer, camera)
+
+
+def test_a_run_that_is_ended_while_plain_memory_is_made_for_its_ring_makes_no_more(stage: Stage) -> None:
+    # The streamer has no ring of its own, and the user ends the run as it says so.
+    camera = stage.camera(range(8))
+    streamer = stage.streamer(open_ring=lambda: session.acquisition.stop())
+    session = stage.session(camera, streamer)
+    with pytest.raises(RingGivenUpError, match="the run was ended while its ring was made"):
+        session.run()
     stage.assert_ended_once(streamer, camera)
 
 
