@@ -6,40 +6,54 @@ import importlib
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from rheed_acquire.hookspecs import PROJECT
-from rheed_acquire.ring_files import OWNER, remove_files, shared_memory_root, spooled_by
+from rheed_acquire.ring_files import SHARED_MEMORY_VARIABLE
 
 # How long an example takes says something of the machine's load, and nothing of the program.
 settings.register_profile("any-load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-load")
 
+MEMORY = Path("/dev/shm")
 SETTINGS_OF_THE_USER = ("AS_API_KEY", "ATOMSCALE_API_KEY", "AS_API_ENDPOINT")
 
 
-@pytest.fixture(autouse=True)
-def own_spool(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep chunks, in this process and those it starts, where no other test looks."""
-    spool = tmp_path_factory.mktemp("spool")
-    monkeypatch.setenv("RHEED_SPOOL_DIR", str(spool))
-    for name in SETTINGS_OF_THE_USER:
-        monkeypatch.delenv(name, raising=False)
-    return spool
+@contextmanager
+def own_shared_memory() -> Iterator[Path]:
+    """A folder in memory for rings alone, where there is any; it goes with whatever a test leaves in it.
+
+    A run looks at every ring of its user, and names those that are nobody's: other tests', for one.
+    """
+    with TemporaryDirectory(prefix="rheed-acquire-test-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def no_rings_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Delete the rings in shared memory of streams that a test leaves unfinished on purpose."""
-    yield
-    root = shared_memory_root()
-    for folder in root.iterdir() if root is not None else ():
-        if (folder / OWNER).exists() and spooled_by(folder).is_relative_to(tmp_path_factory.getbasetemp()):
-            remove_files(folder)
+def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what outlives a test, as a server of a whole file, out of the user's spool and shared memory."""
+    with pytest.MonkeyPatch.context() as patch, own_shared_memory() as memory:
+        patch.setenv("RHEED_SPOOL_DIR", str(tmp_path_factory.mktemp("spool-of-the-session")))
+        patch.setenv(SHARED_MEMORY_VARIABLE, str(memory))
+        for name in SETTINGS_OF_THE_USER:
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def own_spool(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Keep chunks, in this process and those it starts, where no other test looks."""
+    spool = tmp_path_factory.mktemp("spool")
+    with own_shared_memory() as memory:
+        monkeypatch.setenv("RHEED_SPOOL_DIR", str(spool))
+        monkeypatch.setenv(SHARED_MEMORY_VARIABLE, str(memory))
+        yield spool
 
 
 class Distributions:

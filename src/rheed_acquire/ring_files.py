@@ -1,9 +1,9 @@
 """Where the ring's memory comes from: memory-mapped files that outlive this process, or plain memory.
 
 A ring has to survive the process, not the power, so its pages need never reach a disk. On Linux it lies in
-``/dev/shm`` where it fits, which is memory by nature. Elsewhere it is a file beside the spool, which Windows
-is told to keep in memory; an ordinary file may stall the camera's callback for moments while the system
-writes pages back.
+``/dev/shm`` where it fits, which is memory by nature, or in another such folder that the environment names.
+Elsewhere it is a file beside the spool, which Windows is told to keep in memory; an ordinary file may stall
+the camera's callback for moments while the system writes pages back.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from rheed_acquire.own_files import check_own_folder, make_own_folder, open_own_
 logger = logging.getLogger(__name__)
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+SHARED_MEMORY_VARIABLE = "RHEED_SHARED_MEMORY"
+"""Of the environment: a folder in memory that is used instead of ``/dev/shm``."""
 SUFFIX = ".ring"
 OWNER = "owner"
 """Beside a ring in shared memory: the path of the spool folder that it belongs to."""
@@ -212,9 +214,10 @@ def shared_memory_folder(beside: Path) -> Path | None:
 
 def shared_memory_root() -> Path | None:
     """The part of shared memory that is this user's alone; None where there is none that is safe to use."""
-    if sys.platform != "linux" or not os.access(SHARED_MEMORY, os.W_OK):
+    memory = Path(os.environ.get(SHARED_MEMORY_VARIABLE) or SHARED_MEMORY)
+    if sys.platform != "linux" or not os.access(memory, os.W_OK):
         return None
-    mine = SHARED_MEMORY / f"rheed-acquire-{os.getuid()}"
+    mine = memory / f"rheed-acquire-{os.getuid()}"
     # Anybody may make a folder of this name: one that is not ours alone is not used.
     try:
         make_own_folder(mine)

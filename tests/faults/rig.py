@@ -98,6 +98,8 @@ class Rig:
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(FROM_OUTSIDE)}
         kept |= {"PYTHONPATH": os.pathsep.join((str(self._site), str(CAMERA))), "PYTHONUTF8": "1"}
+        if "RHEED_SHARED_MEMORY" in os.environ:
+            kept["RHEED_SHARED_MEMORY"] = os.environ["RHEED_SHARED_MEMORY"]
         if self.server is not None:
             kept["AS_API_KEY"] = self.server.api_key
         if self.proxy is not None:

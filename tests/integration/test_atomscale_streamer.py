@@ -71,6 +71,7 @@ class Runs:
         }
         kept |= {"PYTHONPATH": str(self._site), "PYTHONUTF8": "1"}
         kept |= {"RHEED_SPOOL_DIR": str(self.folder / "spool")}
+        kept |= {"RHEED_SHARED_MEMORY": os.environ["RHEED_SHARED_MEMORY"]}
         process = subprocess.Popen(
             [sys.executable, "-m", "rheed_acquire", *CAMERA, "--streamer", "atomscale", *arguments],
             stdin=subprocess.DEVNULL,

@@ -42,6 +42,7 @@ def run_command(folder: Path, site: Path, means: Path) -> tuple[dict[str, Any], 
     """Make a run of two chunks on the local server; its report and its stderr."""
     dropped = ("RHEED_", "AS_API_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    kept |= {name: os.environ[name] for name in ("RHEED_SPOOL_DIR", "RHEED_SHARED_MEMORY")}
     camera = ("--camera", "simulated", "--simulated.width", "64", "--simulated.height", "48", "--fps", "50")
     done = subprocess.run(
         [sys.executable, "-m", "rheed_acquire", *camera, "--frames", "130", "--json"],

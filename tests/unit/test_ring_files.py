@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rheed_acquire import ring_files
 from rheed_acquire.chunk_buffer import ChunkBuffer, memory_needed
 from rheed_acquire.ring import ChunkRing
 from rheed_acquire.ring_files import (
@@ -66,7 +65,7 @@ def shared_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
     """Take another folder for ``/dev/shm``."""
 
     def put(folder: Path) -> None:
-        monkeypatch.setattr(ring_files, "SHARED_MEMORY", folder)
+        monkeypatch.setenv("RHEED_SHARED_MEMORY", str(folder))
 
     return put
 
@@ -194,7 +193,6 @@ def test_a_ring_on_a_full_file_system_never_kills_the_process_that_fills_it(smal
         "from rheed_acquire import ring_files\n"
         "from rheed_acquire.ring import ChunkRing\n"
         "small = pathlib.Path(sys.argv[1])\n"
-        "ring_files.SHARED_MEMORY = small\n"
         "place, memories = ring_files.make_ring_memory(small, 3, 10, 300, 400)\n"
         "assert place.in_memory\n"
         "try:\n"
@@ -207,7 +205,12 @@ def test_a_ring_on_a_full_file_system_never_kills_the_process_that_fills_it(smal
         "print('alive')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(small)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program, str(small)],
+        env={**os.environ, "RHEED_SHARED_MEMORY": str(small)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (done.returncode, done.stdout.split("\n")) == (0, ["No space left on device", "alive", ""]), (
         done.stderr

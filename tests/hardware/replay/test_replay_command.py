@@ -27,6 +27,7 @@ def command(folder: Path, *arguments: str) -> tuple[int, dict[str, Any], str]:
     """Run ``rheed-acquire --json`` with a local server: the exit code, the report, and what it said."""
     outside = ("RHEED_", "AS_API_", "PYLON_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(outside)}
+    kept |= {name: os.environ[name] for name in ("RHEED_SPOOL_DIR", "RHEED_SHARED_MEMORY")}
     done = subprocess.run(
         [sys.executable, "-m", "rheed_acquire", *arguments, "--json"],
         cwd=folder,

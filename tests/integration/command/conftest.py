@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +16,6 @@ import numpy as np
 import pytest
 import zarr
 from numpy.typing import NDArray
-
-from rheed_acquire.streaming.stream_folder import ring_folders
 
 if TYPE_CHECKING:
     from tests.conftest import Distributions
@@ -119,6 +116,7 @@ class Command:
         }
         kept |= {"PYTHONPATH": str(self.plugins.folder), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
         kept["RHEED_SPOOL_DIR"] = str(self.folder / "spool")
+        kept["RHEED_SHARED_MEMORY"] = os.environ["RHEED_SHARED_MEMORY"]
         return kept | variables
 
     def write(self, name: str, text: str) -> None:
@@ -186,10 +184,6 @@ class Command:
             if process.poll() is None:
                 process.kill()
             process.communicate()
-        # An interrupted run leaves its ring for the next one to recover, on Linux in shared memory.
-        for stream in (self.folder / "spool").glob("*/"):
-            for ring in ring_folders(stream):
-                shutil.rmtree(ring, ignore_errors=True)
 
 
 @pytest.fixture

@@ -238,17 +238,6 @@ def test_an_export_without_a_place_or_to_one_that_cannot_be_written_is_one_clear
     assert "Traceback" not in done.stderr
 
 
-@pytest.fixture
-def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Shared memory that no other process looks through."""
-    if shared_memory_root() is None:
-        pytest.skip("no shared memory that is this user's alone")
-    shared = tmp_path / "shm"
-    shared.mkdir()
-    monkeypatch.setattr("rheed_acquire.ring_files.SHARED_MEMORY", shared)
-    return shared
-
-
 def orphan(leave: Callable[..., StreamFolder], data_id: str, in_ring: tuple[int, ...]) -> Path:
     """A ring in shared memory whose spool folder was thrown away long ago."""
     folder = leave(data_id, in_ring=in_ring or (0,))
@@ -265,9 +254,10 @@ def orphan(leave: Callable[..., StreamFolder], data_id: str, in_ring: tuple[int,
 def test_rings_that_nobody_needs_are_listed_and_their_memory_is_freed_when_asked(
     command: Command,
     leave: Callable[..., StreamFolder],
-    shared: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    if shared_memory_root() is None:
+        pytest.skip("no shared memory that is this user's alone")
     where = ["--spool-dir", str(command.folder / "spool")]
 
     def spool(*arguments: str) -> str:
