@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ CHROMIUM_FLAGS = (
     "--disable-sync",
 )
 PERIOD_S = 1.3
+PATIENCE_MS = 50_000
+"""After which what a page should show is missing: a time that only a page that never shows it takes."""
 
 
 class Command:
@@ -50,6 +52,7 @@ class Command:
                 env={
                     **os.environ,
                     "RHEED_OUTPUT": str(folder / "runs"),
+                    "RHEED_SPOOL_DIR": str(folder / "spool"),
                     "NO_COLOR": "1",
                     "PYTHONPATH": os.pathsep.join(filter(None, (path, os.environ.get("PYTHONPATH", "")))),
                 },
@@ -61,7 +64,7 @@ class Command:
         return self._log.read_text(encoding="utf-8")
 
     def _wait_for(self, pattern: str) -> str:
-        limit = time.monotonic() + 40
+        limit = time.monotonic() + PATIENCE_MS / 1000
         while (found := re.search(pattern, self.said)) is None:
             assert self._popen.poll() is None, self.said
             assert time.monotonic() < limit, self.said
@@ -71,11 +74,19 @@ class Command:
     def stop(self) -> int:
         self._popen.send_signal(signal.SIGINT)
         try:
-            return self._popen.wait(40)
+            return self._popen.wait(PATIENCE_MS / 1000)
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
             raise
+
+
+def until(page: Page, is_so: Callable[[], bool]) -> None:
+    """Wait for what no locator can tell, as the picture's pixels."""
+    limit = time.monotonic() + PATIENCE_MS / 1000
+    while not is_so():
+        assert time.monotonic() < limit, "it never came to that"
+        page.wait_for_timeout(50)
 
 
 def _installed(plugin: Path, folder: Path) -> Path:
@@ -94,8 +105,9 @@ def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         pytest.skip("there is no chromium: apt-get install chromium")
-    sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
-    with sync_playwright() as playwright:
+    playwright_api = pytest.importorskip("playwright.sync_api")
+    playwright_api.expect.set_options(timeout=PATIENCE_MS)
+    with playwright_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=list(CHROMIUM_FLAGS), headless=True
         )
@@ -119,14 +131,22 @@ def command(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Itera
 def page(browser: Browser, command: Command) -> Iterator[Page]:
     """The page, opened anew; whatever the browser complains about fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
     page.goto(command.url)
-    page.locator("#no-frame").wait_for(state="hidden")
+    wait_until_it_shows(page)
     yield page
+    heard = list(complaints)  # what is on its way when a page is closed fails, which is no fault
     page.close()
     context.close()
-    assert complaints == []
+    assert heard == []
+
+
+def wait_until_it_shows(page: Page) -> None:
+    """Wait for the page's first frame and for the run's state: each comes when it comes."""
+    page.locator("#no-frame").wait_for(state="hidden")
+    page.locator("#figures dt").first.wait_for()

@@ -20,6 +20,8 @@ export class RegionList {
     this.list = [];
     /** @type {Region[]} what the acquisition follows */
     this.followed = [];
+    /** @type {string[]} what was wished for and is not followed yet, as JSON, the oldest first */
+    this.wished = [];
     this.frame = { width: 0, height: 0 };
     this.previewing = false;
     this.body = byId("region-rows");
@@ -28,16 +30,22 @@ export class RegionList {
 
   /** @param {Region[]} regions those of the state @param {boolean} refused whether the last wish was */
   follow(regions, refused) {
-    const news = JSON.stringify(regions) !== JSON.stringify(this.followed);
+    const told = JSON.stringify(regions);
+    const news = told !== JSON.stringify(this.followed);
     this.followed = regions;
-    if (this.previewing || !(news || refused)) return;
-    if (JSON.stringify(regions) === JSON.stringify(this.list)) return;
+    const granted = this.wished.indexOf(told);
+    if (granted >= 0) this.wished.splice(0, granted + 1);
+    else if (news || refused) this.wished = [];
+    // An answer to a wish that a newer one has overtaken would take that back for a moment.
+    if (this.previewing || this.wished.length > 0 || !(news || refused)) return;
+    if (told === JSON.stringify(this.list)) return;
     this.list = structuredClone(regions);
     this.render();
   }
 
   /** Go back to what is followed. */
   revert() {
+    this.wished = [];
     this.list = structuredClone(this.followed);
     this.render();
   }
@@ -72,6 +80,7 @@ export class RegionList {
     if (!this.previewing) return;
     this.previewing = false;
     if (!wanted || !this.onSettled(this.list)) this.revert();
+    else this.wished.push(JSON.stringify(this.list));
   }
 
   add() {
