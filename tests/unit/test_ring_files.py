@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rheed_acquire import ring_files
 from rheed_acquire.chunk_buffer import ChunkBuffer, memory_needed
 from rheed_acquire.ring import ChunkRing
 from rheed_acquire.ring_files import (
