@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import zarr
+from numpy.typing import NDArray
 
 from rheed_acquire.server.stream import Stream
 from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
@@ -89,6 +90,55 @@ def test_a_run_with_short_chunks_and_pauses_is_replayed_chunk_for_chunk(tmp_path
     assert replayed["problems"] == []
     assert "pauses for up to 59.2 s, 3 times" in replayed["warnings"][0]["text"]
     expect_same(zarr.open_group(tmp_path / "frames.zarr", mode="r"), recording(replayed, tmp_path))
+
+
+def oscillation(period_s: float, fps: float, seconds: float) -> NDArray[np.uint8]:
+    """Frames whose left half brightens and darkens as layers grow, and whose right half does not."""
+    times_s = np.arange(round(seconds * fps)) / fps
+    frames = np.random.default_rng(5).integers(90, 111, (len(times_s), 24, 40))
+    frames[:, :, :20] += np.round(40 * np.sin(2 * np.pi * times_s / period_s)).astype(int)[:, None, None]
+    return frames.astype(np.uint8)
+
+
+def regions_of(report: dict[str, Any], folder: Path) -> dict[str, dict[str, Any]]:
+    record = json.loads((folder / report["output"] / "report.json").read_text(encoding="utf-8"))
+    return {region["name"]: region for region in record["regions"]}
+
+
+@pytest.mark.parametrize(
+    ("source", "speed"),
+    [
+        ("a run with its times", "0"),
+        ("a run with its times", "40"),
+        ("a run by its rate", "0"),
+        ("an array by its rate", "0"),
+    ],
+)
+def test_a_growth_that_is_replayed_has_the_period_that_it_had(
+    tmp_path: Path, stage: Stage, source: str, speed: str
+) -> None:
+    period_s, fps, seconds = 5.0, 20.0, 60.0
+    frames = oscillation(period_s, fps, seconds)
+    flags = ["--region", "left=20x24+0+0", "--region", "right=20x24+20+0", "--replay.speed", speed]
+    if source == "an array by its rate":
+        np.save(tmp_path / "growth.npy", frames)
+        flags += ["--replay.path", "growth.npy", "--fps", f"{fps}"]
+    else:
+        times_ms = stage.began_ms + 1000 / fps * np.arange(len(frames))
+        flags += [
+            "--replay.path",
+            str(stage.write_run(tmp_path / "frames.zarr", frames, times_ms.tolist(), fps=fps)),
+        ]
+    if source == "a run with its times":
+        flags += ["--replay.keep-timestamps"]
+    code, replayed, said = command(tmp_path, "--camera", "replay", *flags)
+    assert code == 0, said
+    regions = regions_of(replayed, tmp_path)
+    assert regions["left"]["period"]["period_s"] == pytest.approx(period_s, rel=0.02)
+    assert regions["right"]["period"] is None
+    utc_ms = regions["left"]["trace"]["utc_ms"]
+    # Of buckets of frames, by the frames' own times.
+    assert utc_ms[-1] - utc_ms[0] == pytest.approx(seconds * 1000, rel=0.02)
 
 
 def test_a_mistake_is_one_line_and_names_what_to_do(tmp_path: Path, stage: Stage) -> None:
