@@ -117,5 +117,5 @@ def test_a_stream_finalized_before_its_chunks_are_encoded_does_not_end_the_encod
         streamer.push(hurried, chunk_idx, make_frames(CHUNK_SIZE, 300, 500))
     streamer.finalize(hurried, drain_timeout_s=0.0)
     streamer.push(other, 0, make_frames(CHUNK_SIZE, *SHAPE))
-    report = streamer.finalize(other, drain_timeout_s=20.0)
+    report = streamer.finalize(other, drain_timeout_s=100.0)
     assert (report["chunks_uploaded"], report["closed"]) == (1, True)
