@@ -386,6 +386,7 @@ class Acquisition:
             self._settings,
             self._journal,
             capture.silences,
+            pushed,
             numbered=capture.has_ids,
             meanwhile=self._observers.slowness(),
         )

@@ -9,6 +9,7 @@ from rheed_acquire.findings import FindingCode
 
 if TYPE_CHECKING:
     from rheed_acquire.arrivals import Silence
+    from rheed_acquire.pushed_frames import PushedFrames
     from rheed_acquire.report import Journal, RunReport
     from rheed_acquire.settings.run_settings import RunSettings
 
@@ -21,6 +22,7 @@ def judge(
     settings: RunSettings,
     journal: Journal,
     silences: Sequence[Silence] = (),
+    pushed: PushedFrames | None = None,
     *,
     numbered: bool = True,
     meanwhile: Sequence[str] = (),
@@ -31,6 +33,8 @@ def judge(
     ----------
     silences
         Of the camera, by the arrivals of its frames.
+    pushed
+        Tells how many frames are in chunks that did not arrive.
     numbered
         Whether the camera numbers its frames, so that none can be missing unnoticed.
     meanwhile
@@ -57,10 +61,13 @@ def judge(
             frames=report.frames_rejected,
         )
     if report.chunks_not_uploaded:
-        reasons = "; ".join(sorted({reason for _, reason in delivery.get("lost", [])}))
+        lost = delivery.get("lost", [])
+        reasons = "; ".join(sorted({reason for _, reason in lost}))
+        indices = [index for index, _ in lost if isinstance(index, int)]
         journal.problem(
             FindingCode.CHUNKS_NOT_UPLOADED,
             f"{report.chunks_not_uploaded} chunks were not uploaded" + (f": {reasons}" if reasons else ""),
+            frames=None if pushed is None else pushed.frames_at_most(report.chunks_not_uploaded, indices),
             advice="" if reasons else "they wait in the spool: rheed-acquire recover",
         )
     if delivery.get("closed") is False:
@@ -89,6 +96,7 @@ def judge(
             f"{report.frames_received} frames received, but {report.frames_pushed} pushed, "
             f"{report.frames_overrun} overrun, {report.frames_rejected} rejected and "
             f"{report.frames_not_taken} not taken",
+            frames=max(0, report.frames_received - report.frames_accounted_for),
         )
 
 

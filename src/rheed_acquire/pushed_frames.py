@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -28,12 +29,15 @@ class ChunkFacts:
 
     Attributes
     ----------
+    index
+        Of the chunk in the stream.
     ids
         (N,) int64, a copy.
     times
         When the frames were captured.
     """
 
+    index: int
     ids: NDArray[np.int64]
     times: CaptureTimes
     gaps: tuple[Gap, ...]
@@ -42,7 +46,7 @@ class ChunkFacts:
     @classmethod
     def of(cls, chunk: Chunk, times: CaptureTimes) -> Self:
         """Copy what `PushedFrames.add` needs."""
-        return cls(chunk.frame_ids.copy(), times, chunk.gaps, chunk.after_overrun)
+        return cls(chunk.index, chunk.frame_ids.copy(), times, chunk.gaps, chunk.after_overrun)
 
 
 @dataclass(slots=True)
@@ -57,6 +61,8 @@ class PushedFrames:
         From frame to frame as the stream declares it.
     pauses
         In seconds (see `rheed_acquire.report.RunReport`).
+    sizes
+        Frames of each chunk, by its index in the stream.
     """
 
     pause_ns: int
@@ -65,6 +71,7 @@ class PushedFrames:
     chunks: int = 0
     gaps: list[Gap] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
+    sizes: dict[int, int] = field(default_factory=dict)
     _steps: int = 0
     _steps_ns: int = 0
     _has_clock: bool = False
@@ -81,12 +88,35 @@ class PushedFrames:
             self._steps_ns += span_ns
             self._has_clock |= bool(facts.times.by_camera.any())
         self._before = facts
+        self.sizes[facts.index] = len(facts.ids)
         self.frames += len(facts.ids)
         self.chunks += 1
 
     def interrupt(self) -> None:
         """Note that the camera was lost: what comes next begins anew, perhaps by another clock."""
         self._before = None
+
+    def frames_at_most(self, chunks: int, among: Iterable[int]) -> int | None:
+        """How many frames so many of the chunks have, or at most, where not all are known by their index.
+
+        Parameters
+        ----------
+        chunks
+            How many.
+        among
+            Indices of those that are known.
+
+        Returns
+        -------
+        int or None
+            None where so many chunks were never counted.
+        """
+        known = set(among) & self.sizes.keys()
+        others = sorted((size for index, size in self.sizes.items() if index not in known), reverse=True)
+        unknown = chunks - len(known)
+        if not 0 <= unknown <= len(others):
+            return None
+        return sum(self.sizes[index] for index in known) + sum(others[:unknown])
 
     @property
     def fps_measured(self) -> float | None:

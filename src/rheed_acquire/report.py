@@ -169,10 +169,14 @@ class RunReport:
     warnings: list[Finding] = field(default_factory=list)
 
     @property
+    def frames_accounted_for(self) -> int:
+        """Frames received of which it is known what became of them."""
+        return self.frames_pushed + self.frames_overrun + self.frames_rejected + self.frames_not_taken
+
+    @property
     def adds_up(self) -> bool:
         """Whether every frame received is accounted for."""
-        counted = self.frames_pushed + self.frames_overrun + self.frames_rejected + self.frames_not_taken
-        return self.frames_received == counted
+        return self.frames_received == self.frames_accounted_for
 
     @property
     def frames_absent(self) -> int:

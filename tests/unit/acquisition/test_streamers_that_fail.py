@@ -209,6 +209,28 @@ def test_chunks_that_were_taken_and_never_arrived_are_a_loss_with_its_reason(sta
     assert report.exit_code == FRAMES_LOST
 
 
+@pytest.mark.parametrize(
+    ("missing", "lost", "frames"),
+    [
+        (1, [[2, "HTTP 403"]], 4),  # the last and short one
+        (1, [[0, "HTTP 403"]], 8),
+        (3, [], 20),
+        (1, [], 8),  # at most: nobody knows which
+        (2, [[2, "HTTP 403"]], 12),
+        (4, [], None),
+        (2, [["2", "HTTP 403"], [[0], "HTTP 403"]], 16),
+    ],
+)
+def test_chunks_that_never_arrived_cost_their_frames(
+    stage: Stage, missing: int, lost: list[Any], frames: int | None
+) -> None:
+    told = {"chunks_uploaded": 3 - missing, "chunks_not_uploaded": missing, "closed": True, "lost": lost}
+    streamer = stage.streamer(finalize=lambda: told)
+    report = stage.session(stage.camera(range(20)), streamer, frames=20, ring_chunks=4).run()
+    (problem,) = report.problems
+    assert (problem.code, problem.frames) == (FindingCode.CHUNKS_NOT_UPLOADED, frames)
+
+
 def test_a_stream_that_cannot_be_finalized_is_a_problem_and_the_report_comes_all_the_same(
     stage: Stage,
 ) -> None:
