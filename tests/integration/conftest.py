@@ -67,7 +67,7 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect
     before = set(threading.enumerate())
     with contextlib.ExitStack() as opened:
 
-        def connect(server: LocalServer | FaultServer, **options: Any) -> RHEEDStreamer:
+        def connect(server: LocalServer | FaultServer, /, **options: Any) -> RHEEDStreamer:
             if isinstance(server, LocalServer):
                 options.setdefault("api_key", server.api_key)
             options.setdefault("api_key", "key-5ecret-of-the-test")

@@ -212,6 +212,7 @@ class FaultServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 20.0  # a client that hangs up without a word must not keep this thread
+    disable_nagle_algorithm = True  # head and body are two writes, of which the second would wait for 40 ms
     server: FaultServer
 
     def do_GET(self) -> None:

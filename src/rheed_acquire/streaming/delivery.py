@@ -115,9 +115,9 @@ class Delivery:
         """Take a chunk over. Its buffer is released once it is safe, and not before."""
         self._chunks.put(parcel)
 
-    def forget(self, stream: Stream) -> None:
-        """Let go of a finalized stream."""
-        self._streams.pop(stream.data_id, None)
+    def forget(self, data_id: str) -> None:
+        """Let go of a stream; what is still on its way stays where it is."""
+        self._streams.pop(data_id, None)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """End the threads, and let nobody wait for what is left any more.

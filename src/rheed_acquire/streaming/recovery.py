@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from rheed_acquire.streaming.parcel import Parcel
 from rheed_acquire.streaming.registration import end_stream
 from rheed_acquire.streaming.retry import Backoff
 from rheed_acquire.streaming.stream import Stream
-from rheed_acquire.streaming.stream_folder import StreamRecord, age_s
+from rheed_acquire.streaming.stream_folder import StreamFolder, StreamRecord, age_s
 
 if TYPE_CHECKING:
     from rheed_acquire.chunk_buffer import ChunkBuffer
@@ -74,7 +75,7 @@ def complete_stream(
         )
     report = stream.report(closed=closed)
     folder = stream.folder
-    delivery.forget(stream)
+    delivery.forget(data_id)
     is_done = closed and not report["lost"] and folder.is_done_with
     if is_done:
         stream.note(finished=True)
@@ -93,73 +94,113 @@ def _left_to_recover(stream: Stream) -> set[int]:
     return lost & stream.folder.waiting() if lost else set()
 
 
-def recover_streams(
-    server: str,
-    delivery: Delivery,
-    open_api: Callable[[], AtomscaleApi],
-    backoff: Backoff,
-    drain_timeout_s: float,
-) -> list[dict[str, Any]]:
-    """Finish every stream of a server that a process now gone has left in the spool.
+class Recovery:
+    """Finishes every stream of a server that a process now gone has left in the spool, each by itself.
 
-    Returns
-    -------
-    list of dict
-        See `RHEEDStreamer.recover`.
+    Parameters
+    ----------
+    server
+        As the streams' records call it.
+    delivery
+        That carries the chunks.
+    open_api
+        Makes the connection that a stream is ended by.
+    backoff
+        Between attempts to end one.
+    drain_timeout_s
+        How long each stream's uploads are waited for.
     """
-    retention_s = delivery.spool.limits.retention_s
-    if retention_s is not None:
-        delivery.clock.wait_first(FIRST_TIME_S)
-    streams: list[Stream] = []
-    reports: list[dict[str, Any]] = []
 
-    def trouble(record: StreamRecord, error: Exception) -> None:
-        """Report a stream that makes no sense: it must not keep the others waiting."""
-        logger.error("stream %s (%s) cannot be recovered: %s", record.data_id, record.name, error)
-        nothing = {"closed": False, "lost": [], "refused": None}
-        reports.append({**_named(record), **nothing, "trouble": str(error) or type(error).__name__})
+    def __init__(
+        self,
+        server: str,
+        delivery: Delivery,
+        open_api: Callable[[], AtomscaleApi],
+        backoff: Backoff,
+        drain_timeout_s: float,
+    ) -> None:
+        self._server, self._delivery = server, delivery
+        self._open_api, self._backoff, self._drain_timeout_s = open_api, backoff, drain_timeout_s
+        # Kept from one call of `finish` to the next, which goes on where one failed.
+        self._begun: deque[Stream] = deque()
+        self._reports: list[dict[str, Any]] = []
 
-    def let_go(stream: Stream) -> None:
-        delivery.forget(stream)
-        delivery.spool.close_stream(stream.data_id, delete=False)
+    def finish(self) -> list[dict[str, Any]]:
+        """Put all on their way, and wait for one after another. After a call that raised, goes on.
 
-    for folder in delivery.spool.leftovers(server, trouble):
-        record = folder.record
+        Returns
+        -------
+        list of dict
+            See `RHEEDStreamer.recover`. What is wrong with a single stream is told there, under ``trouble``,
+            and left to the next process.
+        """
+        retention_s = self._delivery.spool.limits.retention_s
+        if retention_s is not None:
+            self._delivery.clock.wait_first(FIRST_TIME_S)
+        for folder in self._delivery.spool.leftovers(self._server, self._report_trouble):
+            try:
+                self._begin(folder, retention_s)
+            except Exception as error:  # noqa: BLE001 - it is reported
+                self._let_go(folder.record, error)
+        while self._begun:
+            stream = self._begun.popleft()
+            try:
+                self._reports.append(self._complete(stream))
+            except Exception as error:  # noqa: BLE001 - it is reported
+                self._let_go(stream.folder.record, error)
+        return self._reports
+
+    def _begin(self, folder: StreamFolder, retention_s: float | None) -> None:
+        """Put what is left of a stream on its way, or delete it where nobody needs it any more."""
+        delivery, record = self._delivery, folder.record
         if record.finished:
-            folder.remove_ring()
-            delivery.spool.close_stream(record.data_id, delete=True)
-            continue
-        if retention_s is not None and is_past(record, retention_s, delivery.clock):
-            reports.append({**_named(record), "chunks_purged": len(folder.shards()), "closed": False})
+            self._delete(folder)
+        elif retention_s is not None and is_past(record, retention_s, delivery.clock):
             logger.warning("stream %s (%s) is past its retention and deleted", record.data_id, record.name)
-            folder.remove_ring()
-            delivery.spool.close_stream(record.data_id, delete=True)
-            continue
-        stream = Stream(folder, ring_chunks=2, when_full=delivery.spool.limits.when_full)
-        delivery.register(stream)
-        try:
-            take_up(stream, delivery)
-        except Exception as error:  # noqa: BLE001 - it is reported
-            trouble(record, error)
-            let_go(stream)
+            purged = {"chunks_purged": len(folder.shards()), "closed": False}
+            self._delete(folder)
+            self._reports.append({**_named(record), **purged})
         else:
-            streams.append(stream)
-    for stream in streams:
+            stream = Stream(folder, ring_chunks=2, when_full=delivery.spool.limits.when_full)
+            delivery.register(stream)
+            take_up(stream, delivery)
+            self._begun.append(stream)
+
+    def _delete(self, folder: StreamFolder) -> None:
+        folder.remove_ring()
+        self._delivery.spool.close_stream(folder.record.data_id, delete=True)
+
+    def _complete(self, stream: Stream) -> dict[str, Any]:
+        """Wait for what is left of a stream and end it; the report."""
         record, strange = stream.folder.record, stream.folder.strange
-        refused = record.refused
-        try:
-            report = complete_stream(
-                stream, delivery, open_api, backoff, drain_timeout_s, patience_s=drain_timeout_s
-            )
-        except Exception as error:  # noqa: BLE001 - it is reported
-            trouble(record, error)
-            let_go(stream)
-            continue
-        rest = {"refused": refused or stream.folder.record.refused, "quarantined": stream.folder.quarantined}
-        left = [f"{path}: {reason}" for path, reason in strange.items()]
-        damaged = stream.damaged
-        reports.append({**_named(record), **report, **rest, "damaged": damaged, "strange": left})
-    return reports
+        report = complete_stream(
+            stream,
+            self._delivery,
+            self._open_api,
+            self._backoff,
+            self._drain_timeout_s,
+            patience_s=self._drain_timeout_s,
+        )
+        return {
+            **_named(record),
+            **report,
+            "refused": record.refused or stream.folder.record.refused,
+            "quarantined": stream.folder.quarantined,
+            "damaged": stream.damaged,
+            "strange": [f"{path}: {reason}" for path, reason in strange.items()],
+        }
+
+    def _let_go(self, record: StreamRecord, error: Exception) -> None:
+        """Leave a stream to the next process: it must not keep the others waiting."""
+        self._report_trouble(record, error)
+        self._delivery.forget(record.data_id)
+        self._delivery.spool.close_stream(record.data_id, delete=False)
+
+    def _report_trouble(self, record: StreamRecord, error: Exception) -> None:
+        trouble = str(error) or type(error).__name__
+        logger.error("stream %s (%s) cannot be recovered: %s", record.data_id, record.name, trouble)
+        nothing = {"closed": False, "lost": [], "refused": None}
+        self._reports.append({**_named(record), **nothing, "trouble": trouble})
 
 
 def is_past(record: StreamRecord, retention_s: float, clock: ReferenceClock) -> bool:
@@ -179,18 +220,6 @@ def is_past(record: StreamRecord, retention_s: float, clock: ReferenceClock) -> 
         )
         return False
     return time.time() + now.offset_ms / 1000 - record.created_reference_unix_s > retention_s
-
-
-def recover_in_background(
-    server: str,
-    delivery: Delivery,
-    open_api: Callable[[], AtomscaleApi],
-    backoff: Backoff,
-    drain_timeout_s: float,
-) -> None:
-    """Do as `recover_streams` beside a run, and tell the log what came of it."""
-    for report in recover_streams(server, delivery, open_api, backoff, drain_timeout_s):
-        logger.info("earlier stream %s: %s", report["data_id"], report)
 
 
 def take_up(stream: Stream, delivery: Delivery) -> None:

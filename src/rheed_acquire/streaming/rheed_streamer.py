@@ -35,12 +35,7 @@ from rheed_acquire.streaming.frame_gatherer import FrameGatherer
 from rheed_acquire.streaming.intake import Intake
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.log import apply_verbosity
-from rheed_acquire.streaming.recovery import (
-    FIRST_TIME_S,
-    complete_stream,
-    recover_in_background,
-    recover_streams,
-)
+from rheed_acquire.streaming.recovery import FIRST_TIME_S, Recovery, complete_stream
 from rheed_acquire.streaming.reference_clock import ClockStatus, ReferenceClock
 from rheed_acquire.streaming.registration import StreamDescription, end_abandoned, register_stream
 from rheed_acquire.streaming.retry import Backoff
@@ -440,7 +435,7 @@ class RHEEDStreamer(Streamer):
         delivery, _ = self._delivery.acquire()
         try:
             with self._recovering:
-                return recover_streams(self._server, delivery, self._open_api, self._backoff, timeout_s)
+                return self._make_recovery(delivery, timeout_s).finish()
         finally:
             self._delivery.release(delivery)
 
@@ -537,12 +532,19 @@ class RHEEDStreamer(Streamer):
             raise
 
     def _recover_in_background(self, delivery: Delivery) -> None:
+        recovery = self._make_recovery(delivery, DRAIN_TIMEOUT_S)
+
         def recover() -> None:
             with self._recovering:
-                recover_in_background(self._server, delivery, self._open_api, self._backoff, DRAIN_TIMEOUT_S)
+                reports = recovery.finish()
+            for report in reports:
+                logger.info("earlier stream %s: %s", report["data_id"], report)
 
-        # It tries again where it stumbles, for as long as the delivery is open.
+        # It goes on where it stumbles, for as long as the delivery is open.
         Worker("recovery", recover, delivery.stopping).start()
+
+    def _make_recovery(self, delivery: Delivery, drain_timeout_s: float) -> Recovery:
+        return Recovery(self._server, delivery, self._open_api, self._backoff, drain_timeout_s)
 
     def _open_api(self) -> AtomscaleApi:
         return AtomscaleApi(

@@ -157,11 +157,16 @@ class Spool:
                 continue
             if folder is None:
                 continue
-            with self._changed:
-                if not self._closed:
-                    self._folders[folder.record.data_id] = folder
-                    self._bytes_of_others.pop(path, None)
-            if self._closed:  # meanwhile: another process may want it
+            try:
+                with self._changed:
+                    is_late = self._closed
+                    if not is_late:
+                        self._bytes_of_others.pop(path, None)
+                        self._folders[folder.record.data_id] = folder
+            except BaseException:
+                folder.close(delete=False)
+                raise
+            if is_late:  # closed meanwhile: another process may want it
                 folder.close(delete=False)
                 return
             yield folder
