@@ -23,7 +23,9 @@ from rheed_acquire.streaming.streamer import LOCAL_SERVER
 from rheed_acquire.terminal import write_json, write_line, write_note
 
 if TYPE_CHECKING:
+    from rheed_acquire.server.process import LocalServer
     from rheed_acquire.settings.run_settings import RunSettings
+    from rheed_acquire.streaming.rheed_streamer import RHEEDStreamer
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -91,26 +93,42 @@ def recover_server(
     if not server.startswith(LOCAL_SERVER):
         if run.api_key is None:
             raise SettingsError("needs an API key: set AS_API_KEY in the environment or in .env")
-        return _recover(run.api_key, server, server, root, run, bare_confirmations)
+        with _open_streamer(run.api_key, server, server, root, run, bare_confirmations) as streamer:
+            return streamer.recover(run.drain_timeout)
     from rheed_acquire.server.process import LocalServer
 
     with LocalServer(Path(server.removeprefix(LOCAL_SERVER))) as local:
-        return _recover(local.api_key, local.endpoint, server, root, run, bare_confirmations)
+        return recover_own(local, root, run, bare_confirmations)
 
 
-def _recover(
+def recover_own(
+    local: LocalServer, root: Path, run: RunSettings, bare_confirmations: bool
+) -> list[dict[str, Any]]:
+    """Deliver to a server that was started for it, and wait for nothing more once that is lost."""
+    server = f"{LOCAL_SERVER}{local.directory}"
+    with _open_streamer(local.api_key, local.endpoint, server, root, run, bare_confirmations) as streamer:
+
+        def leave_the_rest(why: str) -> None:
+            write_note(f"warning: {why}")
+            streamer.close()  # under `recover`, which returns then
+
+        local.on_loss = leave_the_rest
+        return streamer.recover(run.drain_timeout)
+
+
+def _open_streamer(
     key: SecretStr,
     endpoint: str,
     server: str,
     root: Path,
     run: RunSettings,
     bare_confirmations: bool,
-) -> list[dict[str, Any]]:
+) -> RHEEDStreamer:
     from rheed_acquire.streaming.rheed_streamer import RHEEDStreamer
 
     # What is there already has to be encoded whatever the limits for new runs say.
     limits = replace(spool_limits(run), keep_free_bytes=0, max_bytes=None)
-    with RHEEDStreamer(
+    return RHEEDStreamer(
         key,
         endpoint,
         run.verbosity,
@@ -118,8 +136,7 @@ def _recover(
         spool_limits=limits,
         server=server,
         bare_confirmations=bare_confirmations,
-    ) as streamer:
-        return streamer.recover(run.drain_timeout)
+    )
 
 
 def export_streams(root: Path, directory: Path) -> list[Path]:

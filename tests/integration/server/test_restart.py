@@ -6,19 +6,23 @@ import os
 import queue
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import requests
 
 from rheed_acquire import RHEEDStreamer
+from rheed_acquire.commands.recover import recover_own
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.server.process import LocalServer
+from rheed_acquire.settings.run_settings import RunSettings
+from rheed_acquire.streaming.stream_folder import is_in_use
 
 if TYPE_CHECKING:
     from tests.integration.server.conftest import Client
@@ -129,6 +133,37 @@ def test_one_that_cannot_be_started_again_is_told_once_and_may_be_begun_anew(
         with connect(server) as client:
             assert client.get("/tags/").json() == []
         assert told.is_silent
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows stops no process with a signal")
+def test_a_recovery_whose_server_is_lost_waits_for_it_no_longer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spool = tmp_path / "spool"
+    # The pause leaves time to take its port: started again it would have the chunk at once.
+    with LocalServer(tmp_path / "runs", restart_pauses_s=[3.0]) as server:
+        told = Told(server)
+        name, key, endpoint = f"local:{server.directory}", server.api_key, server.endpoint
+        with RHEEDStreamer(key, endpoint, spool_folder=spool, server=name) as streamer:
+            data_id = streamer.initialize(fps=4.0, rotations_per_min=0.0, chunk_size=8)
+            os.kill(server.pid, signal.SIGSTOP)
+            streamer.push(data_id, 0, np.zeros((8, 4, 8), np.uint8))
+        run = RunSettings(drain_timeout=1e6)
+        reports: list[dict[str, Any]] = []
+        recovering = threading.Thread(
+            target=lambda: reports.extend(recover_own(server, spool, run, bare_confirmations=False)),
+            daemon=True,
+        )
+        recovering.start()
+        while not is_in_use(spool / data_id):
+            time.sleep(0.01)
+        kill(server)
+        with take(int(endpoint.rpartition(":")[2]), server, told):
+            recovering.join(LIMIT_S)
+            assert not recovering.is_alive()
+    (report,) = reports
+    assert (report["data_id"], report["chunks_not_uploaded"], report["closed"]) == (data_id, 1, False)
+    assert "cannot be started again" in capsys.readouterr().err
 
 
 def test_one_that_ends_again_and_again_is_given_up(tmp_path: Path) -> None:
