@@ -266,3 +266,28 @@ def test_a_server_that_is_not_atomscale_is_told_from_one(
     with pytest.raises(StreamerError, match="not Atomscale's; check the endpoint"):
         initialize(connect(service))
     assert len(service.requests) == 1
+
+
+def test_threads_that_hang_are_left_behind_all_at_one_deadline(
+    service: FaultServer, connect: Connect, make_frames: MakeFrames
+) -> None:
+    workers, answers_after_s, deadline_s = 8, 12.0, 2.0
+    streamer = connect(service, upload_workers=workers)
+    data_id = initialize(streamer)
+    service.fail("presign", delay_s=answers_after_s, times=FOREVER)
+    delivery = streamer._streams[data_id].delivery
+    window = delivery._window
+    with window._changed:  # as on a link where more at once are faster
+        window._size = workers
+        window._changed.notify_all()
+    for number in range(workers):
+        streamer.push(data_id, number, make_frames(20, seed=number))
+    while len(service.requests_to("presign")) < workers:
+        threading.Event().wait(0.005)
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("upload-")]
+    delivery.close(deadline_s)
+    # A deadline for each would have outlasted the server's silence, and the threads.
+    assert workers * deadline_s > answers_after_s
+    assert all(thread.is_alive() for thread in threads)
+    for thread in threads:
+        thread.join()
