@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rheed_acquire.camera_clock import CaptureClock
 from rheed_acquire.pushed_frames import ChunkFacts, PushedFrames
 from rheed_acquire.ring import NO_ID, NO_TIMESTAMP, Chunk
+from rheed_acquire.stamp_judge import CONFIRMED_BY
 from rheed_acquire.timing import HostClock, Slew
 
 SECOND = 1_000_000_000
@@ -206,7 +207,8 @@ def test_after_a_counter_began_anew_starts_are_true_again(
     errors = errors_ms(clock, computer, captured, timestamps, arrived, 240)
     whole = np.arange(0, 2400, 240) >= at
     if wraps_ns is None:
-        assert clock.judge.restarts == 1
+        # A few stamps alone may be a slip of the clock's as well as a new beginning.
+        assert clock.judge.restarts == (len(captured) - at >= CONFIRMED_BY)
         # a chunk of a few frames only, between the restart and the chunk's end, has few that waited little
         assert np.abs(errors[whole]).max(initial=0.0) < 20.0
     assert np.abs(errors[-1]) < 2.0 or whole.sum() < 2
