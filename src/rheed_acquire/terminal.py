@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
-from rheed_acquire.json_text import json_text
-from rheed_acquire.printable_text import printable
+from rheed_acquire.text.json_text import json_text
+from rheed_acquire.text.printable_text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,7 +60,7 @@ def write_line(*lines: str) -> None:
 
 
 def write_json(value: Any, *, indent: int | None = None) -> None:
-    """Say a value on stdout as JSON (see `rheed_acquire.json_text`)."""
+    """Say a value on stdout as JSON (see `rheed_acquire.text.json_text`)."""
     _stdout().write(json_text(value, indent=indent) + "\n")
 
 

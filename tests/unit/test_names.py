@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheed_acquire.names import clean_name
 from rheed_acquire.server.wire import check_text
 from rheed_acquire.settings.run_settings import RunSettings
+from rheed_acquire.text.names import clean_name
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=40)
 

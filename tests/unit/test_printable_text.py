@@ -26,14 +26,14 @@ from rheed_acquire.commands.progress import LiveDisplay, PlainDisplay, announcem
 from rheed_acquire.commands.summary import print_summary
 from rheed_acquire.commands.table import print_table
 from rheed_acquire.findings import FindingCode
-from rheed_acquire.json_text import json_text
-from rheed_acquire.printable_text import (
+from rheed_acquire.report import Journal, RunInfo, RunReport
+from rheed_acquire.text.json_text import json_text
+from rheed_acquire.text.printable_text import (
     LONGEST_LINE,
     LineFormatter,
     printable,
     well_formed,
 )
-from rheed_acquire.report import Journal, RunInfo, RunReport
 
 STEERING = "\x1b\x9b\x07\x08\r\n\x0b\x0c\x85\x7f\x00\u202e\u2066\u200f\u2028\u2029\ud800\udce9\udfff\ufeff"
 WORDS = [

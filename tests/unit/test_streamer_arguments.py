@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from rheed_acquire.errors import SettingsError, StreamerError
-from rheed_acquire.names import clean_name
 from rheed_acquire.streaming import RHEEDStreamer
 from rheed_acquire.streaming.arguments import default_stream_name, distinct, text_or_none
+from rheed_acquire.text.names import clean_name
 
 NOWHERE = "http://127.0.0.1:9"
 

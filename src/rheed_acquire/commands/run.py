@@ -24,12 +24,12 @@ from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.plugins import PluginHost, missing_requirement
-from rheed_acquire.printable_text import LineFormatter
 from rheed_acquire.priority import share_interpreter
 from rheed_acquire.settings.run_settings import Sync
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.streamer import LOCAL_SERVER, StreamerBackend, StreamerRequest
 from rheed_acquire.terminal import write_json
+from rheed_acquire.text.printable_text import LineFormatter
 
 if TYPE_CHECKING:
     from rheed_acquire.acquisition import Acquisition, Progress

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rheed_acquire.printable_text import printable
 from rheed_acquire.terminal import stdout_console, stdout_is_terminal, styled, write_line
+from rheed_acquire.text.printable_text import printable
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -17,11 +17,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.printable_text import printable
 from rheed_acquire.run_report import facts as words
 from rheed_acquire.run_report.plots import HEIGHT, WIDTH, loss_text, marks, plots
 from rheed_acquire.run_report.record import RunRecord
 from rheed_acquire.run_report.thumbnails import Thumbnail, data_url
+from rheed_acquire.text.printable_text import printable
 from rheed_acquire.view.page_files import require_uplot
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rheed_acquire.cadence import MIN_CHUNK_S, smallest_chunk_size
-from rheed_acquire.names import clean_name
+from rheed_acquire.text.names import clean_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from rheed_acquire.printable_text import LineFormatter
+from rheed_acquire.text.printable_text import LineFormatter
 
 LEVELS = (logging.CRITICAL + 1, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 

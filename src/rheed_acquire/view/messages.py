@@ -28,7 +28,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rheed_acquire.json_text import json_text
+from rheed_acquire.text.json_text import json_text
 
 SIZES = struct.Struct("<II")
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from tests.unit.run_report.conftest import START_MS, record, run_report
 
 from rheed_acquire.findings import Finding, FindingCode
-from rheed_acquire.printable_text import printable
 from rheed_acquire.run_report.page import render
 from rheed_acquire.run_report.record import (
     LossRecord,
@@ -25,6 +24,7 @@ from rheed_acquire.run_report.record import (
     TraceRecord,
 )
 from rheed_acquire.run_report.thumbnails import Thumbnail
+from rheed_acquire.text.printable_text import printable
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from rheed_acquire.printable_text import well_formed
+from rheed_acquire.text.printable_text import well_formed
 
 
 def json_text(value: Any, *, indent: int | None = None) -> str:
