@@ -28,12 +28,12 @@ from benchmarks._servers import sink_server
 from benchmarks._table import Row
 from benchmarks.conversion import source_frames
 from rheed_acquire.accumulator import ChunkAccumulator
-from rheed_acquire.allocator import tune_allocator
 from rheed_acquire.camera import Frame
 from rheed_acquire.pixels import make_converter
-from rheed_acquire.priority import share_interpreter
 from rheed_acquire.ring import Chunk, ChunkRing
 from rheed_acquire.streaming import RHEEDStreamer
+from rheed_acquire.system.allocator import tune_allocator
+from rheed_acquire.system.priority import share_interpreter
 
 PACES = {(300, 500): 1000.0, (1038, 1388): 250.0}
 """Height and width of the frames, and frames/s."""

@@ -15,8 +15,8 @@ from rheed_acquire.camera import CameraError, Frame
 from rheed_acquire.chunk_buffer import COMMITTED, ChunkBuffer
 from rheed_acquire.frame_ids import FrameIds, whole_number
 from rheed_acquire.guard.calls import told
-from rheed_acquire.home_process import disown_in_forks
 from rheed_acquire.ring import NO_ID, NO_TIMESTAMP, Chunk, ChunkRing, Gap, chunk_of
+from rheed_acquire.system.home_process import disown_in_forks
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
-from rheed_acquire.terminal import exit_code_of, expect_json, kept_stdout, write_failure, write_note
+from rheed_acquire.system.terminal import exit_code_of, expect_json, kept_stdout, write_failure, write_note
 
 COMMANDS = {
     "view": "show the camera in a browser, to align the beam and draw regions of interest",

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rheed_acquire.chunk_buffer import CAPTURE_START_NS, NO_ID, NO_TIMESTAMP, ChunkBuffer, memory_needed
-from rheed_acquire.home_process import HomeProcess
 from rheed_acquire.ring_files import never, plain_memories
+from rheed_acquire.system.home_process import HomeProcess
 
 if TYPE_CHECKING:
     from mmap import mmap

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from rheed_acquire.chunk_buffer import HEADER_BYTES, ChunkBuffer, memory_needed
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.own_files import check_own_folder, make_own_folder, open_own_file
+from rheed_acquire.system.own_files import check_own_folder, make_own_folder, open_own_file
 
 logger = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ import pytest
 
 from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.camera import Frame
-from rheed_acquire.home_process import ForkedError
 from rheed_acquire.pixels import make_converter
 from rheed_acquire.ring import Chunk, chunk_of
 from rheed_acquire.streaming.frame_gatherer import FrameGatherer
 from rheed_acquire.streaming.stream_folder import is_in_use
+from rheed_acquire.system.home_process import ForkedError
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Connect, MakeFrames

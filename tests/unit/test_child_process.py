@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rheed_acquire.child_process import child_environment
+from rheed_acquire.system.child_process import child_environment
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheed_acquire.durable_files import BulkWriter, batches, forget_cached, write_pieces
+from rheed_acquire.system.durable_files import BulkWriter, batches, forget_cached, write_pieces
 
 pieces = st.lists(st.binary(max_size=50), max_size=40)
 

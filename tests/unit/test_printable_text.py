@@ -20,13 +20,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rheed_acquire import terminal
 from rheed_acquire.camera import CameraInfo, DeviceInfo, SettingReadback
 from rheed_acquire.commands.progress import LiveDisplay, PlainDisplay, announcement
 from rheed_acquire.commands.summary import print_summary
 from rheed_acquire.commands.table import print_table
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.report import Journal, RunInfo, RunReport
+from rheed_acquire.system import terminal
 from rheed_acquire.text.json_text import json_text
 from rheed_acquire.text.printable_text import (
     LONGEST_LINE,

@@ -23,7 +23,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rheed_acquire.durable_files import put_durably
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.server import repacking
 from rheed_acquire.server.catalogue import MOST_ENTRIES, Catalogue
@@ -35,6 +34,7 @@ from rheed_acquire.server.store import StreamStore
 from rheed_acquire.server.stream import Stream
 from rheed_acquire.server.uploads import UploadTickets
 from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
+from rheed_acquire.system.durable_files import put_durably
 
 HEIGHT, WIDTH, CHUNK_SIZE = 5, 7, 4
 FPS = 100.0

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from rheed_acquire.worker import (
+from rheed_acquire.system.worker import (
     ATTEMPTS_TO_GIVE_UP,
     FIRST_PAUSE_S,
     LAST_ATTEMPTS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rheed_acquire.commands.host import answered, load
-from rheed_acquire.terminal import write_json, write_line
+from rheed_acquire.system.terminal import write_json, write_line
 
 
 def main(arguments: Sequence[str]) -> int:

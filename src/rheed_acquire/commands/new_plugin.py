@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rheed_acquire.commands.parser import Parser
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.terminal import write_line
+from rheed_acquire.system.terminal import write_line
 
 TEMPLATE = Path(__file__).parent.parent / "scaffold" / "camera_plugin"
 

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, NoReturn
 
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.terminal import write_line
+from rheed_acquire.system.terminal import write_line
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite

@@ -9,7 +9,7 @@ from rheed_acquire.commands.host import answered, load_host
 from rheed_acquire.commands.table import print_table
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.plugins import PluginHost, PluginRecord, missing_requirement
-from rheed_acquire.terminal import write_json
+from rheed_acquire.system.terminal import write_json
 
 
 def main(arguments: Sequence[str]) -> int:

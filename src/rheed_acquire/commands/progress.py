@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rheed_acquire.rate import Rate
-from rheed_acquire.terminal import stderr_console, stderr_is_terminal, styled, write_note
+from rheed_acquire.system.terminal import stderr_console, stderr_is_terminal, styled, write_note
 
 if TYPE_CHECKING:
     from rich.live import Live

@@ -20,7 +20,7 @@ from rheed_acquire.streaming.spool import Spool, default_spool_folder
 from rheed_acquire.streaming.spool_entries import StrangeEntry
 from rheed_acquire.streaming.stream_folder import is_in_use
 from rheed_acquire.streaming.streamer import LOCAL_SERVER
-from rheed_acquire.terminal import write_json, write_line, write_note
+from rheed_acquire.system.terminal import write_json, write_line, write_note
 
 if TYPE_CHECKING:
     from rheed_acquire.server.process import LocalServer

@@ -8,7 +8,7 @@ from pathlib import Path
 from rheed_acquire.commands.progress import shown_path
 from rheed_acquire.commands.run_choice import RunParser
 from rheed_acquire.errors import RheedAcquireError, SettingsError
-from rheed_acquire.terminal import write_json, write_line, write_note
+from rheed_acquire.system.terminal import write_json, write_line, write_note
 
 
 def main(arguments: Sequence[str]) -> int:

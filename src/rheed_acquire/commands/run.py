@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import SecretStr
 
-from rheed_acquire.allocator import tune_allocator
 from rheed_acquire.commands.host import answered, load
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.plugins import PluginHost, missing_requirement
-from rheed_acquire.priority import share_interpreter
 from rheed_acquire.settings.run_settings import Sync
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.streamer import LOCAL_SERVER, StreamerBackend, StreamerRequest
-from rheed_acquire.terminal import write_json
+from rheed_acquire.system.allocator import tune_allocator
+from rheed_acquire.system.priority import share_interpreter
+from rheed_acquire.system.terminal import write_json
 from rheed_acquire.text.printable_text import LineFormatter
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rheed_acquire.commands.run_choice import RunParser
 from rheed_acquire.errors import RheedAcquireError, SettingsError
-from rheed_acquire.terminal import stdout_console, stdout_is_terminal, styled, write_json, write_line
+from rheed_acquire.system.terminal import stdout_console, stdout_is_terminal, styled, write_json, write_line
 from rheed_acquire.text.printable_text import printable
 
 if TYPE_CHECKING:

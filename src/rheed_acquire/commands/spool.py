@@ -21,7 +21,7 @@ from rheed_acquire.streaming.stream_folder import (
     quarantined,
     ring_folders,
 )
-from rheed_acquire.terminal import write_json, write_line
+from rheed_acquire.system.terminal import write_json, write_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rheed_acquire.commands.progress import shown_path
 from rheed_acquire.report import DELIVERED, FAILED, RunReport
-from rheed_acquire.terminal import write_line
+from rheed_acquire.system.terminal import write_line
 
 
 def print_summary(report: RunReport, page: Path | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rheed_acquire.terminal import stdout_console, stdout_is_terminal, styled, write_line
+from rheed_acquire.system.terminal import stdout_console, stdout_is_terminal, styled, write_line
 from rheed_acquire.text.printable_text import printable
 
 

@@ -10,7 +10,7 @@ from rheed_acquire.commands.host import answered, load
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.report import DELIVERED
 from rheed_acquire.settings.sources import DEFAULT_FILE
-from rheed_acquire.terminal import write_note
+from rheed_acquire.system.terminal import write_note
 
 if TYPE_CHECKING:
     from rheed_acquire.commands.run import Interrupts, RunSetup

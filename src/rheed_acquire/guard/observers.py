@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.guard.calls import LOOK_S, Patience, told
-from rheed_acquire.priority import make_way
+from rheed_acquire.system.priority import make_way
 
 if TYPE_CHECKING:
     from rheed_acquire.report import Journal, RunInfo, RunReport

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rheed_acquire.durable_files import write_atomically
 from rheed_acquire.run_report.record import REPORT_HTML, REPORT_JSON, RunRecord
 from rheed_acquire.run_report.thumbnails import Thumbnail
+from rheed_acquire.system.durable_files import write_atomically
 from rheed_acquire.text.json_text import json_text
 from rheed_acquire.text.printable_text import well_formed
 

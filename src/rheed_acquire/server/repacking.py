@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from rheed_acquire.durable_files import put_durably, read_json, sync_directory, write_atomically
 from rheed_acquire.server.shards import ABSENT, Extent, encode_index, read_index
 from rheed_acquire.server.zarr_metadata import encode_document
+from rheed_acquire.system.durable_files import put_durably, read_json, sync_directory, write_atomically
 
 _PIECE_BYTES = 1 << 20
 

@@ -33,10 +33,10 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rheed_acquire.durable_files import write_atomically
 from rheed_acquire.server.vector import ElementType, Vector
 from rheed_acquire.server.wire import ChunkDeclaration
 from rheed_acquire.server.zarr_metadata import encode_document, frames_document, group_document
+from rheed_acquire.system.durable_files import write_atomically
 
 _STAMP_BLOCK = 32_768
 """Elements in one stored block of ``time_unix_ms``."""

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.server.reachable import client_urls
 from rheed_acquire.server.running import run
-from rheed_acquire.terminal import write_line, write_note
+from rheed_acquire.system.addresses import is_loopback
+from rheed_acquire.system.terminal import write_line, write_note
 from rheed_acquire.text.printable_text import LineFormatter
-from rheed_acquire.view.addresses import is_loopback
 
 _SHORTEST_KEY = 16
 _FEWEST_CHARACTERS = 6

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from rheed_acquire.durable_files import read_json, sync_directory, write_atomically
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.server.json_body import shown
 from rheed_acquire.server.refusal import Refusal
@@ -31,6 +30,7 @@ from rheed_acquire.server.run_folders import (
 from rheed_acquire.server.stream import Stream
 from rheed_acquire.server.wire import StreamDeclaration
 from rheed_acquire.server.zarr_metadata import encode_document
+from rheed_acquire.system.durable_files import read_json, sync_directory, write_atomically
 
 logger = logging.getLogger(__name__)
 

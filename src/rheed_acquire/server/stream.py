@@ -16,13 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rheed_acquire.durable_files import (
-    append_durably,
-    forget_cached,
-    put_durably,
-    read_json,
-    write_atomically,
-)
 from rheed_acquire.server.received_chunks import ReceivedChunks
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.repacking import StoredChunk, repack, shard_path
@@ -31,6 +24,13 @@ from rheed_acquire.server.run_folders import GROUP, STREAM_FILE
 from rheed_acquire.server.shards import ShardError, extend_shard, verify_shard
 from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
 from rheed_acquire.server.zarr_metadata import encode_document
+from rheed_acquire.system.durable_files import (
+    append_durably,
+    forget_cached,
+    put_durably,
+    read_json,
+    write_atomically,
+)
 
 CHUNKS_FILE = "chunks.jsonl"
 DECODE_EVERY = 16

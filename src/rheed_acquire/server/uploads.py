@@ -17,10 +17,10 @@ from wsgiref.types import WSGIEnvironment
 
 import google_crc32c
 
-from rheed_acquire.durable_files import BulkWriter
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.stream import Stream
 from rheed_acquire.server.wire import ChunkDeclaration
+from rheed_acquire.system.durable_files import BulkWriter
 
 CHECKSUM_HEADER = "x-amz-checksum-crc32c"
 """As S3 spells it: the crc32c of the body, big-endian, in base64."""

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from rheed_acquire.durable_files import write_atomically
 from rheed_acquire.server.zarr_metadata import encode_document, vector_document
+from rheed_acquire.system.durable_files import write_atomically
 
 ElementType: TypeAlias = Literal["int64", "float64"]
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import google_crc32c
 
-from rheed_acquire.priority import make_way
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
 from rheed_acquire.streaming.compression import Compression
 from rheed_acquire.streaming.outgoing import DamagedShardError
@@ -29,7 +28,8 @@ from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.spool import Spool, SpoolFullError, StreamLetGoError
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.upload_window import UploadWindow
-from rheed_acquire.worker import Worker, one_by_one
+from rheed_acquire.system.priority import make_way
+from rheed_acquire.system.worker import Worker, one_by_one
 
 if TYPE_CHECKING:
     from rheed_acquire.ring import Chunk

@@ -24,8 +24,8 @@ from typing import Any
 from rheed_acquire.errors import StreamerError
 from rheed_acquire.streaming.http_session import HttpSession
 from rheed_acquire.streaming.transport_errors import NoAnswerError
+from rheed_acquire.system.worker import Step, Worker
 from rheed_acquire.timing import HostClock, Slew, process_clock
-from rheed_acquire.worker import Step, Worker
 
 logger = logging.getLogger(__name__)
 

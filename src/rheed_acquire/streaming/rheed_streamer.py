@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 from pydantic import SecretStr
 
-from rheed_acquire.home_process import HomeProcess
 from rheed_acquire.ring import Chunk, ChunkRing
 from rheed_acquire.ring_files import never
 from rheed_acquire.streaming.api import AtomscaleApi, Timeouts
@@ -45,8 +44,9 @@ from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamRecord
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
 from rheed_acquire.streaming.trust import tls_context
+from rheed_acquire.system.home_process import HomeProcess
+from rheed_acquire.system.worker import Worker
 from rheed_acquire.timing import process_clock
-from rheed_acquire.worker import Worker
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

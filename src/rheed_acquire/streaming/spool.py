@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING
 from platformdirs import user_state_path
 
 from rheed_acquire.errors import StreamerError
-from rheed_acquire.home_process import HomeProcess
-from rheed_acquire.own_files import check_own_folder
 from rheed_acquire.ring_files import remove_orphans
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.outgoing import OutgoingShard
@@ -33,6 +31,8 @@ from rheed_acquire.streaming.stream_folder import (
     StreamRecord,
     folder_bytes,
 )
+from rheed_acquire.system.home_process import HomeProcess
+from rheed_acquire.system.own_files import check_own_folder
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -39,9 +39,6 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
 from rheed_acquire.chunk_buffer import memory_needed
-from rheed_acquire.durable_files import BulkWriter, batches, read_json, sync_directory, write_atomically
-from rheed_acquire.durable_files import replace as rename
-from rheed_acquire.own_files import check_own_folder, make_own_folder, open_own_file
 from rheed_acquire.ring import ChunkRing
 from rheed_acquire.ring_files import (
     SUFFIX,
@@ -56,6 +53,15 @@ from rheed_acquire.ring_files import (
 )
 from rheed_acquire.streaming.outgoing import DamagedShardError, OutgoingShard
 from rheed_acquire.streaming.sidecar import SpooledShard, decode_sidecar, encode_sidecar
+from rheed_acquire.system.durable_files import (
+    BulkWriter,
+    batches,
+    read_json,
+    sync_directory,
+    write_atomically,
+)
+from rheed_acquire.system.durable_files import replace as rename
+from rheed_acquire.system.own_files import check_own_folder, make_own_folder, open_own_file
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

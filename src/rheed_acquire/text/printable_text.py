@@ -3,7 +3,7 @@
 What a camera, a plugin, a server or a file calls itself is anybody's: an escape sequence in it must not steer
 the terminal, a line break must not forge a line of ours, and a name in a wrong encoding must not fail what is
 said or written. Whatever is shown passes `printable`, at the place where it is shown: in
-`rheed_acquire.terminal`, and in `LineFormatter`.
+`rheed_acquire.system.terminal`, and in `LineFormatter`.
 """
 
 from __future__ import annotations

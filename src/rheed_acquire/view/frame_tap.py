@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from rheed_acquire.system.worker import Worker
 from rheed_acquire.timing import process_clock
 from rheed_acquire.view.regions import Region, fit_regions
 from rheed_acquire.view.traces import Points, RegionTraces, TraceOverview
-from rheed_acquire.worker import Worker
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

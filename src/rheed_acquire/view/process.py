@@ -22,9 +22,9 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from pydantic import SecretStr
 
-from rheed_acquire.child_process import start_child
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.view.addresses import url_of
+from rheed_acquire.system.addresses import url_of
+from rheed_acquire.system.child_process import start_child
 from rheed_acquire.view.messages import Message
 from rheed_acquire.view.outbox import Outbox
 from rheed_acquire.view.page_files import require_uplot

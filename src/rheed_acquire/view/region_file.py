@@ -11,8 +11,8 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Table
 
-from rheed_acquire.durable_files import replace
 from rheed_acquire.errors import SettingsError
+from rheed_acquire.system.durable_files import replace
 from rheed_acquire.view.regions import Region
 
 

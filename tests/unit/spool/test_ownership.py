@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rheed_acquire.errors import StreamerError
-from rheed_acquire.own_files import check_own_folder, make_own_folder, open_own_file
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.spool import Spool
+from rheed_acquire.system.own_files import check_own_folder, make_own_folder, open_own_file
 
 if TYPE_CHECKING:
     from rheed_acquire.streaming.sidecar import SpooledShard

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from rheed_acquire.view.addresses import may_be_called
+from rheed_acquire.system.addresses import may_be_called
 from rheed_acquire.view.server.frames import RawFrame, encode_frame, line_profile, pixel_value
 
 PIXELS = arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 60)))

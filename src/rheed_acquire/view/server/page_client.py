@@ -12,7 +12,7 @@ import json
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from rheed_acquire.view.addresses import netloc_of
+from rheed_acquire.system.addresses import netloc_of
 from rheed_acquire.view.server.frames import RawFrame, line_profile, pixel_value
 from rheed_acquire.view.server.live_view import TRACES_INTERVAL_S, LiveView
 from rheed_acquire.view.server.requests import (

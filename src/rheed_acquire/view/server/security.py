@@ -17,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rheed_acquire.view.addresses import may_be_called
+from rheed_acquire.system.addresses import may_be_called
 
 _POLICY = "; ".join(
     (

@@ -1,0 +1,1 @@
+"""What touches the operating system: memory, processes and threads, files, the terminal, addresses."""
