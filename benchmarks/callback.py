@@ -28,7 +28,7 @@ from benchmarks._servers import sink_server
 from benchmarks._table import Row
 from benchmarks.conversion import source_frames
 from rheed_acquire.accumulator import ChunkAccumulator
-from rheed_acquire.camera import Frame
+from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.pixels import make_converter
 from rheed_acquire.ring import Chunk, ChunkRing
 from rheed_acquire.streaming import RHEEDStreamer

@@ -22,7 +22,7 @@ from benchmarks._rounds import Spread, turns
 from benchmarks._scratch import scratch_folder
 from benchmarks._table import Row
 from rheed_acquire.accumulator import ChunkAccumulator
-from rheed_acquire.camera import Frame
+from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.chunk_buffer import memory_needed
 from rheed_acquire.pixels import make_converter
 from rheed_acquire.ring import Chunk, ChunkRing

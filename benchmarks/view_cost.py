@@ -24,8 +24,8 @@ from benchmarks._frames import contents, make_frames
 from benchmarks._rounds import Spread, UnavailableError, short, turns
 from benchmarks._table import Row
 from rheed_acquire.accumulator import ChunkAccumulator
-from rheed_acquire.camera import Frame
 from rheed_acquire.camera_clock import CaptureClock
+from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.pixels import make_converter
 from rheed_acquire.ring import Chunk, ChunkRing

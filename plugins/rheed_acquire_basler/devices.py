@@ -9,8 +9,8 @@ from typing import Any
 from pypylon import genicam, pylon
 
 from rheed_acquire import CameraError, CameraNotFoundError, DeviceInfo
-from rheed_acquire.genapi.choosing import choose_one, each_once
-from rheed_acquire.genapi.configure import flag
+from rheed_acquire.cameras.genapi.choosing import choose_one, each_once
+from rheed_acquire.cameras.genapi.configure import flag
 from rheed_acquire_basler.pylon_nodes import reason
 from rheed_acquire_basler.settings import BaslerSettings
 

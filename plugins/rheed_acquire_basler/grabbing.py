@@ -16,7 +16,7 @@ import numpy as np
 from pypylon import pylon
 
 from rheed_acquire import CameraError, CameraLostError, Frame, OnFrame
-from rheed_acquire.genapi.image_layout import ImageLayout, PaddedRows, Pixels
+from rheed_acquire.cameras.genapi.image_layout import ImageLayout, PaddedRows, Pixels
 
 logger = logging.getLogger(__name__)
 

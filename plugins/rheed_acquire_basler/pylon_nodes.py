@@ -1,4 +1,4 @@
-"""pylon's node maps behind the protocols of `rheed_acquire.genapi.nodes`."""
+"""pylon's node maps behind the protocols of `rheed_acquire.cameras.genapi.nodes`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pypylon import genicam
 
-from rheed_acquire.genapi.nodes import Limits, NodeKind, NodeRefusalError, Value, can_be_locked
+from rheed_acquire.cameras.genapi.nodes import Limits, NodeKind, NodeRefusalError, Value, can_be_locked
 
 T = TypeVar("T")
 

@@ -17,15 +17,15 @@ from rheed_acquire import (
     SettingReadback,
     Trigger,
 )
-from rheed_acquire.genapi.buffers import buffers_for
-from rheed_acquire.genapi.configure import apply_settings, flag
-from rheed_acquire.genapi.features import FeatureWriter
-from rheed_acquire.genapi.frame_rate import expected_rate
-from rheed_acquire.genapi.image_layout import check_pixel_format, image_layout
-from rheed_acquire.genapi.nodes import NodeRefusalError
-from rheed_acquire.genapi.ptp import is_ptp_synchronized
-from rheed_acquire.genapi.software_trigger import SoftwareTrigger
-from rheed_acquire.genapi.temperature import device_temperature_c
+from rheed_acquire.cameras.genapi.buffers import buffers_for
+from rheed_acquire.cameras.genapi.configure import apply_settings, flag
+from rheed_acquire.cameras.genapi.features import FeatureWriter
+from rheed_acquire.cameras.genapi.frame_rate import expected_rate
+from rheed_acquire.cameras.genapi.image_layout import check_pixel_format, image_layout
+from rheed_acquire.cameras.genapi.nodes import NodeRefusalError
+from rheed_acquire.cameras.genapi.ptp import is_ptp_synchronized
+from rheed_acquire.cameras.genapi.software_trigger import SoftwareTrigger
+from rheed_acquire.cameras.genapi.temperature import device_temperature_c
 from rheed_acquire_genicam.connection import Connection
 from rheed_acquire_genicam.devices import FoundDevice
 from rheed_acquire_genicam.grabbing import NOTHING, POLL_S, BufferReader, BufferWatch

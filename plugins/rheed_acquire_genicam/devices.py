@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rheed_acquire import CameraNotFoundError, DeviceInfo
-from rheed_acquire.genapi.choosing import choose_one, each_once
-from rheed_acquire.genapi.configure import flag
+from rheed_acquire.cameras.genapi.choosing import choose_one, each_once
+from rheed_acquire.cameras.genapi.configure import flag
 from rheed_acquire_genicam.producers import SEARCH_PATH, Lease, Producer, find_producers
 from rheed_acquire_genicam.settings import GenicamSettings
 

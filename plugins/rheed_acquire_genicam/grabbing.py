@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from rheed_acquire import CameraError, Frame
-from rheed_acquire.genapi.image_layout import ImageLayout, PaddedRows, Pixels
+from rheed_acquire.cameras.genapi.image_layout import ImageLayout, PaddedRows, Pixels
 from rheed_acquire_genicam.sdk import gentl
 
 logger = logging.getLogger(__name__)

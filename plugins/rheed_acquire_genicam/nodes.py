@@ -1,4 +1,4 @@
-"""The genicam binding's node maps behind the protocols of `rheed_acquire.genapi.nodes`."""
+"""The genicam binding's node maps behind the protocols of `rheed_acquire.cameras.genapi.nodes`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
-from rheed_acquire.genapi.nodes import Limits, NodeKind, NodeRefusalError, Value, can_be_locked
+from rheed_acquire.cameras.genapi.nodes import Limits, NodeKind, NodeRefusalError, Value, can_be_locked
 from rheed_acquire_genicam.sdk import SDK_ERRORS, genapi, reason
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rheed_acquire.accumulator import ChunkAccumulator
-    from rheed_acquire.camera import (
+    from rheed_acquire.cameras.camera import (
         AmbiguousCameraError,
         Camera,
         CameraEndedError,
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
         OnFrame,
         SettingReadback,
     )
-    from rheed_acquire.camera_settings import CameraSettings, Trigger, TriggerEdge
+    from rheed_acquire.cameras.camera_settings import CameraSettings, Trigger, TriggerEdge
+    from rheed_acquire.cameras.grab_loop import GrabLoopCamera
     from rheed_acquire.errors import RheedAcquireError, SettingsError, StreamerError
-    from rheed_acquire.grab_loop import GrabLoopCamera
     from rheed_acquire.guard.observed_chunk import ObservedChunk
     from rheed_acquire.hookspecs import CameraBackend, hookimpl
     from rheed_acquire.ring import Chunk, ChunkRing
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "rheed_acquire.accumulator": ("ChunkAccumulator",),
-    "rheed_acquire.camera": (
+    "rheed_acquire.cameras.camera": (
         "AmbiguousCameraError",
         "Camera",
         "CameraEndedError",
@@ -58,9 +58,9 @@ _HOMES = {
         "OnFrame",
         "SettingReadback",
     ),
-    "rheed_acquire.camera_settings": ("CameraSettings", "Trigger", "TriggerEdge"),
+    "rheed_acquire.cameras.camera_settings": ("CameraSettings", "Trigger", "TriggerEdge"),
     "rheed_acquire.errors": ("RheedAcquireError", "SettingsError", "StreamerError"),
-    "rheed_acquire.grab_loop": ("GrabLoopCamera",),
+    "rheed_acquire.cameras.grab_loop": ("GrabLoopCamera",),
     "rheed_acquire.guard.observed_chunk": ("ObservedChunk",),
     "rheed_acquire.hookspecs": ("CameraBackend", "hookimpl"),
     "rheed_acquire.ring": ("Chunk", "ChunkRing"),

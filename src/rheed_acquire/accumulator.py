@@ -11,7 +11,7 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from rheed_acquire.camera import CameraError, Frame
+from rheed_acquire.cameras.camera import CameraError, Frame
 from rheed_acquire.chunk_buffer import COMMITTED, ChunkBuffer
 from rheed_acquire.frame_ids import FrameIds, whole_number
 from rheed_acquire.guard.calls import told
@@ -55,13 +55,13 @@ class ChunkAccumulator:
         from its start, ends the chunk early and begins the next. The camera's clock tells, where the arrivals
         do not speak against it; else the frames that are missing by their ids.
     frame_id_cycle
-        See `rheed_acquire.camera.CameraInfo.frame_id_cycle`.
+        See `rheed_acquire.cameras.camera.CameraInfo.frame_id_cycle`.
     frame_limit
         Frames after which the accumulator closes by itself, or None.
     first_chunk_index, first_frame
         Where in the run this accumulator begins, when it is not the first.
     waits
-        Whether `on_frame` waits for a free buffer instead (see `rheed_acquire.camera.CameraInfo.recorded`):
+        Whether `on_frame` waits for a free buffer instead (see `rheed_acquire.cameras.camera.CameraInfo.recorded`):
         arrivals say nothing then, and the camera's clock is believed whatever it says.
     source
         What messages call the camera's backend.

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.arrivals import SILENCE_PERIODS
 from rheed_acquire.cadence import decide_chunk_size, decide_fps, decide_ring_chunks
-from rheed_acquire.camera import Camera, CameraError, CameraInfo, CaptureRequest
 from rheed_acquire.camera_clock import CaptureClock
+from rheed_acquire.cameras.camera import Camera, CameraError, CameraInfo, CaptureRequest
 from rheed_acquire.capture import Capture
 from rheed_acquire.clock_watch import ClockWatch, judge_ids
 from rheed_acquire.findings import FindingCode

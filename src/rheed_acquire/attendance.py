@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from rheed_acquire.arrivals import Silence
-from rheed_acquire.camera import CameraInfo
+from rheed_acquire.cameras.camera import CameraInfo
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.presence import Absence, Presence
 from rheed_acquire.report import Journal, Stretch

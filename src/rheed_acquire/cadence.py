@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from rheed_acquire.camera import CameraInfo
+from rheed_acquire.cameras.camera import CameraInfo
 from rheed_acquire.errors import SettingsError
 
 MIN_CHUNK_S = 2.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.arrivals import Arrivals, Silence
 from rheed_acquire.attendance import MIN_STALL_S, STALL_PERIODS, Attendance
-from rheed_acquire.camera import Camera, CameraEndedError, CameraError, CameraInfo
+from rheed_acquire.cameras.camera import Camera, CameraEndedError, CameraError, CameraInfo
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.guard.camera import CameraHangsError

@@ -51,7 +51,7 @@ class FrameIds:
     Parameters
     ----------
     cycle
-        See `rheed_acquire.camera.CameraInfo.frame_id_cycle`.
+        See `rheed_acquire.cameras.camera.CameraInfo.frame_id_cycle`.
 
     Attributes
     ----------

@@ -27,7 +27,7 @@ import pluggy
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
-    from rheed_acquire.camera import Camera, CaptureRequest, DeviceInfo
+    from rheed_acquire.cameras.camera import Camera, CaptureRequest, DeviceInfo
     from rheed_acquire.guard.observed_chunk import ObservedChunk
     from rheed_acquire.report import RunInfo, RunReport
     from rheed_acquire.streaming.streamer import StreamerBackend

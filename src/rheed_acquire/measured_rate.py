@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rheed_acquire.camera import CameraError
+from rheed_acquire.cameras.camera import CameraError
 from rheed_acquire.frame_ids import whole_number
 from rheed_acquire.guard.calls import told
 from rheed_acquire.guard.camera import who_gives_frames
 
 if TYPE_CHECKING:
-    from rheed_acquire.camera import Camera, Frame
+    from rheed_acquire.cameras.camera import Camera, Frame
 
 MEASURED_S, MEASURED_FRAMES = 1.0, 20
 """How long frames are watched, from the first one on, and how many at least."""

@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rheed_acquire.camera import CameraSettingError
+from rheed_acquire.cameras.camera import CameraSettingError
 from rheed_acquire.errors import SettingsError
 
 Converter: TypeAlias = Callable[[NDArray[Any], NDArray[np.uint8]], None]
@@ -115,7 +115,7 @@ def find_pixel_format(name: str) -> PixelFormat:
 
 
 def frame_layout(pixel_format: str, height: int, width: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and dtype that `rheed_acquire.camera.Frame.pixels` must have.
+    """Shape and dtype that `rheed_acquire.cameras.camera.Frame.pixels` must have.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rheed_acquire.findings import ABSENCES, Finding, FindingCode
 
 if TYPE_CHECKING:
-    from rheed_acquire.camera import CameraInfo
+    from rheed_acquire.cameras.camera import CameraInfo
     from rheed_acquire.ring import Gap
 
 logger = logging.getLogger(__name__)

@@ -21,8 +21,8 @@ from rheed_acquire import (
 
 pytest.importorskip("pypylon.pylon", reason="pypylon is not installed")
 
-from rheed_acquire.genapi.configure import apply_settings
-from rheed_acquire.genapi.features import FeatureWriter
+from rheed_acquire.cameras.genapi.configure import apply_settings
+from rheed_acquire.cameras.genapi.features import FeatureWriter
 from rheed_acquire_basler import BaslerSettings, discover, open_camera
 from rheed_acquire_basler.camera import BaslerCamera
 from rheed_acquire_basler.pylon_nodes import PylonNodeMap

@@ -27,8 +27,8 @@ from rheed_acquire import (
 pytest.importorskip("pypylon.pylon", reason="pypylon is not installed")
 Image = pytest.importorskip("PIL.Image", reason="pillow is not installed")
 
-from rheed_acquire.genapi.configure import apply_settings  # noqa: E402
-from rheed_acquire.genapi.features import FeatureWriter  # noqa: E402
+from rheed_acquire.cameras.genapi.configure import apply_settings  # noqa: E402
+from rheed_acquire.cameras.genapi.features import FeatureWriter  # noqa: E402
 from rheed_acquire_basler import BaslerSettings, open_camera  # noqa: E402 - needs pypylon
 from rheed_acquire_basler.camera import BaslerCamera  # noqa: E402
 from rheed_acquire_basler.pylon_nodes import PylonNodeMap  # noqa: E402

@@ -12,7 +12,7 @@ from rheed_acquire import CameraError, Frame
 
 pytest.importorskip("pypylon.pylon", reason="pypylon is not installed")
 
-from rheed_acquire.genapi.image_layout import image_layout
+from rheed_acquire.cameras.genapi.image_layout import image_layout
 from rheed_acquire_basler.grabbing import (
     FrameClock,
     ImageHandler,

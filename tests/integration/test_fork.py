@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from rheed_acquire.accumulator import ChunkAccumulator
-from rheed_acquire.camera import Frame
+from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.pixels import make_converter
 from rheed_acquire.ring import Chunk, chunk_of
 from rheed_acquire.streaming.frame_gatherer import FrameGatherer

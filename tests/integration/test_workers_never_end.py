@@ -19,7 +19,7 @@ import pytest
 
 import rheed_acquire
 from rheed_acquire.accumulator import ChunkAccumulator
-from rheed_acquire.camera import Frame
+from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.pixels import make_converter
 from rheed_acquire.ring import Chunk, ChunkRing, chunk_of
 from rheed_acquire.ring_files import remove_files

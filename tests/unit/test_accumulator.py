@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rheed_acquire.accumulator import ChunkAccumulator
-from rheed_acquire.camera import CameraError, Frame
+from rheed_acquire.cameras.camera import CameraError, Frame
 from rheed_acquire.pixels import make_converter
 from rheed_acquire.ring import NO_ID, Chunk, ChunkRing, Gap
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rheed_acquire.accumulator import ChunkAccumulator
-from rheed_acquire.camera import CameraError, Frame
+from rheed_acquire.cameras.camera import CameraError, Frame
 from rheed_acquire.chunk_buffer import FREE, ChunkBuffer
 from rheed_acquire.pixels import make_converter
 from rheed_acquire.ring import NO_ID, NO_TIMESTAMP, Chunk, ChunkRing, Gap

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rheed_acquire.camera import CameraInfo, DeviceInfo
+from rheed_acquire.cameras.camera import CameraInfo, DeviceInfo
 from rheed_acquire.guard.camera_numbers import plain_numbers
 
 GOOD = CameraInfo(DeviceInfo("one"), 48, 32, "Mono8", 50.0)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rheed_acquire.camera import CameraSettingError
+from rheed_acquire.cameras.camera import CameraSettingError
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.pixels import SUPPORTED_FORMATS, find_pixel_format, frame_layout, make_converter
 

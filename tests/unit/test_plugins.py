@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rheed_acquire.camera_settings import CameraSettings
+from rheed_acquire.cameras.camera_settings import CameraSettings
 from rheed_acquire.commands.run import choose_camera
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.hookspecs import CameraBackend

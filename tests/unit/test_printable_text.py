@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rheed_acquire.camera import CameraInfo, DeviceInfo, SettingReadback
+from rheed_acquire.cameras.camera import CameraInfo, DeviceInfo, SettingReadback
 from rheed_acquire.commands.progress import LiveDisplay, PlainDisplay, announcement
 from rheed_acquire.commands.summary import print_summary
 from rheed_acquire.commands.table import print_table

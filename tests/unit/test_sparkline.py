@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rheed_acquire.accumulator import ChunkAccumulator
-from rheed_acquire.camera import Frame
+from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.commands.progress import Traces
 from rheed_acquire.commands.sparkline import ASCII, BLOCKS, sparkline, takes_blocks
 from rheed_acquire.pixels import make_converter

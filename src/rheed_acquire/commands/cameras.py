@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from pydantic import BaseModel
 
-from rheed_acquire.camera import DeviceInfo
+from rheed_acquire.cameras.camera import DeviceInfo
 from rheed_acquire.commands.host import answered, load
 from rheed_acquire.commands.table import print_table
 from rheed_acquire.errors import RheedAcquireError

@@ -33,7 +33,7 @@ from rheed_acquire.text.printable_text import LineFormatter
 
 if TYPE_CHECKING:
     from rheed_acquire.acquisition import Acquisition, Progress
-    from rheed_acquire.camera import Camera, CaptureRequest
+    from rheed_acquire.cameras.camera import Camera, CaptureRequest
     from rheed_acquire.guard.observers import Observers
     from rheed_acquire.report import RunReport
     from rheed_acquire.run_report.recorder import Outcome, RunRecorder

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from rheed_acquire.camera import (
+from rheed_acquire.cameras.camera import (
     Camera,
     CameraError,
     CameraInfo,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from rheed_acquire.camera import CameraInfo
+from rheed_acquire.cameras.camera import CameraInfo
 
 LARGEST_SIDE = 65_536
 """What the protocol can carry, in pixels."""

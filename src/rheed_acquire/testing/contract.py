@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from rheed_acquire.camera import (
+from rheed_acquire.cameras.camera import (
     AmbiguousCameraError,
     Camera,
     CameraInfo,

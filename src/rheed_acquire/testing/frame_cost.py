@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rheed_acquire.camera import Camera, CameraError, Frame
+from rheed_acquire.cameras.camera import Camera, CameraError, Frame
 from rheed_acquire.testing.observer import LIMIT_S
 from rheed_acquire.testing.rules import Rule, broken
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rheed_acquire.camera import Camera, CameraError, Frame
+from rheed_acquire.cameras.camera import Camera, CameraError, Frame
 from rheed_acquire.testing.rules import ContractBreachError, Rule, broken, told
 
 LIMIT_S = 30.0

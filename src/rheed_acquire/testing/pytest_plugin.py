@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from rheed_acquire.camera import Camera
+    from rheed_acquire.cameras.camera import Camera
 
 MEASURED = pytest.StashKey[list[str]]()
 """What the contract has measured, a line each, for the summary."""

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from rheed_acquire.camera import Camera
-from rheed_acquire.camera_settings import CameraSettings
+from rheed_acquire.cameras.camera import Camera
+from rheed_acquire.cameras.camera_settings import CameraSettings
 from rheed_acquire.plugins import PluginHost
 from rheed_acquire.testing.rules import Rule, broken
 

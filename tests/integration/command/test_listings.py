@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
-from rheed_acquire.camera import CameraError, DeviceInfo
-from rheed_acquire.camera_settings import CameraSettings
+from rheed_acquire.cameras.camera import CameraError, DeviceInfo
+from rheed_acquire.cameras.camera_settings import CameraSettings
 from rheed_acquire.commands.cameras import discover
 from rheed_acquire.guard.calls import Patience
 from rheed_acquire.guard.camera import CameraLimits, guard_camera_backend

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from rheed_acquire.acquisition import Acquisition
-from rheed_acquire.camera import (
+from rheed_acquire.cameras.camera import (
     Camera,
     CameraError,
     CameraInfo,

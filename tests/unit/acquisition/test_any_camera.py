@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from rheed_acquire.camera import CameraError, CameraLostError
+from rheed_acquire.cameras.camera import CameraError, CameraLostError
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.report import DELIVERED
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rheed_acquire.camera import CameraError, CameraLostError, Frame
+from rheed_acquire.cameras.camera import CameraError, CameraLostError, Frame
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.guard.camera import CameraLimits
 from rheed_acquire.report import DELIVERED, FAILED, FRAMES_LOST, RunReport

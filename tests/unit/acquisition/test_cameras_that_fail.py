@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rheed_acquire.camera import CameraError, CameraLostError, CameraNotFoundError
+from rheed_acquire.cameras.camera import CameraError, CameraLostError, CameraNotFoundError
 from rheed_acquire.report import FAILED, FRAMES_LOST
 from rheed_acquire.ring import Chunk
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rheed_acquire.camera import CameraError, Frame
+from rheed_acquire.cameras.camera import CameraError, Frame
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.report import DELIVERED
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from rheed_acquire.camera import CameraError, Frame
+from rheed_acquire.cameras.camera import CameraError, Frame
 from rheed_acquire.errors import RheedAcquireError, StreamerError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.guard.calls import Patience

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rheed_acquire.camera import CameraEndedError, CameraError
+from rheed_acquire.cameras.camera import CameraEndedError, CameraError
 from rheed_acquire.report import DELIVERED, FRAMES_LOST
 from rheed_acquire.ring import Chunk
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rheed_acquire.acquisition import Progress
-from rheed_acquire.camera import CaptureRequest, SettingReadback
+from rheed_acquire.cameras.camera import CaptureRequest, SettingReadback
 from rheed_acquire.hookspecs import PROJECT, hookimpl
 from rheed_acquire.plugins import PluginHost
 from rheed_acquire.report import DELIVERED, FAILED, FRAMES_LOST, RunInfo, RunReport

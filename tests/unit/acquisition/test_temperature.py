@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rheed_acquire.camera import CameraLostError
+from rheed_acquire.cameras.camera import CameraLostError
 from rheed_acquire.guard.camera import LIMITS, CameraLimits
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from rheed_acquire import CameraSettings, CaptureRequest
-from rheed_acquire.genapi.configure import apply_settings
-from rheed_acquire.genapi.features import FeatureWriter
+from rheed_acquire.cameras.genapi.configure import apply_settings
+from rheed_acquire.cameras.genapi.features import FeatureWriter
 
 _HEAD = """<?xml version="1.0" encoding="utf-8"?>
 <RegisterDescription ModelName="M" VendorName="V" ToolTip="" StandardNameSpace="None"

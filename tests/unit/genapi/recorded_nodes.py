@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rheed_acquire.genapi.nodes import Limits, NodeKind, Value
+from rheed_acquire.cameras.genapi.nodes import Limits, NodeKind, Value
 
 
 class RecordedNode:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from rheed_acquire import AmbiguousCameraError, CameraNotFoundError, CameraSettings, DeviceInfo
-from rheed_acquire.genapi.choosing import choose_one, each_once
+from rheed_acquire.cameras.genapi.choosing import choose_one, each_once
 
 ONE = DeviceInfo("genicam", serial="1", model="Eye", vendor="Lab", user_id="gun", address="10.0.0.2")
 

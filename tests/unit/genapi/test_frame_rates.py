@@ -9,9 +9,9 @@ import pytest
 from tests.unit.genapi.conftest import Description
 
 from rheed_acquire import CameraSettings, CaptureRequest
-from rheed_acquire.genapi.features import FeatureWriter
-from rheed_acquire.genapi.frame_rate import FrameRate, expected_rate
-from rheed_acquire.genapi.values import number_in
+from rheed_acquire.cameras.genapi.features import FeatureWriter
+from rheed_acquire.cameras.genapi.frame_rate import FrameRate, expected_rate
+from rheed_acquire.cameras.genapi.values import number_in
 
 Configure = Callable[..., FeatureWriter]
 RESULTS = "<ImposedAccessMode>RO</ImposedAccessMode>"

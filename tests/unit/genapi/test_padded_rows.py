@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rheed_acquire import CameraError
-from rheed_acquire.genapi.image_layout import PaddedRows, image_layout
+from rheed_acquire.cameras.genapi.image_layout import PaddedRows, image_layout
 from rheed_acquire.pixels import SUPPORTED_FORMATS, find_pixel_format
 
 

@@ -12,8 +12,8 @@ from tests.unit.genapi.conftest import Description
 from tests.unit.genapi.recorded_nodes import RecordedNodes
 
 from rheed_acquire import CameraSettingError, CameraSettings, CaptureRequest
-from rheed_acquire.genapi.configure import apply_settings
-from rheed_acquire.genapi.features import FeatureWriter
+from rheed_acquire.cameras.genapi.configure import apply_settings
+from rheed_acquire.cameras.genapi.features import FeatureWriter
 
 Configure = Callable[..., FeatureWriter]
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from rheed_acquire.camera_settings import CameraSettings
+from rheed_acquire.cameras.camera_settings import CameraSettings
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.hookspecs import PROJECT, CameraBackend, hookimpl
 from rheed_acquire.plugins import PluginHost

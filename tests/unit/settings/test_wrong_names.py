@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rheed_acquire.camera_settings import CameraSettings
+from rheed_acquire.cameras.camera_settings import CameraSettings
 from rheed_acquire.hookspecs import PROJECT
 from rheed_acquire.plugins import PluginHost
 from rheed_acquire.settings.run_settings import RunSettings

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rheed_acquire.accumulator import ChunkAccumulator
-from rheed_acquire.camera import CameraError, Frame
+from rheed_acquire.cameras.camera import CameraError, Frame
 from rheed_acquire.pixels import make_converter
 from rheed_acquire.ring import Chunk, ChunkRing
 from rheed_acquire.view.frame_tap import FrameTap

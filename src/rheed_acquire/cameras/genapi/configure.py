@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rheed_acquire import CameraSettingError, CameraSettings, CaptureRequest, Trigger, TriggerEdge
-from rheed_acquire.genapi.feature_name import FeatureName, parse_feature_name
-from rheed_acquire.genapi.features import FeatureWriter
-from rheed_acquire.genapi.frame_rate_nodes import put_frame_rate, release_frame_rate
-from rheed_acquire.genapi.nodes import NodeRefusalError
-from rheed_acquire.genapi.region import set_axis
-from rheed_acquire.genapi.settling import Step, settle
-from rheed_acquire.genapi.values import PLAIN, Notation, Scaled, as_boolean
+from rheed_acquire.cameras.genapi.feature_name import FeatureName, parse_feature_name
+from rheed_acquire.cameras.genapi.features import FeatureWriter
+from rheed_acquire.cameras.genapi.frame_rate_nodes import put_frame_rate, release_frame_rate
+from rheed_acquire.cameras.genapi.nodes import NodeRefusalError
+from rheed_acquire.cameras.genapi.region import set_axis
+from rheed_acquire.cameras.genapi.settling import Step, settle
+from rheed_acquire.cameras.genapi.values import PLAIN, Notation, Scaled, as_boolean
 
 EXPOSURE_US = ("ExposureTimeAbs", "ExposureTime")
 EXPOSURE_RAW = "ExposureTimeRaw"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from rheed_acquire.camera import CameraError, OnFault
+from rheed_acquire.cameras.camera import CameraError, OnFault
 
 logger = logging.getLogger(__name__)
 

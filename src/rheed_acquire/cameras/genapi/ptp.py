@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rheed_acquire.genapi.features import FeatureWriter
-from rheed_acquire.genapi.nodes import NodeRefusalError
+from rheed_acquire.cameras.genapi.features import FeatureWriter
+from rheed_acquire.cameras.genapi.nodes import NodeRefusalError
 
 # SFNC's names, then the older ones of GigE cameras.
 _ENABLE = ("PtpEnable", "GevIEEE1588")

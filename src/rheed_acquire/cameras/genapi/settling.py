@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rheed_acquire.genapi.features import FeatureWriter
+from rheed_acquire.cameras.genapi.features import FeatureWriter
 
 
 @dataclass(frozen=True, slots=True)

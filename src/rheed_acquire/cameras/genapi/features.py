@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from rheed_acquire import CameraSettingError, SettingReadback
-from rheed_acquire.genapi.nodes import Node, NodeKind, NodeMap, NodeRefusalError, Value
-from rheed_acquire.genapi.values import PLAIN, Notation, allowed, as_kind, converted, within_limits
+from rheed_acquire.cameras.genapi.nodes import Node, NodeKind, NodeMap, NodeRefusalError, Value
+from rheed_acquire.cameras.genapi.values import PLAIN, Notation, allowed, as_kind, converted, within_limits
 
 Place: TypeAlias = tuple[tuple[str, Value], ...]
 """The selectors of a feature and their values, the outermost first; empty for most features."""

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Protocol
 
-from rheed_acquire.genapi.nodes import Node, NodeKind, Value
+from rheed_acquire.cameras.genapi.nodes import Node, NodeKind, Value
 
 _TRUE = {"1", "true", "on", "yes"}
 _FALSE = {"0", "false", "off", "no"}

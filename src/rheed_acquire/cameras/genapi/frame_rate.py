@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rheed_acquire import CameraSettings, CaptureRequest, Trigger
-from rheed_acquire.genapi.configure import (
+from rheed_acquire.cameras.genapi.configure import (
     EXPOSURE_RAW,
     EXPOSURE_RAW_UNIT_US,
     EXPOSURE_US,
     trigger_is_on,
 )
-from rheed_acquire.genapi.features import FeatureWriter
-from rheed_acquire.genapi.frame_rate_nodes import frame_rate_resulting, frame_rate_set
+from rheed_acquire.cameras.genapi.features import FeatureWriter
+from rheed_acquire.cameras.genapi.frame_rate_nodes import frame_rate_resulting, frame_rate_set
 
 # Closer than this two rates count as the same, so that the one is the reason for the other.
 _SAME = 0.01

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rheed_acquire import CameraError, CameraSettingError, DeviceInfo
-from rheed_acquire.genapi.configure import flag, pfnc_name
-from rheed_acquire.genapi.features import FeatureWriter
-from rheed_acquire.genapi.nodes import NodeKind
+from rheed_acquire.cameras.genapi.configure import flag, pfnc_name
+from rheed_acquire.cameras.genapi.features import FeatureWriter
+from rheed_acquire.cameras.genapi.nodes import NodeKind
 from rheed_acquire.pixels import SUPPORTED_FORMATS, find_pixel_format, frame_layout
 
 Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]

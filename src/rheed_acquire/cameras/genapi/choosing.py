@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from rheed_acquire import AmbiguousCameraError, CameraNotFoundError, DeviceInfo
-from rheed_acquire.camera_settings import CameraSettings
-from rheed_acquire.genapi.configure import flag
+from rheed_acquire.cameras.camera_settings import CameraSettings
+from rheed_acquire.cameras.genapi.configure import flag
 
 
 class Found(Protocol):

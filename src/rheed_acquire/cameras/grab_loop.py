@@ -11,8 +11,8 @@ import threading
 from abc import abstractmethod
 from typing import ClassVar, Self
 
-from rheed_acquire.camera import Camera, CameraError, Frame, OnFault, OnFrame
-from rheed_acquire.fault_report import FaultReport
+from rheed_acquire.cameras.camera import Camera, CameraError, Frame, OnFault, OnFrame
+from rheed_acquire.cameras.fault_report import FaultReport
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """The settings that cameras share, under one vocabulary: SFNC's, in snake case and with units.
 
 A backend for a real device derives its settings model from `CameraSettings` and adds what only it has. A
-backend that lacks a feature refuses the setting with a `rheed_acquire.camera.CameraSettingError`.
+backend that lacks a feature refuses the setting with a `rheed_acquire.cameras.camera.CameraSettingError`.
 """
 
 from __future__ import annotations

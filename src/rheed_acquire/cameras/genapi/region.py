@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rheed_acquire.genapi.features import FeatureWriter
-from rheed_acquire.genapi.nodes import NodeKind
+from rheed_acquire.cameras.genapi.features import FeatureWriter
+from rheed_acquire.cameras.genapi.nodes import NodeKind
 
 _FEATURES = {"X": ("Width", "OffsetX", "CenterX"), "Y": ("Height", "OffsetY", "CenterY")}
 _SETTINGS = {"X": ("width", "offset_x"), "Y": ("height", "offset_y")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rheed_acquire.genapi.features import FeatureWriter
+from rheed_acquire.cameras.genapi.features import FeatureWriter
 
 
 def device_temperature_c(writer: FeatureWriter) -> float | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from rheed_acquire.genapi.features import FeatureWriter
-from rheed_acquire.genapi.nodes import Node, NodeKind, NodeRefusalError, Value
-from rheed_acquire.genapi.values import NamedNumbers
+from rheed_acquire.cameras.genapi.features import FeatureWriter
+from rheed_acquire.cameras.genapi.nodes import Node, NodeKind, NodeRefusalError, Value
+from rheed_acquire.cameras.genapi.values import NamedNumbers
 
 FRAME_RATE = (
     "AcquisitionFrameRateAbs",

@@ -1,0 +1,1 @@
+"""What a camera is, and what the backends of cameras share."""
