@@ -27,10 +27,10 @@ from benchmarks._scratch import scratch_folder
 from benchmarks._servers import sink_server
 from benchmarks._table import Row
 from benchmarks.conversion import source_frames
-from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.cameras.camera import Frame
-from rheed_acquire.pixels import make_converter
-from rheed_acquire.ring import Chunk, ChunkRing
+from rheed_acquire.frames.accumulator import ChunkAccumulator
+from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.streaming import RHEEDStreamer
 from rheed_acquire.system.allocator import tune_allocator
 from rheed_acquire.system.priority import share_interpreter

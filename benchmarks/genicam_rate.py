@@ -27,9 +27,9 @@ import numpy as np
 from benchmarks._rounds import Spread, UnavailableError, turns
 from benchmarks._table import Row
 from rheed_acquire import CaptureRequest, Frame
-from rheed_acquire.accumulator import ChunkAccumulator
-from rheed_acquire.pixels import make_converter
-from rheed_acquire.ring import Chunk, ChunkRing
+from rheed_acquire.frames.accumulator import ChunkAccumulator
+from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.ring import Chunk, ChunkRing
 
 SIZES = {(300, 500): 20_000, (1038, 1388): 8_000}
 """Height and width of the frames, and the camera's rate in frames/s, past what a consumer takes."""

@@ -31,10 +31,10 @@ from benchmarks._rounds import Spread, short, turns
 from benchmarks._scratch import scratch_folder
 from benchmarks._servers import SERVERS, RunningServer, sink_server
 from benchmarks._table import Row
-from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.cameras.camera import Frame
-from rheed_acquire.pixels import make_converter
-from rheed_acquire.ring import Chunk
+from rheed_acquire.frames.accumulator import ChunkAccumulator
+from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.streaming import RHEEDStreamer
 
 FPS, CHUNK_FRAMES = 120.0, 240

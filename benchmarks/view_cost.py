@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from benchmarks._frames import contents, make_frames
 from benchmarks._rounds import Spread, UnavailableError, short, turns
 from benchmarks._table import Row
-from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.camera_clock import CaptureClock
 from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.pixels import make_converter
-from rheed_acquire.ring import Chunk, ChunkRing
+from rheed_acquire.frames.accumulator import ChunkAccumulator
+from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.timing import process_clock
 from rheed_acquire.view.frame_tap import FrameTap
 from rheed_acquire.view.process import ViewProcess

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, settings
 
+from rheed_acquire.frames.ring_files import SHARED_MEMORY_VARIABLE
 from rheed_acquire.hookspecs import PROJECT
-from rheed_acquire.ring_files import SHARED_MEMORY_VARIABLE
 
 # How long an example takes says something of the machine's load, and nothing of the program.
 settings.register_profile("any-load", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rheed_acquire.accumulator import ChunkAccumulator
     from rheed_acquire.cameras.camera import (
         AmbiguousCameraError,
         Camera,
@@ -29,9 +28,10 @@ if TYPE_CHECKING:
     from rheed_acquire.cameras.camera_settings import CameraSettings, Trigger, TriggerEdge
     from rheed_acquire.cameras.grab_loop import GrabLoopCamera
     from rheed_acquire.errors import RheedAcquireError, SettingsError, StreamerError
+    from rheed_acquire.frames.accumulator import ChunkAccumulator
+    from rheed_acquire.frames.ring import Chunk, ChunkRing
     from rheed_acquire.guard.observed_chunk import ObservedChunk
     from rheed_acquire.hookspecs import CameraBackend, hookimpl
-    from rheed_acquire.ring import Chunk, ChunkRing
     from rheed_acquire.streaming.rheed_streamer import RHEEDStreamer
     from rheed_acquire.streaming.streamer import (
         DeliveryStatus,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "rheed_acquire.accumulator": ("ChunkAccumulator",),
+    "rheed_acquire.frames.accumulator": ("ChunkAccumulator",),
     "rheed_acquire.cameras.camera": (
         "AmbiguousCameraError",
         "Camera",
@@ -63,7 +63,7 @@ _HOMES = {
     "rheed_acquire.cameras.grab_loop": ("GrabLoopCamera",),
     "rheed_acquire.guard.observed_chunk": ("ObservedChunk",),
     "rheed_acquire.hookspecs": ("CameraBackend", "hookimpl"),
-    "rheed_acquire.ring": ("Chunk", "ChunkRing"),
+    "rheed_acquire.frames.ring": ("Chunk", "ChunkRing"),
     "rheed_acquire.streaming.rheed_streamer": ("RHEEDStreamer",),
     "rheed_acquire.streaming.streamer": (
         "DeliveryStatus",

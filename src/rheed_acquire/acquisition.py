@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.arrivals import SILENCE_PERIODS
 from rheed_acquire.cadence import decide_chunk_size, decide_fps, decide_ring_chunks
 from rheed_acquire.camera_clock import CaptureClock
@@ -25,17 +24,18 @@ from rheed_acquire.cameras.camera import Camera, CameraError, CameraInfo, Captur
 from rheed_acquire.capture import Capture
 from rheed_acquire.clock_watch import ClockWatch, judge_ids
 from rheed_acquire.findings import FindingCode
+from rheed_acquire.frames.accumulator import ChunkAccumulator
+from rheed_acquire.frames.pixels import frame_layout, make_converter
+from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.guard.calls import Patience
 from rheed_acquire.guard.camera import who_gives_frames
 from rheed_acquire.guard.observers import COMPLETED, FINISHED, STARTED, Observers
 from rheed_acquire.judgement import judge
 from rheed_acquire.measured_rate import measure_fps
-from rheed_acquire.pixels import frame_layout, make_converter
 from rheed_acquire.presence import Absence
 from rheed_acquire.pushed_frames import PushedFrames
 from rheed_acquire.pusher import Pusher
 from rheed_acquire.report import Journal, RunInfo, RunReport
-from rheed_acquire.ring import Chunk, ChunkRing
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
 from rheed_acquire.timing import process_clock
 

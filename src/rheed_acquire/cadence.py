@@ -85,8 +85,8 @@ def decide_ring_chunks(
         Not even two fit into the memory; or, without a limit, they would take more than half of this
         computer's.
     """
-    from rheed_acquire.chunk_buffer import memory_needed  # with numpy, which the help does without
-    from rheed_acquire.ring_files import total_memory
+    from rheed_acquire.frames.chunk_buffer import memory_needed  # with numpy, which the help does without
+    from rheed_acquire.frames.ring_files import total_memory
 
     one = memory_needed(chunk_size, height, width)
     if memory_limit_gb is None:

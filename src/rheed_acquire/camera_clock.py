@@ -16,7 +16,7 @@ from rheed_acquire.timing import Envelope, HostClock
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rheed_acquire.ring import Chunk
+    from rheed_acquire.frames.ring import Chunk
 
 logger = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.arrivals import Arrivals, Silence
 from rheed_acquire.attendance import MIN_STALL_S, STALL_PERIODS, Attendance
 from rheed_acquire.cameras.camera import Camera, CameraEndedError, CameraError, CameraInfo
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import FindingCode
+from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.guard.camera import CameraHangsError
 from rheed_acquire.presence import Absence, without_figures
 from rheed_acquire.report import Journal, Stretch

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rheed_acquire.cameras.camera import CameraError
-from rheed_acquire.frame_ids import whole_number
+from rheed_acquire.frames.frame_ids import whole_number
 from rheed_acquire.guard.calls import told
 from rheed_acquire.guard.camera import who_gives_frames
 

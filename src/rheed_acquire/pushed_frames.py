@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from rheed_acquire.ring import Chunk, Gap
+from rheed_acquire.frames.ring import Chunk, Gap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

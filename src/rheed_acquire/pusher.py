@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rheed_acquire.findings import FindingCode
+from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.guard.calls import Patience
 from rheed_acquire.pushed_frames import ChunkFacts, PushedFrames
-from rheed_acquire.ring import Chunk
 
 if TYPE_CHECKING:
     from rheed_acquire.camera_clock import CaptureClock

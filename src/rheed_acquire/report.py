@@ -12,7 +12,7 @@ from rheed_acquire.findings import ABSENCES, Finding, FindingCode
 
 if TYPE_CHECKING:
     from rheed_acquire.cameras.camera import CameraInfo
-    from rheed_acquire.ring import Gap
+    from rheed_acquire.frames.ring import Gap
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from rheed_acquire import (
     CaptureRequest,
     Frame,
 )
-from rheed_acquire.pixels import make_converter
+from rheed_acquire.frames.pixels import make_converter
 from rheed_acquire_simulated import SimulatedSettings, discover, open_camera, rheed_register_cameras
 
 SMALL: dict[str, Any] = {"width": 64, "height": 48}

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rheed_acquire import CameraError, CaptureRequest, Frame
-from rheed_acquire.pixels import make_converter
+from rheed_acquire.frames.pixels import make_converter
 from rheed_acquire_simulated import SimulatedSettings, open_camera
 from rheed_acquire_simulated import images as images_module
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from rheed_acquire.errors import StreamerError
-from rheed_acquire.ring import chunk_of
-from rheed_acquire.ring_files import RingMemoryError
+from rheed_acquire.frames.ring import chunk_of
+from rheed_acquire.frames.ring_files import RingMemoryError
 from rheed_acquire.streaming import RHEEDStreamer
 from rheed_acquire.streaming.delivery import Delivery
 from rheed_acquire.streaming.parcel import Parcel

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.cameras.camera import Frame
-from rheed_acquire.pixels import make_converter
-from rheed_acquire.ring import Chunk, chunk_of
+from rheed_acquire.frames.accumulator import ChunkAccumulator
+from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.ring import Chunk, chunk_of
 from rheed_acquire.streaming.frame_gatherer import FrameGatherer
 from rheed_acquire.streaming.stream_folder import is_in_use
 from rheed_acquire.system.home_process import ForkedError

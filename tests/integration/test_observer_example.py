@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import zarr
 
+from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.plugins import PluginHost
 from rheed_acquire.report import Journal, RunReport
-from rheed_acquire.ring import Chunk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

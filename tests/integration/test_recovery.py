@@ -15,9 +15,9 @@ import pytest
 import zarr
 from numpy.typing import NDArray
 
-from rheed_acquire.chunk_buffer import BOOT, CAPTURE_START_NS, COMMITTED, ChunkBuffer
-from rheed_acquire.ring import chunk_of
-from rheed_acquire.ring_files import look_into
+from rheed_acquire.frames.chunk_buffer import BOOT, CAPTURE_START_NS, COMMITTED, ChunkBuffer
+from rheed_acquire.frames.ring import chunk_of
+from rheed_acquire.frames.ring_files import look_into
 from rheed_acquire.server.process import LocalServer
 from rheed_acquire.streaming import RHEEDStreamer
 from rheed_acquire.streaming.delivery import describe_shard

@@ -17,7 +17,7 @@ import requests
 import zarr
 from numpy.typing import NDArray
 
-from rheed_acquire.ring_files import RingGivenUpError, shared_memory_folder
+from rheed_acquire.frames.ring_files import RingGivenUpError, shared_memory_folder
 from rheed_acquire.server.process import LocalServer
 from rheed_acquire.streaming import RHEEDStreamer
 

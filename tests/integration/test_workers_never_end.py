@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 
 import rheed_acquire
-from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.cameras.camera import Frame
-from rheed_acquire.pixels import make_converter
-from rheed_acquire.ring import Chunk, ChunkRing, chunk_of
-from rheed_acquire.ring_files import remove_files
+from rheed_acquire.frames.accumulator import ChunkAccumulator
+from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.ring import Chunk, ChunkRing, chunk_of
+from rheed_acquire.frames.ring_files import remove_files
 from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.intake import Intake
 from rheed_acquire.streaming.limits import WhenFull

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.cameras.camera import CameraError, Frame
-from rheed_acquire.pixels import make_converter
-from rheed_acquire.ring import NO_ID, Chunk, ChunkRing, Gap
+from rheed_acquire.frames.accumulator import ChunkAccumulator
+from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.ring import NO_ID, Chunk, ChunkRing, Gap
 
 HEIGHT, WIDTH = 2, 4
 

@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.cameras.camera import CameraError, Frame
-from rheed_acquire.chunk_buffer import FREE, ChunkBuffer
-from rheed_acquire.pixels import make_converter
-from rheed_acquire.ring import NO_ID, NO_TIMESTAMP, Chunk, ChunkRing, Gap
+from rheed_acquire.frames.accumulator import ChunkAccumulator
+from rheed_acquire.frames.chunk_buffer import FREE, ChunkBuffer
+from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk, ChunkRing, Gap
 
 HEIGHT, WIDTH = 2, 4
 SECOND = 1_000_000_000

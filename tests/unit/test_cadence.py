@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rheed_acquire import CameraInfo, DeviceInfo, SettingsError
 from rheed_acquire.cadence import decide_chunk_size, decide_fps, decide_ring_chunks
-from rheed_acquire.ring_files import total_memory
+from rheed_acquire.frames.ring_files import total_memory
 
 
 def camera(fps: float | None, limit: str | None = None) -> CameraInfo:

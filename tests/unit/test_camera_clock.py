@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rheed_acquire.camera_clock import CaptureClock
+from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk
 from rheed_acquire.pushed_frames import ChunkFacts, PushedFrames
-from rheed_acquire.ring import NO_ID, NO_TIMESTAMP, Chunk
 from rheed_acquire.stamp_judge import CONFIRMED_BY
 from rheed_acquire.timing import HostClock, Slew
 

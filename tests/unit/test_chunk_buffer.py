@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rheed_acquire.chunk_buffer import (
+from rheed_acquire.frames.chunk_buffer import (
     CAPTURE_START_NS,
     COMMITTED,
     FREE,
@@ -23,14 +23,14 @@ from rheed_acquire.chunk_buffer import (
     ChunkBuffer,
     memory_needed,
 )
-from rheed_acquire.ring_files import left_behind, make_file
+from rheed_acquire.frames.ring_files import left_behind, make_file
 
 WRITES_UNTIL_KILLED = """
 import sys
 from pathlib import Path
 import numpy as np
-from rheed_acquire.chunk_buffer import COMMITTED, ChunkBuffer, memory_needed
-from rheed_acquire.ring_files import make_file
+from rheed_acquire.frames.chunk_buffer import COMMITTED, ChunkBuffer, memory_needed
+from rheed_acquire.frames.ring_files import make_file
 
 path, capacity, height, width = Path(sys.argv[1]), *map(int, sys.argv[2:])
 memory = make_file(path, memory_needed(capacity, height, width))
@@ -115,7 +115,7 @@ def test_one_process_reads_what_another_has_written(tmp_path: Path) -> None:
     buffer.frame_ids[:2] = (10, 11)
     reader = (
         "import mmap, sys\n"
-        "from rheed_acquire.chunk_buffer import ChunkBuffer\n"
+        "from rheed_acquire.frames.chunk_buffer import ChunkBuffer\n"
         "with open(sys.argv[1], 'r+b') as file:\n"
         "    buffer = ChunkBuffer(mmap.mmap(file.fileno(), 0))\n"
         "print(buffer.frames.shape, buffer.committed, buffer.chunk_index, buffer.utc_offset_ns,\n"

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rheed_acquire import ring_files
-from rheed_acquire.chunk_buffer import ChunkBuffer, memory_needed
-from rheed_acquire.ring import ChunkRing
-from rheed_acquire.ring_files import (
+from rheed_acquire.frames import ring_files
+from rheed_acquire.frames.chunk_buffer import ChunkBuffer, memory_needed
+from rheed_acquire.frames.ring import ChunkRing
+from rheed_acquire.frames.ring_files import (
     OWNER,
     RingGivenUpError,
     RingMemoryError,
@@ -192,7 +192,7 @@ def test_a_ring_on_a_full_file_system_never_kills_the_process_that_fills_it(smal
     program = (
         "import sys, pathlib\n"
         "from rheed_acquire import ring_files\n"
-        "from rheed_acquire.ring import ChunkRing\n"
+        "from rheed_acquire.frames.ring import ChunkRing\n"
         "small = pathlib.Path(sys.argv[1])\n"
         "place, memories = ring_files.make_ring_memory(small, 3, 10, 300, 400)\n"
         "assert place.in_memory\n"

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.commands.progress import Traces
 from rheed_acquire.commands.sparkline import ASCII, BLOCKS, sparkline, takes_blocks
-from rheed_acquire.pixels import make_converter
-from rheed_acquire.ring import Chunk, ChunkRing
+from rheed_acquire.frames.accumulator import ChunkAccumulator
+from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.view.frame_tap import FrameTap
 from rheed_acquire.view.regions import Region
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rheed_acquire.camera_clock import CaptureClock
-from rheed_acquire.ring import NO_ID, NO_TIMESTAMP, Chunk
+from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk
 from rheed_acquire.timing import HostClock
 
 SECOND = 1_000_000_000

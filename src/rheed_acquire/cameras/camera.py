@@ -129,7 +129,7 @@ class CameraInfo:
     width, height
         Of one frame, in pixels.
     pixel_format
-        In PFNC spelling: ``Mono8``, ``Mono12p``, ``BayerRG8`` ... (see `rheed_acquire.pixels`).
+        In PFNC spelling: ``Mono8``, ``Mono12p``, ``BayerRG8`` ... (see `rheed_acquire.frames.pixels`).
     fps
         The rate the camera will really deliver with its present settings, in frames per second; None where
         only an outside trigger knows, and where the camera does not tell it. A bound is no rate: one frame

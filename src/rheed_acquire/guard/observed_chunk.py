@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rheed_acquire.ring import Chunk, Gap, TimeBase
+    from rheed_acquire.frames.ring import Chunk, Gap, TimeBase
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +38,7 @@ class ObservedChunk:
     after_overrun
         Whether frames were dropped before its first one because the ring was full.
     time_base
-        By which clock `capture_start_ms_utc` is (see `rheed_acquire.ring.Chunk`).
+        By which clock `capture_start_ms_utc` is (see `rheed_acquire.frames.ring.Chunk`).
     since_ns
         (N,) int64: when each frame was captured, in nanoseconds since the first; None where it is not known.
     fps

@@ -21,8 +21,8 @@ from rheed_acquire.guard.calls import LOOK_S, Patience, told
 from rheed_acquire.system.priority import make_way
 
 if TYPE_CHECKING:
+    from rheed_acquire.frames.ring import Chunk
     from rheed_acquire.report import Journal, RunInfo, RunReport
-    from rheed_acquire.ring import Chunk
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from rheed_acquire.guard.calls import Patience, PluginCalls, kind_of
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer, StreamerBackend, StreamerRequest
 
 if TYPE_CHECKING:
-    from rheed_acquire.ring import Chunk, ChunkRing
+    from rheed_acquire.frames.ring import Chunk, ChunkRing
 
 STATUS_LIMIT_S = 1.0
 CLOSE_LIMIT_S = 30.0
@@ -117,7 +117,7 @@ class GuardedStreamer(Streamer):
         """See `Streamer.open_ring`."""
 
         def open_ring() -> ChunkRing | None:
-            from rheed_acquire.ring import ChunkRing
+            from rheed_acquire.frames.ring import ChunkRing
 
             ring: object = self._streamer.open_ring(data_id, count, height, width)
             if ring is not None and not isinstance(ring, ChunkRing):

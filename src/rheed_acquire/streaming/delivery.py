@@ -32,7 +32,7 @@ from rheed_acquire.system.priority import make_way
 from rheed_acquire.system.worker import Worker, one_by_one
 
 if TYPE_CHECKING:
-    from rheed_acquire.ring import Chunk
+    from rheed_acquire.frames.ring import Chunk
 
 logger = logging.getLogger(__name__)
 

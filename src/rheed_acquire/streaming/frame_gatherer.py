@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rheed_acquire.chunk_buffer import ChunkBuffer
+from rheed_acquire.frames.chunk_buffer import ChunkBuffer
 from rheed_acquire.streaming.intake import Intake
 from rheed_acquire.system.home_process import disown_in_forks
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rheed_acquire.ring import Chunk, chunk_of
+from rheed_acquire.frames.ring import Chunk, chunk_of
 from rheed_acquire.streaming.parcel import Parcel
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rheed_acquire.chunk_buffer import ChunkBuffer
+    from rheed_acquire.frames.chunk_buffer import ChunkBuffer
     from rheed_acquire.streaming.delivery import Delivery
     from rheed_acquire.streaming.stream import Stream
 

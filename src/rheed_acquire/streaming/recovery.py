@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from rheed_acquire.ring import Chunk
+from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
 from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.parcel import Parcel
@@ -19,7 +19,7 @@ from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamFolder, StreamRecord, age_s
 
 if TYPE_CHECKING:
-    from rheed_acquire.chunk_buffer import ChunkBuffer
+    from rheed_acquire.frames.chunk_buffer import ChunkBuffer
     from rheed_acquire.streaming.delivery import Delivery
     from rheed_acquire.streaming.reference_clock import ReferenceClock
 

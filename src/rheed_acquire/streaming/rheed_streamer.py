@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 from pydantic import SecretStr
 
-from rheed_acquire.ring import Chunk, ChunkRing
-from rheed_acquire.ring_files import never
+from rheed_acquire.frames.ring import Chunk, ChunkRing
+from rheed_acquire.frames.ring_files import never
 from rheed_acquire.streaming.api import AtomscaleApi, Timeouts
 from rheed_acquire.streaming.arguments import (
     check_chunk_size,

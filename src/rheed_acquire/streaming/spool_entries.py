@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rheed_acquire.ring_files import SUFFIX
+from rheed_acquire.frames.ring_files import SUFFIX
 from rheed_acquire.streaming.stream_folder import (
     LOCK,
     PROBE,

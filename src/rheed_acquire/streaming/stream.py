@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from rheed_acquire.ring import ChunkRing
-from rheed_acquire.ring_files import never
+from rheed_acquire.frames.ring import ChunkRing
+from rheed_acquire.frames.ring_files import never
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.streaming.stream_folder import StreamFolder
 from rheed_acquire.streaming.streamer import DeliveryStatus

@@ -38,9 +38,9 @@ import google_crc32c
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
-from rheed_acquire.chunk_buffer import memory_needed
-from rheed_acquire.ring import ChunkRing
-from rheed_acquire.ring_files import (
+from rheed_acquire.frames.chunk_buffer import memory_needed
+from rheed_acquire.frames.ring import ChunkRing
+from rheed_acquire.frames.ring_files import (
     SUFFIX,
     RingFile,
     look_into,
@@ -66,7 +66,7 @@ from rheed_acquire.system.own_files import check_own_folder, make_own_folder, op
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from rheed_acquire.chunk_buffer import ChunkBuffer
+    from rheed_acquire.frames.chunk_buffer import ChunkBuffer
 
 logger = logging.getLogger(__name__)
 
@@ -314,7 +314,7 @@ class StreamFolder:
         grows
             Whether a buffer is made when it is first needed, and not before.
         given_up
-            See `rheed_acquire.ring_files.make_file`.
+            See `rheed_acquire.frames.ring_files.make_file`.
 
         Raises
         ------

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr
 
 if TYPE_CHECKING:
-    from rheed_acquire.ring import Chunk, ChunkRing
+    from rheed_acquire.frames.ring import Chunk, ChunkRing
     from rheed_acquire.streaming.limits import SpoolLimits
 
 
@@ -40,7 +40,7 @@ class StreamerRequest:
     given_up
         Whether the run is to end: `Streamer.open_ring`, which may take seconds to make gigabytes, asks it now
         and then, and where it says so gives the ring up by raising
-        `rheed_acquire.ring_files.RingGivenUpError`. A streamer that never asks is waited for.
+        `rheed_acquire.frames.ring_files.RingGivenUpError`. A streamer that never asks is waited for.
     """
 
     api_key: SecretStr

@@ -24,8 +24,8 @@ from rheed_acquire.view.traces import Points, RegionTraces, TraceOverview
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rheed_acquire.accumulator import ChunkAccumulator
-    from rheed_acquire.ring import Chunk
+    from rheed_acquire.frames.accumulator import ChunkAccumulator
+    from rheed_acquire.frames.ring import Chunk
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
 
 if TYPE_CHECKING:
-    from rheed_acquire.ring import Chunk
+    from rheed_acquire.frames.ring import Chunk
     from rheed_acquire.settings.run_settings import RunSettings
 
 

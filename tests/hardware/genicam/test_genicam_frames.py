@@ -13,7 +13,7 @@ import pytest
 from rheed_mock_gentl import expected_frame, expected_payload
 
 from rheed_acquire import CameraError, Frame
-from rheed_acquire.pixels import make_converter
+from rheed_acquire.frames.pixels import make_converter
 
 if TYPE_CHECKING:
     from tests.hardware.genicam.conftest import Genicam, Recorder

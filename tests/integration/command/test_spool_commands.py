@@ -15,7 +15,7 @@ import pytest
 import zarr
 
 from rheed_acquire.commands.spool import main
-from rheed_acquire.ring_files import OWNER, shared_memory_folder, shared_memory_root
+from rheed_acquire.frames.ring_files import OWNER, shared_memory_folder, shared_memory_root
 from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.streaming.recovery import recovered_chunk

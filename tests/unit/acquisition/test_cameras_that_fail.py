@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rheed_acquire.cameras.camera import CameraError, CameraLostError, CameraNotFoundError
+from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.report import FAILED, FRAMES_LOST
-from rheed_acquire.ring import Chunk
 
 if TYPE_CHECKING:
     from tests.unit.acquisition.conftest import Stage

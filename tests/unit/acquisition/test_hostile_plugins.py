@@ -333,7 +333,7 @@ def test_a_streamer_that_cannot_begin_is_named_and_the_camera_given_back(
 
 
 def test_a_ring_of_another_size_is_refused(stage: Stage) -> None:
-    from rheed_acquire.ring import ChunkRing
+    from rheed_acquire.frames.ring import ChunkRing
 
     camera, streamer = stage.camera(range(FRAMES)), stage.streamer()
     do(streamer, "open_ring", returning(ChunkRing(2, 99, 2, 4)))

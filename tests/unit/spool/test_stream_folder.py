@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from rheed_acquire.ring_files import shared_memory_folder
+from rheed_acquire.frames.ring_files import shared_memory_folder
 from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.stream_folder import (
     RecordError,

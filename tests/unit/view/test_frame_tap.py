@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rheed_acquire.accumulator import ChunkAccumulator
 from rheed_acquire.cameras.camera import CameraError, Frame
-from rheed_acquire.pixels import make_converter
-from rheed_acquire.ring import Chunk, ChunkRing
+from rheed_acquire.frames.accumulator import ChunkAccumulator
+from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.view.frame_tap import FrameTap
 from rheed_acquire.view.regions import Region
 from rheed_acquire.view.traces import Points

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rheed_acquire.chunk_buffer import HEADER_BYTES, ChunkBuffer, memory_needed
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.frames.chunk_buffer import HEADER_BYTES, ChunkBuffer, memory_needed
 from rheed_acquire.system.own_files import check_own_folder, make_own_folder, open_own_file
 
 logger = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ def make_ring_memory(
     beside
         The stream's folder in the spool, where the files go that do not fit into shared memory.
     count, capacity, height, width
-        See `rheed_acquire.ring.ChunkRing`.
+        See `rheed_acquire.frames.ring.ChunkRing`.
     now
         How many are made now; the others come by `RingPlace.make`. By default all.
     given_up

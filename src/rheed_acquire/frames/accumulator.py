@@ -12,17 +12,17 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.cameras.camera import CameraError, Frame
-from rheed_acquire.chunk_buffer import COMMITTED, ChunkBuffer
-from rheed_acquire.frame_ids import FrameIds, whole_number
+from rheed_acquire.frames.chunk_buffer import COMMITTED, ChunkBuffer
+from rheed_acquire.frames.frame_ids import FrameIds, whole_number
+from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk, ChunkRing, Gap, chunk_of
 from rheed_acquire.guard.calls import told
-from rheed_acquire.ring import NO_ID, NO_TIMESTAMP, Chunk, ChunkRing, Gap, chunk_of
 from rheed_acquire.system.home_process import disown_in_forks
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rheed_acquire.pixels import Converter
+    from rheed_acquire.frames.pixels import Converter
 
 
 WAIT_S = 0.1
@@ -40,7 +40,7 @@ class ChunkAccumulator:
         Where chunks are built. While it has no free buffer, the newest frames are dropped and counted as
         overrun: the camera's thread never waits, unless ``waits``.
     convert
-        Writes a frame's pixels as 8-bit gray into a slot (see `rheed_acquire.pixels.make_converter`); raises
+        Writes a frame's pixels as 8-bit gray into a slot (see `rheed_acquire.frames.pixels.make_converter`); raises
         where their shape is not `layout`.
     layout
         Shape that every ``frame.pixels`` must have.

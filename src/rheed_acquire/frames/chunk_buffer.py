@@ -1,6 +1,6 @@
 """Room for one chunk in one piece of memory, laid out so that another process can make sense of it.
 
-The piece may be a memory-mapped file (see `rheed_acquire.ring_files`): then what a camera's callback has
+The piece may be a memory-mapped file (see `rheed_acquire.frames.ring_files`): then what a camera's callback has
 written is in the operating system's hands, and survives the death of this process at any instruction. Layout,
 all numbers little-endian int64::
 

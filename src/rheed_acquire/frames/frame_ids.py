@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 
-from rheed_acquire.ring import Gap
+from rheed_acquire.frames.ring import Gap
 
 ODD_STEP = 1000
 """A step of the ids further than this which the next frame takes back was one frame's wrong id."""

@@ -13,8 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from rheed_acquire.chunk_buffer import CAPTURE_START_NS, NO_ID, NO_TIMESTAMP, ChunkBuffer, memory_needed
-from rheed_acquire.ring_files import never, plain_memories
+from rheed_acquire.frames.chunk_buffer import (
+    CAPTURE_START_NS,
+    NO_ID,
+    NO_TIMESTAMP,
+    ChunkBuffer,
+    memory_needed,
+)
+from rheed_acquire.frames.ring_files import never, plain_memories
 from rheed_acquire.system.home_process import HomeProcess
 
 if TYPE_CHECKING:
@@ -40,7 +46,7 @@ class ChunkRing:
     height, width
         Of a frame, in pixels.
     memories
-        ``count`` pieces of memory, such as mapped files (see `rheed_acquire.ring_files`); by default plain
+        ``count`` pieces of memory, such as mapped files (see `rheed_acquire.frames.ring_files`); by default plain
         memory of this process. Fewer, where ``make_memory`` makes the others.
     make_memory
         Makes the piece of a number, when `wait` finds none free; raises OSError where there is no room, and
@@ -50,7 +56,7 @@ class ChunkRing:
         the frames without this process.
     given_up
         Asked while plain memory is made whether nobody wants the ring any more; where it says so,
-        `rheed_acquire.ring_files.RingGivenUpError` is raised.
+        `rheed_acquire.frames.ring_files.RingGivenUpError` is raised.
     """
 
     def __init__(
