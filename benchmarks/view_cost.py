@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 from benchmarks._frames import contents, make_frames
 from benchmarks._rounds import Spread, UnavailableError, short, turns
 from benchmarks._table import Row
-from rheed_acquire.camera_clock import CaptureClock
 from rheed_acquire.cameras.camera import Frame
+from rheed_acquire.clocks.camera_clock import CaptureClock
+from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.pixels import make_converter
 from rheed_acquire.frames.ring import Chunk, ChunkRing
-from rheed_acquire.timing import process_clock
 from rheed_acquire.view.frame_tap import FrameTap
 from rheed_acquire.view.process import ViewProcess
 from rheed_acquire.view.regions import Region

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.arrivals import SILENCE_PERIODS
-from rheed_acquire.cadence import decide_chunk_size, decide_fps, decide_ring_chunks
-from rheed_acquire.camera_clock import CaptureClock
 from rheed_acquire.cameras.camera import Camera, CameraError, CameraInfo, CaptureRequest
 from rheed_acquire.capture import Capture
 from rheed_acquire.clock_watch import ClockWatch, judge_ids
+from rheed_acquire.clocks.cadence import decide_chunk_size, decide_fps, decide_ring_chunks
+from rheed_acquire.clocks.camera_clock import CaptureClock
+from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.pixels import frame_layout, make_converter
@@ -37,7 +38,6 @@ from rheed_acquire.pushed_frames import PushedFrames
 from rheed_acquire.pusher import Pusher
 from rheed_acquire.report import Journal, RunInfo, RunReport
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
-from rheed_acquire.timing import process_clock
 
 if TYPE_CHECKING:
     from rheed_acquire.settings.run_settings import RunSettings

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from rheed_acquire.arrivals import Silence
 from rheed_acquire.cameras.camera import CameraInfo
+from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.presence import Absence, Presence
 from rheed_acquire.report import Journal, Stretch
-from rheed_acquire.timing import process_clock
 
 MIN_STALL_S = 5.0
 STALL_PERIODS = 10

@@ -13,7 +13,7 @@ from rheed_acquire.frames.ring import Chunk, Gap
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rheed_acquire.camera_clock import CaptureTimes
+    from rheed_acquire.clocks.camera_clock import CaptureTimes
 
 LISTED = 1000
 """A report names this many gaps and pauses one by one."""

@@ -14,8 +14,8 @@ from rheed_acquire.guard.calls import Patience
 from rheed_acquire.pushed_frames import ChunkFacts, PushedFrames
 
 if TYPE_CHECKING:
-    from rheed_acquire.camera_clock import CaptureClock
     from rheed_acquire.clock_watch import ClockWatch
+    from rheed_acquire.clocks.camera_clock import CaptureClock
     from rheed_acquire.report import Journal, RunInfo
     from rheed_acquire.streaming.streamer import Streamer
     from rheed_acquire.view.frame_tap import FrameTap

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rheed_acquire.clocks.timing import HostClock
 from rheed_acquire.streaming.http_session import HttpSession
 from rheed_acquire.streaming.reference_clock import (
     SKIP_VARIABLE,
@@ -28,7 +29,6 @@ from rheed_acquire.streaming.reference_clock import (
     exchange_time,
     is_disabled,
 )
-from rheed_acquire.timing import HostClock
 
 MS = 1_000_000
 

@@ -19,6 +19,7 @@ import pytest
 
 import rheed_acquire
 from rheed_acquire.cameras.camera import Frame
+from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.pixels import make_converter
 from rheed_acquire.frames.ring import Chunk, ChunkRing, chunk_of
@@ -30,7 +31,6 @@ from rheed_acquire.streaming.shard import encode_shard
 from rheed_acquire.streaming.spool_entries import look_through
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamFolder, StreamRecord, ring_folders
-from rheed_acquire.timing import process_clock
 from rheed_acquire.view.frame_tap import FrameTap
 from rheed_acquire.view.regions import Region
 

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rheed_acquire.camera_clock import CaptureClock
+from rheed_acquire.clocks.camera_clock import CaptureClock
+from rheed_acquire.clocks.stamp_judge import CONFIRMED_BY
+from rheed_acquire.clocks.timing import HostClock, Slew
 from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk
 from rheed_acquire.pushed_frames import ChunkFacts, PushedFrames
-from rheed_acquire.stamp_judge import CONFIRMED_BY
-from rheed_acquire.timing import HostClock, Slew
 
 SECOND = 1_000_000_000
 UTC_NS = 1_800_000_000 * SECOND

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheed_acquire.camera_clock import CaptureTimes, TimeSource
+from rheed_acquire.clocks.camera_clock import CaptureTimes, TimeSource
 from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk, Gap
 from rheed_acquire.pushed_frames import LISTED, ChunkFacts, PushedFrames
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from rheed_acquire.rate import Rate
+from rheed_acquire.clocks.rate import Rate
 
 
 def test_a_counter_that_begins_anew_has_no_negative_rate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rheed_acquire.camera_clock import CaptureClock
+from rheed_acquire.clocks.camera_clock import CaptureClock
+from rheed_acquire.clocks.timing import HostClock
 from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk
-from rheed_acquire.timing import HostClock
 
 SECOND = 1_000_000_000
 WINDOW_S = 10.0

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rheed_acquire.rate import Rate
+from rheed_acquire.clocks.rate import Rate
 from rheed_acquire.system.terminal import stderr_console, stderr_is_terminal, styled, write_note
 
 if TYPE_CHECKING:

@@ -312,7 +312,7 @@ class ChunkAccumulator:
         The camera's clock says so, or the ids. A clock is believed where the arrivals allow it: a frame that
         is late has not come before it was captured, by the frame before it or by the chunk's first; and where
         frames come faster than they should, they also arrive faster. Else it is the clock that jumps, repeats
-        itself or counts in other units, which is for `rheed_acquire.stamp_judge` to say.
+        itself or counts in other units, which is for `rheed_acquire.clocks.stamp_judge` to say.
         """
         by_ids = self._missing_ns > self._tolerance_ns
         first_ns, buffer, filled = self._first_timestamp_ns, self._buffer, self._filled

@@ -202,7 +202,7 @@ class Chunk:
     capture_start_ms_utc
         When the first frame was captured, in milliseconds since 1970 in UTC; None until it is known.
     time_base
-        By which clock that is: ``host``, this process's `rheed_acquire.timing.process_clock`; ``wall``, this
+        By which clock that is: ``host``, this process's `rheed_acquire.clocks.timing.process_clock`; ``wall``, this
         computer's ``time.time()``; or ``reference``, which needs no correction.
     since_ns
         (N,) int64: when each frame was captured, in nanoseconds since the first; None until it is known.

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from rheed_acquire.cadence import MIN_CHUNK_S
+from rheed_acquire.clocks.cadence import MIN_CHUNK_S
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.text.names import clean_name
 from rheed_acquire.view.regions import Regions

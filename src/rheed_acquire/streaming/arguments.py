@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rheed_acquire.cadence import MIN_CHUNK_S, smallest_chunk_size
+from rheed_acquire.clocks.cadence import MIN_CHUNK_S, smallest_chunk_size
 from rheed_acquire.text.names import clean_name
 
 if TYPE_CHECKING:

@@ -21,11 +21,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rheed_acquire.clocks.timing import HostClock, Slew, process_clock
 from rheed_acquire.errors import StreamerError
 from rheed_acquire.streaming.http_session import HttpSession
 from rheed_acquire.streaming.transport_errors import NoAnswerError
 from rheed_acquire.system.worker import Step, Worker
-from rheed_acquire.timing import HostClock, Slew, process_clock
 
 logger = logging.getLogger(__name__)
 

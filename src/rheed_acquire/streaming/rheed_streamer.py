@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 from pydantic import SecretStr
 
+from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.frames.ring_files import never
 from rheed_acquire.streaming.api import AtomscaleApi, Timeouts
@@ -46,7 +47,6 @@ from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
 from rheed_acquire.streaming.trust import tls_context
 from rheed_acquire.system.home_process import HomeProcess
 from rheed_acquire.system.worker import Worker
-from rheed_acquire.timing import process_clock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

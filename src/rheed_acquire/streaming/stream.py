@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.frames.ring import ChunkRing
 from rheed_acquire.frames.ring_files import never
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.streaming.stream_folder import StreamFolder
 from rheed_acquire.streaming.streamer import DeliveryStatus
 from rheed_acquire.system.home_process import HomeProcess
-from rheed_acquire.timing import process_clock
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.system.worker import Worker
-from rheed_acquire.timing import process_clock
 from rheed_acquire.view.regions import Region, fit_regions
 from rheed_acquire.view.traces import Points, RegionTraces, TraceOverview
 
@@ -85,7 +85,7 @@ class FrameTap:
         ----------
         foresee_ms
             Tells of the frames of a chunk that is being filled, from stamps and arrivals, (N,) each, when
-            they were captured, in ms UTC (see `rheed_acquire.camera_clock.CaptureClock.foresee_ms`).
+            they were captured, in ms UTC (see `rheed_acquire.clocks.camera_clock.CaptureClock.foresee_ms`).
         """
         with self._lock:
             self._size, self._foresee_ms = (width, height), foresee_ms

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
+from rheed_acquire.clocks.rate import Rate
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.rate import Rate
 from rheed_acquire.view.frame_tap import FrameTap
 from rheed_acquire.view.process import ViewProcess
 from rheed_acquire.view.region_file import save_regions

@@ -1,4 +1,4 @@
-"""The computer's clock in UTC, and how a camera's goes beside it (see `rheed_acquire.camera_clock`).
+"""The computer's clock in UTC, and how a camera's goes beside it (see `rheed_acquire.clocks.camera_clock`).
 
 Two clocks are at hand: this computer's, read when a frame arrives, which is late by an unknown transport
 delay, and the camera's, which is exact in its steps but has its own origin and its own pace. Delays only ever
