@@ -30,10 +30,10 @@ from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.pixels import make_converter
 from rheed_acquire.frames.ring import Chunk, ChunkRing
-from rheed_acquire.view.frame_tap import FrameTap
+from rheed_acquire.regions.frame_tap import FrameTap
+from rheed_acquire.regions.regions import Region
+from rheed_acquire.regions.traces import Points
 from rheed_acquire.view.process import ViewProcess
-from rheed_acquire.view.regions import Region
-from rheed_acquire.view.traces import Points
 
 HEIGHT, WIDTH, FPS = 300, 500, 1000.0
 CHUNK_FRAMES, BUFFERS, SOURCES = 200, 4, 16

@@ -40,8 +40,8 @@ from rheed_acquire.report import Journal, RunInfo, RunReport
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
 
 if TYPE_CHECKING:
+    from rheed_acquire.regions.frame_tap import FrameTap
     from rheed_acquire.settings.run_settings import RunSettings
-    from rheed_acquire.view.frame_tap import FrameTap
 
 logger = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from rheed_acquire.pushed_frames import ChunkFacts, PushedFrames
 if TYPE_CHECKING:
     from rheed_acquire.clock_watch import ClockWatch
     from rheed_acquire.clocks.camera_clock import CaptureClock
+    from rheed_acquire.regions.frame_tap import FrameTap
     from rheed_acquire.report import Journal, RunInfo
     from rheed_acquire.streaming.streamer import Streamer
-    from rheed_acquire.view.frame_tap import FrameTap
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from rheed_acquire.commands.sparkline import ASCII, BLOCKS, sparkline, takes_blo
 from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.pixels import make_converter
 from rheed_acquire.frames.ring import Chunk, ChunkRing
-from rheed_acquire.view.frame_tap import FrameTap
-from rheed_acquire.view.regions import Region
+from rheed_acquire.regions.frame_tap import FrameTap
+from rheed_acquire.regions.regions import Region
 
 if TYPE_CHECKING:
     from rheed_acquire.acquisition import Acquisition

@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from rheed_acquire.acquisition import Acquisition, Progress
     from rheed_acquire.cameras.camera import Camera, CaptureRequest
     from rheed_acquire.guard.observers import Observers
+    from rheed_acquire.regions.frame_tap import FrameTap
     from rheed_acquire.report import RunReport
     from rheed_acquire.run_report.recorder import Outcome, RunRecorder
     from rheed_acquire.server.process import LocalServer
     from rheed_acquire.settings.run_settings import RunSettings
     from rheed_acquire.settings.sources import LoadedSettings
     from rheed_acquire.streaming.streamer import Streamer
-    from rheed_acquire.view.frame_tap import FrameTap
 
 logger = logging.getLogger("rheed_acquire")
 
@@ -81,7 +81,7 @@ def start(
             return attend_with_view(setup, interrupts, begins_with=begins_with)
         tap = None
         if run.regions:
-            from rheed_acquire.view.frame_tap import FrameTap
+            from rheed_acquire.regions.frame_tap import FrameTap
 
             tap = FrameTap(run.regions)
         acquisition, recorder = setup.acquisition(run, tap)

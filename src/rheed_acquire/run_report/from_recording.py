@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rheed_acquire.regions.regions import Region, fit_regions
+from rheed_acquire.regions.traces import RegionTraces
 from rheed_acquire.run_report.record import (
     LossRecord,
     RateRecord,
@@ -23,8 +25,6 @@ from rheed_acquire.run_report.recording import RecordedChunks, Recording, read_s
 from rheed_acquire.run_report.regions import records_of_traces
 from rheed_acquire.run_report.thinning import THUMBNAIL_EVERY_MS, THUMBNAILS, RateSeries
 from rheed_acquire.run_report.thumbnails import Thumbnail, shrunk
-from rheed_acquire.view.regions import Region, fit_regions
-from rheed_acquire.view.traces import RegionTraces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

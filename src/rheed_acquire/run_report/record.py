@@ -64,7 +64,7 @@ class LossRecord(_Strict):
 
 
 class PeriodRecord(_Strict):
-    """The dominant oscillation of a region's mean (see `rheed_acquire.view.oscillation`)."""
+    """The dominant oscillation of a region's mean (see `rheed_acquire.regions.oscillation`)."""
 
     period_s: float
     uncertainty_s: float

@@ -31,9 +31,9 @@ from rheed_acquire.server.run_folders import folder_name, slug
 
 if TYPE_CHECKING:
     from rheed_acquire.plugins import PluginHost
+    from rheed_acquire.regions.frame_tap import FrameTap
     from rheed_acquire.settings.run_settings import RunSettings
     from rheed_acquire.settings.sources import LoadedSettings
-    from rheed_acquire.view.frame_tap import FrameTap
 
 logger = logging.getLogger(__name__)
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rheed_acquire.regions.oscillation import dominant_period
+from rheed_acquire.regions.traces import RECENT_FRAMES
 from rheed_acquire.run_report.record import PeriodRecord, RegionRecord, TraceRecord
-from rheed_acquire.view.oscillation import dominant_period
-from rheed_acquire.view.traces import RECENT_FRAMES
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rheed_acquire.view.frame_tap import FrameTap
-    from rheed_acquire.view.regions import Region
-    from rheed_acquire.view.traces import RegionTraces, TraceOverview
+    from rheed_acquire.regions.frame_tap import FrameTap
+    from rheed_acquire.regions.regions import Region
+    from rheed_acquire.regions.traces import RegionTraces, TraceOverview
 
 
 def records_of_tap(tap: FrameTap) -> list[RegionRecord]:

@@ -20,9 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic_core import PydanticCustomError
 
 from rheed_acquire.clocks.cadence import MIN_CHUNK_S
+from rheed_acquire.regions.regions import Regions
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.text.names import clean_name
-from rheed_acquire.view.regions import Regions
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 GROUPS = ("Camera", "Stream", "Run", "View", "Output", "Delivery")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rheed_acquire.view.regions import Region
+    from rheed_acquire.regions.regions import Region
 
 MOST_VALUES = 1 << 20
 """Values of traces that may wait: about a minute of eight regions at 1,000 frames/s."""

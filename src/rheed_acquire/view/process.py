@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rheed_acquire.view.regions import Region
+    from rheed_acquire.regions.regions import Region
 
 logger = logging.getLogger(__name__)
 

@@ -19,15 +19,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from rheed_acquire.clocks.rate import Rate
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.view.frame_tap import FrameTap
+from rheed_acquire.regions.frame_tap import FrameTap
+from rheed_acquire.regions.region_file import save_regions
+from rheed_acquire.regions.regions import Region, Regions
 from rheed_acquire.view.process import ViewProcess
-from rheed_acquire.view.region_file import save_regions
-from rheed_acquire.view.regions import Region, Regions
 
 if TYPE_CHECKING:
     from rheed_acquire.acquisition import Acquisition
+    from rheed_acquire.regions.traces import Points
     from rheed_acquire.settings.run_settings import RunSettings
-    from rheed_acquire.view.traces import Points
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from rheed_acquire.regions.regions import Region
 from rheed_acquire.view.process import ViewProcess
-from rheed_acquire.view.regions import Region
 
 SPOT = Region(name="spot", x=10, y=5, width=4, height=3)
 

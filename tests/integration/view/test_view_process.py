@@ -18,8 +18,8 @@ from PIL import Image
 from websockets.sync.client import connect
 
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.regions.regions import Region
 from rheed_acquire.view.process import ViewProcess
-from rheed_acquire.view.regions import Region
 
 if TYPE_CHECKING:
     from tests.integration.view.conftest import WatchedView

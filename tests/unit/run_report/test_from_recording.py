@@ -7,10 +7,10 @@ import pytest
 from tests.unit.run_report.conftest import FPS, START_MS, MakeRecording, record
 
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.regions.regions import Region
 from rheed_acquire.run_report import recording as recording_module
 from rheed_acquire.run_report.from_recording import record_of
 from rheed_acquire.run_report.recording import Recording
-from rheed_acquire.view.regions import Region
 
 RNG = np.random.default_rng(1)
 FRAMES = RNG.integers(0, 256, (50, 12, 16), np.uint8)

@@ -15,9 +15,9 @@ from rheed_acquire.cameras.camera import CameraError, Frame
 from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.pixels import make_converter
 from rheed_acquire.frames.ring import Chunk, ChunkRing
-from rheed_acquire.view.frame_tap import FrameTap
-from rheed_acquire.view.regions import Region
-from rheed_acquire.view.traces import Points
+from rheed_acquire.regions.frame_tap import FrameTap
+from rheed_acquire.regions.regions import Region
+from rheed_acquire.regions.traces import Points
 
 HEIGHT, WIDTH, FPS = 4, 8, 10.0
 SPOT = Region(name="spot", x=1, y=1, width=3, height=2)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rheed_acquire.view.oscillation import MAX_POINTS, MIN_PERIODS, dominant_period
+from rheed_acquire.regions.oscillation import MAX_POINTS, MIN_PERIODS, dominant_period
 
 
 @settings(max_examples=60)

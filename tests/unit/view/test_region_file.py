@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.view.region_file import save_regions, with_regions
-from rheed_acquire.view.regions import Region
+from rheed_acquire.regions.region_file import save_regions, with_regions
+from rheed_acquire.regions.regions import Region
 
 MINE = """\
 # my microscope

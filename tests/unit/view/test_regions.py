@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from rheed_acquire.view.regions import MAX_AREA_IN_FRAMES, MAX_REGIONS, PALETTE, Region, Regions, fit_regions
+from rheed_acquire.regions.regions import (
+    MAX_AREA_IN_FRAMES,
+    MAX_REGIONS,
+    PALETTE,
+    Region,
+    Regions,
+    fit_regions,
+)
 
 names = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=40)
 places = st.integers(0, 2000)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rheed_acquire.view.regions import Region
+from rheed_acquire.regions.regions import Region
 from rheed_acquire.view.server.history import FACTOR, KEPT, MOST_SHOWN, Trace, TraceHistory, thin_out
 
 SPOT = Region(name="spot", x=10, y=20, width=3, height=4)

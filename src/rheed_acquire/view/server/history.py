@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rheed_acquire.view.regions import Region
+from rheed_acquire.regions.regions import Region
 
 LEVELS = 5
 FACTOR = 16

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from rheed_acquire.regions.oscillation import dominant_period
+from rheed_acquire.regions.regions import Region
 from rheed_acquire.view.messages import points_of
-from rheed_acquire.view.oscillation import dominant_period
-from rheed_acquire.view.regions import Region
 from rheed_acquire.view.server.frames import RawFrame, binary_message, encode_frame
 from rheed_acquire.view.server.history import Trace, TraceHistory, thin_out
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from rheed_acquire.view.regions import Regions
+from rheed_acquire.regions.regions import Regions
 
 LONGEST_REQUEST = 1 << 16
 """Bytes; a WebSocket that sends more at once is closed."""

@@ -12,8 +12,8 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Table
 
 from rheed_acquire.errors import SettingsError
+from rheed_acquire.regions.regions import Region
 from rheed_acquire.system.durable_files import replace
-from rheed_acquire.view.regions import Region
 
 
 def save_regions(file: Path, regions: Sequence[Region]) -> None:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from rheed_acquire.clocks.timing import process_clock
+from rheed_acquire.regions.regions import Region, fit_regions
+from rheed_acquire.regions.traces import Points, RegionTraces, TraceOverview
 from rheed_acquire.system.worker import Worker
-from rheed_acquire.view.regions import Region, fit_regions
-from rheed_acquire.view.traces import Points, RegionTraces, TraceOverview
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rheed_acquire.view.regions import Region
+from rheed_acquire.regions.regions import Region
 
 RECENT_FRAMES = 2**19
 """Frames whose values are all kept: 8.7 minutes at 1,000 frames/s; 13 bytes each for a region."""
@@ -230,7 +230,7 @@ class RegionTraces:
     def follow(self, regions: Sequence[Region]) -> None:
         """Follow these regions from the next frame on; one whose pixels stay the same keeps its trace.
 
-        They must lie within the frame (see `rheed_acquire.view.regions.fit_regions`).
+        They must lie within the frame (see `rheed_acquire.regions.regions.fit_regions`).
         """
         known = {str(region.box): trace for region, trace in zip(self._regions, self._traces, strict=True)}
         traces = []

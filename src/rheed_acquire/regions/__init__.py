@@ -1,0 +1,1 @@
+"""Regions of interest, which the run and its report measure without any page."""
