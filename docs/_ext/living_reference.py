@@ -18,7 +18,7 @@ import rheed_acquire
 from rheed_acquire.cli import COMMANDS, main
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.hookspecs import PROJECT
-from rheed_acquire.plugins import PluginHost
+from rheed_acquire.host.plugins import PluginHost
 from rheed_acquire.settings.catalogue import Catalogue, Setting
 
 if TYPE_CHECKING:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from rheed_acquire.errors import RheedAcquireError, SettingsError, StreamerError
     from rheed_acquire.frames.accumulator import ChunkAccumulator
     from rheed_acquire.frames.ring import Chunk, ChunkRing
-    from rheed_acquire.guard.observed_chunk import ObservedChunk
     from rheed_acquire.hookspecs import CameraBackend, hookimpl
+    from rheed_acquire.host.guard.observed_chunk import ObservedChunk
     from rheed_acquire.streaming.rheed_streamer import RHEEDStreamer
     from rheed_acquire.streaming.streamer import (
         DeliveryStatus,
@@ -61,7 +61,7 @@ _HOMES = {
     "rheed_acquire.cameras.camera_settings": ("CameraSettings", "Trigger", "TriggerEdge"),
     "rheed_acquire.errors": ("RheedAcquireError", "SettingsError", "StreamerError"),
     "rheed_acquire.cameras.grab_loop": ("GrabLoopCamera",),
-    "rheed_acquire.guard.observed_chunk": ("ObservedChunk",),
+    "rheed_acquire.host.guard.observed_chunk": ("ObservedChunk",),
     "rheed_acquire.hookspecs": ("CameraBackend", "hookimpl"),
     "rheed_acquire.frames.ring": ("Chunk", "ChunkRing"),
     "rheed_acquire.streaming.rheed_streamer": ("RHEEDStreamer",),

@@ -28,9 +28,9 @@ from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.pixels import frame_layout, make_converter
 from rheed_acquire.frames.ring import Chunk, ChunkRing
-from rheed_acquire.guard.calls import Patience
-from rheed_acquire.guard.camera import who_gives_frames
-from rheed_acquire.guard.observers import COMPLETED, FINISHED, STARTED, Observers
+from rheed_acquire.host.guard.calls import Patience
+from rheed_acquire.host.guard.camera import who_gives_frames
+from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Observers
 from rheed_acquire.judgement import judge
 from rheed_acquire.measured_rate import measure_fps
 from rheed_acquire.presence import Absence
@@ -102,7 +102,7 @@ class Acquisition:
         What the user asked for.
     open_camera
         Opens the camera that was chosen. Like the streamer it keeps to its contract: what a plugin does
-        beyond that is dealt with before it comes here (see `rheed_acquire.guard`).
+        beyond that is dealt with before it comes here (see `rheed_acquire.host.guard`).
     open_streamer
         Opens the streamer, given what says whether the run is to end; called once the camera is open, so that
         a missing camera leaves no stream.

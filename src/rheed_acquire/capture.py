@@ -14,7 +14,7 @@ from rheed_acquire.cameras.camera import Camera, CameraEndedError, CameraError, 
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.accumulator import ChunkAccumulator
-from rheed_acquire.guard.camera import CameraHangsError
+from rheed_acquire.host.guard.camera import CameraHangsError
 from rheed_acquire.presence import Absence, without_figures
 from rheed_acquire.report import Journal, Stretch
 from rheed_acquire.run_end import RunEnd

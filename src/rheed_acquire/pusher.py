@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.ring import Chunk
-from rheed_acquire.guard.calls import Patience
+from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.pushed_frames import ChunkFacts, PushedFrames
 
 if TYPE_CHECKING:

@@ -144,7 +144,7 @@ def unknown_names(flags: Iterable[str], names: Iterable[str]) -> list[str]:
     """Return those of the flags and variables that no command has."""
     from rheed_acquire.cli import COMMANDS
     from rheed_acquire.commands import spool
-    from rheed_acquire.plugins import PluginHost
+    from rheed_acquire.host.plugins import PluginHost
     from rheed_acquire.settings.catalogue import Catalogue
     from rheed_acquire.settings.readers import FOREIGN_VARIABLES
     from rheed_acquire.testing import pytest_plugin

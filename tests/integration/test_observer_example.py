@@ -19,7 +19,7 @@ import pytest
 import zarr
 
 from rheed_acquire.frames.ring import Chunk
-from rheed_acquire.plugins import PluginHost
+from rheed_acquire.host.plugins import PluginHost
 from rheed_acquire.report import Journal, RunReport
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rheed_acquire.cameras.camera import CameraInfo, DeviceInfo
-from rheed_acquire.guard.camera_numbers import plain_numbers
+from rheed_acquire.host.guard.camera_numbers import plain_numbers
 
 GOOD = CameraInfo(DeviceInfo("one"), 48, 32, "Mono8", 50.0)
 

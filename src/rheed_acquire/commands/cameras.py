@@ -13,7 +13,7 @@ from rheed_acquire.commands.host import answered, load
 from rheed_acquire.commands.table import print_table
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.hookspecs import CameraBackend
-from rheed_acquire.plugins import missing_requirement
+from rheed_acquire.host.plugins import missing_requirement
 from rheed_acquire.system.terminal import write_json, write_line
 
 Discovery = tuple[list[DeviceInfo], str | None]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rheed_acquire.cli import epilog
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.plugins import PluginHost
+from rheed_acquire.host.plugins import PluginHost
 from rheed_acquire.settings.flags import asks_for, format_help
 from rheed_acquire.system.terminal import expect_json, write_line, write_note
 

@@ -63,8 +63,8 @@ def check_name(name: str) -> None:
     SettingsError
         It cannot begin a flag, is that of a setting of the run, or is taken by an installed plugin.
     """
-    from rheed_acquire.backend_names import check_backend_name
-    from rheed_acquire.plugins import PluginHost
+    from rheed_acquire.host.backend_names import check_backend_name
+    from rheed_acquire.host.plugins import PluginHost
 
     try:
         check_backend_name(name, "camera")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rheed_acquire.backend_names import Backend
 from rheed_acquire.commands.host import answered, load_host
 from rheed_acquire.commands.table import print_table
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.plugins import PluginHost, PluginRecord, missing_requirement
+from rheed_acquire.host.backend_names import Backend
+from rheed_acquire.host.plugins import PluginHost, PluginRecord, missing_requirement
 from rheed_acquire.system.terminal import write_json
 
 

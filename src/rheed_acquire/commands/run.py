@@ -22,7 +22,7 @@ from rheed_acquire.commands.host import answered, load
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.hookspecs import CameraBackend
-from rheed_acquire.plugins import PluginHost, missing_requirement
+from rheed_acquire.host.plugins import PluginHost, missing_requirement
 from rheed_acquire.settings.run_settings import Sync
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.streamer import LOCAL_SERVER, StreamerBackend, StreamerRequest
@@ -34,7 +34,7 @@ from rheed_acquire.text.printable_text import LineFormatter
 if TYPE_CHECKING:
     from rheed_acquire.acquisition import Acquisition, Progress
     from rheed_acquire.cameras.camera import Camera, CaptureRequest
-    from rheed_acquire.guard.observers import Observers
+    from rheed_acquire.host.guard.observers import Observers
     from rheed_acquire.regions.frame_tap import FrameTap
     from rheed_acquire.report import RunReport
     from rheed_acquire.run_report.recorder import Outcome, RunRecorder

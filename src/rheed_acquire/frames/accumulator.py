@@ -15,7 +15,7 @@ from rheed_acquire.cameras.camera import CameraError, Frame
 from rheed_acquire.frames.chunk_buffer import COMMITTED, ChunkBuffer
 from rheed_acquire.frames.frame_ids import FrameIds, whole_number
 from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk, ChunkRing, Gap, chunk_of
-from rheed_acquire.guard.calls import told
+from rheed_acquire.host.guard.calls import told
 from rheed_acquire.system.home_process import disown_in_forks
 
 if TYPE_CHECKING:

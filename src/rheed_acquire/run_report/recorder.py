@@ -30,7 +30,7 @@ from rheed_acquire.run_report.writing import report_file, write_html, write_json
 from rheed_acquire.server.run_folders import folder_name, slug
 
 if TYPE_CHECKING:
-    from rheed_acquire.plugins import PluginHost
+    from rheed_acquire.host.plugins import PluginHost
     from rheed_acquire.regions.frame_tap import FrameTap
     from rheed_acquire.settings.run_settings import RunSettings
     from rheed_acquire.settings.sources import LoadedSettings

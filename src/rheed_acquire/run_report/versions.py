@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, distribution, packages_dist
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rheed_acquire.plugins import PluginHost
+    from rheed_acquire.host.plugins import PluginHost
 
 DISTRIBUTION = "rheed-acquire"
 

@@ -23,7 +23,7 @@ from rheed_acquire.errors import SettingsError
 from rheed_acquire.settings.run_settings import RunSettings
 
 if TYPE_CHECKING:
-    from rheed_acquire.plugins import PluginHost
+    from rheed_acquire.host.plugins import PluginHost
 
 PREFIX = "RHEED_"
 MASK = "**********"

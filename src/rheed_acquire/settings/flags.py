@@ -17,7 +17,7 @@ from rheed_acquire.settings.readers import Reading, shown_value
 from rheed_acquire.settings.run_settings import GROUPS
 
 if TYPE_CHECKING:
-    from rheed_acquire.plugins import PluginHost
+    from rheed_acquire.host.plugins import PluginHost
 
 _INFORMATIVE = ("-h", "--help", "--version")
 _COLUMN = 30

@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.guard.calls import told
+from rheed_acquire.host.guard.calls import told
 from rheed_acquire.settings.catalogue import MASK, Catalogue
 from rheed_acquire.settings.flags import read_flags
 from rheed_acquire.settings.readers import (
@@ -43,7 +43,7 @@ from rheed_acquire.settings.run_settings import RunSettings
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from rheed_acquire.plugins import PluginHost
+    from rheed_acquire.host.plugins import PluginHost
 
 DEFAULT_FILE = "rheed-acquire.toml"
 

@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from rheed_acquire.cameras.camera import Camera, CameraError, CaptureRequest, DeviceInfo
-from rheed_acquire.plugins import PluginHost, missing_requirement
+from rheed_acquire.host.plugins import PluginHost, missing_requirement
 from rheed_acquire.testing.rules import Rule, broken
 
 

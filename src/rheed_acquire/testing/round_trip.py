@@ -9,7 +9,7 @@ from typing import Any
 
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.hookspecs import CameraBackend
-from rheed_acquire.plugins import PluginHost
+from rheed_acquire.host.plugins import PluginHost
 from rheed_acquire.settings.catalogue import Catalogue, Setting
 from rheed_acquire.settings.sources import LoadedSettings, load_settings
 from rheed_acquire.testing.rules import Rule, broken

@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from rheed_acquire.cameras.camera import Camera
 from rheed_acquire.cameras.camera_settings import CameraSettings
-from rheed_acquire.plugins import PluginHost
+from rheed_acquire.host.plugins import PluginHost
 from rheed_acquire.testing.rules import Rule, broken
 
 CANDIDATES: Mapping[str, Any] = {"exposure_us": 1500.0, "width": 64, "height": 64, "buffers": 17}

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from rheed_acquire.cameras.camera import CameraError, DeviceInfo
 from rheed_acquire.cameras.camera_settings import CameraSettings
 from rheed_acquire.commands.cameras import discover
-from rheed_acquire.guard.calls import Patience
-from rheed_acquire.guard.camera import CameraLimits, guard_camera_backend
 from rheed_acquire.hookspecs import CameraBackend
+from rheed_acquire.host.guard.calls import Patience
+from rheed_acquire.host.guard.camera import CameraLimits, guard_camera_backend
 
 if TYPE_CHECKING:
     from tests.integration.command.conftest import Command

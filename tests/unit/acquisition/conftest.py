@@ -24,11 +24,11 @@ from rheed_acquire.cameras.camera import (
     OnFrame,
 )
 from rheed_acquire.frames.ring import Chunk, ChunkRing
-from rheed_acquire.guard.calls import Patience
-from rheed_acquire.guard.camera import LIMITS, CameraLimits, guard_camera_backend
-from rheed_acquire.guard.observers import Observers
-from rheed_acquire.guard.streamer import guard_streamer_backend
 from rheed_acquire.hookspecs import CameraBackend
+from rheed_acquire.host.guard.calls import Patience
+from rheed_acquire.host.guard.camera import LIMITS, CameraLimits, guard_camera_backend
+from rheed_acquire.host.guard.observers import Observers
+from rheed_acquire.host.guard.streamer import guard_streamer_backend
 from rheed_acquire.report import RunReport
 from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer, StreamerBackend, StreamerRequest

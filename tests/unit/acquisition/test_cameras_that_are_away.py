@@ -13,7 +13,7 @@ import pytest
 
 from rheed_acquire.cameras.camera import CameraError, CameraLostError, Frame
 from rheed_acquire.findings import FindingCode
-from rheed_acquire.guard.camera import CameraLimits
+from rheed_acquire.host.guard.camera import CameraLimits
 from rheed_acquire.report import DELIVERED, FAILED, FRAMES_LOST, RunReport
 from rheed_acquire.streaming.streamer import DeliveryStatus
 

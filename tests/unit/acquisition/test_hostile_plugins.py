@@ -14,10 +14,10 @@ import pytest
 from rheed_acquire.cameras.camera import CameraError, Frame
 from rheed_acquire.errors import RheedAcquireError, StreamerError
 from rheed_acquire.findings import FindingCode
-from rheed_acquire.guard.calls import Patience
-from rheed_acquire.guard.camera import CameraLimits
-from rheed_acquire.guard.observed_chunk import ObservedChunk
-from rheed_acquire.guard.observers import Hook, Observer, ObserverLimits, Observers
+from rheed_acquire.host.guard.calls import Patience
+from rheed_acquire.host.guard.camera import CameraLimits
+from rheed_acquire.host.guard.observed_chunk import ObservedChunk
+from rheed_acquire.host.guard.observers import Hook, Observer, ObserverLimits, Observers
 from rheed_acquire.report import DELIVERED, FAILED, FRAMES_LOST, RunReport
 
 if TYPE_CHECKING:

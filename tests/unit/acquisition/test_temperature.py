@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rheed_acquire.cameras.camera import CameraLostError
-from rheed_acquire.guard.camera import LIMITS, CameraLimits
+from rheed_acquire.host.guard.camera import LIMITS, CameraLimits
 
 if TYPE_CHECKING:
     from tests.unit.acquisition.conftest import Stage

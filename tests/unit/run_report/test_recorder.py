@@ -11,7 +11,7 @@ import pytest
 from tests.unit.run_report.conftest import START_MS, run_report
 
 from rheed_acquire.frames.ring import NO_TIMESTAMP, Chunk, Gap
-from rheed_acquire.plugins import PluginHost
+from rheed_acquire.host.plugins import PluginHost
 from rheed_acquire.run_report import recorder as recorder_module
 from rheed_acquire.run_report.recorder import RunRecorder
 from rheed_acquire.settings.sources import load_settings

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from rheed_acquire.cameras.camera_settings import CameraSettings
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.hookspecs import PROJECT, CameraBackend, hookimpl
-from rheed_acquire.plugins import PluginHost
+from rheed_acquire.host.plugins import PluginHost
 from rheed_acquire.settings.sources import LoadedSettings, load_settings
 
 SECRET = "s3cr3t-W0rd-of-the-l4b"

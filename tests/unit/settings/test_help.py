@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rheed_acquire.plugins import PluginHost
+from rheed_acquire.host.plugins import PluginHost
 from rheed_acquire.settings.catalogue import Catalogue
 from rheed_acquire.settings.flags import asks_for, format_help
 from rheed_acquire.settings.sources import find_disabled_plugins

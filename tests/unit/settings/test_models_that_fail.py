@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.plugins import PluginHost
+from rheed_acquire.host.plugins import PluginHost
 from rheed_acquire.settings.sources import LoadedSettings, load_settings
 
 if TYPE_CHECKING:

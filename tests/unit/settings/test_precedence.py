@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rheed_acquire.cameras.camera_settings import CameraSettings, Trigger
-from rheed_acquire.plugins import PluginHost
+from rheed_acquire.host.plugins import PluginHost
 from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.settings.sources import LoadedSettings, load_settings
 

@@ -11,7 +11,7 @@ import pytest
 
 from rheed_acquire.cameras.camera_settings import CameraSettings
 from rheed_acquire.hookspecs import PROJECT
-from rheed_acquire.plugins import PluginHost
+from rheed_acquire.host.plugins import PluginHost
 from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.settings.sources import LoadedSettings
 

@@ -23,9 +23,9 @@ from rheed_acquire.cameras.camera import (
     SettingReadback,
 )
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.guard.calls import Patience, PluginCalls, kind_of, told
-from rheed_acquire.guard.camera_numbers import plain_numbers
 from rheed_acquire.hookspecs import CameraBackend
+from rheed_acquire.host.guard.calls import Patience, PluginCalls, kind_of, told
+from rheed_acquire.host.guard.camera_numbers import plain_numbers
 
 
 @dataclass(frozen=True, slots=True)

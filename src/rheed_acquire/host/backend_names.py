@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from pydantic import BaseModel
 
-from rheed_acquire.guard.calls import told
 from rheed_acquire.hookspecs import CameraBackend
+from rheed_acquire.host.guard.calls import told
 from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.streaming.streamer import StreamerBackend
 

@@ -18,13 +18,13 @@ from typing import cast
 import pluggy
 
 from rheed_acquire import hookspecs
-from rheed_acquire.backend_names import Backend, are_rivals, check_backend, kind_of
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.guard.calls import Patience, told
-from rheed_acquire.guard.camera import guard_camera_backend
-from rheed_acquire.guard.observers import COMPLETED, FINISHED, STARTED, Hook, Observer, Observers
-from rheed_acquire.guard.streamer import guard_streamer_backend
 from rheed_acquire.hookspecs import PROJECT, CameraBackend
+from rheed_acquire.host.backend_names import Backend, are_rivals, check_backend, kind_of
+from rheed_acquire.host.guard.calls import Patience, told
+from rheed_acquire.host.guard.camera import guard_camera_backend
+from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Hook, Observer, Observers
+from rheed_acquire.host.guard.streamer import guard_streamer_backend
 from rheed_acquire.streaming.streamer import StreamerBackend
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class PluginHost:
     Attributes
     ----------
     cameras, streamers
-        By name, guarded (see `rheed_acquire.guard`).
+        By name, guarded (see `rheed_acquire.host.guard`).
     ambiguous
         Names that several plugins claim, by ``camera`` or ``streamer`` and name, and what to do.
     """

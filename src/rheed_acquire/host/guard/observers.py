@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.findings import FindingCode
-from rheed_acquire.guard.calls import LOOK_S, Patience, told
+from rheed_acquire.host.guard.calls import LOOK_S, Patience, told
 from rheed_acquire.system.priority import make_way
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ class Observers:
         ready = [one for one in self._present if one.has(COMPLETED) and one.takes_a_chunk(give_up)]
         if not ready:
             return
-        from rheed_acquire.guard.observed_chunk import ObservedChunk
+        from rheed_acquire.host.guard.observed_chunk import ObservedChunk
 
         try:
             shown = ObservedChunk.of(chunk)

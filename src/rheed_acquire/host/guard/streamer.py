@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.errors import RheedAcquireError, StreamerError
-from rheed_acquire.guard.calls import Patience, PluginCalls, kind_of
+from rheed_acquire.host.guard.calls import Patience, PluginCalls, kind_of
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer, StreamerBackend, StreamerRequest
 
 if TYPE_CHECKING:

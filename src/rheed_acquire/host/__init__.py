@@ -1,0 +1,1 @@
+"""The pluggy host: finds plugins, and guards every call into them."""
