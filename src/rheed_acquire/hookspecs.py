@@ -29,7 +29,7 @@ from pydantic import BaseModel
 if TYPE_CHECKING:
     from rheed_acquire.cameras.camera import Camera, CaptureRequest, DeviceInfo
     from rheed_acquire.host.guard.observed_chunk import ObservedChunk
-    from rheed_acquire.report import RunInfo, RunReport
+    from rheed_acquire.run.report import RunInfo, RunReport
     from rheed_acquire.streaming.streamer import StreamerBackend
 
 PROJECT = "rheed_acquire"

@@ -20,7 +20,7 @@ import zarr
 
 from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.host.plugins import PluginHost
-from rheed_acquire.report import Journal, RunReport
+from rheed_acquire.run.report import Journal, RunReport
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

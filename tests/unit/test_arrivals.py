@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheed_acquire.arrivals import SILENCE_S, Arrivals, Silence
+from rheed_acquire.run.arrivals import SILENCE_S, Arrivals, Silence
 
 LOOK_S = 0.05
 

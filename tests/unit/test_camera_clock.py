@@ -16,7 +16,7 @@ from rheed_acquire.clocks.camera_clock import CaptureClock
 from rheed_acquire.clocks.stamp_judge import CONFIRMED_BY
 from rheed_acquire.clocks.timing import HostClock, Slew
 from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk
-from rheed_acquire.pushed_frames import ChunkFacts, PushedFrames
+from rheed_acquire.run.pushed_frames import ChunkFacts, PushedFrames
 
 SECOND = 1_000_000_000
 UTC_NS = 1_800_000_000 * SECOND

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from rheed_acquire.findings import Finding, FindingCode
-from rheed_acquire.report import Journal
+from rheed_acquire.run.report import Journal
 from rheed_acquire.run_report.record import FindingFigures
 
 

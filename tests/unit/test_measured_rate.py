@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheed_acquire.measured_rate import LEAST_FRAMES, rate_of
+from rheed_acquire.run.measured_rate import LEAST_FRAMES, rate_of
 
 SECOND = 1_000_000_000
 

@@ -13,7 +13,7 @@ from rheed_acquire.commands.run import choose_camera
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.host.plugins import PluginHost, PluginRecord, missing_requirement
-from rheed_acquire.report import Journal, RunReport
+from rheed_acquire.run.report import Journal, RunReport
 
 if TYPE_CHECKING:
     from tests.conftest import Distributions

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from rheed_acquire.presence import KEPT_ABSENCES, Presence
+from rheed_acquire.run.presence import KEPT_ABSENCES, Presence
 
 
 def test_a_camera_is_away_from_its_last_frame_before_to_its_first_frame_after() -> None:

@@ -25,7 +25,7 @@ from rheed_acquire.commands.progress import LiveDisplay, PlainDisplay, announcem
 from rheed_acquire.commands.summary import print_summary
 from rheed_acquire.commands.table import print_table
 from rheed_acquire.findings import FindingCode
-from rheed_acquire.report import Journal, RunInfo, RunReport
+from rheed_acquire.run.report import Journal, RunInfo, RunReport
 from rheed_acquire.system import terminal
 from rheed_acquire.text.json_text import json_text
 from rheed_acquire.text.printable_text import (

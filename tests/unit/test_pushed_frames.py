@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rheed_acquire.clocks.camera_clock import CaptureTimes, TimeSource
 from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk, Gap
-from rheed_acquire.pushed_frames import LISTED, ChunkFacts, PushedFrames
+from rheed_acquire.run.pushed_frames import LISTED, ChunkFacts, PushedFrames
 
 SECOND = 1_000_000_000
 PERIOD = SECOND // 100

@@ -19,7 +19,7 @@ from rheed_acquire.regions.frame_tap import FrameTap
 from rheed_acquire.regions.regions import Region
 
 if TYPE_CHECKING:
-    from rheed_acquire.acquisition import Acquisition
+    from rheed_acquire.run.acquisition import Acquisition
 
 
 @pytest.mark.parametrize(

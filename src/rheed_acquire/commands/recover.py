@@ -13,7 +13,7 @@ from rheed_acquire.commands.host import answered, load
 from rheed_acquire.commands.run import spool_limits
 from rheed_acquire.commands.spool import read_spool
 from rheed_acquire.errors import RheedAcquireError, SettingsError
-from rheed_acquire.report import DELIVERED, FRAMES_LOST
+from rheed_acquire.run.report import DELIVERED, FRAMES_LOST
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.plugin import RHEEDStreamerSettings
 from rheed_acquire.streaming.spool import Spool, default_spool_folder

@@ -32,11 +32,11 @@ from rheed_acquire.system.terminal import write_json
 from rheed_acquire.text.printable_text import LineFormatter
 
 if TYPE_CHECKING:
-    from rheed_acquire.acquisition import Acquisition, Progress
     from rheed_acquire.cameras.camera import Camera, CaptureRequest
     from rheed_acquire.host.guard.observers import Observers
     from rheed_acquire.regions.frame_tap import FrameTap
-    from rheed_acquire.report import RunReport
+    from rheed_acquire.run.acquisition import Acquisition, Progress
+    from rheed_acquire.run.report import RunReport
     from rheed_acquire.run_report.recorder import Outcome, RunRecorder
     from rheed_acquire.server.process import LocalServer
     from rheed_acquire.settings.run_settings import RunSettings
@@ -115,7 +115,7 @@ class RunSetup:
 
     def acquisition(self, run: RunSettings, tap: FrameTap | None) -> tuple[Acquisition, RunRecorder]:
         """Make a run, to be begun, and what keeps its report."""
-        from rheed_acquire.acquisition import Acquisition
+        from rheed_acquire.run.acquisition import Acquisition
         from rheed_acquire.run_report.recorder import RunRecorder
 
         server = self.server
@@ -138,7 +138,7 @@ class RunSetup:
 
     def preview(self, tap: FrameTap) -> Acquisition:
         """Make a run whose frames are only looked at."""
-        from rheed_acquire.acquisition import Acquisition
+        from rheed_acquire.run.acquisition import Acquisition
         from rheed_acquire.view.preview import PreviewStreamer, preview_settings
 
         return Acquisition(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rheed_acquire.commands.progress import shown_path
-from rheed_acquire.report import DELIVERED, FAILED, RunReport
+from rheed_acquire.run.report import DELIVERED, FAILED, RunReport
 from rheed_acquire.system.terminal import write_line
 
 

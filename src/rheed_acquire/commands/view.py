@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rheed_acquire.commands.host import answered, load
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.report import DELIVERED
+from rheed_acquire.run.report import DELIVERED
 from rheed_acquire.settings.sources import DEFAULT_FILE
 from rheed_acquire.system.terminal import write_note
 

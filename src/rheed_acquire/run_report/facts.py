@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from rheed_acquire.report import DELIVERED, FAILED, FRAMES_LOST
+from rheed_acquire.run.report import DELIVERED, FAILED, FRAMES_LOST
 from rheed_acquire.run_report.record import DeviceFigures, PeriodRecord, RegionRecord, RunRecord
 
 UNKNOWN = "unknown"

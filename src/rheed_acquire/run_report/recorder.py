@@ -19,7 +19,7 @@ import numpy as np
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import Finding, FindingCode
 from rheed_acquire.frames.ring import Chunk
-from rheed_acquire.report import RunInfo, RunReport
+from rheed_acquire.run.report import RunInfo, RunReport
 from rheed_acquire.run_report.record import LossRecord, RunRecord, SettingRecord, ThumbnailRecord
 from rheed_acquire.run_report.recording import read_stream
 from rheed_acquire.run_report.regions import records_of_tap

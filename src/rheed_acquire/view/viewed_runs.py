@@ -25,8 +25,8 @@ from rheed_acquire.regions.regions import Region, Regions
 from rheed_acquire.view.process import ViewProcess
 
 if TYPE_CHECKING:
-    from rheed_acquire.acquisition import Acquisition
     from rheed_acquire.regions.traces import Points
+    from rheed_acquire.run.acquisition import Acquisition
     from rheed_acquire.settings.run_settings import RunSettings
 
 logger = logging.getLogger(__name__)

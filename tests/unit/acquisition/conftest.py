@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from rheed_acquire.acquisition import Acquisition
 from rheed_acquire.cameras.camera import (
     Camera,
     CameraError,
@@ -29,7 +28,8 @@ from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.host.guard.camera import LIMITS, CameraLimits, guard_camera_backend
 from rheed_acquire.host.guard.observers import Observers
 from rheed_acquire.host.guard.streamer import guard_streamer_backend
-from rheed_acquire.report import RunReport
+from rheed_acquire.run.acquisition import Acquisition
+from rheed_acquire.run.report import RunReport
 from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer, StreamerBackend, StreamerRequest
 

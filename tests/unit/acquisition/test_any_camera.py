@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from rheed_acquire.cameras.camera import CameraError, CameraLostError
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.report import DELIVERED
+from rheed_acquire.run.report import DELIVERED
 
 if TYPE_CHECKING:
     from tests.unit.acquisition.conftest import ScriptedCamera, Stage

@@ -14,7 +14,7 @@ import pytest
 from rheed_acquire.cameras.camera import CameraError, CameraLostError, Frame
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.host.guard.camera import CameraLimits
-from rheed_acquire.report import DELIVERED, FAILED, FRAMES_LOST, RunReport
+from rheed_acquire.run.report import DELIVERED, FAILED, FRAMES_LOST, RunReport
 from rheed_acquire.streaming.streamer import DeliveryStatus
 
 if TYPE_CHECKING:
@@ -238,8 +238,8 @@ def test_frames_that_come_while_the_camera_hangs_in_its_stop_are_refused_and_the
 
 
 def test_a_camera_that_comes_and_goes_is_told_of_within_bounds(stage: Stage) -> None:
-    from rheed_acquire.attendance import TOLD_ABSENCES, Attendance
-    from rheed_acquire.report import Journal
+    from rheed_acquire.run.attendance import TOLD_ABSENCES, Attendance
+    from rheed_acquire.run.report import Journal
 
     info, journal = even(stage, 0).info, Journal()
     attendance = Attendance(info, FPS, journal)

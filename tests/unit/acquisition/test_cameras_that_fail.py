@@ -9,7 +9,7 @@ import pytest
 
 from rheed_acquire.cameras.camera import CameraError, CameraLostError, CameraNotFoundError
 from rheed_acquire.frames.ring import Chunk
-from rheed_acquire.report import FAILED, FRAMES_LOST
+from rheed_acquire.run.report import FAILED, FRAMES_LOST
 
 if TYPE_CHECKING:
     from tests.unit.acquisition.conftest import Stage

@@ -11,7 +11,7 @@ import pytest
 
 from rheed_acquire.cameras.camera import CameraError, Frame
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.report import DELIVERED
+from rheed_acquire.run.report import DELIVERED
 
 if TYPE_CHECKING:
     from tests.unit.acquisition.conftest import ScriptedCamera, Stage

@@ -18,7 +18,7 @@ from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.host.guard.camera import CameraLimits
 from rheed_acquire.host.guard.observed_chunk import ObservedChunk
 from rheed_acquire.host.guard.observers import Hook, Observer, ObserverLimits, Observers
-from rheed_acquire.report import DELIVERED, FAILED, FRAMES_LOST, RunReport
+from rheed_acquire.run.report import DELIVERED, FAILED, FRAMES_LOST, RunReport
 
 if TYPE_CHECKING:
     from tests.unit.acquisition.conftest import Session, Stage

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.cameras.camera import CameraEndedError, CameraError
 from rheed_acquire.frames.ring import Chunk
-from rheed_acquire.report import DELIVERED, FRAMES_LOST
+from rheed_acquire.run.report import DELIVERED, FRAMES_LOST
 
 if TYPE_CHECKING:
     from tests.unit.acquisition.conftest import ScriptedCamera, Stage

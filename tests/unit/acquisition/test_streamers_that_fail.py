@@ -14,7 +14,7 @@ from rheed_acquire.errors import StreamerError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.frames.ring_files import RingGivenUpError, check_wanted
-from rheed_acquire.report import FAILED, FRAMES_LOST
+from rheed_acquire.run.report import FAILED, FRAMES_LOST
 from rheed_acquire.streaming.streamer import DeliveryStatus
 
 if TYPE_CHECKING:

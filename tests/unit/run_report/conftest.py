@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rheed_acquire.cameras.camera import CameraInfo, DeviceInfo
-from rheed_acquire.report import RunInfo, RunReport
+from rheed_acquire.run.report import RunInfo, RunReport
 from rheed_acquire.run_report.record import RunRecord
 from rheed_acquire.server.run_folders import folder_name
 from rheed_acquire.server.stream import Stream

@@ -22,7 +22,7 @@ from rheed_acquire.system.priority import make_way
 
 if TYPE_CHECKING:
     from rheed_acquire.frames.ring import Chunk
-    from rheed_acquire.report import Journal, RunInfo, RunReport
+    from rheed_acquire.run.report import Journal, RunInfo, RunReport
 
 logger = logging.getLogger(__name__)
 

@@ -133,7 +133,7 @@ class RunReport:
         Frames received per second by the camera's clock where it can be believed (else by their arrival);
         None below two frames.
     gaps
-        The first of them, one by one (see `rheed_acquire.pushed_frames`); ``gap_count`` counts all.
+        The first of them, one by one (see `rheed_acquire.run.pushed_frames`); ``gap_count`` counts all.
     pauses
         Seconds, each longer than a frame's period and the gap tolerance, in which no frame was taken by the
         camera's clock though its frame ids do not say that any is missing.

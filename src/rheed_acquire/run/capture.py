@@ -8,16 +8,16 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rheed_acquire.arrivals import Arrivals, Silence
-from rheed_acquire.attendance import MIN_STALL_S, STALL_PERIODS, Attendance
 from rheed_acquire.cameras.camera import Camera, CameraEndedError, CameraError, CameraInfo
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.host.guard.camera import CameraHangsError
-from rheed_acquire.presence import Absence, without_figures
-from rheed_acquire.report import Journal, Stretch
-from rheed_acquire.run_end import RunEnd
+from rheed_acquire.run.arrivals import Arrivals, Silence
+from rheed_acquire.run.attendance import MIN_STALL_S, STALL_PERIODS, Attendance
+from rheed_acquire.run.presence import Absence, without_figures
+from rheed_acquire.run.report import Journal, Stretch
+from rheed_acquire.run.run_end import RunEnd
 
 if TYPE_CHECKING:
     from rheed_acquire.settings.run_settings import RunSettings

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from rheed_acquire.arrivals import Silence
 from rheed_acquire.cameras.camera import CameraInfo
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.findings import FindingCode
-from rheed_acquire.presence import Absence, Presence
-from rheed_acquire.report import Journal, Stretch
+from rheed_acquire.run.arrivals import Silence
+from rheed_acquire.run.presence import Absence, Presence
+from rheed_acquire.run.report import Journal, Stretch
 
 MIN_STALL_S = 5.0
 STALL_PERIODS = 10
@@ -37,7 +37,7 @@ class Attendance:
     presence
         What is known at the moment.
     silences
-        Those in the middle of a connection that nothing caught up with (see `rheed_acquire.arrivals`).
+        Those in the middle of a connection that nothing caught up with (see `rheed_acquire.run.arrivals`).
     silent_end
         The one that lasted until the end of the run, if one did.
     """

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from rheed_acquire.findings import FindingCode
 
 if TYPE_CHECKING:
-    from rheed_acquire.capture import Capture
     from rheed_acquire.clocks.stamp_judge import StampJudge
-    from rheed_acquire.pushed_frames import PushedFrames
-    from rheed_acquire.report import Journal
+    from rheed_acquire.run.capture import Capture
+    from rheed_acquire.run.pushed_frames import PushedFrames
+    from rheed_acquire.run.report import Journal
 
 
 class ClockWatch:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from rheed_acquire.findings import FindingCode
-from rheed_acquire.report import Journal
+from rheed_acquire.run.report import Journal
 
 
 class RunEnd:

@@ -17,10 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rheed_acquire.arrivals import SILENCE_PERIODS
 from rheed_acquire.cameras.camera import Camera, CameraError, CameraInfo, CaptureRequest
-from rheed_acquire.capture import Capture
-from rheed_acquire.clock_watch import ClockWatch, judge_ids
 from rheed_acquire.clocks.cadence import decide_chunk_size, decide_fps, decide_ring_chunks
 from rheed_acquire.clocks.camera_clock import CaptureClock
 from rheed_acquire.clocks.timing import process_clock
@@ -31,12 +28,15 @@ from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.host.guard.camera import who_gives_frames
 from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Observers
-from rheed_acquire.judgement import judge
-from rheed_acquire.measured_rate import measure_fps
-from rheed_acquire.presence import Absence
-from rheed_acquire.pushed_frames import PushedFrames
-from rheed_acquire.pusher import Pusher
-from rheed_acquire.report import Journal, RunInfo, RunReport
+from rheed_acquire.run.arrivals import SILENCE_PERIODS
+from rheed_acquire.run.capture import Capture
+from rheed_acquire.run.clock_watch import ClockWatch, judge_ids
+from rheed_acquire.run.judgement import judge
+from rheed_acquire.run.measured_rate import measure_fps
+from rheed_acquire.run.presence import Absence
+from rheed_acquire.run.pushed_frames import PushedFrames
+from rheed_acquire.run.pusher import Pusher
+from rheed_acquire.run.report import Journal, RunInfo, RunReport
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
 
 if TYPE_CHECKING:

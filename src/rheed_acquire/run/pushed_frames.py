@@ -60,7 +60,7 @@ class PushedFrames:
     period_ns
         From frame to frame as the stream declares it.
     pauses
-        In seconds (see `rheed_acquire.report.RunReport`).
+        In seconds (see `rheed_acquire.run.report.RunReport`).
     sizes
         Frames of each chunk, by its index in the stream.
     """

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from rheed_acquire.findings import FindingCode
 
 if TYPE_CHECKING:
-    from rheed_acquire.arrivals import Silence
-    from rheed_acquire.pushed_frames import PushedFrames
-    from rheed_acquire.report import Journal, RunReport
+    from rheed_acquire.run.arrivals import Silence
+    from rheed_acquire.run.pushed_frames import PushedFrames
+    from rheed_acquire.run.report import Journal, RunReport
     from rheed_acquire.settings.run_settings import RunSettings
 
 UNEVEN_S = 0.5

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.host.guard.calls import Patience
-from rheed_acquire.pushed_frames import ChunkFacts, PushedFrames
+from rheed_acquire.run.pushed_frames import ChunkFacts, PushedFrames
 
 if TYPE_CHECKING:
-    from rheed_acquire.clock_watch import ClockWatch
     from rheed_acquire.clocks.camera_clock import CaptureClock
     from rheed_acquire.regions.frame_tap import FrameTap
-    from rheed_acquire.report import Journal, RunInfo
+    from rheed_acquire.run.clock_watch import ClockWatch
+    from rheed_acquire.run.report import Journal, RunInfo
     from rheed_acquire.streaming.streamer import Streamer
 
 logger = logging.getLogger(__name__)

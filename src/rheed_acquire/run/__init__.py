@@ -1,0 +1,1 @@
+"""A run: from opening the camera to the report."""
