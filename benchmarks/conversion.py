@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from benchmarks._rounds import Spread, short, turns
 from benchmarks._table import Row
-from rheed_acquire.frames.pixels import SUPPORTED_FORMATS, frame_layout, make_converter
+from rheed_acquire.cameras.pixel_formats import SUPPORTED_FORMATS, frame_layout
+from rheed_acquire.frames.pixels import make_converter
 
 SIZES = ((300, 500), (1038, 1388))
 FRAMES = 16

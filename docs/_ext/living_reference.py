@@ -15,7 +15,7 @@ from docutils.parsers.rst import Directive
 from sphinx.errors import ExtensionError
 
 import rheed_acquire
-from rheed_acquire.cli import COMMANDS, main
+from rheed_acquire.commands.overview import COMMANDS, main
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.hookspecs import PROJECT
 from rheed_acquire.host.plugins import PluginHost

@@ -89,7 +89,8 @@ class _ParsedError(BaseException):
 
 def problem_of(arguments: list[str]) -> str | None:
     """Return what the command says of these arguments before it does anything, or None."""
-    from rheed_acquire.cli import COMMANDS, main
+    from rheed_acquire.cli import main
+    from rheed_acquire.commands.overview import COMMANDS
     from rheed_acquire.errors import SettingsError
 
     module: Any = None
@@ -142,8 +143,8 @@ def _without_absent_files(arguments: list[str]) -> list[str]:
 
 def unknown_names(flags: Iterable[str], names: Iterable[str]) -> list[str]:
     """Return those of the flags and variables that no command has."""
-    from rheed_acquire.cli import COMMANDS
     from rheed_acquire.commands import spool
+    from rheed_acquire.commands.overview import COMMANDS
     from rheed_acquire.host.plugins import PluginHost
     from rheed_acquire.settings.catalogue import Catalogue
     from rheed_acquire.settings.readers import FOREIGN_VARIABLES

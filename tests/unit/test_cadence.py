@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rheed_acquire import CameraInfo, DeviceInfo, SettingsError
-from rheed_acquire.clocks.cadence import decide_chunk_size, decide_fps, decide_ring_chunks
+from rheed_acquire.clocks.cadence import decide_chunk_size, decide_fps
 from rheed_acquire.frames.ring_files import total_memory
+from rheed_acquire.frames.ring_size import decide_ring_chunks
 
 
 def camera(fps: float | None, limit: str | None = None) -> CameraInfo:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rheed_acquire.cameras.camera import CameraSettingError
+from rheed_acquire.cameras.pixel_formats import SUPPORTED_FORMATS, find_pixel_format, frame_layout
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.frames.pixels import SUPPORTED_FORMATS, find_pixel_format, frame_layout, make_converter
+from rheed_acquire.frames.pixels import make_converter
 
 CONTAINERS = {"Mono10": 10, "Mono12": 12, "Mono14": 14, "Mono16": 16}
 PACKED = {"Mono10p": 10, "Mono12p": 12, "Mono12Packed": 12}

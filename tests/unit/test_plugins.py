@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rheed_acquire.cameras.camera_settings import CameraSettings
-from rheed_acquire.commands.run import choose_camera
+from rheed_acquire.commands.run_setup import choose_camera
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.host.plugins import PluginHost, PluginRecord, missing_requirement

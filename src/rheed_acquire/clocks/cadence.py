@@ -1,4 +1,4 @@
-"""Which frame rate a stream declares, how many frames a chunk has, and how many chunks wait in memory."""
+"""Which frame rate a stream declares, and how many frames a chunk has."""
 
 from __future__ import annotations
 
@@ -9,11 +9,6 @@ from rheed_acquire.errors import SettingsError
 
 MIN_CHUNK_S = 2.0
 """The service refuses chunks that are declared shorter than this."""
-
-RING_CHUNKS = 4
-"""Chunk buffers where nobody asks for more or fewer: one is filled, one encoded, one written to the spool,
-and one is for when any of these takes longer."""
-LEAST_RING_CHUNKS = 2
 
 
 def smallest_chunk_size(fps: float) -> int:
@@ -72,38 +67,3 @@ def decide_chunk_size(fps: float, chunk_size: int | None, chunk_seconds: float |
             f"{least} (2 seconds)"
         )
     return chunk_size
-
-
-def decide_ring_chunks(
-    ring_chunks: int | None, memory_limit_gb: float | None, chunk_size: int, height: int, width: int
-) -> int:
-    """Choose the chunk buffers of the ring: what was asked for, as many as fit, or `RING_CHUNKS`.
-
-    Raises
-    ------
-    SettingsError
-        Not even two fit into the memory; or, without a limit, they would take more than half of this
-        computer's.
-    """
-    from rheed_acquire.frames.chunk_buffer import memory_needed  # with numpy, which the help does without
-    from rheed_acquire.frames.ring_files import total_memory
-
-    one = memory_needed(chunk_size, height, width)
-    if memory_limit_gb is None:
-        count, total = RING_CHUNKS if ring_chunks is None else ring_chunks, total_memory()
-        if total is not None and count * one > total / 2:
-            raise SettingsError(
-                f"a ring of {count} chunks of {chunk_size} frames of {width} x {height} takes "
-                f"{count * one / 1e9:.1f} GB, more than half of this computer's {total / 1e9:.1f}: is the "
-                "frame rate right (--fps)? Else choose a smaller region of interest, or set --memory-limit"
-            )
-        return count
-    count = int(memory_limit_gb * 1e9 // one)
-    if count < LEAST_RING_CHUNKS:
-        raise SettingsError(
-            f"--memory-limit {memory_limit_gb:g} is {memory_limit_gb * 1e3:.0f} MB, but a ring takes at "
-            f"least {LEAST_RING_CHUNKS} chunks of {one / 1e6:.0f} MB ({chunk_size} frames of {width} x "
-            f"{height}): allow {math.ceil(LEAST_RING_CHUNKS * one / 1e7) / 100:g}, or choose a smaller "
-            "region of interest"
-        )
-    return count

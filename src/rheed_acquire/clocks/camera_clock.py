@@ -79,11 +79,11 @@ class CaptureTimes:
 class CaptureClock:
     """Finds when the frames of each chunk were captured.
 
-    Which stamps are believed is the business of `rheed_acquire.clocks.stamp_judge`; what they are in this computer's
-    time is that of `Envelope`. A better estimate applies from the chunk that brings it, at once and in full;
-    but no chunk ever starts before the last frame of the one ahead of it as its readers date that, and none
-    after its first frame has arrived. What a camera's driver delays every single frame by cannot be seen and
-    stays in the stamps.
+    Which stamps are believed is the business of `rheed_acquire.clocks.stamp_judge`; what they are in this
+    computer's time is that of `Envelope`. A better estimate applies from the chunk that brings it, at once
+    and in full; but no chunk ever starts before the last frame of the one ahead of it as its readers date
+    that, and none after its first frame has arrived. What a camera's driver delays every single frame by
+    cannot be seen and stays in the stamps.
 
     Parameters
     ----------

@@ -88,8 +88,8 @@ class StampJudge:
     period_ns
         From frame to frame as the stream declares it.
     wraps_ns
-        See `rheed_acquire.cameras.camera.CameraInfo.timestamp_wraps_ns`. A delivery that stalls for about as long
-        cannot be told from a wrap.
+        See `rheed_acquire.cameras.camera.CameraInfo.timestamp_wraps_ns`. A delivery that stalls for about as
+        long cannot be told from a wrap.
 
     Attributes
     ----------

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rheed_acquire.cli import epilog
+from rheed_acquire.commands.overview import epilog
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.host.plugins import PluginHost
 from rheed_acquire.settings.flags import asks_for, format_help

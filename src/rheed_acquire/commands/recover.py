@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from rheed_acquire.commands.host import answered, load
-from rheed_acquire.commands.run import spool_limits
+from rheed_acquire.commands.run_setup import spool_limits
 from rheed_acquire.commands.spool import read_spool
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.run.report import DELIVERED, FRAMES_LOST

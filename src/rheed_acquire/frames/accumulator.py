@@ -15,8 +15,8 @@ from rheed_acquire.cameras.camera import CameraError, Frame
 from rheed_acquire.frames.chunk_buffer import COMMITTED, ChunkBuffer
 from rheed_acquire.frames.frame_ids import FrameIds, whole_number
 from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk, ChunkRing, Gap, chunk_of
-from rheed_acquire.host.guard.calls import told
 from rheed_acquire.system.home_process import disown_in_forks
+from rheed_acquire.text.told import told
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,8 +40,8 @@ class ChunkAccumulator:
         Where chunks are built. While it has no free buffer, the newest frames are dropped and counted as
         overrun: the camera's thread never waits, unless ``waits``.
     convert
-        Writes a frame's pixels as 8-bit gray into a slot (see `rheed_acquire.frames.pixels.make_converter`); raises
-        where their shape is not `layout`.
+        Writes a frame's pixels as 8-bit gray into a slot (see `rheed_acquire.frames.pixels.make_converter`);
+        raises where their shape is not `layout`.
     layout
         Shape that every ``frame.pixels`` must have.
     fps
@@ -61,8 +61,9 @@ class ChunkAccumulator:
     first_chunk_index, first_frame
         Where in the run this accumulator begins, when it is not the first.
     waits
-        Whether `on_frame` waits for a free buffer instead (see `rheed_acquire.cameras.camera.CameraInfo.recorded`):
-        arrivals say nothing then, and the camera's clock is believed whatever it says.
+        Whether `on_frame` waits for a free buffer instead (see
+        `rheed_acquire.cameras.camera.CameraInfo.recorded`): arrivals say nothing then, and the camera's clock
+        is believed whatever it says.
     source
         What messages call the camera's backend.
     now_ns

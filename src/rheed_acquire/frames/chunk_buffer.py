@@ -1,8 +1,8 @@
 """Room for one chunk in one piece of memory, laid out so that another process can make sense of it.
 
-The piece may be a memory-mapped file (see `rheed_acquire.frames.ring_files`): then what a camera's callback has
-written is in the operating system's hands, and survives the death of this process at any instruction. Layout,
-all numbers little-endian int64::
+The piece may be a memory-mapped file (see `rheed_acquire.frames.ring_files`): then what a camera's callback
+has written is in the operating system's hands, and survives the death of this process at any instruction.
+Layout, all numbers little-endian int64::
 
     cell 0        MAGIC                      cell 5   frames committed
     cell 1        layout version             cell 6   index of the chunk, or FREE

@@ -6,152 +6,33 @@ getting it back takes up to one switch interval (5 ms by default). So each conve
 whole-frame calls as can be: cutting a frame into cache-sized blocks gains nothing measurable when the process
 is idle and costs tens of milliseconds a frame when it is not. Mono8, the format of nearly every RHEED camera,
 is one ``memcpy`` through `memoryview`, which keeps the GIL.
-
-Names and layouts: GenICam Pixel Format Naming Convention 2.x (EMVA); ``Mono12Packed`` is older than the
-convention and is defined by GigE Vision.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rheed_acquire.cameras.camera import CameraSettingError
+from rheed_acquire.cameras.pixel_formats import (
+    UINT8,
+    UINT16,
+    Layout,
+    PixelFormat,
+    find_pixel_format,
+    frame_layout,
+)
 from rheed_acquire.errors import SettingsError
 
 Converter: TypeAlias = Callable[[NDArray[Any], NDArray[np.uint8]], None]
 """Called as ``converter(source, destination)``; see `make_converter`."""
 
-_UINT8 = np.dtype(np.uint8)
-# PFNC transmits multi-byte samples little endian, and what follows reads single bytes of them.
-_UINT16 = np.dtype("<u2")
-
-
-class Layout(Enum):
-    """How the samples of a frame lie in memory."""
-
-    ONE_PER_ELEMENT = "one uint8 or uint16 per pixel, the value in the least significant bits"
-    LSB_PACKED = "a stream of bits without gaps, least significant first (PFNC suffix p)"
-    GIGE_PACKED = "two pixels in three bytes, the middle one holding the low bits of both"
-    COLOUR = "three bytes per pixel"
-    BAYER = "one byte per pixel behind a mosaic of colour filters"
-
-
-@dataclass(frozen=True, slots=True)
-class PixelFormat:
-    """A pixel format that can be turned into gray.
-
-    Attributes
-    ----------
-    name
-        In PFNC spelling.
-    bits
-        Significant bits of one sample.
-    layout
-        How samples lie in memory.
-    colours
-        The order of the samples of a colour pixel (``RGB``), or of a mosaic's 2 x 2 tile row by row
-        (``RGGB``); empty for monochrome formats.
-    """
-
-    name: str
-    bits: int
-    layout: Layout
-    colours: str = ""
-
-
-_FORMATS = {
-    known.name: known
-    for known in (
-        PixelFormat("Mono8", 8, Layout.ONE_PER_ELEMENT),
-        PixelFormat("Mono10", 10, Layout.ONE_PER_ELEMENT),
-        PixelFormat("Mono12", 12, Layout.ONE_PER_ELEMENT),
-        PixelFormat("Mono14", 14, Layout.ONE_PER_ELEMENT),
-        PixelFormat("Mono16", 16, Layout.ONE_PER_ELEMENT),
-        PixelFormat("Mono10p", 10, Layout.LSB_PACKED),
-        PixelFormat("Mono12p", 12, Layout.LSB_PACKED),
-        PixelFormat("Mono12Packed", 12, Layout.GIGE_PACKED),
-        PixelFormat("RGB8", 8, Layout.COLOUR, "RGB"),
-        PixelFormat("BGR8", 8, Layout.COLOUR, "BGR"),
-        PixelFormat("BayerRG8", 8, Layout.BAYER, "RGGB"),
-        PixelFormat("BayerGR8", 8, Layout.BAYER, "GRBG"),
-        PixelFormat("BayerGB8", 8, Layout.BAYER, "GBRG"),
-        PixelFormat("BayerBG8", 8, Layout.BAYER, "BGGR"),
-    )
-}
-
-# GigE Vision 1.x cameras, older than the convention, spell these two in their own way.
-_OTHER_SPELLINGS = {"RGB8Packed": "RGB8", "BGR8Packed": "BGR8"}
-
-SUPPORTED_FORMATS: tuple[str, ...] = tuple(_FORMATS)
-"""Names of the formats that `make_converter` takes, in PFNC spelling."""
-
 # Luma of ITU-R BT.601 (2.5.1), 0.299 R + 0.587 G + 0.114 B, in 256ths. Their sum is 256, so gray stays gray.
 _LUMA = {"R": 77, "G": 150, "B": 29}
 _HALF = 128
-
-
-def find_pixel_format(name: str) -> PixelFormat:
-    """Return the format of this name, which may be an older spelling such as ``RGB8Packed``.
-
-    Raises
-    ------
-    CameraSettingError
-        The format is not supported; the message lists those that are.
-    """
-    found = _FORMATS.get(_OTHER_SPELLINGS.get(name, name))
-    if found is None:
-        raise CameraSettingError(
-            f"the camera's pixel format {name!r} cannot be turned into 8-bit gray; "
-            f"set it to one of {', '.join(SUPPORTED_FORMATS)}"
-        )
-    return found
-
-
-def frame_layout(pixel_format: str, height: int, width: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and dtype that `rheed_acquire.cameras.camera.Frame.pixels` must have.
-
-    Parameters
-    ----------
-    pixel_format
-        In PFNC spelling.
-    height, width
-        Of the image, in pixels.
-
-    Returns
-    -------
-    shape, dtype
-        (H, W) uint8 or little-endian uint16; (H, W, 3) uint8 for RGB8 and BGR8; for packed formats
-        (ceil(bits * H * W / 8),) uint8: rows follow one another without padding, also where a row does not
-        end on a whole byte.
-
-    Raises
-    ------
-    CameraSettingError
-        The format is not supported, or is a Bayer format and the image smaller than 2 x 2.
-    ValueError
-        Height or width is not positive.
-    """
-    known = find_pixel_format(pixel_format)
-    if height < 1 or width < 1:
-        raise ValueError(f"a frame of {height} x {width} pixels has no pixels")
-    match known.layout:
-        case Layout.LSB_PACKED | Layout.GIGE_PACKED:
-            return (math.ceil(known.bits * height * width / 8),), _UINT8
-        case Layout.COLOUR:
-            return (height, width, 3), _UINT8
-        case Layout.BAYER if height < 2 or width < 2:
-            raise CameraSettingError(
-                f"{known.name} needs a region of at least 2 x 2 pixels to have all colours, "
-                f"not {height} x {width} (height x width)"
-            )
-    return (height, width), _UINT8 if known.bits == 8 else _UINT16
 
 
 def make_converter(pixel_format: str, height: int, width: int, bit_shift: int | None = None) -> Converter:
@@ -205,7 +86,7 @@ def make_converter(pixel_format: str, height: int, width: int, bit_shift: int | 
         case _ if known.bits == 8:
             convert = _copy
         case _:
-            convert = _narrowing_converter(np.empty((height, width), _UINT16), shift)
+            convert = _narrowing_converter(np.empty((height, width), UINT16), shift)
     shape = (height, width)
 
     def converter(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
@@ -214,7 +95,7 @@ def make_converter(pixel_format: str, height: int, width: int, bit_shift: int | 
                 f"{known.name} pixels of {width} x {height} must be {source_dtype} of shape {source_shape}, "
                 f"not {source.dtype} of shape {source.shape}"
             )
-        if destination.shape != shape or destination.dtype != _UINT8 or not destination.flags.c_contiguous:
+        if destination.shape != shape or destination.dtype != UINT8 or not destination.flags.c_contiguous:
             raise ValueError(
                 f"the destination must be C-contiguous uint8 of shape {shape}, "
                 f"not {destination.dtype} of shape {destination.shape} and strides {destination.strides}"
@@ -252,7 +133,7 @@ def _narrowing_converter(samples: NDArray[np.uint16], shift: int) -> Converter:
     """Samples of uint16 -> uint8; of those above 255 a limited copy is made in `samples`."""
     limit = min((256 << shift) - 1, 0xFFFF)
     # As wide as the image: against a single number numpy's minimum takes five times as long.
-    limits = np.full(samples.shape[1], limit, _UINT16)
+    limits = np.full(samples.shape[1], limit, UINT16)
 
     def convert(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
         # Looking for the maximum takes a quarter of the time that limiting all samples does.
@@ -277,7 +158,7 @@ def _packed_converter(known: PixelFormat, height: int, width: int, shift: int) -
     memory = np.zeros(lead + group_bytes * words.size, np.uint8)
     payload = memory[lead:][: math.ceil(known.bits * pixels / 8)]
     groups: NDArray[Any] = np.ndarray(words.shape, word, memory, strides=(group_bytes,))
-    samples = words.view(_UINT16)[:pixels].reshape(height, width)
+    samples = words.view(UINT16)[:pixels].reshape(height, width)
     narrow = _narrowing_converter(samples, shift + 16 - known.bits)
 
     def convert(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
@@ -313,14 +194,14 @@ def _gige_high_bits(source: NDArray[np.uint8], destination: NDArray[np.uint8]) -
 
 def _colour_converter(known: PixelFormat, height: int, width: int) -> Converter:
     weights = [_LUMA[colour] for colour in known.colours]
-    total = np.empty((height, width), _UINT16)
-    term = np.empty((height, width), _UINT16)
+    total = np.empty((height, width), UINT16)
+    term = np.empty((height, width), UINT16)
 
     def convert(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
-        np.multiply(source[..., 0], weights[0], out=total, dtype=_UINT16)
+        np.multiply(source[..., 0], weights[0], out=total, dtype=UINT16)
         np.add(total, _HALF, out=total)
         for channel in (1, 2):
-            np.multiply(source[..., channel], weights[channel], out=term, dtype=_UINT16)
+            np.multiply(source[..., channel], weights[channel], out=term, dtype=UINT16)
             np.add(total, term, out=total)
         np.right_shift(total, 8, out=destination, casting="unsafe")
 
@@ -331,9 +212,9 @@ def _bayer_converter(known: PixelFormat, height: int, width: int) -> Converter:
     # Any 2 x 2 pixels hold one red, one blue and two green, so weighting each pixel by its colour first makes
     # the same sum right at every phase of the mosaic. The two green pixels share the weight.
     share = {colour: weight // known.colours.count(colour) for colour, weight in _LUMA.items()}
-    tile = np.array([share[colour] for colour in known.colours], _UINT16).reshape(2, 2)
+    tile = np.array([share[colour] for colour in known.colours], UINT16).reshape(2, 2)
     weights = tile[:, np.arange(width) % 2]
-    weighted = np.empty((height, width), _UINT16)
+    weighted = np.empty((height, width), UINT16)
     # Rows one after the other are added fastest; the pair at the end of each, with a pixel of the next row,
     # ends up in the last column. numpy reads ahead of where it writes, so that in place needs no copy.
     left, right = weighted.reshape(-1)[:-1], weighted.reshape(-1)[1:]
@@ -341,7 +222,7 @@ def _bayer_converter(known: PixelFormat, height: int, width: int) -> Converter:
 
     def convert(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
         for row in (0, 1):
-            np.multiply(source[row::2], weights[row], out=weighted[row::2], dtype=_UINT16)
+            np.multiply(source[row::2], weights[row], out=weighted[row::2], dtype=UINT16)
         np.add(left, right, out=left)
         np.add(total, below, out=total)
         np.add(total, _HALF, out=total)

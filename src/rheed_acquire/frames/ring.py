@@ -46,8 +46,8 @@ class ChunkRing:
     height, width
         Of a frame, in pixels.
     memories
-        ``count`` pieces of memory, such as mapped files (see `rheed_acquire.frames.ring_files`); by default plain
-        memory of this process. Fewer, where ``make_memory`` makes the others.
+        ``count`` pieces of memory, such as mapped files (see `rheed_acquire.frames.ring_files`); by default
+        plain memory of this process. Fewer, where ``make_memory`` makes the others.
     make_memory
         Makes the piece of a number, when `wait` finds none free; raises OSError where there is no room, and
         then those that are there must do.
@@ -202,8 +202,8 @@ class Chunk:
     capture_start_ms_utc
         When the first frame was captured, in milliseconds since 1970 in UTC; None until it is known.
     time_base
-        By which clock that is: ``host``, this process's `rheed_acquire.clocks.timing.process_clock`; ``wall``, this
-        computer's ``time.time()``; or ``reference``, which needs no correction.
+        By which clock that is: ``host``, this process's `rheed_acquire.clocks.timing.process_clock`;
+        ``wall``, this computer's ``time.time()``; or ``reference``, which needs no correction.
     since_ns
         (N,) int64: when each frame was captured, in nanoseconds since the first; None until it is known.
     fps

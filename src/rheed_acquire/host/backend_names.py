@@ -13,9 +13,9 @@ from typing import TypeAlias
 from pydantic import BaseModel
 
 from rheed_acquire.hookspecs import CameraBackend
-from rheed_acquire.host.guard.calls import told
 from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.streaming.streamer import StreamerBackend
+from rheed_acquire.text.told import told
 
 # They write - and _ alike, and __ parts names in a variable.
 _BACKEND_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")

@@ -21,11 +21,12 @@ from rheed_acquire import hookspecs
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.hookspecs import PROJECT, CameraBackend
 from rheed_acquire.host.backend_names import Backend, are_rivals, check_backend, kind_of
-from rheed_acquire.host.guard.calls import Patience, told
+from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.host.guard.camera import guard_camera_backend
 from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Hook, Observer, Observers
 from rheed_acquire.host.guard.streamer import guard_streamer_backend
 from rheed_acquire.streaming.streamer import StreamerBackend
+from rheed_acquire.text.told import told
 
 logger = logging.getLogger(__name__)
 

@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.cameras.camera import Camera, CameraError, CameraInfo, CaptureRequest
-from rheed_acquire.clocks.cadence import decide_chunk_size, decide_fps, decide_ring_chunks
+from rheed_acquire.cameras.pixel_formats import frame_layout
+from rheed_acquire.clocks.cadence import decide_chunk_size, decide_fps
 from rheed_acquire.clocks.camera_clock import CaptureClock
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.accumulator import ChunkAccumulator
-from rheed_acquire.frames.pixels import frame_layout, make_converter
+from rheed_acquire.frames.pixels import make_converter
 from rheed_acquire.frames.ring import Chunk, ChunkRing
+from rheed_acquire.frames.ring_size import decide_ring_chunks
 from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.host.guard.camera import who_gives_frames
 from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Observers

@@ -10,8 +10,8 @@ import numpy as np
 
 from rheed_acquire.cameras.camera import CameraError
 from rheed_acquire.frames.frame_ids import whole_number
-from rheed_acquire.host.guard.calls import told
 from rheed_acquire.host.guard.camera import who_gives_frames
+from rheed_acquire.text.told import told
 
 if TYPE_CHECKING:
     from rheed_acquire.cameras.camera import Camera, Frame

@@ -28,7 +28,6 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.host.guard.calls import told
 from rheed_acquire.settings.catalogue import MASK, Catalogue
 from rheed_acquire.settings.flags import read_flags
 from rheed_acquire.settings.readers import (
@@ -39,6 +38,7 @@ from rheed_acquire.settings.readers import (
     read_toml,
 )
 from rheed_acquire.settings.run_settings import RunSettings
+from rheed_acquire.text.told import told
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rheed_acquire.cameras.camera import Camera, CameraInfo, CameraLostError
-from rheed_acquire.frames.pixels import frame_layout
+from rheed_acquire.cameras.pixel_formats import frame_layout
 from rheed_acquire.testing.observer import LIMIT_S, Observer, TakenFrame, within
 from rheed_acquire.testing.rules import Rule, broken
 

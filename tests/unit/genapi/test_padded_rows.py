@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rheed_acquire import CameraError
 from rheed_acquire.cameras.genapi.image_layout import PaddedRows, image_layout
-from rheed_acquire.frames.pixels import SUPPORTED_FORMATS, find_pixel_format
+from rheed_acquire.cameras.pixel_formats import SUPPORTED_FORMATS, find_pixel_format
 
 
 @given(

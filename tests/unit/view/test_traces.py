@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from rheed_acquire.regions import traces as traces_module
 from rheed_acquire.regions.regions import Region
 from rheed_acquire.regions.traces import RegionTraces, Trace, measure
-from rheed_acquire.view import traces as traces_module
 
 HEIGHT, WIDTH = 7, 9
 

@@ -13,7 +13,7 @@ from rheed_acquire import CameraError, CameraSettingError, DeviceInfo
 from rheed_acquire.cameras.genapi.configure import flag, pfnc_name
 from rheed_acquire.cameras.genapi.features import FeatureWriter
 from rheed_acquire.cameras.genapi.nodes import NodeKind
-from rheed_acquire.frames.pixels import SUPPORTED_FORMATS, find_pixel_format, frame_layout
+from rheed_acquire.cameras.pixel_formats import SUPPORTED_FORMATS, find_pixel_format, frame_layout
 
 Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -27,7 +27,7 @@ class ImageLayout:
     pixel_format
         In PFNC spelling.
     shape, dtype
-        Of the array to hand out, as `rheed_acquire.frames.pixels.frame_layout` has it.
+        Of the array to hand out, as `rheed_acquire.cameras.pixel_formats.frame_layout` has it.
     width, height
         Of the image in pixels.
     nbytes

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.text.told import told
 
 T = TypeVar("T")
 
@@ -239,18 +240,6 @@ class PluginCalls:
         except BaseException as error:
             logger.debug("%s failed in %s", self.who, method, exc_info=True)
             raise self.wrong(method, told(error)) from error
-
-
-def told(error: BaseException) -> str:
-    """Say in one line what a plugin raised."""
-    try:
-        text = " ".join(str(error).split())
-    except BaseException:  # noqa: BLE001 - even this is the plugin's
-        text = ""
-    kind = type(error)
-    if kind in (ValueError, TypeError) and text:
-        return text
-    return f"{kind.__name__}: {text or 'no reason given'}"
 
 
 def kind_of(value: object) -> str:

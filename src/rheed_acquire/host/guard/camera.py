@@ -24,8 +24,9 @@ from rheed_acquire.cameras.camera import (
 )
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.hookspecs import CameraBackend
-from rheed_acquire.host.guard.calls import Patience, PluginCalls, kind_of, told
+from rheed_acquire.host.guard.calls import Patience, PluginCalls, kind_of
 from rheed_acquire.host.guard.camera_numbers import plain_numbers
+from rheed_acquire.text.told import told
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.findings import FindingCode
-from rheed_acquire.host.guard.calls import LOOK_S, Patience, told
+from rheed_acquire.host.guard.calls import LOOK_S, Patience
 from rheed_acquire.system.priority import make_way
+from rheed_acquire.text.told import told
 
 if TYPE_CHECKING:
     from rheed_acquire.frames.ring import Chunk

@@ -1,0 +1,159 @@
+"""A run in a thread of its own, while the user's interrupts are heeded and progress is shown."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.system.terminal import write_json
+
+if TYPE_CHECKING:
+    from rheed_acquire.run.acquisition import Acquisition, Progress
+    from rheed_acquire.run.report import RunReport
+    from rheed_acquire.run_report.recorder import Outcome
+    from rheed_acquire.settings.run_settings import RunSettings
+
+INTERRUPTED = 130
+ABANDON_PATIENCE_S = 15.0
+"""How long an abandoned run may take to say good-bye to the server."""
+
+
+def attend(
+    acquisition: Acquisition,
+    interrupts: Interrupts,
+    *,
+    is_quiet: bool = False,
+    on_tick: Callable[[], None] = lambda: None,
+) -> tuple[RunReport, int]:
+    """Make a run in a thread of its own, so that this one can take signals and show progress.
+
+    Parameters
+    ----------
+    is_quiet
+        Whether nothing is shown of it, because it is only looked at.
+    on_tick
+        Called ten times a second.
+
+    Returns
+    -------
+    report
+        What became of the run.
+    exit_code
+        That it ends the command with.
+
+    Raises
+    ------
+    RheedAcquireError
+        It could not begin, or was interrupted twice.
+    """
+    from rheed_acquire.commands.progress import QuietDisplay, progress_display
+
+    outcome = _Outcome(acquisition)
+    thread = threading.Thread(target=outcome.run, name="acquisition", daemon=True)
+    thread.start()
+    progress = acquisition.progress()
+    with nullcontext(QuietDisplay()) if is_quiet else progress_display(acquisition) as display:
+        handled = 0
+        deadline: float | None = None
+        while thread.is_alive():
+            thread.join(0.1)
+            display.update()
+            on_tick()
+            if handled < interrupts.count:
+                handled += 1
+                if handled == 1:
+                    if not is_quiet:
+                        display.say(
+                            "stopping; what was captured is being delivered (interrupt again to give up)"
+                        )
+                    acquisition.stop()
+                elif deadline is None:
+                    display.say("giving up the uploads that are left")
+                    progress = acquisition.progress()
+                    deadline = time.monotonic() + ABANDON_PATIENCE_S
+                    threading.Thread(target=acquisition.abandon, name="abandon", daemon=True).start()
+            if deadline is not None and time.monotonic() > deadline:
+                break
+    if deadline is not None and outcome.report is None:
+        raise _GivenUpError(progress)
+    report = outcome.result()
+    return report, report.exit_code if deadline is None else INTERRUPTED
+
+
+def show_result(report: RunReport, outcome: Outcome, run: RunSettings) -> None:
+    """Say on stdout what became of a run."""
+    if run.json_report:
+        write_json(outcome.figures, indent=2)
+        return
+    from rheed_acquire.commands.summary import print_summary
+
+    print_summary(report, outcome.report)
+
+
+class _GivenUpError(RheedAcquireError):
+    """The user would wait no longer, and the run did not come to its end by itself."""
+
+    exit_code = INTERRUPTED
+
+    def __init__(self, progress: Progress) -> None:
+        info, delivery = progress.info, progress.delivery
+        left = (
+            f"{delivery.chunks_queued} of {delivery.chunks_pushed} chunks of stream {info.data_id} wait in "
+            "the spool (rheed-acquire recover delivers them)"
+            if info is not None
+            else f"the run was still {progress.phase}"
+        )
+        super().__init__(f"interrupted twice: {left}")
+
+
+class _Outcome:
+    """What became of a run that another thread makes."""
+
+    def __init__(self, acquisition: Acquisition) -> None:
+        self._acquisition = acquisition
+        self.report: RunReport | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Make the run."""
+        try:
+            self.report = self._acquisition.run()
+        except BaseException as error:  # noqa: BLE001
+            self._error = error
+
+    def result(self) -> RunReport:
+        """Return the report, or raise what the run raised."""
+        if self._error is not None:
+            raise self._error
+        if self.report is None:
+            raise RheedAcquireError("the run ended without a report")
+        return self.report
+
+
+class Interrupts:
+    """How often the user has asked for the end."""
+
+    count = 0
+
+
+def count_interrupts() -> Interrupts:
+    """Count Ctrl-C, SIGTERM and Windows' Ctrl-Break instead of dying from them."""
+    interrupts = Interrupts()
+
+    def note(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        interrupts.count += 1
+        if interrupts.count > 2:
+            os._exit(INTERRUPTED)
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), note)
+    return interrupts

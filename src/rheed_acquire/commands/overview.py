@@ -1,0 +1,34 @@
+"""Which commands there are, and what they end with: the end of every help."""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "view": "show the camera in a browser, to align the beam and draw regions of interest",
+    "plugins": "list the plugins, their cameras, and whether each can be used",
+    "cameras": "list the devices that can be opened now",
+    "config": "show the effective settings, each with its source",
+    "spool": "show what waits to be delivered",
+    "recover": "deliver what earlier runs left, or write it to disk",
+    "show": "list the recorded runs, show one, export frames of it",
+    "report": "write a run's report again, from its recording",
+    "serve": "run the local server in the foreground",
+    "new-plugin": "write the package of a camera of your own, to start from",
+}
+
+EPILOG = """\
+Commands, in the place of the flags (each has --help):
+{commands}
+
+Exit codes:
+  0    every frame that the camera delivered has arrived, and none is missing
+  1    the run failed
+  2    a flag, variable or file is wrong
+  3    it ran, but frames were lost; the report says which
+  130  interrupted twice: uploads were left undone
+"""
+
+
+def epilog() -> str:
+    """The end of the help."""
+    width = max(map(len, COMMANDS)) + 2
+    return EPILOG.format(commands="\n".join(f"  {name:<{width}}{text}" for name, text in COMMANDS.items()))
