@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.genapi.conftest import Description
-from tests.unit.genapi.recorded_nodes import RecordedNodes
+from tests.unit.cameras.genapi.conftest import Description
+from tests.unit.cameras.genapi.recorded_nodes import RecordedNodes
 
 from rheed_acquire import CameraSettingError, CameraSettings, CaptureRequest
 from rheed_acquire.cameras.genapi.configure import apply_settings

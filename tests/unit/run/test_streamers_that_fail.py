@@ -18,7 +18,7 @@ from rheed_acquire.run.report import FAILED, FRAMES_LOST
 from rheed_acquire.streaming.streamer import DeliveryStatus
 
 if TYPE_CHECKING:
-    from tests.unit.acquisition.conftest import Entry, Stage
+    from tests.unit.run.conftest import Entry, Stage
 
 
 def failing(error: Exception) -> Any:

@@ -21,7 +21,7 @@ from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.run.report import DELIVERED
 
 if TYPE_CHECKING:
-    from tests.unit.acquisition.conftest import ScriptedCamera, Stage
+    from tests.unit.run.conftest import ScriptedCamera, Stage
 
 FPS = 100.0
 FRAMES = 50

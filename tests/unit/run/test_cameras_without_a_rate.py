@@ -14,7 +14,7 @@ from rheed_acquire.errors import SettingsError
 from rheed_acquire.run.report import DELIVERED
 
 if TYPE_CHECKING:
-    from tests.unit.acquisition.conftest import ScriptedCamera, Stage
+    from tests.unit.run.conftest import ScriptedCamera, Stage
 
 SECOND = 1_000_000_000
 

@@ -12,7 +12,7 @@ from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.run.report import DELIVERED, FRAMES_LOST
 
 if TYPE_CHECKING:
-    from tests.unit.acquisition.conftest import ScriptedCamera, Stage
+    from tests.unit.run.conftest import ScriptedCamera, Stage
 
 YESTERDAY_NS = 1_767_225_600_123_000_000
 

@@ -12,7 +12,7 @@ from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.run.report import FAILED, FRAMES_LOST
 
 if TYPE_CHECKING:
-    from tests.unit.acquisition.conftest import Stage
+    from tests.unit.run.conftest import Stage
 
 
 def test_a_camera_that_does_not_open_leaves_no_stream(stage: Stage) -> None:

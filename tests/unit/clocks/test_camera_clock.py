@@ -110,7 +110,7 @@ def test_recorded_jitter_of_a_real_computer_leaves_starts_true_to_2_ms_at_the_99
     load: str, ppm: float
 ) -> None:
     """30 s at 120 frames/s each: alone, and beside five busy threads on two cores (median delay 16 ms)."""
-    with np.load(Path(__file__).parents[1] / "data" / "arrival_jitter.npz") as recorded:
+    with np.load(Path(__file__).parents[2] / "data" / "arrival_jitter.npz") as recorded:
         captured = 5_000 * SECOND + recorded[f"captured_{load}"].astype(np.int64) * 1000
         waited = recorded[f"delay_{load}"].astype(np.int64) * 1000
     computer = Computer()

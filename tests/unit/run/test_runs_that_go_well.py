@@ -19,7 +19,7 @@ from rheed_acquire.run.acquisition import Progress
 from rheed_acquire.run.report import DELIVERED, FAILED, FRAMES_LOST, RunInfo, RunReport
 
 if TYPE_CHECKING:
-    from tests.unit.acquisition.conftest import Stage
+    from tests.unit.run.conftest import Stage
 
 
 def test_a_run_of_so_many_frames_delivers_exactly_those_and_exits_with_0(stage: Stage) -> None:

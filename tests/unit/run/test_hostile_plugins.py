@@ -21,7 +21,7 @@ from rheed_acquire.host.guard.observers import Hook, Observer, ObserverLimits, O
 from rheed_acquire.run.report import DELIVERED, FAILED, FRAMES_LOST, RunReport
 
 if TYPE_CHECKING:
-    from tests.unit.acquisition.conftest import Session, Stage
+    from tests.unit.run.conftest import Session, Stage
 
 FRAMES = 11
 LIMITS = CameraLimits(1.0, 1.0, 1.0, 1.0, 0.3, 1.0)

@@ -18,7 +18,7 @@ from rheed_acquire.run.report import DELIVERED, FAILED, FRAMES_LOST, RunReport
 from rheed_acquire.streaming.streamer import DeliveryStatus
 
 if TYPE_CHECKING:
-    from tests.unit.acquisition.conftest import ScriptedCamera, Stage
+    from tests.unit.run.conftest import ScriptedCamera, Stage
 
 FPS = 50.0
 COMMON: dict[str, Any] = {"chunk_size": 100, "ring_chunks": 8}

@@ -191,7 +191,7 @@ def test_a_ring_that_fits_nowhere_is_one_clear_error_and_leaves_no_file(
 def test_a_ring_on_a_full_file_system_never_kills_the_process_that_fills_it(small: Path) -> None:
     program = (
         "import sys, pathlib\n"
-        "from rheed_acquire import ring_files\n"
+        "from rheed_acquire.frames import ring_files\n"
         "from rheed_acquire.frames.ring import ChunkRing\n"
         "small = pathlib.Path(sys.argv[1])\n"
         "place, memories = ring_files.make_ring_memory(small, 3, 10, 300, 400)\n"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.unit.genapi.conftest import Description
+from tests.unit.cameras.genapi.conftest import Description
 
 from rheed_acquire import CameraSettings, CaptureRequest
 from rheed_acquire.cameras.genapi.features import FeatureWriter

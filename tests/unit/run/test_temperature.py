@@ -12,7 +12,7 @@ from rheed_acquire.cameras.camera import CameraLostError
 from rheed_acquire.host.guard.camera import LIMITS, CameraLimits
 
 if TYPE_CHECKING:
-    from tests.unit.acquisition.conftest import Stage
+    from tests.unit.run.conftest import Stage
 
 
 def asked(
