@@ -11,15 +11,15 @@ import json
 import os
 import socket
 import struct
+import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-from .rules import Kind, Rule
+from rheed_acquire.server.process import LocalServer
 
-if TYPE_CHECKING:
-    from .server import FaultyServer
+from .rules import Kind, Plan, Rule
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length", "date", "server"}
 _UPSTREAM_TIMEOUT_S = 120.0
@@ -33,6 +33,25 @@ class _Answer:
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What every connection goes by.
+
+    Attributes
+    ----------
+    plan
+        The rules in force.
+    upstream
+        The real server.
+    ending
+        Set when everything that waits on purpose shall wait no longer.
+    """
+
+    plan: Plan
+    upstream: LocalServer
+    ending: threading.Event
 
 
 class ForwardingHandler(BaseHTTPRequestHandler):
@@ -52,12 +71,12 @@ class ForwardingHandler(BaseHTTPRequestHandler):
         """Log nothing: a plan remembers what it did."""
 
     @property
-    def _owner(self) -> FaultyServer:
-        owner: FaultyServer = self.server.owner  # type: ignore[attr-defined]
-        return owner
+    def _way(self) -> Way:
+        way: Way = self.server.way  # type: ignore[attr-defined]
+        return way
 
     def _handle(self) -> None:
-        rule = self._owner.plan.fault_of(f"{self.command} {urlsplit(self.path).path}")
+        rule = self._way.plan.fault_of(f"{self.command} {urlsplit(self.path).path}")
         try:
             self._fail(rule) if rule is not None else self._send(self._forward(self._body()))
         except OSError:
@@ -77,7 +96,7 @@ class ForwardingHandler(BaseHTTPRequestHandler):
             self._send_without_end(int(value))
             return
         if kind is Kind.DELAY:
-            self._owner.ending.wait(value)
+            self._way.ending.wait(value)
         elif kind is Kind.CLOSE_STREAM:
             self._close_stream(body)
         answer = self._forward(body)
@@ -95,7 +114,7 @@ class ForwardingHandler(BaseHTTPRequestHandler):
         elif kind is Kind.SLOW_LORIS:
             self._send(answer, seconds=value)
         elif kind is Kind.SLOW_HEAD:
-            self._owner.ending.wait(0.05)
+            self._way.ending.wait(0.05)
             self._send_head_slowly(answer, value)
         elif kind is Kind.OTHER_SUM:
             self._send(_with_another_sum(answer))
@@ -126,12 +145,12 @@ class ForwardingHandler(BaseHTTPRequestHandler):
         if asked.path.endswith("/upload_urls/") and answer.status == 200:
             # Uploads go where the call has gone: to this server, or to the name that it is the proxy for.
             answer.body = answer.body.replace(
-                self._owner.upstream.endpoint.encode(), f"http://{self.headers['Host']}".encode()
+                self._way.upstream.endpoint.encode(), f"http://{self.headers['Host']}".encode()
             )
         return answer
 
     def _ask_upstream(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> _Answer:
-        place = urlsplit(self._owner.upstream.endpoint).netloc
+        place = urlsplit(self._way.upstream.endpoint).netloc
         connection = http.client.HTTPConnection(place, timeout=_UPSTREAM_TIMEOUT_S)
         try:
             connection.request(method, path, body, headers)
@@ -146,7 +165,7 @@ class ForwardingHandler(BaseHTTPRequestHandler):
     def _close_stream(self, body: bytes) -> None:
         """Have the real server close the stream that a presign request is about."""
         data_id = json.loads(body)["data_id"]
-        key = {"X-API-KEY": self._owner.api_key}
+        key = {"X-API-KEY": self._way.upstream.api_key.get_secret_value()}
         self._ask_upstream("POST", f"/rheed/stream/{quote(data_id, safe='')}/end", b"", key)
 
     def _send(self, answer: _Answer, *, upto: int | None = None, seconds: float = 0.0) -> None:
@@ -161,7 +180,7 @@ class ForwardingHandler(BaseHTTPRequestHandler):
             return
         for place in range(len(answer.body)):
             self.wfile.write(answer.body[place : place + 1])
-            self._owner.ending.wait(seconds / len(answer.body))
+            self._way.ending.wait(seconds / len(answer.body))
 
     def _send_head_slowly(self, answer: _Answer, seconds: float) -> None:
         """Send an answer whose status and headers come byte by byte."""
@@ -169,7 +188,7 @@ class ForwardingHandler(BaseHTTPRequestHandler):
         head += "".join(f"{name}: {value}\r\n" for name, value in answer.headers) + "\r\n"
         for byte in head.encode("latin-1"):
             self.wfile.write(bytes((byte,)))
-            self._owner.ending.wait(seconds / len(head))
+            self._way.ending.wait(seconds / len(head))
         self.wfile.write(answer.body)
 
     def _send_without_end(self, status: int) -> None:
@@ -177,7 +196,7 @@ class ForwardingHandler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.send_response(status)
         self.end_headers()
-        while not self._owner.ending.is_set():
+        while not self._way.ending.is_set():
             self.wfile.write(b" " * _BLOCK_BYTES)
 
     def _hang_up(self) -> None:

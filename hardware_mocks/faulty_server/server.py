@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from rheed_acquire.server.process import LocalServer
 
-from .forwarding import ForwardingHandler
+from .forwarding import ForwardingHandler, Way
 from .rules import Plan, Rule
 
 
@@ -25,8 +25,8 @@ class _Listener(ThreadingHTTPServer):
     allow_reuse_address = os.name == "posix"
     request_queue_size = 64
 
-    def __init__(self, port: int, owner: FaultyServer) -> None:
-        self.owner = owner
+    def __init__(self, port: int, way: Way) -> None:
+        self.way = way
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), ForwardingHandler)
@@ -102,11 +102,6 @@ class FaultyServer:
         """The real server's key."""
         return self.upstream.api_key.get_secret_value()
 
-    @property
-    def ending(self) -> threading.Event:
-        """Set when everything that waits on purpose shall wait no longer."""
-        return self._ending
-
     def add(self, rule: Rule) -> None:
         """Put a rule in force."""
         self.plan.add(rule)
@@ -134,7 +129,7 @@ class FaultyServer:
         deadline = time.monotonic() + 20.0
         while True:
             try:
-                self._listener = _Listener(self._port, self)
+                self._listener = _Listener(self._port, Way(self.plan, self.upstream, self._ending))
                 break
             except OSError:
                 # Another program's outgoing connection may hold the port for a moment.

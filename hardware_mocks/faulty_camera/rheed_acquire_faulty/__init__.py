@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rheed_acquire import CameraBackend, DeviceInfo, hookimpl
 
+from .device import DEVICE
 from .settings import FaultySettings
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from .camera import FaultyCamera
 
 __all__ = ["DEVICE", "FaultySettings", "discover", "open_camera", "rheed_register_cameras"]
-
-DEVICE = DeviceInfo(backend="faulty", serial="F-1", model="Faulty", vendor="Mock")
 
 
 def discover(settings: FaultySettings) -> Sequence[DeviceInfo]:  # noqa: ARG001

@@ -22,7 +22,7 @@ from rheed_acquire import (
     OnFrame,
 )
 
-from . import DEVICE
+from .device import DEVICE
 from .pattern import draw
 from .settings import FaultySettings
 

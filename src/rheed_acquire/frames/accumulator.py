@@ -327,8 +327,8 @@ class ChunkAccumulator:
         if moved_ns > self._due_ns[filled]:
             before_ns = buffer.timestamp_cells[filled - 1]
             since_ns = now - buffer.host_cells[filled - 1]
-            # Where the frame before it stood off already and was left in its place, one of these stamps is odd,
-            # and it may be the first frame's.
+            # Where the frame before it stood off already and was left in its place, one of these stamps is
+            # odd, and it may be the first frame's.
             was_even = before_ns - first_ns - self._due_ns[filled - 1] <= self._tolerance_ns
             believed = timestamp_ns > before_ns and (
                 moved_ns <= passed_ns + slack_ns

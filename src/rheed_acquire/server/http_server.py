@@ -12,7 +12,8 @@ from wsgiref.types import WSGIApplication
 
 from cheroot import wsgi
 
-from rheed_acquire.server.door import LONGEST_HEAD, Door, Limits
+from rheed_acquire.server.connection import LONGEST_HEAD, Limits
+from rheed_acquire.server.door import Door
 
 logger = logging.getLogger(__name__)
 
@@ -68,13 +69,7 @@ class HttpServer(wsgi.Server):
         """Make ready what serves, with a door in the place of cheroot's connection manager."""
         super().prepare()
         self._connections.close()
-        self._connections: Any = Door(self)
-
-    @property
-    def door(self) -> Door:
-        """Where connections wait."""
-        door: Door = self._connections
-        return door
+        self._connections: Any = Door(self, self.listener, self.tls, self.limits)
 
     def __enter__(self) -> Self:
         self.prepare()

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from rheed_acquire.server.app import UPLOADS_AT_ONCE
-from rheed_acquire.server.door import LONGEST_HEAD, Limits
+from rheed_acquire.server.connection import LONGEST_HEAD, Limits
 from rheed_acquire.server.http_server import HttpServer
 from rheed_acquire.server.process import LocalServer
 from rheed_acquire.server.running import listen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from rheed_acquire import AmbiguousCameraError, CameraNotFoundError, DeviceInfo
+from rheed_acquire.cameras.camera import AmbiguousCameraError, CameraNotFoundError, DeviceInfo
 from rheed_acquire.cameras.camera_settings import CameraSettings
 from rheed_acquire.cameras.genapi.configure import flag
 

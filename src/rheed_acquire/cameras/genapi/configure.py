@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from rheed_acquire import CameraSettingError, CameraSettings, CaptureRequest, Trigger, TriggerEdge
+from rheed_acquire.cameras.camera import CameraSettingError, CaptureRequest
+from rheed_acquire.cameras.camera_settings import CameraSettings, Trigger, TriggerEdge
 from rheed_acquire.cameras.genapi.feature_name import FeatureName, parse_feature_name
 from rheed_acquire.cameras.genapi.features import FeatureWriter
 from rheed_acquire.cameras.genapi.frame_rate_nodes import put_frame_rate, release_frame_rate

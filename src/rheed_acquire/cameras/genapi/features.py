@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from rheed_acquire import CameraSettingError, SettingReadback
+from rheed_acquire.cameras.camera import CameraSettingError, SettingReadback
 from rheed_acquire.cameras.genapi.nodes import Node, NodeKind, NodeMap, NodeRefusalError, Value
 from rheed_acquire.cameras.genapi.values import PLAIN, Notation, allowed, as_kind, converted, within_limits
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rheed_acquire import CameraSettings, CaptureRequest, Trigger
+from rheed_acquire.cameras.camera import CaptureRequest
+from rheed_acquire.cameras.camera_settings import CameraSettings, Trigger
 from rheed_acquire.cameras.genapi.configure import (
     EXPOSURE_RAW,
     EXPOSURE_RAW_UNIT_US,

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rheed_acquire import CameraError, CameraSettingError, DeviceInfo
+from rheed_acquire.cameras.camera import CameraError, CameraSettingError, DeviceInfo
 from rheed_acquire.cameras.genapi.configure import flag, pfnc_name
 from rheed_acquire.cameras.genapi.features import FeatureWriter
 from rheed_acquire.cameras.genapi.nodes import NodeKind
