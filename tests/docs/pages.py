@@ -41,6 +41,10 @@ APPENDED = (" (continued)", " (its end)")
 """What a caption adds to a file's name where the block goes to the end of what is there."""
 
 
+# Pages are read in threads, and mdurl, which quotes links, fills its table at the first one without a lock.
+MarkdownIt("commonmark").parse("[first](link)")
+
+
 class PageError(Exception):
     """The page says something that cannot be meant."""
 
