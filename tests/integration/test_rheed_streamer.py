@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import time
 import uuid
@@ -17,6 +18,7 @@ import requests
 import zarr
 from numpy.typing import NDArray
 
+from rheed_acquire.frames.ring import chunk_of
 from rheed_acquire.frames.ring_files import RingGivenUpError, shared_memory_folder
 from rheed_acquire.server.process import LocalServer
 from rheed_acquire.streaming import RHEEDStreamer
@@ -94,6 +96,33 @@ def test_an_array_may_be_used_again_as_soon_as_push_returns(
     assert_delivered(streamer.finalize(data_id), 6)
     expected = np.concatenate([make_frames(CHUNK_SIZE, 40, 60, seed) for seed in range(6)])
     np.testing.assert_array_equal(open_run(data_id)["frames"][:], expected)
+
+
+def rings_in_use(spool: Path) -> list[str]:
+    """Of this process: files of rings that it has mapped, or (Windows) that could not be deleted."""
+    if sys.platform == "linux":
+        return [line for line in Path("/proc/self/maps").read_text("utf-8").splitlines() if ".ring" in line]
+    return [str(path) for path in spool.glob("*/ring/*.ring")]
+
+
+def test_no_ring_stays_mapped_when_its_stream_has_ended(
+    streamer: RHEEDStreamer, make_frames: MakeFrames, own_spool: Path
+) -> None:
+    data_id = initialize(streamer)
+    frames = make_frames(CHUNK_SIZE, 30, 50)
+    ring = streamer.open_ring(data_id, 3, 30, 50)  # held beyond the stream's end, as a run does
+    buffer = ring.acquire()
+    assert buffer is not None
+    buffer.begin(0)
+    buffer.append(frames)
+    chunk = chunk_of(buffer, ring)
+    chunk.date(1_700_000_000_000.0)
+    streamer.push_chunk(data_id, chunk)
+    del buffer, chunk
+    assert rings_in_use(own_spool)
+    assert_delivered(streamer.finalize(data_id), 1)
+    assert rings_in_use(own_spool) == []
+    assert not (own_spool / data_id).exists()
 
 
 def test_a_generator_of_chunks_is_streamed_to_its_end(

@@ -13,13 +13,17 @@ typedef SRWLOCK mutex_type;
 typedef CONDITION_VARIABLE condition_type;
 typedef HANDLE thread_type;
 #define MUTEX_STATIC SRWLOCK_INIT
-#define THREAD_LOCAL __declspec(thread)
 #else
 #include <pthread.h>
 typedef pthread_mutex_t mutex_type;
 typedef pthread_cond_t condition_type;
 typedef pthread_t thread_type;
 #define MUTEX_STATIC PTHREAD_MUTEX_INITIALIZER
+#endif
+
+#if defined(_MSC_VER)
+#define THREAD_LOCAL __declspec(thread)
+#else /* mingw-w64 ignores the attribute of the other */
 #define THREAD_LOCAL _Thread_local
 #endif
 

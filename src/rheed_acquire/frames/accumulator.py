@@ -247,7 +247,7 @@ class ChunkAccumulator:
             self._hand_over()
         elif self._buffer is not None:
             self._ring.release(self._buffer)
-            self._buffer = None
+            self._buffer, self._slots = None, []
 
     def disown(self) -> None:
         """Forget the chunk begun: this is a fork, whose frames are to fail and not to be mixed into it."""
@@ -282,7 +282,7 @@ class ChunkAccumulator:
     def _hand_over(self) -> None:
         buffer, count, gaps = self._buffer, self._filled, tuple(self._gaps)
         assert buffer is not None
-        self._buffer, self._filled = None, 0
+        self._buffer, self._filled, self._slots = None, 0, []
         self._gaps = []
         self._missing_ns = 0
         self._handed_over += count

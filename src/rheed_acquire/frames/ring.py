@@ -81,7 +81,7 @@ class ChunkRing:
             memories = plain_memories(count, nbytes, given_up)
         self._home = HomeProcess("this ring")
         self._free: queue.SimpleQueue[ChunkBuffer] = queue.SimpleQueue()
-        self._keeping = False
+        self._keeping = self._closed = False
         self._aside: deque[ChunkBuffer] = deque()
         self._utc_offset_ns, self._make_memory = utc_offset_ns, make_memory
         self._made = len(memories)
@@ -117,6 +117,8 @@ class ChunkRing:
             return
         buffer.clear()
         self._free.put(buffer)
+        if self._closed:
+            self.close()
 
     def set_aside(self, buffer: ChunkBuffer) -> None:
         """Leave what a buffer holds to whoever recovers the stream, as long as two others go round.
@@ -132,7 +134,8 @@ class ChunkRing:
         if len(self._aside) >= room and not self._keeping:
             self.release(self._aside[0])
             del self._aside[0]
-        self._aside.append(buffer)
+        if not self._closed:
+            self._aside.append(buffer)
 
     def _grow(self) -> ChunkBuffer | None:
         with self._growing:
@@ -148,6 +151,17 @@ class ChunkRing:
 
     def _lay_out(self, memory: mmap) -> ChunkBuffer:
         return ChunkBuffer(memory, self.capacity, self.height, self.width, self._utc_offset_ns)
+
+    def close(self) -> None:
+        """Let go of all buffers, and give none any more: each one's memory goes with its last holder.
+
+        Windows deletes no file that is mapped.
+        """
+        self._home.check()
+        self._closed, self._make_memory = True, None
+        self._aside.clear()
+        while self.acquire() is not None:
+            pass
 
     def keep(self) -> None:
         """Take no buffer back any more: what they hold is left to whoever recovers the stream."""

@@ -382,11 +382,13 @@ def remove_empty_files(folder: Path) -> None:
     """Delete those files of a ring that hold nothing; and all of it where none holds anything."""
     kept = 0
     for file in look_into(folder):
-        if file.is_empty:
+        path, is_empty = file.path, file.is_empty
+        del file  # and with it the mapping: Windows deletes no file that is mapped
+        if is_empty:
             try:
-                file.path.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
             except OSError as error:
-                logger.debug("%s stays for now: %s", file.path, error)
+                logger.debug("%s stays for now: %s", path, error)
         else:
             kept += 1
     if not kept and folder.exists():

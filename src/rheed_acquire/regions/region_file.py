@@ -13,7 +13,7 @@ from tomlkit.items import AoT, Table
 
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.regions.regions import Region
-from rheed_acquire.system.durable_files import replace
+from rheed_acquire.system.durable_files import remove, replace
 
 
 def save_regions(file: Path, regions: Sequence[Region]) -> None:
@@ -39,7 +39,7 @@ def save_regions(file: Path, regions: Sequence[Region]) -> None:
                 temporary.chmod(file.stat().st_mode)
             replace(temporary, file)
         finally:
-            temporary.unlink(missing_ok=True)
+            remove(temporary)
     except OSError as error:
         raise SettingsError(f"the regions could not be saved in {file}: {error.strerror or error}") from None
     except (TOMLKitError, UnicodeDecodeError, ValueError):

@@ -26,6 +26,7 @@ from rheed_acquire.server.json_body import parse_object, shown
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.store import StreamStore
 from rheed_acquire.server.uploads import CHECKSUM_HEADER, BodyReader, HungUpError, UploadTickets, receive
+from rheed_acquire.system.durable_files import remove
 
 logger = logging.getLogger(__name__)
 
@@ -205,7 +206,7 @@ class Endpoints:
                 confirmation = receive(BodyReader(request.environ), target, chunk.largest_shard, claimed)
                 stream.commit(target, chunk, is_as_sent=claimed is not None)
             finally:
-                target.unlink(missing_ok=True)
+                remove(target)
             self._store.heard_of(stream.data_id)
         return Response(status=200, headers=confirmation)
 

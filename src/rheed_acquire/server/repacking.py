@@ -18,7 +18,6 @@ The caller removes the work folder only once it has recorded that the stream is 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,15 @@ from typing import BinaryIO
 
 from rheed_acquire.server.shards import ABSENT, Extent, encode_index, read_index
 from rheed_acquire.server.zarr_metadata import encode_document
-from rheed_acquire.system.durable_files import put_durably, read_json, sync_directory, write_atomically
+from rheed_acquire.system.durable_files import (
+    put_durably,
+    read_json,
+    remove_tree,
+    replace,
+    sync_directory,
+    try_to_remove_tree,
+    write_atomically,
+)
 
 _PIECE_BYTES = 1 << 20
 
@@ -60,7 +67,7 @@ def repack(frames_folder: Path, work: Path, chunks: Sequence[StoredChunk], chunk
     if plan is None:
         if first_irregular(chunks, chunk_size) == len(chunks):
             return
-        shutil.rmtree(work, ignore_errors=True)
+        try_to_remove_tree(work)
         work.mkdir(parents=True)
         plan = _build(frames_folder, work, chunks, chunk_size)
         sync_directory(work)
@@ -68,7 +75,7 @@ def repack(frames_folder: Path, work: Path, chunks: Sequence[StoredChunk], chunk
     if not (work / "placing").exists():
         for source, place in plan["moves"]:
             if not (work / str(place)).exists():
-                shard_path(frames_folder, source).replace(work / str(place))
+                replace(shard_path(frames_folder, source), work / str(place))
         sync_directory(work)
         write_atomically(work / "placing", b"", work, durable=True)
     for place in range(plan["first"], plan["end"]):
@@ -76,7 +83,7 @@ def repack(frames_folder: Path, work: Path, chunks: Sequence[StoredChunk], chunk
             put_durably(work / str(place), shard_path(frames_folder, place), frames_folder)
     for folder in (frames_folder / "c").iterdir():
         if int(folder.name) >= plan["end"]:
-            shutil.rmtree(folder)
+            remove_tree(folder)
 
 
 def _build(

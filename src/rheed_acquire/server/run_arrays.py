@@ -27,7 +27,6 @@ adds is written in place, before the shape that shows it.
 from __future__ import annotations
 
 import math
-import shutil
 from bisect import bisect_left
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
@@ -36,7 +35,7 @@ from typing import Any
 from rheed_acquire.server.vector import ElementType, Vector
 from rheed_acquire.server.wire import ChunkDeclaration
 from rheed_acquire.server.zarr_metadata import encode_document, frames_document, group_document
-from rheed_acquire.system.durable_files import write_atomically
+from rheed_acquire.system.durable_files import remove_tree, write_atomically
 
 _STAMP_BLOCK = 32_768
 """Elements in one stored block of ``time_unix_ms``."""
@@ -129,7 +128,7 @@ class RunArrays:
         folder = self._group / "frames" / "c"
         for place in folder.iterdir() if folder.exists() else ():
             if int(place.name) not in confirmed:
-                shutil.rmtree(place)
+                remove_tree(place)
 
     def _write_all(
         self, placed: Sequence[tuple[int, ChunkDeclaration]], frames: int, *, durable: bool

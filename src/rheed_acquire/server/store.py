@@ -8,7 +8,6 @@ it, so that one started for another camera does not seize what it was not asked 
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 import time
 import uuid
@@ -30,7 +29,13 @@ from rheed_acquire.server.run_folders import (
 from rheed_acquire.server.stream import Stream
 from rheed_acquire.server.wire import StreamDeclaration
 from rheed_acquire.server.zarr_metadata import encode_document
-from rheed_acquire.system.durable_files import read_json, sync_directory, write_atomically
+from rheed_acquire.system.durable_files import (
+    read_json,
+    remove,
+    sync_directory,
+    try_to_remove_tree,
+    write_atomically,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +88,7 @@ class StreamStore:
             self._markers.mkdir(parents=True, exist_ok=True)
             probe = self._staging / f"probe-{uuid.uuid4().hex}"
             probe.write_bytes(b"")
-            probe.unlink()
+            remove(probe)
         except OSError as error:
             raise RheedAcquireError(
                 f"the runs directory {directory} cannot be written to ({error.strerror}): "
@@ -133,7 +138,7 @@ class StreamStore:
             # The client is told that there is no stream, so that nothing may be left of one.
             lock.release()
             self._remove_lock_file(data_id)
-            shutil.rmtree(folder, ignore_errors=True)
+            try_to_remove_tree(folder)
             raise
         with self._lock:
             self._open[data_id] = _OpenStream(stream, lock)
@@ -189,7 +194,7 @@ class StreamStore:
         with self._lock:
             kept = self._open.pop(data_id, None)
             if kept is not None:
-                self._marker_path(data_id).unlink(missing_ok=True)
+                remove(self._marker_path(data_id))
                 kept.lock.release()
                 self._remove_lock_file(data_id)
 
@@ -204,7 +209,7 @@ class StreamStore:
                 if not self._is_due(data_id, marker):
                     continue
                 if find_run_folder(self.directory, data_id) is None:
-                    marker.unlink(missing_ok=True)  # its folder was moved away or deleted
+                    remove(marker)  # its folder was moved away or deleted
                     self._remove_lock_file(data_id)
                     continue
                 self.close(data_id, "nothing was heard of it")

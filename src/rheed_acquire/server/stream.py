@@ -6,7 +6,6 @@ import json
 import math
 import os
 import secrets
-import shutil
 import threading
 import time
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ from rheed_acquire.system.durable_files import (
     forget_cached,
     put_durably,
     read_json,
+    try_to_remove_tree,
     write_atomically,
 )
 
@@ -103,7 +103,7 @@ class Stream:
 
     def _recover(self) -> None:
         """Bring the folder in line with the confirmed chunks, after whatever ended the last process."""
-        shutil.rmtree(self._incoming, ignore_errors=True)
+        try_to_remove_tree(self._incoming)
         if self.state == "open":
             self._arrays.remove_unconfirmed({chunk.index for chunk in self._chunks.in_order})
             if self._chunks.in_order:
@@ -227,7 +227,7 @@ class Stream:
             self._record.update(links)
             self._write_record()
             if self.is_closed:
-                shutil.rmtree(self._incoming, ignore_errors=True)
+                try_to_remove_tree(self._incoming)
 
     def close(self, reason: str) -> None:
         """End the stream: move its frames together and complete its metadata. Again does nothing.
@@ -250,8 +250,8 @@ class Stream:
                 self._arrays.write_closed(chunks)
             self._record["state"] = "closed"
             self._write_record()
-            shutil.rmtree(self._work, ignore_errors=True)
-            shutil.rmtree(self._incoming, ignore_errors=True)
+            try_to_remove_tree(self._work)
+            try_to_remove_tree(self._incoming)
 
     def _attributes(self) -> Mapping[str, Any]:
         latest = self._chunks.latest

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from rheed_acquire.server.zarr_metadata import encode_document, vector_document
-from rheed_acquire.system.durable_files import write_atomically
+from rheed_acquire.system.durable_files import remove, write_atomically
 
 ElementType: TypeAlias = Literal["int64", "float64"]
 
@@ -73,7 +73,7 @@ class Vector:
         self._write_metadata(length, durable=durable)
         for path in (self._folder / "c").iterdir():
             if int(path.name) * self._block >= length:
-                path.unlink()
+                remove(path)
 
     def put(self, pieces: Iterable[tuple[int, Sequence[float]]], length: int) -> None:
         """Write some elements in place, so that the blocks around them are not written once more.

@@ -16,6 +16,7 @@ from rheed_acquire.streaming.recovery import recovered_chunk
 from rheed_acquire.streaming.shard import encode_shard
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamFolder
+from rheed_acquire.system.durable_files import remove
 
 
 def export_stream(folder: StreamFolder, directory: Path) -> Path:
@@ -65,7 +66,7 @@ def export_stream(folder: StreamFolder, directory: Path) -> Path:
             with folder.open(shard) as content, received.open("wb") as copy:
                 copy.writelines(content)
         except DamagedShardError:
-            received.unlink(missing_ok=True)
+            remove(received)
             folder.quarantine(shard)
             continue
         _, declared = parse_chunk(presign_query(shard.chunk_idx), shard.body)

@@ -77,6 +77,7 @@ def complete_stream(
     folder = stream.folder
     delivery.forget(data_id)
     is_done = closed and not report["lost"] and folder.is_done_with
+    stream.let_go_of_ring()
     if is_done:
         stream.note(finished=True)
         folder.remove_ring()

@@ -31,6 +31,7 @@ from rheed_acquire.streaming.stream_folder import (
     StreamRecord,
     folder_bytes,
 )
+from rheed_acquire.system.durable_files import remove
 from rheed_acquire.system.home_process import HomeProcess
 from rheed_acquire.system.own_files import check_own_folder
 
@@ -102,7 +103,7 @@ class Spool:
             check_own_folder(Path(os.path.realpath(root)))
             probe = root / f"{PROBE}{os.getpid()}-{threading.get_ident()}"
             probe.write_bytes(b"")
-            probe.unlink()
+            remove(probe)
             # Of streams that are not taken up here, by folder.
             self._bytes_of_others = {path: folder_bytes(path) for path in root.iterdir() if path.is_dir()}
             remove_orphans()

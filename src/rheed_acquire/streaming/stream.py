@@ -149,6 +149,12 @@ class Stream:
             if self._ring is not None:
                 self._ring.keep()
 
+    def let_go_of_ring(self) -> None:
+        """Unmap the ring, as far as nobody holds a chunk of it, so that its files can be deleted."""
+        with self._changed:
+            if self._ring is not None:
+                self._ring.close()
+
     def spooled(self, chunk_idx: int) -> None:
         """Count a chunk as encoded."""
         with self._changed:

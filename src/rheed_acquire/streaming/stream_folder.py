@@ -57,7 +57,9 @@ from rheed_acquire.system.durable_files import (
     BulkWriter,
     batches,
     read_json,
+    remove,
     sync_directory,
+    try_to_remove_tree,
     write_atomically,
 )
 from rheed_acquire.system.durable_files import replace as rename
@@ -212,7 +214,7 @@ class StreamFolder:
             sidecar, kept = self._sidecar_path(shard.chunk_idx), self._shard_path(shard.chunk_idx)
             for path in (sidecar, described, kept, staged):
                 with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
+                    remove(path)
             raise
 
     def open(self, shard: SpooledShard) -> OutgoingShard:
@@ -256,8 +258,8 @@ class StreamFolder:
         """Delete a shard that the server has confirmed."""
         done = self._shards / f"{shard.chunk_idx}.done"
         rename(self._sidecar_path(shard.chunk_idx), done)
-        self._shard_path(shard.chunk_idx).unlink(missing_ok=True)
-        done.unlink(missing_ok=True)
+        remove(self._shard_path(shard.chunk_idx))
+        remove(done)
 
     def shards(self) -> list[SpooledShard]:
         """Every shard that waits here, by index.
@@ -377,27 +379,26 @@ class StreamFolder:
         is_gone = False
         if delete:
             rests = [self.path / name for name in ("shards", "tmp", "ring", "quarantine")]
-            for rest in rests:
-                shutil.rmtree(rest, ignore_errors=True)
-            is_gone = not any(rest.exists() for rest in rests)
+            gone = [try_to_remove_tree(rest) for rest in rests]
+            is_gone = all(gone)
             # Where something cannot be deleted yet (Windows: a ring that is still mapped), the record stays
             # for whoever comes next. The lock file goes last: until then the folder is taken.
             if is_gone:
-                (self.path / RECORD).unlink(missing_ok=True)
+                remove(self.path / RECORD)
         self._lock.release()
         if is_gone:
-            shutil.rmtree(self.path, ignore_errors=True)
+            try_to_remove_tree(self.path)
 
     def _ring_folders(self) -> list[Path]:
         return ring_folders(self.path)
 
     def _tidy(self) -> None:
         """Put right what a process killed in the middle of something has left."""
-        shutil.rmtree(self._tmp, ignore_errors=True)
+        try_to_remove_tree(self._tmp)
         self._tmp.mkdir(mode=0o700, exist_ok=True)
         for done in self._own_files(".done"):
-            self._shard_path(int(done.stem)).unlink(missing_ok=True)
-            done.unlink(missing_ok=True)
+            remove(self._shard_path(int(done.stem)))
+            remove(done)
         waiting_in_ring = {buffer.chunk_index for buffer in self.chunks_left()}
         for path in self._own_files(".shard"):
             # Its sidecar never got its name. Where the ring has the chunk it is encoded again.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
+import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -19,24 +21,52 @@ _BATCH_BYTES = 1 << 20
 _WRITEBACK_BYTES = 1 << 22
 _BATCH_PIECES = 1024
 """As many as one writev(2) takes."""
-_WINDOWS_REPLACE_ATTEMPTS = 40
-_WINDOWS_REPLACE_PAUSE_S = 0.05
+_SHARING_ATTEMPTS = 40
+_SHARING_PAUSE_S = 0.05
 
 
 def replace(source: Path, target: Path) -> None:
-    """Rename ``source`` over ``target``, in one step for every reader.
+    """Rename a file or folder over ``target``, in one step for every reader."""
+    despite_readers(lambda: source.replace(target))
 
-    On Windows a target that a reader has open cannot be replaced: for two seconds that is tried again.
+
+def remove(path: Path) -> None:
+    """Delete a file, where it is there."""
+    despite_readers(lambda: path.unlink(missing_ok=True))
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete a folder with everything in it, where it is there."""
+    despite_readers(lambda: _remove_tree(folder))
+
+
+def try_to_remove_tree(folder: Path) -> bool:
+    """Delete of a folder what can be deleted; whether all of it is gone."""
+    try:
+        remove_tree(folder)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+    return not os.path.lexists(folder)
+
+
+def _remove_tree(folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+
+
+def despite_readers(step: Callable[[], object], *, windows: bool = sys.platform == "win32") -> None:
+    """Rename or delete; on Windows nobody may have it open, and for two seconds that is tried again.
+
+    A scanner for viruses opens each file that has just been written, and a reader a file that is replaced.
     """
-    if sys.platform == "win32":
-        for _ in range(_WINDOWS_REPLACE_ATTEMPTS):
-            try:
-                source.replace(target)
-            except PermissionError:
-                time.sleep(_WINDOWS_REPLACE_PAUSE_S)
-            else:
-                return
-    source.replace(target)
+    for _ in range(_SHARING_ATTEMPTS if windows else 0):
+        try:
+            step()
+        except PermissionError:
+            time.sleep(_SHARING_PAUSE_S)
+        else:
+            return
+    step()
 
 
 def batches(pieces: Iterable[Buffer]) -> Iterator[list[Buffer]]:
@@ -160,7 +190,8 @@ def write_atomically(target: Path, data: bytes, staging: Path, *, durable: bool)
                 os.fsync(file.fileno())
         replace(temporary, target)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            remove(temporary)
         raise
     if durable:
         sync_directory(target.parent)

@@ -12,6 +12,7 @@ too.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -68,11 +69,10 @@ def write_note(*lines: str) -> None:
     """Say lines on stderr; where nobody can read them they are let go."""
     try:
         _put(sys.stderr, "".join(f"{printable(line)}\n" for line in lines))
-    except BrokenPipeError:
-        if sys.stderr is sys.__stderr__ and _descriptor(sys.stderr) == _STDERR:
+    except OSError as error:
+        is_own = sys.stderr is sys.__stderr__ and _descriptor(sys.stderr) == _STDERR
+        if is_own and is_reader_gone(error):
             _lead_to_nowhere(_STDERR)  # nor the log's lines
-    except OSError:
-        pass
 
 
 def styled(text: str, style: str = "") -> Text:
@@ -153,10 +153,15 @@ def exit_code_of(code: int) -> int:
     A reader that has gone away is no failure.
     """
     failure = _stdout().failure
-    if failure is None or isinstance(failure, BrokenPipeError):
+    if failure is None or is_reader_gone(failure):
         return code
     write_note(f"error: stdout cannot be written: {failure.strerror or failure}")
     return code or 1
+
+
+def is_reader_gone(error: OSError, *, windows: bool = sys.platform == "win32") -> bool:
+    """Whether a write failed because nobody reads from that pipe any more; Windows says EINVAL."""
+    return isinstance(error, BrokenPipeError) or (windows and error.errno == errno.EINVAL)
 
 
 def _stdout() -> _Stdout:

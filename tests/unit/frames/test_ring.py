@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from mmap import mmap
 
 import numpy as np
@@ -207,3 +208,35 @@ def test_a_chunk_handed_over_is_released_by_its_new_holder_alone() -> None:
     chunk.release()
     assert ring.acquire() is not None
     assert ring.acquire() is None
+
+
+def test_a_ring_that_is_closed_gives_its_memory_back_but_for_a_chunk_that_somebody_holds() -> None:
+    memories = [plain_memory(memory_needed(2, 3, 4)) for _ in range(4)]
+    alive = [weakref.ref(memory) for memory in memories]
+    ring = ChunkRing(4, 2, 3, 4, memories)
+    del memories
+    held, aside, late = ring.acquire(), ring.acquire(), ring.acquire()
+    assert held is not None
+    assert aside is not None
+    assert late is not None
+    held.begin(0)
+    held.append(np.full((2, 3, 4), 7, np.uint8))
+    chunk = chunk_of(held, ring)
+    ring.set_aside(aside)
+    del held, aside
+    ring.close()
+    assert ring.wait(0.0) is None
+    ring.release(late)  # as a camera that was hung may do
+    del late
+    assert sum(memory() is not None for memory in alive) == 1
+    assert (chunk.frames == 7).all()
+    chunk.release()
+    del chunk
+    assert not any(memory() is not None for memory in alive)
+
+
+def test_a_closed_ring_grows_no_more() -> None:
+    memories = [plain_memory(memory_needed(2, 3, 4)) for _ in range(2)]
+    ring = ChunkRing(3, 2, 3, 4, memories, make_memory=lambda _: plain_memory(memory_needed(2, 3, 4)))
+    ring.close()
+    assert ring.wait(0.0) is None

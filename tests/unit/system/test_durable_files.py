@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheed_acquire.system.durable_files import BulkWriter, batches, forget_cached, write_pieces
+from rheed_acquire.system.durable_files import (
+    BulkWriter,
+    batches,
+    despite_readers,
+    forget_cached,
+    remove,
+    remove_tree,
+    try_to_remove_tree,
+    write_pieces,
+)
 
 pieces = st.lists(st.binary(max_size=50), max_size=40)
 
@@ -67,3 +76,58 @@ def test_a_large_file_is_what_was_written_though_the_disk_begins_before_its_end(
             writer.write([content[start : start + 1000], content[start + 1000 : start + 700_000]])
         forget_cached(file)
     assert path.read_bytes() == content
+
+
+class Scanner:
+    """Holds a file open, as a scanner for viruses does on Windows, for so many attempts to touch it."""
+
+    def __init__(self, attempts: int) -> None:
+        self.attempts = attempts
+
+    def step(self) -> None:
+        self.attempts -= 1
+        if self.attempts >= 0:
+            raise PermissionError(13, "The process cannot access the file because it is being used")
+
+
+def test_a_file_that_a_scanner_holds_for_a_moment_is_touched_when_it_lets_go() -> None:
+    scanner = Scanner(3)
+    despite_readers(scanner.step, windows=True)
+    assert scanner.attempts == -1
+
+
+def test_a_file_that_is_never_let_go_is_an_error_after_a_bounded_number_of_attempts() -> None:
+    scanner = Scanner(10_000)
+    with pytest.raises(PermissionError):
+        despite_readers(scanner.step, windows=True)
+    assert scanner.attempts > 9_000
+
+
+def test_where_nobody_locks_files_a_refusal_is_final() -> None:
+    scanner = Scanner(1)
+    with pytest.raises(PermissionError):
+        despite_readers(scanner.step, windows=False)
+
+
+def test_what_is_gone_already_is_deleted_without_a_word(tmp_path: Path) -> None:
+    remove(tmp_path / "nothing")
+    remove_tree(tmp_path / "nothing")
+    assert try_to_remove_tree(tmp_path / "nothing")
+
+
+def test_a_folder_goes_with_all_that_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    (tmp_path / "folder" / "inner" / "file").write_bytes(b"x")
+    remove_tree(tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="elsewhere an open file can be deleted")
+def test_of_a_folder_with_an_open_file_the_rest_is_deleted(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "other").write_bytes(b"x")
+    with (folder / "held").open("wb"):
+        assert not try_to_remove_tree(folder)
+        assert [path.name for path in folder.iterdir()] == ["held"]
+    assert try_to_remove_tree(folder)
