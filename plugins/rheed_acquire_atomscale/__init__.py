@@ -13,6 +13,9 @@ from rheed_acquire import Streamer, StreamerBackend, StreamerRequest, hookimpl
 
 __all__ = ["AtomscaleSettings", "open_streamer"]
 
+MAX_FPS = 120.0
+"""Frames per second that Atomscale's API lets a stream declare."""
+
 
 class AtomscaleSettings(BaseModel):
     """The client has no settings beside the run's."""
@@ -43,5 +46,6 @@ def rheed_register_streamers(register: Callable[[StreamerBackend], None]) -> Non
             requires=("atomscale",),
             install='pip install "rheed-acquire[atomscale]"',
             uses_local_server=True,
+            max_fps=lambda settings: MAX_FPS,  # noqa: ARG005
         )
     )

@@ -91,7 +91,7 @@ class FindingCode(StrEnum):
     NOT_FINALIZED = ("not-finalized", "The streamer failed when the stream was to be ended.")
     BOOKS = (
         "books",
-        "Frames received are not the sum of those pushed, overrun, rejected and not taken: a bug.",
+        "Frames received are not the sum of those pushed, reduced, overrun, rejected and not taken: a bug.",
     )
 
     SETTING_DIFFERS = ("setting-differs", "The camera took another value of a setting than was asked for.")
@@ -104,7 +104,7 @@ class FindingCode(StrEnum):
     )
     SLOWER = (
         "slower-than-declared",
-        "The camera delivered fewer frames a second than the stream declares.",
+        "The camera delivered fewer frames a second than the run declares.",
         "give the rate that the camera reaches by --fps",
     )
     FEWER_FRAMES = (
@@ -134,7 +134,7 @@ class FindingCode(StrEnum):
     )
     FASTER = (
         "faster-than-declared",
-        "The camera delivered more frames a second than the stream declares.",
+        "The camera delivered more frames a second than the run declares.",
         "give the rate that the camera reaches by --fps",
     )
     CAMERA_CLOCK = (

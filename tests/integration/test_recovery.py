@@ -15,9 +15,10 @@ import pytest
 import zarr
 from numpy.typing import NDArray
 
-from rheed_acquire.frames.chunk_buffer import BOOT, CAPTURE_START_NS, COMMITTED, ChunkBuffer
+from rheed_acquire.frames.chunk_buffer import BOOT, CAPTURE_START_NS, COMMITTED, ChunkBuffer, this_boot
+from rheed_acquire.frames.reduction import Reduction
 from rheed_acquire.frames.ring import chunk_of
-from rheed_acquire.frames.ring_files import look_into
+from rheed_acquire.frames.ring_files import SUFFIX, look_into
 from rheed_acquire.server.process import LocalServer
 from rheed_acquire.streaming import RHEEDStreamer
 from rheed_acquire.streaming.delivery import describe_shard
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 FPS, CHUNK_SIZE, SHAPE = 10.0, 20, (6, 8)
 START_NS = 1_800_000_000_000_000_000
+RING_OF_VERSION_1 = Path(__file__).parents[1] / "unit" / "frames" / "version_1.ring"
 
 
 class DeadProcess:
@@ -130,6 +132,50 @@ def test_whole_and_partial_chunks_left_in_the_ring_are_built_and_delivered(
     assert run.attrs["state"] == "closed"
     assert list(root.iterdir()) == []
     assert connect(local_server).recover() == []
+
+
+@pytest.mark.parametrize("reduction", [Reduction(5), Reduction(5, is_mean=True)])
+def test_what_the_ring_had_of_a_reduced_stream_is_reduced_and_delivered(
+    connect: Connect,
+    local_server: LocalServer,
+    leave: Any,
+    open_run: Any,
+    make_frames: MakeFrames,
+    reduction: Reduction,
+) -> None:
+    frames = make_frames(5 * CHUNK_SIZE + 12, *SHAPE)
+    dead = leave()
+    ring = dead.folder.make_ring(2, 5 * CHUNK_SIZE, *SHAPE, 0, reduction=reduction)
+    for index, part in enumerate((frames[: 5 * CHUNK_SIZE], frames[5 * CHUNK_SIZE :])):
+        buffer = ring.acquire()
+        buffer.begin(index)
+        buffer.append(part)
+    dead.die()
+    (report,) = connect(local_server).recover()
+    assert (report["chunks_uploaded"], report["closed"], report["lost"]) == (2, True, [])
+    recovered = open_run(dead.data_id)["frames"][:]
+    if reduction.is_mean:
+        whole = frames[: 5 * CHUNK_SIZE + 10].reshape(-1, 5, *SHAPE)
+        np.testing.assert_array_equal(recovered, np.floor(whole.mean(axis=1) + 0.5).astype(np.uint8))
+    else:
+        np.testing.assert_array_equal(recovered, frames[::5])
+
+
+def test_a_ring_of_the_first_version_is_delivered(
+    connect: Connect, local_server: LocalServer, leave: Any, open_run: Any
+) -> None:
+    dead = leave()
+    (folder, *_) = reversed(ring_folders(dead.path))
+    folder.mkdir(parents=True)
+    content = bytearray(RING_OF_VERSION_1.read_bytes())
+    content[8 * BOOT : 8 * BOOT + 8] = this_boot().to_bytes(8, "little")
+    (folder / f"000{SUFFIX}").write_bytes(content)
+    dead.die()
+    (report,) = connect(local_server).recover()
+    assert (report["chunks_uploaded"], report["closed"]) == (1, True)
+    run = open_run(dead.data_id)
+    frames = run["frames"][-2:]
+    np.testing.assert_array_equal(frames, np.arange(40, dtype=np.uint8).reshape(2, 4, 5))
 
 
 def test_a_frame_written_and_not_committed_is_not_delivered(

@@ -94,7 +94,7 @@ def test_what_a_server_holds_against_a_stream_is_one_sentence(service: FaultServ
     }
     service.fail("create_stream", 422, body={"detail": [against]})
     with pytest.raises(StreamerError) as failed:
-        initialize(connect(service), fps=500.0, chunk_size=1000)
+        initialize(connect(service, max_fps=None), fps=500.0, chunk_size=1000)
     assert str(failed.value) == (
         f"{service.endpoint} answers POST /rheed/stream/ with HTTP 422: "
         "fps_capture_rate: at most 120, and this stream has 500"

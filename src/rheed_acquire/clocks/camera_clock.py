@@ -90,7 +90,7 @@ class CaptureClock:
     host
         This computer's clock.
     fps
-        The rate that the stream declares.
+        The rate that the run declares.
     window_s
         Over how many seconds the least transport delay is sought: long enough to meet an undisturbed frame,
         short enough that the camera's clock drifts little until its drift is known (50 ppm are 0.5 ms in

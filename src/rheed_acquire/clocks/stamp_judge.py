@@ -86,7 +86,7 @@ class StampJudge:
     Parameters
     ----------
     period_ns
-        From frame to frame as the stream declares it.
+        From frame to frame as the run declares it.
     wraps_ns
         See `rheed_acquire.cameras.camera.CameraInfo.timestamp_wraps_ns`. A delivery that stalls for about as
         long cannot be told from a wrap.

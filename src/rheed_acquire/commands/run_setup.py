@@ -76,11 +76,16 @@ class RunSetup:
             tap=tap,
             observers=self.observers,
             patience=self.host.patience,
+            max_fps=None if server is not None else self.max_fps(),
         )
         if server is not None:
             server.on_restart = partial(acquisition.journal.warn, FindingCode.SERVER_RESTARTED)
             server.on_loss = partial(acquisition.expect_no_delivery, FindingCode.SERVER_LOST)
         return acquisition, recorder
+
+    def max_fps(self) -> float | None:
+        """Frames per second that the service takes; None for any number."""
+        return self.streamer.max_fps(self.settings.backend(self.streamer.name))
 
     def preview(self, tap: FrameTap) -> Acquisition:
         """Make a run whose frames are only looked at."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rheed_acquire.commands.progress import shown_path
+from rheed_acquire.frames.reduction import WHOLE
 from rheed_acquire.run.report import DELIVERED, FAILED, RunReport
 from rheed_acquire.system.terminal import write_line
 
@@ -21,7 +22,11 @@ def print_summary(report: RunReport, page: Path | None = None) -> None:
     seconds = (report.ended_utc - info.started_utc).total_seconds()
     write_line(_verdict(report))
     write_line(f"  camera     {camera.device}, {camera.width} x {camera.height} {camera.pixel_format}")
-    write_line(f"  stream     {info.data_id}, {info.fps:.6g} frames/s")
+    reduced = info.reduction != WHOLE
+    write_line(
+        f"  stream     {info.data_id}, {info.stream_fps:.6g} frames/s"
+        + (f", {info.reduction}: {report.frames_reduced} frames fewer than received" if reduced else "")
+    )
     absent = report.frames_absent
     write_line(
         f"  lost       {report.frames_dropped_by_camera} by the camera in {report.gap_count} gaps, "

@@ -45,7 +45,7 @@ class ChunkAccumulator:
     layout
         Shape that every ``frame.pixels`` must have.
     fps
-        Rate that the stream declares, in frames per second.
+        Rate that the run declares, in frames per second.
     on_chunk
         Called with each chunk, in the camera's thread: it must only pass it on.
     on_error

@@ -8,10 +8,12 @@ Layout, all numbers little-endian int64::
     cell 1        layout version             cell 6   index of the chunk, or FREE
     cells 2 to 4  capacity, height, width    cell 7   capture start in ns UTC, or UNKNOWN
     cell 9        of which boot              cell 8   what turns arrival times into ns UTC
+    cell 10       frames that one of the stream stands for; cell 11: whether it is their mean
     byte 512      frame ids, camera stamps, arrival times: capacity numbers each
     next page     frames: capacity * height * width bytes
 
-A frame counts as committed only when its pixels and numbers are in place: cell 5 is written last.
+A frame counts as committed only when its pixels and numbers are in place: cell 5 is written last. Version 1
+had no cells 10 and 11: its stream has every frame.
 """
 
 from __future__ import annotations
@@ -24,13 +26,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rheed_acquire.frames.reduction import WHOLE, Reduction
+
 if TYPE_CHECKING:
     from mmap import mmap
 
     from numpy.typing import NDArray
 
 MAGIC = int.from_bytes(b"RHEEDRNG", "little")
-VERSION = 1
+VERSION = 2
+READABLE = (1, VERSION)
 FREE = -1
 UNKNOWN = -1
 NO_ID = -1
@@ -39,6 +44,7 @@ NO_TIMESTAMP = -1
 """Stands for the stamp of a frame whose camera has no clock."""
 
 COMMITTED, CHUNK_INDEX, CAPTURE_START_NS, UTC_OFFSET_NS, BOOT = 5, 6, 7, 8, 9
+REDUCED_FRAMES, REDUCED_BY_MEAN = 10, 11
 
 HEADER_BYTES = 512
 PAGE_BYTES = 4096
@@ -77,6 +83,8 @@ class ChunkBuffer:
         What added to ``time.perf_counter_ns`` gives nanoseconds since 1970 in UTC.
     cut_short
         Whether memory that another process laid out is taken as far as it goes.
+    reduction
+        How the stream's frames are made of these.
 
     Attributes
     ----------
@@ -87,6 +95,8 @@ class ChunkBuffer:
     frame_ids, timestamps_ns, host_ns
         (capacity,) int64 each: the camera's counter, the camera's clock, and this computer's
         ``time.perf_counter_ns`` when the frame arrived.
+    reduction
+        How the stream's frames are made of these.
     cells
         The header; the frame path writes ``cells[COMMITTED]``.
     id_cells, timestamp_cells, host_cells
@@ -105,6 +115,7 @@ class ChunkBuffer:
         "host_cells",
         "host_ns",
         "id_cells",
+        "reduction",
         "slots",
         "timestamp_cells",
         "timestamps_ns",
@@ -119,6 +130,7 @@ class ChunkBuffer:
         utc_offset_ns: int = 0,
         *,
         cut_short: bool = False,
+        reduction: Reduction = WHOLE,
     ) -> None:
         if len(memory) < HEADER_BYTES:
             raise ValueError(f"{len(memory)} bytes are too few for a chunk buffer")
@@ -126,8 +138,11 @@ class ChunkBuffer:
         self.cells = header.data
         if capacity is None:
             magic, version, capacity, height, width = header[:5].tolist()
-            if magic != MAGIC or version != VERSION or min(capacity, height, width) < 1:
+            if magic != MAGIC or version not in READABLE or min(capacity, height, width) < 1:
                 raise ValueError("this is not a chunk buffer of this version")
+            reduced, by_mean = header[REDUCED_FRAMES], header[REDUCED_BY_MEAN]
+            reduction = WHOLE if version == 1 else Reduction(int(reduced), bool(by_mean))
+        self.reduction = reduction
         needed, whole = memory_needed(capacity, height, width), capacity
         if len(memory) < needed:
             if not cut_short:
@@ -135,6 +150,7 @@ class ChunkBuffer:
             whole = max(0, len(memory) - _frames_offset(capacity)) // (height * width)
         if header[0] != MAGIC:
             header[:10] = (0, VERSION, capacity, height, width, 0, FREE, UNKNOWN, utc_offset_ns, this_boot())
+            header[REDUCED_FRAMES], header[REDUCED_BY_MEAN] = reduction.frames, reduction.is_mean
             header[0] = MAGIC
 
         def numbers(place: int) -> NDArray[np.int64]:

@@ -20,6 +20,7 @@ from rheed_acquire.frames.chunk_buffer import (
     ChunkBuffer,
     memory_needed,
 )
+from rheed_acquire.frames.reduction import WHOLE, Reduction
 from rheed_acquire.frames.ring_files import never, plain_memories
 from rheed_acquire.system.home_process import HomeProcess
 
@@ -54,6 +55,8 @@ class ChunkRing:
     utc_offset_ns
         What added to ``time.perf_counter_ns`` gives nanoseconds since 1970 in UTC, for whoever has to date
         the frames without this process.
+    reduction
+        How the stream's frames are made of these, for whoever has to make them without this process.
     given_up
         Asked while plain memory is made whether nobody wants the ring any more; where it says so,
         `rheed_acquire.frames.ring_files.RingGivenUpError` is raised.
@@ -69,6 +72,7 @@ class ChunkRing:
         utc_offset_ns: int = 0,
         make_memory: Callable[[int], mmap] | None = None,
         given_up: Callable[[], bool] = never,
+        reduction: Reduction = WHOLE,
     ) -> None:
         if count < LEAST or capacity < 1 or height < 1 or width < 1:
             raise ValueError(
@@ -84,6 +88,7 @@ class ChunkRing:
         self._keeping = self._closed = False
         self._aside: deque[ChunkBuffer] = deque()
         self._utc_offset_ns, self._make_memory = utc_offset_ns, make_memory
+        self.reduction = reduction
         self._made = len(memories)
         self._growing = threading.Lock()
         for memory in memories:
@@ -150,7 +155,9 @@ class ChunkRing:
         return self._lay_out(memory)
 
     def _lay_out(self, memory: mmap) -> ChunkBuffer:
-        return ChunkBuffer(memory, self.capacity, self.height, self.width, self._utc_offset_ns)
+        return ChunkBuffer(
+            memory, self.capacity, self.height, self.width, self._utc_offset_ns, reduction=self.reduction
+        )
 
     def close(self) -> None:
         """Let go of all buffers, and give none any more: each one's memory goes with its last holder.

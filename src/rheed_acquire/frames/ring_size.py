@@ -6,6 +6,7 @@ import math
 
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.frames.chunk_buffer import memory_needed
+from rheed_acquire.frames.reduction import WHOLE, Reduction
 from rheed_acquire.frames.ring_files import total_memory
 
 RING_CHUNKS = 4
@@ -15,9 +16,16 @@ LEAST_RING_CHUNKS = 2
 
 
 def decide_ring_chunks(
-    ring_chunks: int | None, memory_limit_gb: float | None, chunk_size: int, height: int, width: int
+    ring_chunks: int | None,
+    memory_limit_gb: float | None,
+    chunk_size: int,
+    height: int,
+    width: int,
+    reduction: Reduction = WHOLE,
 ) -> int:
     """Choose the chunk buffers of the ring: what was asked for, as many as fit, or `RING_CHUNKS`.
+
+    With a reduction, the frames that the stream has of each chunk take memory too.
 
     Raises
     ------
@@ -26,6 +34,8 @@ def decide_ring_chunks(
         computer's.
     """
     one = memory_needed(chunk_size, height, width)
+    if reduction != WHOLE:
+        one += chunk_size // reduction.frames * height * width
     if memory_limit_gb is None:
         count, total = RING_CHUNKS if ring_chunks is None else ring_chunks, total_memory()
         if total is not None and count * one > total / 2:

@@ -22,11 +22,14 @@ from rheed_acquire.cameras.pixel_formats import frame_layout
 from rheed_acquire.clocks.cadence import decide_chunk_size, decide_fps
 from rheed_acquire.clocks.camera_clock import CaptureClock
 from rheed_acquire.clocks.timing import process_clock
+from rheed_acquire.errors import SettingsError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.reduction import WHOLE
 from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.frames.ring_size import decide_ring_chunks
+from rheed_acquire.frames.stream_chunks import StreamChunks
 from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.host.guard.camera import who_gives_frames
 from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Observers
@@ -39,6 +42,7 @@ from rheed_acquire.run.presence import Absence
 from rheed_acquire.run.pushed_frames import PushedFrames
 from rheed_acquire.run.pusher import Pusher
 from rheed_acquire.run.report import Journal, RunInfo, RunReport
+from rheed_acquire.streaming.limits import too_fast
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
 
 if TYPE_CHECKING:
@@ -118,6 +122,8 @@ class Acquisition:
         Looks at the frames from beside their way; None where nobody does.
     patience
         Whether the user still waits; `abandon` ends it.
+    max_fps
+        Frames per second that a stream may declare, or None for any number.
     """
 
     def __init__(
@@ -130,8 +136,9 @@ class Acquisition:
         tap: FrameTap | None = None,
         observers: Observers | None = None,
         patience: Patience | None = None,
+        max_fps: float | None = None,
     ) -> None:
-        self._settings = settings
+        self._settings, self._max_fps = settings, max_fps
         self._open_camera, self._open_streamer = open_camera, open_streamer
         self._notify, self._locate_output = notify, locate_output
         self._observers, self._patience = observers or Observers(), patience or Patience()
@@ -205,6 +212,9 @@ class Acquisition:
         """
         settings = self._settings
 
+        if settings.fps is not None:  # what cannot be is said before the camera is opened
+            self._check_rate(settings.fps)
+
         def open_camera(given_up: Callable[[], bool]) -> Camera:
             request = CaptureRequest(settings.fps, settings.rotations_per_min, given_up)
             return self._open_camera(request)
@@ -230,9 +240,14 @@ class Acquisition:
                     f"{setting.name} is {setting.actual}, not {setting.asked} as asked for",
                 )
         fps = decide_fps(info, settings.fps or self._measured_fps(camera, info), settings.fps_tolerance)
-        chunk_size = decide_chunk_size(fps, settings.chunk_size, settings.chunk_seconds)
+        self._check_rate(fps)
+        reduction = settings.reduction
+        stream_fps = fps / reduction.frames
+        stream_chunk_size = decide_chunk_size(stream_fps, settings.chunk_size, settings.chunk_seconds)
+        # One of the camera's chunks becomes one of the stream's.
+        chunk_size = stream_chunk_size * reduction.frames
         ring_chunks = decide_ring_chunks(
-            settings.ring_chunks, settings.memory_limit, chunk_size, info.height, info.width
+            settings.ring_chunks, settings.memory_limit, chunk_size, info.height, info.width, reduction
         )
         layout, _ = frame_layout(info.pixel_format, info.height, info.width)
         convert = make_converter(info.pixel_format, info.height, info.width, settings.bit_shift)
@@ -241,9 +256,9 @@ class Acquisition:
         data_id: str | None = None
         try:
             data_id = streamer.initialize(
-                fps=fps,
+                fps=stream_fps,
                 rotations_per_min=settings.rotations_per_min,
-                chunk_size=chunk_size,
+                chunk_size=stream_chunk_size,
                 stream_name=settings.stream_name,
                 physical_sample=settings.physical_sample,
                 project_id=settings.project_id,
@@ -258,10 +273,12 @@ class Acquisition:
                 chunk_size=chunk_size,
                 started_utc=datetime.now(UTC),
                 output=self._locate_output(data_id),
+                reduction=reduction,
             )
             self._phase = "making the ring"
             # Where the streamer wants it, else in plain memory.
-            ring = streamer.open_ring(data_id, ring_chunks, info.height, info.width) or ChunkRing(
+            how = None if reduction == WHOLE else reduction
+            ring = streamer.open_ring(data_id, ring_chunks, info.height, info.width, how) or ChunkRing(
                 ring_chunks, chunk_size, info.height, info.width, given_up=self._stop.is_set
             )
             pushed = PushedFrames(round((1 / fps + settings.gap_tolerance) * 1e9), 1e9 / fps)
@@ -275,7 +292,15 @@ class Acquisition:
             )
             watch = ClockWatch(clock.judge, fps, settings.fps_tolerance, self._journal)
             pusher = self._pusher = Pusher(
-                streamer, self._info, self._show, self._journal, pushed, clock, watch, self.tap
+                streamer,
+                self._info,
+                self._show,
+                self._journal,
+                pushed,
+                clock,
+                watch,
+                self.tap,
+                StreamChunks(reduction, stream_fps, stream_chunk_size),
             )
 
             def make_accumulator(info: CameraInfo, before: list[ChunkAccumulator]) -> ChunkAccumulator:
@@ -316,6 +341,14 @@ class Acquisition:
         finally:
             self._observers.abandon()
             self._close(streamer)
+
+    def _check_rate(self, fps: float) -> None:
+        """Raise `SettingsError` where the stream's rate is more than the service takes."""
+        reduction = self._settings.reduction
+        reduced_to = None if reduction == WHOLE else fps / reduction.frames
+        refusal = too_fast(fps, self._max_fps, reduced_to)
+        if refusal is not None:
+            raise SettingsError(refusal)
 
     def _measured_fps(self, camera: Camera, info: CameraInfo) -> float | None:
         """Watch the frames of a camera that does not say how fast it is; None where nothing comes of it."""
@@ -361,6 +394,7 @@ class Acquisition:
             ended_utc=datetime.now(UTC),
             frames_received=capture.received,
             frames_pushed=pushed.frames,
+            frames_reduced=pushed.reduced,
             frames_dropped_by_camera=capture.frames_missing,
             frames_overrun=capture.overrun,
             frames_rejected=capture.rejected,

@@ -57,7 +57,7 @@ class Arrivals:
     Parameters
     ----------
     fps
-        What the stream declares, in frames per second.
+        What the run declares, in frames per second.
     tolerance_s
         A silence up to this is none (see `rheed_acquire.settings.run_settings.RunSettings.gap_tolerance`).
 

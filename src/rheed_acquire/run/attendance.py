@@ -28,7 +28,7 @@ class Attendance:
     info
         The camera's.
     fps
-        What the stream declares, in frames per second: by it frames that did not come are estimated.
+        What the run declares, in frames per second: by it frames that did not come are estimated.
     journal
         That is told.
 

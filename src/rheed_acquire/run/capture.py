@@ -42,7 +42,7 @@ class Capture:
     camera
         Opened, not started.
     fps
-        What the stream declares, in frames per second.
+        What the run declares, in frames per second.
     reopen
         Opens the same camera again, with the same settings; given what says that there is no use for it any
         more.

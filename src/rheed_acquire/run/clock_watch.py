@@ -21,7 +21,7 @@ class ClockWatch:
     judge
         Of the camera's stamps.
     fps
-        The rate that the stream declares.
+        The rate that the run declares.
     tolerance
         By which fraction the camera's may differ.
     """
@@ -40,7 +40,7 @@ class ClockWatch:
                 self._rate_told = True
                 self._journal.event(
                     f"the camera delivers {measured:.6g} frames/s, {abs(off):.1%} "
-                    f"{'more' if off > 0 else 'less'} than the {self._fps:.6g} that the stream declares",
+                    f"{'more' if off > 0 else 'less'} than the {self._fps:.6g} that the run declares",
                     "warning",
                 )
         for kind, text in self._judge.findings():

@@ -87,13 +87,13 @@ def judge(
     if slow is not None and -slow > settings.fps_tolerance:
         journal.warn(
             FindingCode.FASTER,
-            f"the camera delivered {report.fps_measured:.6g} frames/s, "
-            f"where the stream declares {info.fps:.6g}",
+            f"the camera delivered {report.fps_measured:.6g} frames/s, where the run declares {info.fps:.6g}",
         )
     if not report.adds_up:
         journal.problem(
             FindingCode.BOOKS,
             f"{report.frames_received} frames received, but {report.frames_pushed} pushed, "
+            f"{report.frames_reduced} reduced, "
             f"{report.frames_overrun} overrun, {report.frames_rejected} rejected and "
             f"{report.frames_not_taken} not taken",
             frames=max(0, report.frames_received - report.frames_accounted_for),
@@ -119,7 +119,7 @@ def _judge_slowness(
 ) -> None:
     """Tell of a slower camera than declared: of one without numbers nobody knows that it lost no frame."""
     info, measured = report.info, report.fps_measured or report.info.fps
-    text = f"the camera delivered {measured:.6g} frames/s, where the stream declares {info.fps:.6g}"
+    text = f"the camera delivered {measured:.6g} frames/s, where the run declares {info.fps:.6g}"
     fewer = round(report.frames_received * (info.fps / measured - 1))
     fewer -= sum(silence.frames for silence in silences)
     if numbered or info.camera.recorded or fewer < UNEVEN_S * info.fps:

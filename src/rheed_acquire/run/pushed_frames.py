@@ -58,17 +58,22 @@ class PushedFrames:
     pause_ns
         Longest step of the camera's clock from one frame to the next that is not a pause.
     period_ns
-        From frame to frame as the stream declares it.
+        From frame to frame as the run declares it.
+    frames, chunks
+        That the streamer has taken.
+    reduced
+        Frames of the camera's in these chunks, less those of the stream that were made of them.
     pauses
         In seconds (see `rheed_acquire.run.report.RunReport`).
     sizes
-        Frames of each chunk, by its index in the stream.
+        Frames of the camera's in each chunk, by its index in the stream.
     """
 
     pause_ns: int
     period_ns: float
     frames: int = 0
     chunks: int = 0
+    reduced: int = 0
     gaps: list[Gap] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     sizes: dict[int, int] = field(default_factory=dict)
@@ -77,8 +82,9 @@ class PushedFrames:
     _has_clock: bool = False
     _before: ChunkFacts | None = None
 
-    def add(self, facts: ChunkFacts) -> None:
-        """Count a chunk as pushed."""
+    def add(self, facts: ChunkFacts, frames: int | None = None) -> None:
+        """Count a chunk as pushed, and of the stream so many frames, by default all."""
+        frames = len(facts.ids) if frames is None else frames
         self.gaps.extend(facts.gaps[: LISTED - len(self.gaps)])
         self._find_pauses(facts)
         # Measured within chunks: what lies between two may be an overrun, or the camera's absence.
@@ -89,7 +95,8 @@ class PushedFrames:
             self._has_clock |= bool(facts.times.by_camera.any())
         self._before = facts
         self.sizes[facts.index] = len(facts.ids)
-        self.frames += len(facts.ids)
+        self.frames += frames
+        self.reduced += len(facts.ids) - frames
         self.chunks += 1
 
     def interrupt(self) -> None:

@@ -15,6 +15,7 @@ from rheed_acquire.run.pushed_frames import ChunkFacts, PushedFrames
 
 if TYPE_CHECKING:
     from rheed_acquire.clocks.camera_clock import CaptureClock
+    from rheed_acquire.frames.stream_chunks import StreamChunks
     from rheed_acquire.regions.frame_tap import FrameTap
     from rheed_acquire.run.clock_watch import ClockWatch
     from rheed_acquire.run.report import Journal, RunInfo
@@ -34,7 +35,7 @@ _INTERRUPTION = _Interruption()
 
 
 class Pusher:
-    """Dates each chunk, shows it to whoever looks on, and pushes it.
+    """Dates each chunk, shows it to whoever looks on, and pushes what the stream has of it.
 
     Parameters
     ----------
@@ -54,6 +55,8 @@ class Pusher:
         Looks at the clock, and at the rate, after each chunk.
     tap
         Measures each frame, where somebody asked for it.
+    stream_chunks
+        Makes of each chunk of the camera the one that is pushed.
     """
 
     def __init__(
@@ -66,10 +69,11 @@ class Pusher:
         clock: CaptureClock,
         watch: ClockWatch,
         tap: FrameTap | None,
+        stream_chunks: StreamChunks,
     ) -> None:
         self._streamer, self._info, self._show = streamer, info, show
         self._journal, self._tap = journal, tap
-        self._watch = watch
+        self._watch, self._stream_chunks = watch, stream_chunks
         self.pushed, self.clock = pushed, clock
         self.frames_not_taken, self.chunks_not_taken = 0, 0
         self._reason = ""
@@ -123,6 +127,7 @@ class Pusher:
             self._in_hand = chunk
         error: BaseException | None = None
         facts: ChunkFacts | None = None
+        pushed, count = chunk, len(chunk)
         try:
             times = self.clock.times(chunk)
             chunk.since_ns, chunk.fps = times.since_ns, times.fps
@@ -131,7 +136,9 @@ class Pusher:
                 self._tap.complete(chunk, times.ms_utc)
             self._look_on(chunk)
             facts = ChunkFacts.of(chunk, times)
-            self._streamer.push_chunk(self._info.data_id, chunk)
+            pushed = self._stream_chunks.of(chunk)
+            count = len(pushed)
+            self._streamer.push_chunk(self._info.data_id, pushed)
         # Whatever it is: this thread goes on, for the chunks that come after.
         except BaseException as caught:  # noqa: BLE001
             error = caught
@@ -140,12 +147,12 @@ class Pusher:
                 return False
             self._in_hand = None
             if error is None and facts is not None:
-                self.pushed.add(facts)
+                self.pushed.add(facts, count)
                 self._watch.look(self.pushed)
                 return True
             self._not_taken(chunk, str(error))
         logger.debug("push of chunk %d failed", chunk.index, exc_info=error)
-        chunk.release()
+        pushed.release()
         return True
 
     def _look_on(self, chunk: Chunk) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rheed_acquire.findings import ABSENCES, Finding, FindingCode
+from rheed_acquire.frames.reduction import WHOLE, Reduction
 
 if TYPE_CHECKING:
     from rheed_acquire.cameras.camera import CameraInfo
@@ -27,13 +28,15 @@ class RunInfo:
     Attributes
     ----------
     fps
-        That the stream declares.
+        Frames per second of the camera, as the run takes them for.
     chunk_size
-        Frames per full chunk.
+        Frames per full chunk of the camera's.
     started_utc
         When the stream was opened.
     output
         Folder of the recording where the local server keeps one, else None.
+    reduction
+        How the stream's frames are made of the camera's, by default all of them.
     """
 
     data_id: str
@@ -43,6 +46,17 @@ class RunInfo:
     chunk_size: int
     started_utc: datetime
     output: Path | None = None
+    reduction: Reduction = WHOLE
+
+    @property
+    def stream_fps(self) -> float:
+        """Frames per second that the stream declares."""
+        return self.fps / self.reduction.frames
+
+    @property
+    def stream_chunk_size(self) -> int:
+        """Frames per full chunk that the stream declares."""
+        return self.chunk_size // self.reduction.frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +126,18 @@ class Journal:
 
 @dataclass(slots=True)
 class RunReport:
-    """A run as it ended. Each frame is counted once: received = pushed + overrun + rejected + not taken.
+    """A run as it ended. Each frame is counted once.
+
+    received = pushed + reduced + overrun + rejected + not taken.
 
     Attributes
     ----------
     frames_received
         Callbacks of the camera.
     frames_pushed
-        Of them, those that the streamer took.
+        Frames of the stream that the streamer took.
+    frames_reduced
+        Received, and in the mean of several or left out on purpose, so that the stream has fewer.
     frames_dropped_by_camera
         Those that never reached the callback, by the jumps in the camera's frame ids or, where it has
         none, by its driver's own count.
@@ -153,6 +171,7 @@ class RunReport:
     frames_overrun: int = 0
     frames_rejected: int = 0
     frames_not_taken: int = 0
+    frames_reduced: int = 0
     chunks_pushed: int = 0
     chunks_uploaded: int = 0
     chunks_not_uploaded: int = 0
@@ -171,7 +190,13 @@ class RunReport:
     @property
     def frames_accounted_for(self) -> int:
         """Frames received of which it is known what became of them."""
-        return self.frames_pushed + self.frames_overrun + self.frames_rejected + self.frames_not_taken
+        return (
+            self.frames_pushed
+            + self.frames_reduced
+            + self.frames_overrun
+            + self.frames_rejected
+            + self.frames_not_taken
+        )
 
     @property
     def adds_up(self) -> bool:
@@ -208,6 +233,7 @@ class RunReport:
             "camera": info.camera.device.backend,
             "frames_received": self.frames_received,
             "frames_pushed": self.frames_pushed,
+            "frames_reduced": self.frames_reduced,
             "frames_dropped_by_camera": self.frames_dropped_by_camera,
             "frames_overrun": self.frames_overrun,
             "frames_rejected": self.frames_rejected,
@@ -221,6 +247,9 @@ class RunReport:
             "fps_measured": None if self.fps_measured is None else round(self.fps_measured, 4),
             "rotations_per_min": info.rotations_per_min,
             "chunk_size": info.chunk_size,
+            "stream_fps": info.stream_fps,
+            "stream_chunk_size": info.stream_chunk_size,
+            "stream_frame": None if info.reduction == WHOLE else str(info.reduction),
             "started_utc": _utc(info.started_utc),
             "ended_utc": _utc(self.ended_utc),
             "output": None if info.output is None else str(info.output),

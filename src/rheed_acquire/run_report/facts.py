@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from rheed_acquire.run.report import DELIVERED, FAILED, FRAMES_LOST
-from rheed_acquire.run_report.record import DeviceFigures, PeriodRecord, RegionRecord, RunRecord
+from rheed_acquire.run_report.record import DeviceFigures, PeriodRecord, RegionRecord, RunFigures, RunRecord
 
 UNKNOWN = "unknown"
 _VERDICTS: dict[int, tuple[Literal["good", "bad", "unknown"], str, str]] = {
@@ -65,7 +65,7 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
             megabytes = f"{figures.bytes_uploaded / 1e6:.1f} MB"
             chunks = f"{figures.chunks_uploaded} of {figures.chunks_pushed} uploaded, {megabytes}"
         rows += [
-            ("frames received", f"{figures.frames_received}, and {figures.frames_pushed} of them passed on"),
+            ("frames received", _received_text(figures)),
             ("frames lost", lost),
             ("chunks", chunks),
         ]
@@ -149,6 +149,16 @@ def _rate_text(record: RunRecord) -> str:
         measured = "none" if figures.fps_measured is None else f"{figures.fps_measured:.6g} frames/s"
         return f"{figures.fps:.6g} frames/s declared, {measured} measured"
     return UNKNOWN if record.fps is None else f"{record.fps:.6g} frames/s declared"
+
+
+def _received_text(figures: RunFigures) -> str:
+    if not figures.stream_frame:
+        return f"{figures.frames_received}, and {figures.frames_pushed} of them passed on"
+    rate = "" if figures.stream_fps is None else f" at {figures.stream_fps:.6g} frames/s"
+    return (
+        f"{figures.frames_received}, of which the stream has {figures.frames_pushed}{rate}: "
+        f"{figures.stream_frame}"
+    )
 
 
 def _digits(uncertainty: float) -> int:

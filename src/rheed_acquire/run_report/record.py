@@ -175,6 +175,9 @@ class RunFigures(BaseModel):
     frames_rejected: int
     frames_absent: int = 0
     frames_not_taken: int = 0
+    frames_reduced: int = 0
+    stream_fps: float | None = None
+    stream_frame: str | None = None
     chunks_pushed: int
     chunks_uploaded: int
     chunks_not_uploaded: int

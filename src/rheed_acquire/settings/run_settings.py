@@ -20,10 +20,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic_core import PydanticCustomError
 
 from rheed_acquire.clocks.cadence import MIN_CHUNK_S
+from rheed_acquire.frames.reduction import Reduction
 from rheed_acquire.regions.regions import Regions
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.text.names import clean_name
 
+MOST_REDUCED = 1000
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 GROUPS = ("Camera", "Stream", "Run", "View", "Output", "Delivery")
 """The headings of the help, in their order."""
@@ -103,7 +105,7 @@ class RunSettings(BaseModel):
     chunk_size: int | None = Field(
         None,
         ge=1,
-        description="frames per chunk; without it, 2 s of frames, rounded up",
+        description="frames of the stream per chunk; without it, 2 s of frames, rounded up",
         json_schema_extra={**_STREAM, "metavar": "FRAMES"},
     )
     chunk_seconds: _Finite | None = Field(
@@ -111,6 +113,20 @@ class RunSettings(BaseModel):
         ge=MIN_CHUNK_S,
         description="length of a chunk in seconds, instead of --chunk-size",
         json_schema_extra={**_STREAM, "metavar": "S"},
+    )
+    stream_every: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_REDUCED,
+        description="stream one of every N frames, for a service that takes fewer than the camera gives",
+        json_schema_extra={**_STREAM, "metavar": "N"},
+    )
+    stream_average: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_REDUCED,
+        description="stream the mean of every N frames, with none missing between them",
+        json_schema_extra={**_STREAM, "metavar": "N"},
     )
     gap_tolerance: _Finite = Field(
         0.1,
@@ -273,6 +289,13 @@ class RunSettings(BaseModel):
         json_schema_extra={**_OUTPUT, "metavar": "FILE"},
     )
 
+    @property
+    def reduction(self) -> Reduction:
+        """How the stream's frames are made of the camera's."""
+        if self.stream_average is not None and self.stream_average > 1:
+            return Reduction(self.stream_average, is_mean=True)
+        return Reduction(self.stream_every or 1)
+
     @field_validator("stream_name", "physical_sample", "project_id", "azimuth", mode="before")
     @classmethod
     def _clean(cls, value: Any) -> Any:
@@ -352,6 +375,8 @@ class RunSettings(BaseModel):
             conflicts.append(
                 (("chunk_size", "chunk_seconds"), "both give the length of a chunk; leave one out")
             )
+        if self.stream_every is not None and self.stream_average is not None:
+            conflicts.append((("stream_every", "stream_average"), "both reduce the stream; leave one out"))
         if self.ring_chunks is not None and self.memory_limit is not None:
             conflicts.append((("ring_chunks", "memory_limit"), "both size the ring; leave one out"))
         if self.azimuth is not None and self.rotations_per_min > 0:

@@ -82,7 +82,7 @@ def _encode_what_is_left(folder: StreamFolder) -> None:
     for buffer in folder.chunks_left():
         if buffer.chunk_index in spooled:
             continue
-        chunk = recovered_chunk(buffer)
+        chunk = recovered_chunk(buffer, stream.fps)
         content = encode_shard(chunk.frames)
         folder.add(describe_shard(stream, chunk, content.size), content)
         chunk.release()

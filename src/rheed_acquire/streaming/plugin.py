@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field, field_validator
 
 from rheed_acquire.hookspecs import hookimpl
+from rheed_acquire.streaming.limits import ATOMSCALE_MAX_FPS
 from rheed_acquire.streaming.streamer import Streamer, StreamerBackend, StreamerRequest
 
 AUTO = "auto"
@@ -21,6 +22,14 @@ class RHEEDStreamerSettings(BaseModel):
         description="auto follows the load: faster when pushes outrun the encoder, stronger when the uplink "
         "is the limit; or for every chunk a level of zstd, 1 (fast) to 22 (small), or 0 for frames as they "
         "are",
+    )
+
+    max_fps: float = Field(
+        ATOMSCALE_MAX_FPS,
+        ge=0,
+        allow_inf_nan=False,
+        description="frames per second that the service takes at most; 0 where there is no limit, as with a "
+        "server of one's own",
     )
 
     bare_confirmations: bool = Field(
@@ -42,6 +51,11 @@ class RHEEDStreamerSettings(BaseModel):
         """The level, or None for the load to decide."""
         return None if self.compression == AUTO else int(self.compression)
 
+    @property
+    def most_fps(self) -> float | None:
+        """`max_fps`, or None where there is no limit."""
+        return self.max_fps or None
+
 
 def _open(settings: RHEEDStreamerSettings, request: StreamerRequest) -> Streamer:
     from rheed_acquire.streaming.rheed_streamer import RHEEDStreamer
@@ -55,6 +69,8 @@ def _open(settings: RHEEDStreamerSettings, request: StreamerRequest) -> Streamer
         spool_limits=request.spool_limits,
         sync_always=request.sync_always,
         server=request.server,
+        # A local server that stands in for Atomscale takes any rate.
+        max_fps=None if request.server is not None else settings.most_fps,
         bare_confirmations=settings.bare_confirmations,
         given_up=request.given_up,
     )
@@ -70,5 +86,6 @@ def rheed_register_streamers(register: Callable[[StreamerBackend], None]) -> Non
             settings=RHEEDStreamerSettings,
             open=_open,
             uses_local_server=True,
+            max_fps=lambda settings: settings.most_fps,
         )
     )

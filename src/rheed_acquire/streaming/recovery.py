@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.frames.ring import Chunk
+from rheed_acquire.frames.stream_chunks import StreamChunks
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
 from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.parcel import Parcel
@@ -246,19 +247,22 @@ def take_up(stream: Stream, delivery: Delivery) -> None:
     for chunk_idx, reason in stream.folder.unreadable.items():
         stream.miss(chunk_idx, reason)
     for buffer in in_ring.values():
-        chunk = recovered_chunk(buffer)
-        if buffer.promised > len(chunk):
+        chunk = recovered_chunk(buffer, stream.fps)
+        if buffer.promised > buffer.committed:
             stream.damaged.append(
-                f"chunk {chunk.index}: its part of the ring was cut short, and only {len(chunk)} of its "
-                f"{buffer.promised} frames are left"
+                f"chunk {chunk.index}: its part of the ring was cut short, and only {buffer.committed} of "
+                f"its {buffer.promised} frames are left"
             )
         stream.admit(chunk.index, chunk.frames.shape)
         delivery.deliver(Parcel(stream, chunk))
     logger.info("stream %s: %d chunks of an earlier run", stream.data_id, stream.status().chunks_pushed)
 
 
-def recovered_chunk(buffer: ChunkBuffer) -> Chunk:
-    """Make what a dead process had committed to a buffer a chunk, and date it as well as it can be."""
+def recovered_chunk(buffer: ChunkBuffer, fps: float) -> Chunk:
+    """Make what a dead process had committed to a buffer a chunk of its stream, which declares ``fps``.
+
+    It is dated as well as it can be.
+    """
     count = buffer.committed
     chunk = Chunk(
         index=buffer.chunk_index,
@@ -279,7 +283,7 @@ def recovered_chunk(buffer: ChunkBuffer) -> Chunk:
             arrived -= early_ns if early_ns < _LONGEST_WAIT_NS else 0  # else the stamps are wrong
         start_ns = arrived + buffer.utc_offset_ns
     chunk.capture_start_ms_utc = start_ns / 1e6
-    return chunk
+    return StreamChunks(buffer.reduction, fps, count).of(chunk)
 
 
 def _named(record: StreamRecord) -> dict[str, Any]:

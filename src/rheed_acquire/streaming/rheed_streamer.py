@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import SecretStr
 
 from rheed_acquire.clocks.timing import process_clock
+from rheed_acquire.frames.reduction import WHOLE, Reduction
 from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.frames.ring_files import never
 from rheed_acquire.streaming.api import AtomscaleApi, Timeouts
@@ -33,7 +34,7 @@ from rheed_acquire.streaming.arguments import (
 from rheed_acquire.streaming.delivery import Delivery
 from rheed_acquire.streaming.frame_gatherer import FrameGatherer
 from rheed_acquire.streaming.intake import Intake
-from rheed_acquire.streaming.limits import SpoolLimits
+from rheed_acquire.streaming.limits import ATOMSCALE_MAX_FPS, SpoolLimits, too_fast
 from rheed_acquire.streaming.log import apply_verbosity
 from rheed_acquire.streaming.recovery import FIRST_TIME_S, Recovery, complete_stream
 from rheed_acquire.streaming.reference_clock import ClockStatus, ReferenceClock
@@ -99,6 +100,8 @@ class RHEEDStreamer(Streamer):
         What the spool calls the server, where its URL changes from run to run; by default the endpoint.
     timeouts
         How long calls may take.
+    max_fps
+        Frames per second that the service takes at most; None for one without such a limit.
     bare_confirmations
         Whether a chunk counts as delivered where the answer to its upload has neither ETag nor checksum. Only
         for stores that give none: whatever stands between this computer and the store can answer so too.
@@ -130,6 +133,7 @@ class RHEEDStreamer(Streamer):
         sync_always: bool = False,
         server: str | None = None,
         timeouts: Timeouts | None = None,
+        max_fps: float | None = ATOMSCALE_MAX_FPS,
         bare_confirmations: bool = False,
         given_up: Callable[[], bool] = never,
     ) -> None:
@@ -145,6 +149,8 @@ class RHEEDStreamer(Streamer):
             raise ValueError(f"upload_workers is {upload_workers}, but it takes at least 1 to upload")
         if ring_chunks < 2:
             raise ValueError(f"ring_chunks is {ring_chunks}, but at least 2 are needed")
+        if max_fps is not None:
+            check_number("max_fps", max_fps, positive=True)
         if verbosity is not None:
             apply_verbosity(verbosity)
         self._api_key = api_key if isinstance(api_key, SecretStr) else SecretStr(api_key)
@@ -158,7 +164,7 @@ class RHEEDStreamer(Streamer):
         self._backoff = backoff or Backoff()
         self._spool_folder = spool_folder or default_spool_folder()
         self._spool_limits = spool_limits or SpoolLimits()
-        self._sync_always = sync_always
+        self._sync_always, self._max_fps = sync_always, max_fps
         self._server = server or self._endpoint.rstrip("/")
         self._home = HomeProcess("this RHEEDStreamer")
         self._lock = threading.Lock()
@@ -203,7 +209,7 @@ class RHEEDStreamer(Streamer):
         Parameters
         ----------
         fps
-            Frames per second that the camera captures.
+            Frames per second that are pushed, at most ``max_fps``.
         rotations_per_min
             Of the sample stage, 0 for a stationary one.
         chunk_size
@@ -233,6 +239,9 @@ class RHEEDStreamer(Streamer):
         """
         self._home.check()
         check_number("fps", fps, positive=True)
+        refusal = too_fast(fps, self._max_fps)
+        if refusal is not None:
+            raise ValueError(f"{refusal}; for a server without that limit set max_fps=None")
         check_number("rotations_per_min", rotations_per_min, positive=False)
         check_chunk_size(chunk_size, fps)
         azimuth = text_or_none(azimuth)
@@ -302,8 +311,13 @@ class RHEEDStreamer(Streamer):
             check_number("capture_start_ms_utc", capture_start_ms_utc, positive=False)
         intake.take_array(chunk_idx, frames, capture_start_ms_utc)
 
-    def open_ring(self, data_id: str, count: int, height: int, width: int) -> ChunkRing:
+    def open_ring(
+        self, data_id: str, count: int, height: int, width: int, reduction: Reduction | None = None
+    ) -> ChunkRing:
         """Make the stream's ring, in memory that outlives this process; its chunks go to `push_chunk`.
+
+        With a reduction, what goes there is made of them (`rheed_acquire.frames.stream_chunks`); what a
+        process that dies leaves in the ring is made so when it is recovered.
 
         Raises
         ------
@@ -312,7 +326,9 @@ class RHEEDStreamer(Streamer):
         RingGivenUpError
             It is not wanted any more.
         """
-        return self._intake(data_id).stream.ring(height, width, count, given_up=self._given_up)
+        return self._intake(data_id).stream.ring(
+            height, width, count, given_up=self._given_up, reduction=reduction or WHOLE
+        )
 
     def push_chunk(self, data_id: str, chunk: Chunk) -> None:
         """Hand over a chunk where it lies, without a copy; it is released once it is encoded.

@@ -39,6 +39,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
 from rheed_acquire.frames.chunk_buffer import memory_needed
+from rheed_acquire.frames.reduction import WHOLE, Reduction
 from rheed_acquire.frames.ring import ChunkRing
 from rheed_acquire.frames.ring_files import (
     SUFFIX,
@@ -308,11 +309,14 @@ class StreamFolder:
         *,
         grows: bool = False,
         given_up: Callable[[], bool] = never,
+        reduction: Reduction = WHOLE,
     ) -> ChunkRing:
         """Make a ring that survives this process.
 
         Parameters
         ----------
+        reduction
+            How the stream's frames are made of the ring's.
         grows
             Whether a buffer is made when it is first needed, and not before.
         given_up
@@ -335,7 +339,14 @@ class StreamFolder:
             return plain_memory(nbytes) if place is None else place.make(number, nbytes)
 
         return ChunkRing(
-            count, capacity, height, width, memories, utc_offset_ns, make_memory if grows else None
+            count,
+            capacity,
+            height,
+            width,
+            memories,
+            utc_offset_ns,
+            make_memory if grows else None,
+            reduction=reduction,
         )
 
     def chunks_left(self) -> Iterator[ChunkBuffer]:

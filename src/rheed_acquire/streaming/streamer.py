@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr
 
 if TYPE_CHECKING:
+    from rheed_acquire.frames.reduction import Reduction
     from rheed_acquire.frames.ring import Chunk, ChunkRing
     from rheed_acquire.streaming.limits import SpoolLimits
 
@@ -114,8 +115,25 @@ class Streamer(ABC):
     ) -> str:
         """Create the stream and return its data_id; nothing is left behind where it fails."""
 
-    def open_ring(self, data_id: str, count: int, height: int, width: int) -> ChunkRing | None:  # noqa: ARG002
-        """Make the ring that the stream's chunks are built in; None where plain memory does."""
+    def open_ring(
+        self,
+        data_id: str,  # noqa: ARG002
+        count: int,  # noqa: ARG002
+        height: int,  # noqa: ARG002
+        width: int,  # noqa: ARG002
+        reduction: Reduction | None = None,  # noqa: ARG002
+    ) -> ChunkRing | None:
+        """Make the ring that the stream's chunks are built in; None where plain memory does.
+
+        Parameters
+        ----------
+        count
+            Chunks that it has room for.
+        reduction
+            Where the stream has fewer frames than the camera gives: how. A chunk of the ring then has
+            ``reduction.frames`` times the stream's chunk_size of them. A streamer whose ``open_ring`` does
+            not take it is not asked for a ring then.
+        """
         return None
 
     @abstractmethod
@@ -148,6 +166,9 @@ class StreamerBackend:
         Whether it speaks Atomscale's protocol, so that without an API key a local server can stand in for
         Atomscale: it is started, and its URL and key are what the streamer is given. One that knows nothing
         of servers needs none, and no key.
+    max_fps
+        Called with the settings: frames per second that a stream may declare at most, or None for any. With a
+        local server in place of the service there is no limit.
     """
 
     name: str
@@ -157,3 +178,4 @@ class StreamerBackend:
     requires: tuple[str, ...] = ()
     install: str = ""
     uses_local_server: bool = False
+    max_fps: Callable[[Any], float | None] = lambda settings: None  # noqa: ARG005

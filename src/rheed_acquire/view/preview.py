@@ -33,4 +33,5 @@ class PreviewStreamer(Streamer):
 
 def preview_settings(run: RunSettings) -> RunSettings:
     """The settings of a run, for looking at its camera without an end."""
-    return run.model_copy(update={"duration": None, "frames": None, "ring_chunks": 2})
+    nothing = {"duration": None, "frames": None, "stream_every": None, "stream_average": None}
+    return run.model_copy(update={**nothing, "ring_chunks": 2})

@@ -9,9 +9,12 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import zarr
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from tests.integration.command.conftest import Command
@@ -34,7 +37,15 @@ PROMISED = {
     "output",
 }
 
+SMALL = ("--simulated.width", "32", "--simulated.height", "24")
+
 ReadStamps = Callable[[Path | str], list[int]]
+
+
+def recorded(report: dict[str, Any]) -> NDArray[np.uint8]:
+    run: Any = zarr.open_group(Path(report["output"]) / "frames.zarr", mode="r")
+    frames: NDArray[np.uint8] = run["frames"][:]
+    return frames
 
 
 def test_a_third_partys_camera_streams_as_the_first_partys_do(
@@ -54,6 +65,29 @@ def test_a_third_partys_camera_streams_as_the_first_partys_do(
     assert report["data_id"][:8] in output.name
     assert "mine" in output.name
     assert read_stamps(output / "frames.zarr") == list(range(received))
+
+
+def test_a_camera_of_500_frames_a_second_is_streamed_as_the_mean_of_every_five(command: Command) -> None:
+    simulated = (*("--camera", "simulated", "--fps", "500", "--frames", "1503"), *SMALL)
+    every = recorded(command.report(*simulated, "--output", "whole"))
+    report = command.report(*simulated, "--stream-average", "5")
+    assert (report["frames_received"], report["frames_pushed"], report["frames_reduced"]) == (1503, 300, 1203)
+    assert (report["frames_overrun"], report["stream_fps"], report["fps"]) == (0, 100.0, 500.0)
+    group = every[:1500].reshape(300, 5, *every.shape[1:])
+    np.testing.assert_array_equal(recorded(report), np.floor(group.mean(axis=1) + 0.5))
+    run: Any = zarr.open_group(Path(report["output"]) / "frames.zarr", mode="r")
+    assert (run.attrs["fps"], run["frames"].shards[0]) == (100.0, 200)
+    assert np.diff(run["time_unix_ms"][:]) == pytest.approx(10.0, abs=1e-6)
+
+
+def test_a_rate_above_atomscales_ends_the_command_before_the_camera_is_opened(command: Command) -> None:
+    said = command.error(
+        *("--camera", "simulated", "--fps", "500", "--endpoint", "http://127.0.0.1:9"), AS_API_KEY="not-a-key"
+    )
+    assert said.strip() == (
+        "500 frames/s are more than the 120 that Atomscale takes: --stream-average 5 (the mean of every 5) "
+        "or --stream-every 5 (one of every 5) makes 100 of them"
+    )
 
 
 def test_the_simulated_cameras_stamps_are_all_there_once_and_in_order(

@@ -63,7 +63,8 @@ def test_the_layout_is_as_documented() -> None:
     buffer.cells[CAPTURE_START_NS] = 99
     numbers = np.frombuffer(memory, "<i8", (HEADER_BYTES // 8) + 9)
     assert memory[:8] == b"RHEEDRNG"
-    assert numbers[:9].tolist() == [MAGIC, 1, 3, 2, 5, 2, 6, 99, 77]
+    assert numbers[:9].tolist() == [MAGIC, 2, 3, 2, 5, 2, 6, 99, 77]
+    assert numbers[10:12].tolist() == [1, 0]
     assert numbers[64:].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9]
     assert memory[PAGE_BYTES : PAGE_BYTES + 20] == bytes(range(20))
     assert len(memory) == PAGE_BYTES + 30

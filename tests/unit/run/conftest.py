@@ -22,6 +22,7 @@ from rheed_acquire.cameras.camera import (
     OnFault,
     OnFrame,
 )
+from rheed_acquire.frames.reduction import Reduction
 from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.host.guard.calls import Patience
@@ -128,7 +129,9 @@ class ScriptedStreamer(Streamer):
         self.stream = stream
         return "data-1"
 
-    def open_ring(self, data_id: str, count: int, height: int, width: int) -> ChunkRing | None:
+    def open_ring(
+        self, data_id: str, count: int, height: int, width: int, reduction: Reduction | None = None
+    ) -> ChunkRing | None:
         self._tell("open_ring")
         return None
 
@@ -179,6 +182,7 @@ class Session:
         observers: Observers | None = None,
         limits: CameraLimits = LIMITS,
         patience: Patience | None = None,
+        max_fps: float | None = None,
         **settings: Any,
     ) -> None:
         self.streamers_opened = 0
@@ -210,6 +214,7 @@ class Session:
             locate_output,
             observers=observers,
             patience=patience,
+            max_fps=max_fps,
         )
         self._report: RunReport | None = None
         self._error: BaseException | None = None

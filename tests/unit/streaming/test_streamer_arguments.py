@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,8 @@ from pydantic import SecretStr
 from rheed_acquire.errors import SettingsError, StreamerError
 from rheed_acquire.streaming import RHEEDStreamer
 from rheed_acquire.streaming.arguments import default_stream_name, distinct, text_or_none
+from rheed_acquire.streaming.limits import too_fast
+from rheed_acquire.streaming.retry import Backoff
 from rheed_acquire.text.names import clean_name
 
 NOWHERE = "http://127.0.0.1:9"
@@ -22,7 +25,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 @pytest.fixture(scope="module")
 def streamer() -> RHEEDStreamer:
-    return RHEEDStreamer("a-key", NOWHERE)
+    return RHEEDStreamer("a-key", NOWHERE, max_fps=None)
 
 
 def initialize(streamer: RHEEDStreamer, **changes: Any) -> str:
@@ -213,3 +216,42 @@ def test_a_variable_that_names_no_certificates_is_said_before_the_first_call(
     with pytest.raises(SettingsError, match=r"SSL_CERT_FILE names nowhere.pem, which is not there"):
         RHEEDStreamer("a-key", "https://127.0.0.1:9")
     RHEEDStreamer("a-key", NOWHERE)  # which needs none
+
+
+def test_a_rate_above_atomscales_is_refused_with_what_would_fit() -> None:
+    with (
+        RHEEDStreamer("a-key", NOWHERE) as streamer,
+        pytest.raises(ValueError, match="are more than") as said,
+    ):
+        initialize(streamer, fps=500.0, chunk_size=1000)
+    assert str(said.value) == (
+        "500 frames/s are more than the 120 that Atomscale takes: --stream-average 5 (the mean of every 5) "
+        "or --stream-every 5 (one of every 5) makes 100 of them; for a server without that limit set "
+        "max_fps=None"
+    )
+
+
+@pytest.mark.parametrize(("fps", "max_fps"), [(120.0, 120.0), (500.0, None)])
+def test_what_is_within_the_limit_goes_as_far_as_the_server(fps: float, max_fps: float | None) -> None:
+    with (
+        RHEEDStreamer("a-key", NOWHERE, max_fps=max_fps, backoff=Backoff(0.0, 0.0)) as streamer,
+        pytest.raises(StreamerError),
+    ):
+        initialize(streamer, fps=fps, chunk_size=1000)
+
+
+@pytest.mark.parametrize("max_fps", [0, -1, math.nan, "120"])
+def test_a_limit_that_is_no_rate_is_refused(max_fps: Any) -> None:
+    with pytest.raises(ValueError, match="max_fps"):
+        RHEEDStreamer("a-key", NOWHERE, max_fps=max_fps)
+
+
+@given(st.floats(0.01, 1e5), st.floats(1.0, 1000.0))
+def test_the_n_that_is_named_is_the_smallest_that_fits(fps: float, limit: float) -> None:
+    said = too_fast(fps, limit)
+    if said is None:
+        assert fps <= limit * (1 + 1e-9)
+        return
+    (every,) = map(int, re.findall(r"--stream-every (\d+)", said))
+    assert too_fast(fps, limit, fps / every) is None
+    assert too_fast(fps, limit, fps / (every - 1)) is not None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import math
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,6 +15,7 @@ from rheed_acquire.host.guard.calls import Patience, PluginCalls, kind_of
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer, StreamerBackend, StreamerRequest
 
 if TYPE_CHECKING:
+    from rheed_acquire.frames.reduction import Reduction
     from rheed_acquire.frames.ring import Chunk, ChunkRing
 
 STATUS_LIMIT_S = 1.0
@@ -57,7 +60,16 @@ def guard_streamer_backend(backend: StreamerBackend, provenance: str, patience: 
 
         return GuardedStreamer(streamer, calls, more_calls)
 
-    return replace(backend, open=open_streamer)
+    def max_fps(settings: Any) -> float | None:
+        calls = PluginCalls(who, StreamerError, StreamerHangsError, patience)
+        limit: object = calls.here("max_fps", lambda: backend.max_fps(settings))
+        if limit is None:
+            return None
+        if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit < math.inf:
+            raise calls.wrong("max_fps", f"it returned {limit!r}, not frames per second")
+        return float(limit)
+
+    return replace(backend, open=open_streamer, max_fps=max_fps)
 
 
 class GuardedStreamer(Streamer):
@@ -113,21 +125,28 @@ class GuardedStreamer(Streamer):
 
         return self._calls.within(None, "initialize", initialize, lets=(RheedAcquireError,))
 
-    def open_ring(self, data_id: str, count: int, height: int, width: int) -> ChunkRing | None:
+    def open_ring(
+        self, data_id: str, count: int, height: int, width: int, reduction: Reduction | None = None
+    ) -> ChunkRing | None:
         """See `Streamer.open_ring`."""
+        frames = self._chunk_size * (1 if reduction is None else reduction.frames)
 
         def open_ring() -> ChunkRing | None:
             from rheed_acquire.frames.ring import ChunkRing
 
-            ring: object = self._streamer.open_ring(data_id, count, height, width)
+            more = () if reduction is None else (reduction,)
+            make: Callable[..., object] = self._streamer.open_ring
+            if more and not _takes(make, data_id, count, height, width, *more):
+                return None
+            ring = make(data_id, count, height, width, *more)
             if ring is not None and not isinstance(ring, ChunkRing):
                 raise self._calls.wrong("open_ring", f"it returned {kind_of(ring)}, not a ChunkRing")
-            wanted = (self._chunk_size, height, width)
+            wanted = (frames, height, width)
             if ring is not None and (ring.capacity, ring.height, ring.width) != wanted:
                 raise self._calls.wrong(
                     "open_ring",
                     f"its ring is for chunks of {ring.capacity} x {ring.height} x {ring.width} in place of "
-                    f"{self._chunk_size} x {height} x {width}",
+                    f"{frames} x {height} x {width}",
                 )
             return ring
 
@@ -167,6 +186,17 @@ class GuardedStreamer(Streamer):
         finally:
             for calls in (self._calls, self._asking, self._closing):
                 calls.end()
+
+
+def _takes(function: Callable[..., object], *arguments: object) -> bool:
+    """Whether a function can be called with these arguments; one that cannot be looked into can."""
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 def _plain_status(status: DeliveryStatus, calls: PluginCalls) -> DeliveryStatus:

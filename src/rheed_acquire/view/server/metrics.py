@@ -25,7 +25,7 @@ _COUNTERS = {
 _GAUGES = {
     "running": ("running", "1 while a run is recorded, 0 in preview.", 1.0),
     "elapsed_s": ("elapsed_seconds", "Time since the run began.", 1.0),
-    "fps_asked": ("asked_frame_rate_hertz", "Frame rate that the stream declares.", 1.0),
+    "fps_asked": ("asked_frame_rate_hertz", "Frame rate that the run declares.", 1.0),
     "fps_measured": ("measured_frame_rate_hertz", "Frame rate of late.", 1.0),
     "camera_present": ("camera_present", "1 while the camera is there, 0 while it is lost.", 1.0),
     "camera_away_s": ("camera_away_seconds", "Time since the last frame, while the camera is lost.", 1.0),
