@@ -15,11 +15,13 @@ from docutils.parsers.rst import Directive
 from sphinx.errors import ExtensionError
 
 import rheed_acquire
-from rheed_acquire.commands.overview import COMMANDS, main
+from rheed_acquire.cli import main
+from rheed_acquire.commands.overview import COMMANDS
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.hookspecs import PROJECT
 from rheed_acquire.host.plugins import PluginHost
 from rheed_acquire.settings.catalogue import Catalogue, Setting
+from rheed_acquire.view.server.metrics import known_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -91,6 +93,19 @@ class FindingsTable(Directive):
         ]
         header = tuple(_paragraph(nodes.Text(text)) for text in ("code", "meaning", "what to do"))
         return [_table(header, rows, widths=(22, 44, 34))]
+
+
+class MetricsTable(Directive):
+    """``metrics-table`` lists what Prometheus can read of a run."""
+
+    def run(self) -> list[nodes.Node]:
+        """Make the table."""
+        rows = [
+            (_code(name), _paragraph(nodes.Text(kind)), _paragraph(nodes.Text(meaning)))
+            for name, kind, meaning in known_metrics()
+        ]
+        header = tuple(_paragraph(nodes.Text(text)) for text in ("metric", "type", "meaning"))
+        return [_table(header, rows, widths=(44, 10, 46))]
 
 
 def _settings() -> dict[str, list[Setting]]:
@@ -210,6 +225,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("command-help", CommandHelp)
     app.add_directive("settings-table", SettingsTable)
     app.add_directive("findings-table", FindingsTable)
+    app.add_directive("metrics-table", MetricsTable)
     app.connect("env-check-consistency", check_completeness)
     app.connect("missing-reference", accept_undocumented)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -14,6 +14,7 @@ from rheed_acquire.view.server.history import TraceHistory
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
+_PREFIX = "rheed_acquire_"
 _COUNTERS = {
     "frames": ("frames_received", "Frames that the camera delivered in this run."),
     "missing": ("frames_missing", "Frames that the camera's frame ids say are missing."),
@@ -38,6 +39,20 @@ _GAUGES = {
     "clock_uncertainty_ms": ("clock_uncertainty_seconds", "Bound of the error of that.", 1e-3),
     "temperature_c": ("camera_temperature_celsius", "Temperature of the camera.", 1.0),
 }
+_OF_REGIONS = {
+    "mean": ("region_mean", "Mean gray level of the region in the last frame."),
+    "maximum": ("region_maximum", "Highest gray level of the region in the last frame."),
+}
+
+
+def known_metrics() -> Iterator[tuple[str, str, str]]:
+    """Yield every metric there can be: its name as Prometheus shows it, its type, what it means."""
+    for name, meaning in _COUNTERS.values():
+        yield f"{_PREFIX}{name}_total", "counter", meaning
+    for name, meaning, _ in _GAUGES.values():
+        yield f"{_PREFIX}{name}", "gauge", meaning
+    for name, meaning in _OF_REGIONS.values():
+        yield f'{_PREFIX}{name}{{region="..."}}', "gauge", meaning
 
 
 class RunCollector:
@@ -51,18 +66,16 @@ class RunCollector:
         state = self._state()
         for key, (name, help_text) in _COUNTERS.items():
             if _is_number(state.get(key)):
-                yield CounterMetricFamily(f"rheed_acquire_{name}", help_text, value=float(state[key]))
+                yield CounterMetricFamily(f"{_PREFIX}{name}", help_text, value=float(state[key]))
         for key, (name, help_text, factor) in _GAUGES.items():
             if _is_number(state.get(key)):
-                yield GaugeMetricFamily(f"rheed_acquire_{name}", help_text, value=state[key] * factor)
+                yield GaugeMetricFamily(f"{_PREFIX}{name}", help_text, value=state[key] * factor)
         if state.get("camera_present") is False:
             return  # the last frame tells nothing of now
         regions, means, maxima = self._history.latest()
-        for name, help_text, values in (
-            ("mean", "Mean gray level of the region in the last frame.", means),
-            ("maximum", "Highest gray level of the region in the last frame.", maxima),
-        ):
-            family = GaugeMetricFamily(f"rheed_acquire_region_{name}", help_text, labels=["region"])
+        for key, values in (("mean", means), ("maximum", maxima)):
+            name, help_text = _OF_REGIONS[key]
+            family = GaugeMetricFamily(f"{_PREFIX}{name}", help_text, labels=["region"])
             for region, value in zip(regions, values, strict=True):
                 if not math.isnan(value):
                     family.add_metric([region.name], float(value))
