@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from benchmarks._frames import contents, make_frames
 from benchmarks._rounds import Spread, short, turns
 from benchmarks._table import Row
-from rheed_acquire.streaming.shard import encode_shard
+from rheed_acquire.recording.shard_encoding import encode_shard
 
 SIZES = {(300, 500): 240, (1038, 1388): 60}
 """Height and width of the frames, and how many make a chunk."""

@@ -24,7 +24,7 @@ from pydantic import SecretStr
 from rheed_acquire import ChunkRing, StreamerError, StreamerRequest
 from rheed_acquire.frames.ring import Chunk, TimeBase, chunk_of
 from rheed_acquire.host.plugins import PluginHost, missing_requirement
-from rheed_acquire.server.run_folders import find_run_folder
+from rheed_acquire.recording.layout import find_run_folder
 from rheed_acquire.streaming.limits import SpoolLimits
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rheed_acquire.errors import StreamerError
+from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.streaming import RHEEDStreamer
 from rheed_acquire.streaming.retry import Backoff
-from rheed_acquire.streaming.shard import encode_shard
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Connect, MakeFrames

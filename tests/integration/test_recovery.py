@@ -19,11 +19,11 @@ from rheed_acquire.frames.chunk_buffer import BOOT, CAPTURE_START_NS, COMMITTED,
 from rheed_acquire.frames.reduction import Reduction
 from rheed_acquire.frames.ring import chunk_of
 from rheed_acquire.frames.ring_files import SUFFIX, look_into
+from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.server.process import LocalServer
 from rheed_acquire.streaming import RHEEDStreamer
 from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.limits import SpoolLimits, WhenFull
-from rheed_acquire.streaming.shard import encode_shard
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamFolder, read_record, ring_folders
 

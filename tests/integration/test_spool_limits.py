@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.streaming.limits import SpoolLimits, WhenFull
-from rheed_acquire.streaming.shard import encode_shard
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Connect, MakeFrames

@@ -24,12 +24,12 @@ from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.pixels import make_converter
 from rheed_acquire.frames.ring import Chunk, ChunkRing, chunk_of
 from rheed_acquire.frames.ring_files import remove_files
+from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.regions.frame_tap import FrameTap
 from rheed_acquire.regions.regions import Region
 from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.intake import Intake
 from rheed_acquire.streaming.limits import WhenFull
-from rheed_acquire.streaming.shard import encode_shard
 from rheed_acquire.streaming.spool_entries import look_through
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamFolder, StreamRecord, ring_folders

@@ -28,10 +28,10 @@ def main(arguments: Sequence[str]) -> int:
     given, settings = parser.read(arguments)
     if given.run is None:
         raise SettingsError("which run? rheed-acquire show lists them: rheed-acquire report RUN")
+    from rheed_acquire.recording.reading import Recording
     from rheed_acquire.run_report import writing
     from rheed_acquire.run_report.from_recording import record_of
     from rheed_acquire.run_report.record import read_record
-    from rheed_acquire.run_report.recording import Recording
     from rheed_acquire.run_report.runs import find_run
 
     folder = find_run(given.run, Path(settings.run.output))

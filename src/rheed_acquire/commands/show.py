@@ -83,8 +83,8 @@ def _list(directory: Path, *, as_json: bool) -> int:
 
 
 def _export(folder: Path, given: argparse.Namespace) -> int:
+    from rheed_acquire.recording.reading import Recording
     from rheed_acquire.run_report.export import export, parse_frames
-    from rheed_acquire.run_report.recording import Recording
 
     recording = Recording(folder)
     frames = given.frames
@@ -102,17 +102,17 @@ def _export(folder: Path, given: argparse.Namespace) -> int:
 
 
 def _show(folder: Path, *, as_json: bool) -> int:
+    from rheed_acquire.recording.layout import GROUP
+    from rheed_acquire.recording.reading import read_attributes
     from rheed_acquire.run_report.record import read_record
-    from rheed_acquire.run_report.recording import read_attributes
-    from rheed_acquire.server.run_folders import GROUP
 
     record = read_record(folder)
     recorded = (folder / GROUP).is_dir()
     if record is None or record.made_from == "beginning":
         if not recorded:
             raise RheedAcquireError(f"{folder} holds no recording and no report that was finished")
+        from rheed_acquire.recording.reading import Recording
         from rheed_acquire.run_report.from_recording import record_of
-        from rheed_acquire.run_report.recording import Recording
 
         record, _, _ = record_of(Recording(folder), record, (), pictures=False)
     if as_json:

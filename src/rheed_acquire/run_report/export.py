@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
-from rheed_acquire.run_report.recording import INSTALL, Recording
+from rheed_acquire.recording.reading import INSTALL, Recording
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

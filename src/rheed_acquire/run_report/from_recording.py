@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rheed_acquire.recording.reading import RecordedChunks, Recording, read_stream
 from rheed_acquire.regions.regions import Region, fit_regions
 from rheed_acquire.regions.traces import RegionTraces
 from rheed_acquire.run_report.record import (
@@ -21,7 +22,6 @@ from rheed_acquire.run_report.record import (
     RunRecord,
     ThumbnailRecord,
 )
-from rheed_acquire.run_report.recording import RecordedChunks, Recording, read_stream
 from rheed_acquire.run_report.regions import records_of_traces
 from rheed_acquire.run_report.thinning import THUMBNAIL_EVERY_MS, THUMBNAILS, RateSeries
 from rheed_acquire.run_report.thumbnails import Thumbnail, shrunk

@@ -19,15 +19,15 @@ import numpy as np
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import Finding, FindingCode
 from rheed_acquire.frames.ring import Chunk
+from rheed_acquire.recording.layout import folder_name, slug
+from rheed_acquire.recording.reading import read_stream
 from rheed_acquire.run.report import RunInfo, RunReport
 from rheed_acquire.run_report.record import LossRecord, RunRecord, SettingRecord, ThumbnailRecord
-from rheed_acquire.run_report.recording import read_stream
 from rheed_acquire.run_report.regions import records_of_tap
 from rheed_acquire.run_report.thinning import EveryNowAndThen, RateSeries
 from rheed_acquire.run_report.thumbnails import Thumbnail, shrunk
 from rheed_acquire.run_report.versions import versions
 from rheed_acquire.run_report.writing import report_file, write_html, write_json
-from rheed_acquire.server.run_folders import folder_name, slug
 
 if TYPE_CHECKING:
     from rheed_acquire.host.plugins import PluginHost

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.recording.layout import GROUP, STREAM_FILE
+from rheed_acquire.recording.reading import read_attributes, read_stream
 from rheed_acquire.run_report.facts import verdict
 from rheed_acquire.run_report.record import REPORT_JSON, read_record
-from rheed_acquire.run_report.recording import read_attributes, read_stream
-from rheed_acquire.server.run_folders import GROUP, STREAM_FILE
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from typing import IO, Self
 from pydantic import SecretStr
 
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.server.run_folders import find_run_folder
+from rheed_acquire.recording.layout import find_run_folder
 from rheed_acquire.server.running import endpoint_of
 from rheed_acquire.system.child_process import start_child
 

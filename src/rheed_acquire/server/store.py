@@ -17,18 +17,18 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.server.json_body import shown
-from rheed_acquire.server.refusal import Refusal
-from rheed_acquire.server.run_folders import (
+from rheed_acquire.recording.layout import (
     STREAM_FILE,
     find_run_folder,
     folder_name,
     open_streams_folder,
     server_folder,
 )
-from rheed_acquire.server.stream import Stream
+from rheed_acquire.recording.run_writer import Stream
+from rheed_acquire.recording.zarr_metadata import encode_document
+from rheed_acquire.server.json_body import shown
+from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.wire import StreamDeclaration
-from rheed_acquire.server.zarr_metadata import encode_document
 from rheed_acquire.system.durable_files import (
     read_json,
     remove,

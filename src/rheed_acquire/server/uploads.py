@@ -17,8 +17,8 @@ from wsgiref.types import WSGIEnvironment
 
 import google_crc32c
 
+from rheed_acquire.recording.run_writer import Stream
 from rheed_acquire.server.refusal import Refusal
-from rheed_acquire.server.stream import Stream
 from rheed_acquire.server.wire import ChunkDeclaration
 from rheed_acquire.system.durable_files import BulkWriter
 

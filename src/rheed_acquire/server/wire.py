@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rheed_acquire.recording.shards import index_bytes, longest_frame
 from rheed_acquire.server.json_body import UNPROCESSABLE, has_controls, is_encodable, shown
 from rheed_acquire.server.refusal import Refusal
-from rheed_acquire.server.shards import index_bytes, longest_frame
 
 _FILENAME = re.compile(r"frames\.zarr/frames/c/(0|[1-9][0-9]{0,8})/0/0")
 _LARGEST_SIDE = 65_536

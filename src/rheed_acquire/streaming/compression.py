@@ -8,7 +8,7 @@ is gained by shards that are made sooner than the uplink takes them.
 
 from __future__ import annotations
 
-from rheed_acquire.streaming.shard import DEFAULT_LEVEL, STORED
+from rheed_acquire.recording.shard_encoding import DEFAULT_LEVEL, STORED
 
 LADDER = (STORED, -50, 1, DEFAULT_LEVEL, 5, 7)
 """Levels worth having, by what they do to real RHEED frames. Against zstd's level 3, of which the shards are

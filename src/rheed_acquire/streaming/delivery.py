@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import google_crc32c
 
+from rheed_acquire.recording.shard_encoding import Shard, encode_shard
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
 from rheed_acquire.streaming.compression import Compression
 from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.parcel import Parcel
 from rheed_acquire.streaming.reference_clock import ReferenceClock, corrected
 from rheed_acquire.streaming.retry import Backoff
-from rheed_acquire.streaming.shard import Shard, encode_shard
 from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.spool import Spool, SpoolFullError, StreamLetGoError
 from rheed_acquire.streaming.stream import Stream

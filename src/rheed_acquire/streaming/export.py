@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rheed_acquire.server.run_folders import GROUP, folder_name
-from rheed_acquire.server.stream import Stream as RecordedStream
+from rheed_acquire.recording.layout import GROUP, folder_name
+from rheed_acquire.recording.run_writer import Stream as RecordedStream
+from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.server.wire import StreamDeclaration, parse_chunk
 from rheed_acquire.streaming.api import presign_query
 from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.recovery import recovered_chunk
-from rheed_acquire.streaming.shard import encode_shard
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamFolder
 from rheed_acquire.system.durable_files import remove

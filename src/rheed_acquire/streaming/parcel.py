@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rheed_acquire.frames.ring import Chunk
-    from rheed_acquire.streaming.shard import Shard
+    from rheed_acquire.recording.shard_encoding import Shard
     from rheed_acquire.streaming.sidecar import SpooledShard
     from rheed_acquire.streaming.stream import Stream
 

@@ -14,9 +14,9 @@ import pytest
 import zarr
 from numpy.typing import NDArray
 
-from rheed_acquire.server.stream import Stream
+from rheed_acquire.recording.run_writer import Stream
+from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
-from rheed_acquire.streaming.shard import encode_shard
 
 if TYPE_CHECKING:
     from tests.hardware.replay.conftest import Stage

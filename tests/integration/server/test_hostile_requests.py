@@ -18,8 +18,8 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rheed_acquire.recording.shards import ABSENT, encode_index, index_bytes
 from rheed_acquire.server.process import LocalServer
-from rheed_acquire.server.shards import ABSENT, encode_index, index_bytes
 from rheed_acquire.server.wire import LARGEST_CHUNK
 
 if TYPE_CHECKING:

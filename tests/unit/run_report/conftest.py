@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from rheed_acquire.cameras.camera import CameraInfo, DeviceInfo
+from rheed_acquire.recording.layout import folder_name
+from rheed_acquire.recording.run_writer import Stream
+from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.run.report import RunInfo, RunReport
 from rheed_acquire.run_report.record import RunRecord
-from rheed_acquire.server.run_folders import folder_name
-from rheed_acquire.server.stream import Stream
 from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
-from rheed_acquire.streaming.shard import encode_shard
 
 START_MS = 1_700_000_000_000
 FPS = 10.0

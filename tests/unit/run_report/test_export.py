@@ -15,8 +15,8 @@ from PIL import Image
 from tests.unit.run_report.conftest import FPS, MakeRecording
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.recording.reading import Recording
 from rheed_acquire.run_report.export import export, parse_frames
-from rheed_acquire.run_report.recording import Recording
 
 RNG = np.random.default_rng(2)
 FRAMES = RNG.integers(0, 256, (50, 31, 45), np.uint8)

@@ -7,10 +7,10 @@ import pytest
 from tests.unit.run_report.conftest import FPS, START_MS, MakeRecording, record
 
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.recording import reading
+from rheed_acquire.recording.reading import Recording
 from rheed_acquire.regions.regions import Region
-from rheed_acquire.run_report import recording as recording_module
 from rheed_acquire.run_report.from_recording import record_of
-from rheed_acquire.run_report.recording import Recording
 
 RNG = np.random.default_rng(1)
 FRAMES = RNG.integers(0, 256, (50, 12, 16), np.uint8)
@@ -104,7 +104,7 @@ def test_a_folder_without_a_recording_says_where_frames_may_be(make_recording: M
 def test_slices_hold_every_frame_that_is_wanted_and_little_at_a_time(
     make_recording: MakeRecording, monkeypatch: pytest.MonkeyPatch, start: int, stop: int, step: int
 ) -> None:
-    monkeypatch.setattr(recording_module, "SLICE_BYTES", 25 * 12 * 16)
+    monkeypatch.setattr(reading, "SLICE_BYTES", 25 * 12 * 16)
     parts = list(Recording(make_recording(FRAMES)).slices(start, stop, step))
     assert max(len(part.frames) for part in parts) <= 20, "a whole chunk, and not two"
     numbers = [part.first + place * part.step for part in parts for place in range(len(part.frames))]

@@ -24,14 +24,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.server import repacking
+from rheed_acquire.recording import repacking
+from rheed_acquire.recording.layout import find_run_folder, folder_name, slug
+from rheed_acquire.recording.received_chunks import ReceivedChunks
+from rheed_acquire.recording.run_writer import Stream
+from rheed_acquire.recording.shards import ABSENT, encode_index
 from rheed_acquire.server.catalogue import MOST_ENTRIES, Catalogue
-from rheed_acquire.server.received_chunks import ReceivedChunks
 from rheed_acquire.server.refusal import Refusal
-from rheed_acquire.server.run_folders import find_run_folder, folder_name, slug
-from rheed_acquire.server.shards import ABSENT, encode_index
 from rheed_acquire.server.store import StreamStore
-from rheed_acquire.server.stream import Stream
 from rheed_acquire.server.uploads import UploadTickets
 from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
 from rheed_acquire.system.durable_files import put_durably
@@ -137,7 +137,7 @@ def test_chunks_that_are_committed_at_once_are_listed_when_the_last_of_them_is(s
 def test_chunk_upon_chunk_is_listed_before_the_last(
     store: StreamStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rheed_acquire.server.stream.LISTED_AFTER_S", -1.0)
+    monkeypatch.setattr("rheed_acquire.recording.run_writer.LISTED_AFTER_S", -1.0)
     stream = store.create(DECLARATION)
     stream._committing += 1  # as by another upload, which goes on and on
     upload(stream, 0, make_frames(CHUNK_SIZE, 0))

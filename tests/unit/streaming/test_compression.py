@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rheed_acquire.recording.shard_encoding import DEFAULT_LEVEL, STORED
 from rheed_acquire.streaming.compression import BEHIND, LADDER, PATIENCE, UPLINK_BEHIND, Compression
-from rheed_acquire.streaming.shard import DEFAULT_LEVEL, STORED
 
 CHUNK = 36_000_000
 FASTEST, FASTER = LADDER[1], LADDER[LADDER.index(DEFAULT_LEVEL) - 1]

@@ -15,14 +15,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rheed_acquire.server.received_chunks import ReceivedChunks
+from rheed_acquire.recording.layout import GROUP, STREAM_FILE
+from rheed_acquire.recording.received_chunks import ReceivedChunks
+from rheed_acquire.recording.repacking import StoredChunk, repack, shard_path
+from rheed_acquire.recording.run_arrays import RunArrays
+from rheed_acquire.recording.shards import ShardError, extend_shard, verify_shard
+from rheed_acquire.recording.zarr_metadata import encode_document
 from rheed_acquire.server.refusal import Refusal
-from rheed_acquire.server.repacking import StoredChunk, repack, shard_path
-from rheed_acquire.server.run_arrays import RunArrays
-from rheed_acquire.server.run_folders import GROUP, STREAM_FILE
-from rheed_acquire.server.shards import ShardError, extend_shard, verify_shard
 from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
-from rheed_acquire.server.zarr_metadata import encode_document
 from rheed_acquire.system.durable_files import (
     append_durably,
     forget_cached,

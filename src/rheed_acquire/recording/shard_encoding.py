@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zstandard
 
-from rheed_acquire.server.shards import encode_index
+from rheed_acquire.recording.shards import encode_index
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

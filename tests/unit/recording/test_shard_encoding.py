@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
 
-from rheed_acquire.server.zarr_metadata import encode_document
-from rheed_acquire.streaming.shard import encode_shard
+from rheed_acquire.recording.shard_encoding import encode_shard
+from rheed_acquire.recording.zarr_metadata import encode_document
 
 PICTURES = ("noise", "black", "white", "one bright pixel")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
-from rheed_acquire.server.run_folders import GROUP, STREAM_FILE
+from rheed_acquire.recording.layout import GROUP, STREAM_FILE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import zarr
 
+from rheed_acquire.recording.run_writer import Stream
+from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.server.store import StreamStore
-from rheed_acquire.server.stream import Stream
 from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
-from rheed_acquire.streaming.shard import encode_shard
 
 HEIGHT, WIDTH, CHUNK_SIZE = 5, 7, 4
 FPS = 100.0

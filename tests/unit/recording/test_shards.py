@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rheed_acquire.server.shards import (
+from rheed_acquire.recording.shards import (
     ABSENT,
     MISSING,
     ShardError,

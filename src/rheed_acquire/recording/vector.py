@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from rheed_acquire.server.zarr_metadata import encode_document, vector_document
+from rheed_acquire.recording.zarr_metadata import encode_document, vector_document
 from rheed_acquire.system.durable_files import remove, write_atomically
 
 ElementType: TypeAlias = Literal["int64", "float64"]

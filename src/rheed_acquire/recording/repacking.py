@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from rheed_acquire.server.shards import ABSENT, Extent, encode_index, read_index
-from rheed_acquire.server.zarr_metadata import encode_document
+from rheed_acquire.recording.shards import ABSENT, Extent, encode_index, read_index
+from rheed_acquire.recording.zarr_metadata import encode_document
 from rheed_acquire.system.durable_files import (
     put_durably,
     read_json,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rheed_acquire.server.vector import ElementType, Vector
+from rheed_acquire.recording.vector import ElementType, Vector
 
 BLOCK = 5
 NOTHING = {"int64": 0, "float64": np.nan}
