@@ -1,15 +1,12 @@
-"""How the folders under the runs directory are named and found.
+"""How the folders of runs are named and found, and what lies where in one.
 
-``<date>-<name>-<first 8 of the data_id>/`` holds one stream::
+``<date>-<name>-<first 8 of the data_id>/`` holds one run::
 
     frames.zarr/    the Zarr v3 group
-    stream.json     what the server knows of the stream
+    stream.json     what is known of the stream
     chunks.jsonl    one line for every confirmed chunk, in the order of confirmation
     incoming/       uploads on their way, while the stream is open
     repacking/      shards being moved together, while the stream is being closed
-
-and ``.server/`` what is not any one stream's: ``samples.json``, ``tags.json``, ``projects.json``, and
-``open/<data_id>.json`` for every stream that is not closed, so that a start does not read every run.
 """
 
 from __future__ import annotations
@@ -20,9 +17,15 @@ import unicodedata
 from datetime import datetime
 from pathlib import Path
 
-STREAM_FILE = "stream.json"
 GROUP = "frames.zarr"
+FRAMES = "frames"
+"""The array of the group that holds the images."""
+STREAM_FILE = "stream.json"
+CHUNKS_FILE = "chunks.jsonl"
+INCOMING = "incoming"
+REPACKING = "repacking"
 
+_SHARD_KEY = re.compile(re.escape(f"{GROUP}/{FRAMES}/c/") + r"(0|[1-9][0-9]{0,8})/0/0")
 _DATA_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SLUG_LENGTH = 40
 
@@ -42,16 +45,6 @@ def folder_name(name: str, data_id: str, created: datetime) -> str:
     return f"{created.astimezone():%Y-%m-%d}-{slug(name)}-{data_id[:8]}"
 
 
-def server_folder(directory: Path) -> Path:
-    """Where the server keeps what is not any one stream's."""
-    return directory / ".server"
-
-
-def open_streams_folder(directory: Path) -> Path:
-    """Where a small file for each open stream lies."""
-    return server_folder(directory) / "open"
-
-
 def is_data_id(text: str) -> bool:
     """Whether this can be a data_id of this server; nothing else may become part of a path."""
     return _DATA_ID.fullmatch(text) is not None
@@ -69,3 +62,19 @@ def find_run_folder(directory: Path, data_id: str) -> Path | None:
         if isinstance(stream, dict) and stream.get("data_id") == data_id:
             return folder
     return None
+
+
+def shard_path(frames_folder: Path, place: int) -> Path:
+    """Where the shard of a place in the array ``frames`` lies."""
+    return frames_folder / "c" / str(place) / "0" / "0"
+
+
+def shard_key(place: int | str) -> str:
+    """Write the key of a shard, from the run's folder on; ``place`` may be a word that stands for one."""
+    return f"{GROUP}/{FRAMES}/c/{place}/0/0"
+
+
+def place_of(key: str) -> int | None:
+    """Read the place out of a shard's key; None for what is no such key."""
+    match = _SHARD_KEY.fullmatch(key)
+    return None if match is None else int(match[1])

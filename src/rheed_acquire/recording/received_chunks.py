@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from rheed_acquire.server.wire import ChunkDeclaration
+from rheed_acquire.recording.declarations import ChunkDeclaration
 
 
 class ReceivedChunks:

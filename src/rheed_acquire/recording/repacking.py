@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from rheed_acquire.recording.layout import shard_path
 from rheed_acquire.recording.shards import ABSENT, Extent, encode_index, read_index
 from rheed_acquire.recording.zarr_metadata import encode_document
 from rheed_acquire.system.durable_files import (
@@ -44,11 +45,6 @@ class StoredChunk:
 
     index: int
     frames: int
-
-
-def shard_path(frames_folder: Path, place: int) -> Path:
-    """Where the shard of a place in the array ``frames`` lies."""
-    return frames_folder / "c" / str(place) / "0" / "0"
 
 
 def first_irregular(chunks: Sequence[StoredChunk], chunk_size: int) -> int:

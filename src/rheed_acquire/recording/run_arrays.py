@@ -32,9 +32,9 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rheed_acquire.recording.declarations import ChunkDeclaration
 from rheed_acquire.recording.vector import ElementType, Vector
 from rheed_acquire.recording.zarr_metadata import encode_document, frames_document, group_document
-from rheed_acquire.server.wire import ChunkDeclaration
 from rheed_acquire.system.durable_files import remove_tree, write_atomically
 
 _STAMP_BLOCK = 32_768

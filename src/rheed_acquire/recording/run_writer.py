@@ -1,4 +1,4 @@
-"""One stream on disk: chunks come in, are checked and kept, and at the end are moved together."""
+"""A run as it is written: chunks come in, are checked and kept, and at the end are moved together."""
 
 from __future__ import annotations
 
@@ -15,14 +15,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rheed_acquire.recording.layout import GROUP, STREAM_FILE
+from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
+from rheed_acquire.recording.layout import (
+    CHUNKS_FILE,
+    FRAMES,
+    GROUP,
+    INCOMING,
+    REPACKING,
+    STREAM_FILE,
+    shard_path,
+)
 from rheed_acquire.recording.received_chunks import ReceivedChunks
-from rheed_acquire.recording.repacking import StoredChunk, repack, shard_path
+from rheed_acquire.recording.refusals import RunClosedError, UnfitError
+from rheed_acquire.recording.repacking import StoredChunk, repack
 from rheed_acquire.recording.run_arrays import RunArrays
 from rheed_acquire.recording.shards import ShardError, extend_shard, verify_shard
 from rheed_acquire.recording.zarr_metadata import encode_document
-from rheed_acquire.server.refusal import Refusal
-from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
 from rheed_acquire.system.durable_files import (
     append_durably,
     forget_cached,
@@ -32,7 +40,6 @@ from rheed_acquire.system.durable_files import (
     write_atomically,
 )
 
-CHUNKS_FILE = "chunks.jsonl"
 DECODE_EVERY = 16
 """Of a chunk that is as it was sent, one frame in so many is decoded."""
 MOST_TAGS = 256
@@ -47,7 +54,7 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-class Stream:
+class RunWriter:
     """A stream in its run folder. Thread-safe; one process at a time (see `StreamStore`).
 
     Its ``stream.json`` and ``chunks.jsonl`` are the truth; all else in the folder but the shards follows from
@@ -57,9 +64,9 @@ class Stream:
     def __init__(self, folder: Path, record: dict[str, Any]) -> None:
         self.folder = folder
         self._record = record
-        self._incoming = folder / "incoming"
-        self._work = folder / "repacking"
-        self._frames_folder = folder / GROUP / "frames"
+        self._incoming = folder / INCOMING
+        self._work = folder / REPACKING
+        self._frames_folder = folder / GROUP / FRAMES
         self._arrays = RunArrays(folder / GROUP, self._incoming, record["fps"])
         self._lock = threading.RLock()
         self._chunks = ReceivedChunks()
@@ -69,7 +76,7 @@ class Stream:
         self._listed_s = -math.inf
 
     @classmethod
-    def create(cls, folder: Path, data_id: str, declaration: StreamDeclaration) -> Stream:
+    def create(cls, folder: Path, data_id: str, declaration: StreamDeclaration) -> RunWriter:
         """Make a new stream in the empty ``folder``."""
         record = {
             "data_id": data_id,
@@ -87,7 +94,7 @@ class Stream:
         return stream
 
     @classmethod
-    def load(cls, folder: Path) -> Stream:
+    def load(cls, folder: Path) -> RunWriter:
         """Read a stream from its folder, to go on with it or to know that it is closed."""
         stream = cls(folder, read_json(folder / STREAM_FILE))
         log = folder / CHUNKS_FILE
@@ -129,8 +136,10 @@ class Stream:
 
         Raises
         ------
-        Refusal
-            409 where the stream is closed, 422 where the chunk's shape does not fit those before it.
+        RunClosedError
+            The stream is closed.
+        UnfitError
+            The chunk's shape does not fit those before it.
         """
         self._refuse_unless_open()  # at once, while moving the frames together may hold the lock for long
         with self._lock:
@@ -139,19 +148,18 @@ class Stream:
                 return
             known = self._chunks.in_order[0]
             if (chunk.height, chunk.width) != (known.height, known.width):
-                raise Refusal(
-                    422,
+                raise UnfitError(
                     f"'dims' says frames of {chunk.height} x {chunk.width}, "
-                    f"but this stream's are {known.height} x {known.width}",
+                    f"but this stream's are {known.height} x {known.width}"
                 )
             if chunk.chunk_size != known.chunk_size:
-                raise Refusal(
-                    422, f"'chunk_size' is {chunk.chunk_size}, but this stream's is {known.chunk_size}"
+                raise UnfitError(
+                    f"'chunk_size' is {chunk.chunk_size}, but this stream's is {known.chunk_size}"
                 )
 
     def _refuse_unless_open(self) -> None:
         if self.state != "open":
-            raise Refusal(409, f"stream {self.data_id} is closed: it takes no more chunks")
+            raise RunClosedError(f"stream {self.data_id} is closed: it takes no more chunks")
 
     def incoming_path(self) -> Path:
         """Choose a new file, on the stream's own file system, to receive an upload in."""
@@ -174,8 +182,8 @@ class Stream:
 
         Raises
         ------
-        Refusal
-            422 where the shard is not what was declared; or as `check`.
+        UnfitError
+            The shard is not what was declared; or as `check`.
         OSError
             It cannot be stored.
         """
@@ -201,7 +209,7 @@ class Stream:
                 os.fsync(file.fileno())
                 forget_cached(file)
         except ShardError as error:
-            raise Refusal(422, f"chunk {chunk.index} is not a valid shard: {error}") from error
+            raise UnfitError(f"chunk {chunk.index} is not a valid shard: {error}") from error
         with self._lock:
             self.check(chunk)
             put_durably(received, shard_path(self._frames_folder, chunk.index), self.folder)
@@ -222,7 +230,7 @@ class Stream:
             if "tags" in links:
                 known = {tag["id"]: tag for tag in (*self._record["tags"], *links["tags"])}
                 if len(known) > MOST_TAGS:
-                    raise Refusal(422, f"stream {self.data_id} would have more than {MOST_TAGS} tags")
+                    raise UnfitError(f"stream {self.data_id} would have more than {MOST_TAGS} tags")
                 links["tags"] = list(known.values())
             self._record.update(links)
             self._write_record()

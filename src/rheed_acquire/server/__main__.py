@@ -14,9 +14,10 @@ import sys
 from pathlib import Path
 
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.recording.layout import server_folder
-from rheed_acquire.server.running import CannotListenError, run
+from rheed_acquire.server.running import run
+from rheed_acquire.server.server_folder import server_folder
 from rheed_acquire.system.allocator import tune_allocator
+from rheed_acquire.system.listening import CannotListenError
 from rheed_acquire.system.priority import make_way
 
 _STDIN = 0

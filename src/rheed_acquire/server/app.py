@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from rheed_acquire.recording.refusals import RunClosedError, UnfitError
 from rheed_acquire.server import wire
 from rheed_acquire.server.catalogue import Catalogue
 from rheed_acquire.server.json_body import parse_object, shown
@@ -257,6 +258,9 @@ def create_app(endpoints: Endpoints) -> WSGIApplication:
             answer: Response = handler(Request(environ), **parts)
         except Refusal as error:
             return _refused(error)
+        except UnfitError as error:
+            is_closed = isinstance(error, RunClosedError)
+            return _refused(Refusal(409 if is_closed else 422, str(error)))
         except HTTPException as error:
             return _not_routed(error)
         except HungUpError:

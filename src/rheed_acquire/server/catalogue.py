@@ -11,10 +11,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from rheed_acquire.recording.layout import server_folder
 from rheed_acquire.recording.zarr_metadata import encode_document
 from rheed_acquire.server.json_body import shown
 from rheed_acquire.server.refusal import Refusal
+from rheed_acquire.server.server_folder import server_folder
 from rheed_acquire.system.durable_files import read_json, write_atomically
 
 MOST_ENTRIES = 10_000

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
+
+from rheed_acquire.system.listening import is_unspecified, url_of
 
 _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 """Reserved for documentation (RFC 5737, RFC 3849): in no network."""
-
-
-def url_of(host: str, port: int, scheme: str = "http") -> str:
-    """Write a base URL; the host is a name or an address."""
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
-def is_unspecified(host: str) -> bool:
-    """Whether this stands for all interfaces of the machine."""
-    if host == "":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False
 
 
 def client_urls(host: str, port: int, *, has_tls: bool) -> list[str]:

@@ -17,18 +17,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.recording.layout import (
-    STREAM_FILE,
-    find_run_folder,
-    folder_name,
-    open_streams_folder,
-    server_folder,
-)
-from rheed_acquire.recording.run_writer import Stream
+from rheed_acquire.recording.declarations import StreamDeclaration
+from rheed_acquire.recording.layout import STREAM_FILE, find_run_folder, folder_name
+from rheed_acquire.recording.run_writer import RunWriter
 from rheed_acquire.recording.zarr_metadata import encode_document
 from rheed_acquire.server.json_body import shown
 from rheed_acquire.server.refusal import Refusal
-from rheed_acquire.server.wire import StreamDeclaration
+from rheed_acquire.server.server_folder import open_streams_folder, server_folder
 from rheed_acquire.system.durable_files import (
     read_json,
     remove,
@@ -53,7 +48,7 @@ _SETTLED_AFTER_S = 120.0
 class _OpenStream:
     """A stream that is not closed, with what says that it is this process's."""
 
-    def __init__(self, stream: Stream, lock: FileLock) -> None:
+    def __init__(self, stream: RunWriter, lock: FileLock) -> None:
         self.stream = stream
         self.lock = lock
         self.last_heard = time.monotonic()
@@ -95,7 +90,7 @@ class StreamStore:
                 "choose another with --dir, or for a run's own server with --output"
             ) from error
 
-    def create(self, declaration: StreamDeclaration) -> Stream:
+    def create(self, declaration: StreamDeclaration) -> RunWriter:
         """Make a stream, and its folder, named after today's date, its name and its id.
 
         Raises
@@ -117,7 +112,7 @@ class StreamStore:
             with self._lock:
                 self._creating -= 1
 
-    def _create(self, declaration: StreamDeclaration) -> Stream:
+    def _create(self, declaration: StreamDeclaration) -> RunWriter:
         created = datetime.now(UTC)
         while True:
             data_id = str(uuid.uuid4())
@@ -129,7 +124,7 @@ class StreamStore:
             break
         lock = FileLock(self._lock_path(data_id), thread_local=False)
         try:
-            stream = Stream.create(folder, data_id, declaration)
+            stream = RunWriter.create(folder, data_id, declaration)
             sync_directory(self.directory)
             lock.acquire()
             marker = encode_document({"folder": folder.name})
@@ -144,7 +139,7 @@ class StreamStore:
             self._open[data_id] = _OpenStream(stream, lock)
         return stream
 
-    def get(self, data_id: str) -> Stream:
+    def get(self, data_id: str) -> RunWriter:
         """Find a stream, open or closed; an open one is this process's from now on.
 
         Raises
@@ -161,14 +156,14 @@ class StreamStore:
                 raise Refusal(404, f"there is no stream {shown(data_id)}")
             marker = self._marker_path(data_id)
             if not marker.exists() and read_json(folder / STREAM_FILE)["state"] == "closed":
-                return Stream.load(folder)
+                return RunWriter.load(folder)
             lock = FileLock(self._lock_path(data_id), thread_local=False)
             try:
                 lock.acquire(timeout=0)
             except Timeout:
                 raise Refusal(503, f"another server process keeps stream {data_id}") from None
             try:
-                stream = Stream.load(folder)
+                stream = RunWriter.load(folder)
             except BaseException:
                 lock.release()
                 raise

@@ -17,9 +17,9 @@ from wsgiref.types import WSGIEnvironment
 
 import google_crc32c
 
-from rheed_acquire.recording.run_writer import Stream
+from rheed_acquire.recording.declarations import ChunkDeclaration
+from rheed_acquire.recording.run_writer import RunWriter
 from rheed_acquire.server.refusal import Refusal
-from rheed_acquire.server.wire import ChunkDeclaration
 from rheed_acquire.system.durable_files import BulkWriter
 
 CHECKSUM_HEADER = "x-amz-checksum-crc32c"
@@ -34,7 +34,7 @@ _BLOCK_BYTES = 1 << 18
 
 @dataclass(slots=True)
 class _Ticket:
-    stream: Stream
+    stream: RunWriter
     chunk: ChunkDeclaration
     expires: float
     in_use: bool = False
@@ -51,7 +51,7 @@ class UploadTickets:
         self._tickets: dict[str, _Ticket] = {}  # in the order of their making, and so of their expiry
         self._lock = threading.Lock()
 
-    def issue(self, stream: Stream, chunk: ChunkDeclaration) -> str:
+    def issue(self, stream: RunWriter, chunk: ChunkDeclaration) -> str:
         """Make a token that is good for one successful upload of this chunk."""
         token = secrets.token_urlsafe(32)
         now = time.monotonic()
@@ -69,7 +69,7 @@ class UploadTickets:
         return islice(self._tickets.items(), _LOOKED_AT)
 
     @contextmanager
-    def redeem(self, token: str) -> Iterator[tuple[Stream, ChunkDeclaration]]:
+    def redeem(self, token: str) -> Iterator[tuple[RunWriter, ChunkDeclaration]]:
         """Use a token for one upload; it is spent when the body of the ``with`` succeeds.
 
         Raises

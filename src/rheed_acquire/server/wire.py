@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from rheed_acquire.recording.shards import index_bytes, longest_frame
+from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
+from rheed_acquire.recording.layout import place_of, shard_key
 from rheed_acquire.server.json_body import UNPROCESSABLE, has_controls, is_encodable, shown
 from rheed_acquire.server.refusal import Refusal
 
-_FILENAME = re.compile(r"frames\.zarr/frames/c/(0|[1-9][0-9]{0,8})/0/0")
 _LARGEST_SIDE = 65_536
 LARGEST_FRAME = 1 << 26
 """Pixels of a frame, such as 8192 x 8192; one frame is held when it is decoded."""
@@ -107,26 +106,6 @@ def _number_text(body: Mapping[str, Any], key: str) -> float:
     return number
 
 
-@dataclass(frozen=True, slots=True)
-class StreamDeclaration:
-    """A stream as ``POST /rheed/stream/`` declares it.
-
-    Attributes
-    ----------
-    fps
-        Frames per second.
-    rotational_period
-        Frames per rotation of the stage, None for a stationary one.
-    """
-
-    name: str
-    fps: float
-    rotations_per_min: float
-    rotational_period: float | None
-    project_id: str | None
-    azimuth_label: str | None
-
-
 def parse_stream(body: Mapping[str, Any]) -> StreamDeclaration:
     """Check the body of ``POST /rheed/stream/``."""
     fps = _number(body, "fps_capture_rate", _LARGEST_RATE)
@@ -144,43 +123,6 @@ def parse_stream(body: Mapping[str, Any]) -> StreamDeclaration:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkDeclaration:
-    """A chunk as its presign request declares it.
-
-    Attributes
-    ----------
-    index
-        Its place in the stream, from 0.
-    frames, height, width
-        Its shape: ``frames`` images of ``height`` rows and ``width`` columns.
-    chunk_size
-        Frames in a full chunk of this stream.
-    start_unix_ms
-        When its first frame was captured, ms since 1970, UTC.
-    clock_offset_ms, clock_uncertainty_ms
-        The clock correction already in ``start_unix_ms`` and its bound; None where none was applied.
-    avg_frame_rate
-        Frames per second at which its frames follow the first; None (of chunks kept by earlier versions) for
-        the stream's.
-    """
-
-    index: int
-    frames: int
-    height: int
-    width: int
-    chunk_size: int
-    start_unix_ms: int
-    clock_offset_ms: float | None = None
-    clock_uncertainty_ms: float | None = None
-    avg_frame_rate: float | None = None
-
-    @property
-    def largest_shard(self) -> int:
-        """More bytes than any shard of this chunk can have."""
-        return self.frames * longest_frame(self.height * self.width) + index_bytes(self.frames) + 65_536
-
-
 def parse_chunk(query: Mapping[str, str], body: Mapping[str, Any]) -> tuple[str, ChunkDeclaration]:
     """Check a presign request.
 
@@ -190,11 +132,9 @@ def parse_chunk(query: Mapping[str, str], body: Mapping[str, Any]) -> tuple[str,
         The data_id and the chunk.
     """
     filename = query.get("original_filename", "")
-    match = _FILENAME.fullmatch(filename)
-    if match is None:
-        raise _wrong(
-            f"'original_filename' must be frames.zarr/frames/c/<chunk index>/0/0, not {shown(filename)}"
-        )
+    index = place_of(filename)
+    if index is None:
+        raise _wrong(f"'original_filename' must be {shard_key('<chunk index>')}, not {shown(filename)}")
     for key, expected in (("num_parts", "1"), ("staging_type", "stream")):
         if query.get(key) != expected:
             raise _wrong(f"'{key}' must be {expected}, not {shown(query.get(key))}")
@@ -224,7 +164,7 @@ def parse_chunk(query: Mapping[str, str], body: Mapping[str, Any]) -> tuple[str,
     if _integer_text(body, "end_unix_ms_utc") < start:
         raise _wrong("'end_unix_ms_utc' lies before 'start_unix_ms_utc'")
     declaration = ChunkDeclaration(
-        index=int(match[1]),
+        index=index,
         frames=frames,
         height=height,
         width=width,

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from pydantic import SecretStr
 
 from rheed_acquire.errors import StreamerError
+from rheed_acquire.recording.layout import shard_key
 from rheed_acquire.streaming.confirmation import CHECKSUM_HEADER, doubt
 from rheed_acquire.streaming.error_bodies import detail_of, is_json, reason_of, shown_url
 from rheed_acquire.streaming.http_session import REFUSAL_BYTES, Answer, HttpSession
@@ -98,7 +99,7 @@ class UploadTarget:
 def presign_query(chunk_idx: int) -> dict[str, str]:
     """The query of a presign request (wire protocol, "A chunk")."""
     return {
-        "original_filename": f"frames.zarr/frames/c/{chunk_idx}/0/0",
+        "original_filename": shard_key(chunk_idx),
         "num_parts": "1",
         "staging_type": "stream",
     }

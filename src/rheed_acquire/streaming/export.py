@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
 from rheed_acquire.recording.layout import GROUP, folder_name
-from rheed_acquire.recording.run_writer import Stream as RecordedStream
+from rheed_acquire.recording.run_writer import RunWriter
 from rheed_acquire.recording.shard_encoding import encode_shard
-from rheed_acquire.server.wire import StreamDeclaration, parse_chunk
-from rheed_acquire.streaming.api import presign_query
 from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.recovery import recovered_chunk
+from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamFolder
 from rheed_acquire.system.durable_files import remove
@@ -59,7 +59,7 @@ def export_stream(folder: StreamFolder, directory: Path) -> Path:
         project_id=None,
         azimuth_label=None,
     )
-    recorded = RecordedStream.create(target, record.data_id, declaration)
+    recorded = RunWriter.create(target, record.data_id, declaration)
     for shard in folder.shards():
         received = recorded.incoming_path()
         try:
@@ -69,8 +69,7 @@ def export_stream(folder: StreamFolder, directory: Path) -> Path:
             remove(received)
             folder.quarantine(shard)
             continue
-        _, declared = parse_chunk(presign_query(shard.chunk_idx), shard.body)
-        recorded.commit(received, declared)
+        recorded.commit(received, _declaration(shard))
     recorded.close("exported from the spool")
     return target / GROUP
 
@@ -86,3 +85,21 @@ def _encode_what_is_left(folder: StreamFolder) -> None:
         content = encode_shard(chunk.frames)
         folder.add(describe_shard(stream, chunk, content.size), content)
         chunk.release()
+
+
+def _declaration(shard: SpooledShard) -> ChunkDeclaration:
+    """Read what `describe_shard` has written into the body of a shard's presign request."""
+    body = shard.body
+    frames, height, width = (int(number) for number in body["dims"].split(","))
+    offset_ms, uncertainty_ms = body.get("clock_offset_ms"), body.get("clock_uncertainty_ms")
+    return ChunkDeclaration(
+        index=shard.chunk_idx,
+        frames=frames,
+        height=height,
+        width=width,
+        chunk_size=int(body["chunk_size"]),
+        start_unix_ms=int(body["start_unix_ms_utc"]),
+        clock_offset_ms=None if offset_ms is None else float(offset_ms),
+        clock_uncertainty_ms=None if uncertainty_ms is None else float(uncertainty_ms),
+        avg_frame_rate=float(body["avg_frame_rate"]),
+    )

@@ -14,9 +14,9 @@ import pytest
 import zarr
 from numpy.typing import NDArray
 
-from rheed_acquire.recording.run_writer import Stream
+from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
+from rheed_acquire.recording.run_writer import RunWriter
 from rheed_acquire.recording.shard_encoding import encode_shard
-from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
 
 if TYPE_CHECKING:
     from tests.hardware.replay.conftest import Stage
@@ -72,7 +72,7 @@ def test_a_run_that_was_recorded_is_replayed_bit_exact_with_its_times(tmp_path: 
 def test_a_run_with_short_chunks_and_pauses_is_replayed_chunk_for_chunk(tmp_path: Path, stage: Stage) -> None:
     fps, began = 59.94, 1_767_225_600_123
     frames = np.random.default_rng(3).integers(0, 256, (457, 24, 40), np.uint8)
-    run = Stream.create(tmp_path, "1", StreamDeclaration("growth", fps, 0.0, None, None, None))
+    run = RunWriter.create(tmp_path, "1", StreamDeclaration("growth", fps, 0.0, None, None, None))
     place = 0
     # The camera paused for 150 ms, was away for a minute, and was lost in the end.
     for index, (count, start) in enumerate(

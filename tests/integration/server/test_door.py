@@ -20,7 +20,7 @@ from rheed_acquire.server.app import UPLOADS_AT_ONCE
 from rheed_acquire.server.connection import LONGEST_HEAD, Limits
 from rheed_acquire.server.http_server import HttpServer
 from rheed_acquire.server.process import LocalServer
-from rheed_acquire.server.running import listen
+from rheed_acquire.system.listening import listen
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment

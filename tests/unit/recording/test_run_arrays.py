@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import zarr
 
-from rheed_acquire.recording.run_writer import Stream
+from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
+from rheed_acquire.recording.run_writer import RunWriter
 from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.server.store import StreamStore
-from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
 
 HEIGHT, WIDTH, CHUNK_SIZE = 5, 7, 4
 FPS = 100.0
@@ -32,7 +32,7 @@ def store(tmp_path: Path) -> Iterator[StreamStore]:
     store.release()
 
 
-def create(store: StreamStore) -> Stream:
+def create(store: StreamStore) -> RunWriter:
     return store.create(StreamDeclaration("Growth run 42", FPS, 0.0, None, None, None))
 
 
@@ -40,7 +40,7 @@ def declare(index: int, count: int, chunk_size: int) -> ChunkDeclaration:
     return ChunkDeclaration(index, count, HEIGHT, WIDTH, chunk_size, START + index * 1000, 12.0, 0.5)
 
 
-def upload(stream: Stream, index: int, count: int, chunk_size: int = CHUNK_SIZE) -> None:
+def upload(stream: RunWriter, index: int, count: int, chunk_size: int = CHUNK_SIZE) -> None:
     received = stream.incoming_path()
     received.write_bytes(bytes(encode_shard(np.full((count, HEIGHT, WIDTH), index % 256, np.uint8))))
     try:
@@ -49,7 +49,7 @@ def upload(stream: Stream, index: int, count: int, chunk_size: int = CHUNK_SIZE)
         received.unlink(missing_ok=True)
 
 
-def open_group(stream: Stream) -> Any:
+def open_group(stream: RunWriter) -> Any:
     return zarr.open_group(stream.folder / "frames.zarr", mode="r")
 
 
@@ -122,7 +122,7 @@ def test_a_chunk_late_in_a_stream_takes_no_more_work_than_an_early_one(
         stream = create(store)
         log = [asdict(declare(index, 4, CHUNK_SIZE)) for index in range(already) if index != lost]
         (stream.folder / "chunks.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
-        stream = Stream.load(stream.folder)
+        stream = RunWriter.load(stream.folder)
         # Uploads overtake each other.
         lines.append([lines_run(partial(upload, stream, already + ahead, 4)) for ahead in (1, 0)])
         assert open_group(stream)["chunk_index"][-3:].tolist() == [already - 1, already, already + 1]

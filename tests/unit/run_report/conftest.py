@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from rheed_acquire.cameras.camera import CameraInfo, DeviceInfo
+from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
 from rheed_acquire.recording.layout import folder_name
-from rheed_acquire.recording.run_writer import Stream
+from rheed_acquire.recording.run_writer import RunWriter
 from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.run.report import RunInfo, RunReport
 from rheed_acquire.run_report.record import RunRecord
-from rheed_acquire.server.wire import ChunkDeclaration, StreamDeclaration
 
 START_MS = 1_700_000_000_000
 FPS = 10.0
@@ -45,7 +45,7 @@ def make_recording(tmp_path: Path) -> MakeRecording:
             project_id=None,
             azimuth_label=None,
         )
-        stream = Stream.create(folder, data_id, declared)
+        stream = RunWriter.create(folder, data_id, declared)
         for index in range(-(-len(frames) // CHUNK)):
             part = frames[index * CHUNK : (index + 1) * CHUNK]
             if index in missing:

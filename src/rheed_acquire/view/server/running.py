@@ -15,7 +15,7 @@ from typing import Any
 
 import uvicorn
 
-from rheed_acquire.server.running import listen
+from rheed_acquire.system.listening import listen
 from rheed_acquire.view.messages import read_message
 from rheed_acquire.view.server.app import create_app
 from rheed_acquire.view.server.bounded_connections import BoundedHttp, BoundedWebSocket

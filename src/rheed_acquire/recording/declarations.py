@@ -1,0 +1,64 @@
+"""What is said of a stream and of each of its chunks before any frame of it has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rheed_acquire.recording.shards import index_bytes, longest_frame
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDeclaration:
+    """A stream as its client declares it.
+
+    Attributes
+    ----------
+    fps
+        Frames per second.
+    rotational_period
+        Frames per rotation of the stage, None for a stationary one.
+    """
+
+    name: str
+    fps: float
+    rotations_per_min: float
+    rotational_period: float | None
+    project_id: str | None
+    azimuth_label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkDeclaration:
+    """A chunk as its client declares it.
+
+    Attributes
+    ----------
+    index
+        Its place in the stream, from 0.
+    frames, height, width
+        Its shape: ``frames`` images of ``height`` rows and ``width`` columns.
+    chunk_size
+        Frames in a full chunk of this stream.
+    start_unix_ms
+        When its first frame was captured, ms since 1970, UTC.
+    clock_offset_ms, clock_uncertainty_ms
+        The clock correction already in ``start_unix_ms`` and its bound; None where none was applied.
+    avg_frame_rate
+        Frames per second at which its frames follow the first; None (of chunks kept by earlier versions) for
+        the stream's.
+    """
+
+    index: int
+    frames: int
+    height: int
+    width: int
+    chunk_size: int
+    start_unix_ms: int
+    clock_offset_ms: float | None = None
+    clock_uncertainty_ms: float | None = None
+    avg_frame_rate: float | None = None
+
+    @property
+    def largest_shard(self) -> int:
+        """More bytes than any shard of this chunk can have."""
+        return self.frames * longest_frame(self.height * self.width) + index_bytes(self.frames) + 65_536
