@@ -140,8 +140,10 @@ class ChunkBuffer:
             magic, version, capacity, height, width = header[:5].tolist()
             if magic != MAGIC or version not in READABLE or min(capacity, height, width) < 1:
                 raise ValueError("this is not a chunk buffer of this version")
-            reduced, by_mean = header[REDUCED_FRAMES], header[REDUCED_BY_MEAN]
-            reduction = WHOLE if version == 1 else Reduction(int(reduced), bool(by_mean))
+            reduced, by_mean = (1, 0) if version == 1 else header[[REDUCED_FRAMES, REDUCED_BY_MEAN]].tolist()
+            if reduced < 1:
+                raise ValueError(f"no chunk buffer has {reduced} frames for one of the stream")
+            reduction = Reduction(reduced, bool(by_mean))
         self.reduction = reduction
         needed, whole = memory_needed(capacity, height, width), capacity
         if len(memory) < needed:

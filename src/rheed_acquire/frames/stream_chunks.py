@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rheed_acquire.frames.reduction import Reduction, groups, mean
+from rheed_acquire.frames.frame_groups import groups, mean
+from rheed_acquire.frames.reduction import Reduction
 from rheed_acquire.frames.ring import Chunk
 
 if TYPE_CHECKING:

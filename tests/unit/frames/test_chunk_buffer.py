@@ -128,7 +128,8 @@ def test_one_process_reads_what_another_has_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "value"), [(0, 1), (1, 2), (2, 0), (2, -1), (3, 0), (4, -5), (2, 1 << 40), (4, 1 << 62), (3, 3)]
+    ("cell", "value"),
+    [(0, 1), (1, 3), (10, 0), (2, 0), (2, -1), (3, 0), (4, -5), (2, 1 << 40), (4, 1 << 62), (3, 3)],
 )
 def test_memory_that_was_laid_out_otherwise_is_refused(cell: int, value: int) -> None:
     memory = bytearray(memory_needed(2, 2, 2000))

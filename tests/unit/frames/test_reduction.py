@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rheed_acquire.frames.reduction import WHOLE, Reduction, groups
+from rheed_acquire.frames.frame_groups import groups
+from rheed_acquire.frames.reduction import WHOLE, Reduction
 from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk
 from rheed_acquire.frames.stream_chunks import StreamChunks
 
