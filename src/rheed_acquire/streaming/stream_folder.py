@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
+import numpy as np
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
@@ -205,8 +206,8 @@ class StreamFolder:
         staged = self._tmp / f"{shard.chunk_idx}.shard"
         described = self._tmp / f"{shard.chunk_idx}.json"
         try:
-            shard.crc32c = _write_synced(staged, content)
-            _write_synced(described, [encode_sidecar(shard)])
+            shard.crc32c = write_synced(staged, content)
+            write_synced(described, [encode_sidecar(shard)])
             rename(staged, self._shard_path(shard.chunk_idx))
             rename(described, self._sidecar_path(shard.chunk_idx))
             sync_directory(self._shards)
@@ -575,14 +576,15 @@ def _lock(path: Path) -> FileLock:
     return FileLock(path / LOCK, thread_local=False, mode=0o600)
 
 
-def _write_synced(path: Path, pieces: Iterable[Buffer]) -> int:
+def write_synced(path: Path, pieces: Iterable[Buffer]) -> int:
     """Write a file through to the disk; the crc32c of its content."""
     crc32c = 0
     with open(path, "wb", buffering=0, opener=open_own_file) as file:
         writer = BulkWriter(file)
         for batch in batches(pieces):
             for piece in batch:
-                crc32c = google_crc32c.extend(crc32c, piece)
+                # As an array: of what there is, only that is taken by both the extension and its stand-in.
+                crc32c = google_crc32c.extend(crc32c, np.frombuffer(piece, np.uint8))
             writer.write(batch)
         os.fsync(file.fileno())
     return crc32c

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import google_crc32c
 import numpy as np
 import pytest
 
@@ -224,3 +226,35 @@ def test_names_of_folders_are_safe_and_differ() -> None:
     assert all(
         set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-") and len(name) < 100 for name in names
     )
+
+
+WITHOUT_THE_EXTENSION = """
+import sys
+import warnings
+from pathlib import Path
+
+sys.modules["google_crc32c._crc32c"] = None  # as on a system for which nobody has compiled it
+warnings.simplefilter("ignore")
+import google_crc32c
+import numpy as np
+from rheed_acquire.recording.shard_encoding import encode_shard
+from rheed_acquire.streaming.stream_folder import write_synced
+
+assert google_crc32c.implementation == "python"
+frames = np.zeros((3, 5, 7), np.uint8)
+for level in (0, 3):  # stored, and compressed
+    print(write_synced(Path(sys.argv[1]) / f"{level}.shard", encode_shard(frames, level)))
+"""
+
+
+def test_a_shard_is_written_and_checked_where_the_checksum_is_not_compiled(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THE_EXTENSION, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    sums = [google_crc32c.value((tmp_path / f"{level}.shard").read_bytes()) for level in (0, 3)]
+    assert done.stdout.split() == [str(one) for one in sums]
