@@ -61,6 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"  failed seeds: {failed}; what they left is in {folder}")
     elif given.keep is None:
         shutil.rmtree(folder, ignore_errors=True)
+    vain = sum(not outcome.taken for outcome in outcomes)
+    if 2 * vain > len(outcomes):
+        print(f"{vain} runs were killed before their first frame: that shows nothing")
+        return 1
     return 1 if failed else 0
 
 

@@ -180,7 +180,7 @@ class Rig:
         return read_witness(self.witness)
 
     def wait_until(
-        self, what: Callable[[], Any], process: subprocess.Popen[bytes], limit_s: float = 30.0
+        self, what: Callable[[], Any], process: subprocess.Popen[bytes], limit_s: float = LIMIT_S
     ) -> bool:
         """Wait until something holds; False where the process has ended first, or time is up."""
         deadline = time.monotonic() + limit_s

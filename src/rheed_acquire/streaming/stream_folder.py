@@ -509,6 +509,8 @@ def read_record(path: Path) -> StreamRecord | None:
         return None
 
 
+_RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d|")
+"""Names that are devices on Windows, and none at all."""
 _RECORDS: TypeAdapter[StreamRecord] = TypeAdapter(StreamRecord)
 
 
@@ -547,13 +549,12 @@ def folder_bytes(path: Path) -> int:
 
 
 def folder_name(data_id: str) -> str:
-    """Turn a data_id into a name that every file system takes."""
-    safe = re.sub(r"[^A-Za-z0-9-]", "_", data_id)[:80]
-    return (
-        safe
-        if safe == data_id
-        else f"{safe}-{hashlib.sha256(data_id.encode(errors='backslashreplace')).hexdigest()[:12]}"
-    )
+    """Turn a data_id into a name that every file system takes, and that no other data_id has on any."""
+    # In lower case, since on Windows and macOS two names that differ in nothing else are one.
+    safe = re.sub(r"[^a-z0-9-]", "_", data_id.lower())[:80]
+    if safe == data_id and _RESERVED.fullmatch(safe) is None:
+        return safe
+    return f"{safe}-{hashlib.sha256(data_id.encode(errors='backslashreplace')).hexdigest()[:12]}"
 
 
 def age_s(record: StreamRecord) -> float:
@@ -584,7 +585,7 @@ def write_synced(path: Path, pieces: Iterable[Buffer]) -> int:
         for batch in batches(pieces):
             for piece in batch:
                 # As an array: of what there is, only that is taken by both the extension and its stand-in.
-                crc32c = google_crc32c.extend(crc32c, np.frombuffer(piece, np.uint8))
+                crc32c = google_crc32c.extend(crc32c, np.frombuffer(memoryview(piece), np.uint8))
             writer.write(batch)
         os.fsync(file.fileno())
     return crc32c

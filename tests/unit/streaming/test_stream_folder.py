@@ -219,13 +219,22 @@ def test_a_record_that_makes_no_sense_leaves_the_folder_alone(folder: StreamFold
     assert not is_in_use(folder.path), "the lock was not let go"
 
 
-def test_names_of_folders_are_safe_and_differ() -> None:
-    ids = ["a/b", "a_b", "a b", "../x", "x" * 300, "x" * 299, "ü"]
-    names = [folder_name(data_id) for data_id in ids]
-    assert len(set(names)) == len(ids)
+DEVICES = ["con", "CON", "prn", "aux", "nul", "com1", "COM9", "lpt3"]
+
+
+def test_names_of_folders_are_safe_and_differ_on_every_file_system() -> None:
+    ids = ["a/b", "a_b", "a b", "../x", "x" * 300, "x" * 299, "ü", "", ".", "a.", "a ", "A", "a", "aB", "Ab"]
+    names = [folder_name(data_id) for data_id in ids + DEVICES]
+    assert len({name.lower() for name in names}) == len(names)
     assert all(
-        set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-") and len(name) < 100 for name in names
+        name and set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-") and len(name) < 100
+        for name in names
     )
+    assert not {name.lower() for name in names} & {device.lower() for device in DEVICES}
+
+
+def test_an_id_as_servers_give_it_is_its_folders_name() -> None:
+    assert folder_name("0b5f1c9e-7d3a-4e21-9c80-6a2f1d0c7e55") == "0b5f1c9e-7d3a-4e21-9c80-6a2f1d0c7e55"
 
 
 WITHOUT_THE_EXTENSION = """
