@@ -22,6 +22,7 @@ from rheed_acquire.settings.run_settings import Sync
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.streamer import LOCAL_SERVER, StreamerBackend, StreamerRequest
 from rheed_acquire.system.allocator import tune_allocator
+from rheed_acquire.system.awake import kept_awake
 from rheed_acquire.system.priority import share_interpreter
 from rheed_acquire.text.printable_text import LineFormatter
 
@@ -149,7 +150,8 @@ def set_up(
     try:
         if setup.server is not None and server_at_once:
             setup.server.begin()
-        yield setup, interrupts
+        with kept_awake():
+            yield setup, interrupts
     finally:
         if setup.server is not None:
             setup.server.stop()
