@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
-from typing import cast
+from typing import Any, cast
 
 import pluggy
 
@@ -251,4 +251,6 @@ def _record(point: EntryPoint) -> PluginRecord:
 @cache
 def _name_and_version(distribution: Distribution) -> tuple[str, str]:
     """Look them up once: each time, importlib parses all that the distribution says of itself."""
-    return distribution.name or "", distribution.version or ""
+    # One that was removed by halves says nothing of itself; its properties then warn, and will raise.
+    said: Any = distribution.metadata
+    return (said["Name"], said["Version"]) if said and "Name" in said and "Version" in said else ("", "")

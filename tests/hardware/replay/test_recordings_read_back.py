@@ -35,8 +35,10 @@ def zarr_in_a_group(folder: Path, frames: Array) -> Path:
     import zarr
 
     group = zarr.create_group(folder / "g.zarr")
-    group.create_array("deep/inside", data=frames, chunks=(1, *frames.shape[1:]), shards=frames.shape)
-    group.create_array("times", data=np.arange(len(frames)))
+    chunks, shards = (1, *frames.shape[1:]), frames.shape
+    inside = group.create_array("deep/inside", shape=shards, dtype=frames.dtype, chunks=chunks, shards=shards)
+    inside[:] = frames
+    group.create_array("times", shape=len(frames), dtype="i8")[:] = np.arange(len(frames))
     return folder / "g.zarr"
 
 

@@ -83,7 +83,7 @@ def test_a_dataset_is_chosen_where_several_could_be_meant(tmp_path: Path, stage:
     np.savez(tmp_path / "a.npz", **arrays)
     group = zarr.create_group(tmp_path / "a.zarr")
     for name, data in arrays.items():
-        group.create_array(name, data=data)
+        group.create_array(name, shape=data.shape, dtype=data.dtype)[:] = data
     for name in ("a.h5", "a.npz", "a.zarr"):
         path = tmp_path / name
         undecided = stage.refusal(path)
