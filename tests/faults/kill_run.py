@@ -7,72 +7,47 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hardware_mocks.faulty_server import FaultyServer, Kind, Rule
 from tests.faults.rig import Rig
+from tests.faults.seeded_run import Outcome, SeededRun
 
 if TYPE_CHECKING:
     from rheed_acquire.server.process import LocalServer
 
-RECOVERIES = 5
 SPEED = 8.0
 RING = ("--ring-chunks", "40", "--spool-keep-free", "0", "--faulty.speed", str(SPEED))
 
 
 @dataclass(frozen=True, slots=True)
-class KillOutcome:
-    """What became of a run.
+class KillOutcome(Outcome):
+    """What became of a run that was killed, and of which kind it was."""
 
-    Attributes
-    ----------
-    failure
-        What was lost or doubled, in words; None where nothing was.
-    """
-
-    seed: int
     instant: str
     weather: str
-    taken: int
-    stored: int
-    recoveries: int
     kills: int
-    seconds: float
-    failure: str | None
 
-    def __str__(self) -> str:
-        verdict = "ok" if self.failure is None else f"FAILED: {self.failure}"
-        return (
-            f"seed {self.seed:6d}  {self.instant:<9} {self.weather:<9} {self.taken:5d} taken "
-            f"{self.stored:5d} stored  {self.kills} kills {self.recoveries} recoveries "
-            f"{self.seconds:5.1f} s  {verdict}"
-        )
+    @property
+    def kinds(self) -> Mapping[str, tuple[str, ...]]:
+        return {"instant": (self.instant,), "weather": (self.weather,)}
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return {"kills": self.kills}
 
 
-class KillRun:
-    """A run, decided by its seed as far as chance allows: the instant of a kill is never quite the same.
-
-    Parameters
-    ----------
-    seed
-        Of everything that is chosen at random.
-    folder
-        Where the run's spool and output lie.
-    upstream
-        The real server behind the run's faulty one.
-    """
+class KillRun(SeededRun[KillOutcome]):
+    """A run that is killed at an instant that its seed decides, in a weather that it decides too."""
 
     def __init__(self, seed: int, folder: Path, upstream: LocalServer) -> None:
-        self.seed = seed
-        self._random = random.Random(seed)
+        super().__init__(seed, folder, upstream)
         # Of what is killed beside the run: apart, so that a seed's instants and weather stay as they were.
         self._beside = random.Random(f"{seed} beside")
-        self._folder, self._upstream = folder, upstream
         self._instants: dict[str, Callable[[Rig, subprocess.Popen[bytes]], None]] = {
             "start": self._at_start,
             "time": self._at_random,
@@ -82,45 +57,21 @@ class KillRun:
             "presign": self._at_a_request,
             "end": self._near_the_end,
         }
+        self._instant = self._random.choice(list(self._instants))
+        self._weather = self._random.choice(
+            ["clear", "embedded", "showers", "storm", "outage", "slow", "busy-end"]
+        )
         self._kills = 0
-        self._limit = sys.maxsize
 
     def make(self) -> KillOutcome:
-        """Make the run, and judge it."""
-        begun = time.monotonic()
-        chance = self._random
-        instant = chance.choice(list(self._instants))
-        weather = chance.choice(["clear", "embedded", "showers", "storm", "outage", "slow", "busy-end"])
-        taken, recoveries, stored, failure = 0, 0, 0, None
         with FaultyServer(
             self._folder, seed=self.seed, spared=("create",), upstream=self._upstream
         ) as server:
-            rig = Rig(self._folder, f"kill run {self.seed}", server if weather != "embedded" else None)
-            rig.height, rig.width = chance.choice([(32, 48), (32, 48), (160, 200)])
-            self._make_weather(weather, server)
-            try:
-                self._run_and_kill(rig, server, instant, weather)
-                recoveries = self._recover(rig, server)
-                taken = min(rig.frames_taken, self._limit)
-                stored = rig.expect_delivered(taken, min(taken + 1, self._limit))
-                left = [path.parent.name for path in rig.waiting()]
-                assert not left, f"left behind in the spool: {left}"
-            except (AssertionError, subprocess.TimeoutExpired) as error:
-                failure = str(error)
-            finally:
-                rig.end()
-            seconds = time.monotonic() - begun
-            return KillOutcome(
-                self.seed,
-                instant,
-                weather,
-                rig.frames_taken,
-                stored,
-                recoveries,
-                self._kills,
-                seconds,
-                failure,
-            )
+            rig = Rig(self._folder, f"kill run {self.seed}", server if self._weather != "embedded" else None)
+            rig.height, rig.width = self._random.choice([(32, 48), (32, 48), (160, 200)])
+            self._make_weather(self._weather, server)
+            fate = self._see_through(rig, server)
+        return KillOutcome(self.seed, fate, self._instant, self._weather, self._kills)
 
     def _make_weather(self, weather: str, server: FaultyServer) -> None:
         if weather == "showers":
@@ -132,22 +83,22 @@ class KillRun:
         elif weather == "busy-end":
             server.add(Rule("end", Kind.STATUS, 503, times=2))
 
-    def _run_and_kill(self, rig: Rig, server: FaultyServer, instant: str, weather: str) -> None:
+    def _run(self, rig: Rig, server: FaultyServer) -> None:
         frames: tuple[str, ...] = ()
-        if instant == "end":
-            self._limit = self._random.randint(100, 1500)  # past it the camera goes on, and nothing is taken
+        if self._instant == "end":
+            self._limit = self._random.randint(100, 1500)
             frames = ("--frames", str(self._limit))
         victim = self._beside.choice(["nobody", "view", "server"])
         view = ("--view", "--view-port", "0") if victim == "view" else ()
         process = rig.start(*RING, *frames, *view, "--drain-timeout", "20")
-        if instant != "start":
+        if self._instant != "start":
             rig.wait_until(lambda: rig.frames_taken > 0, process)
-        if weather == "outage":
+        if self._weather == "outage":
             server.go_down()
         if victim != "nobody":
             module = "rheed_acquire.view" if victim == "view" else "rheed_acquire.server"
             self._kill_children(rig, process, module)
-        self._instants[instant](rig, process)
+        self._instants[self._instant](rig, process)
         self._kill(process)
 
     def _kill_children(self, rig: Rig, process: subprocess.Popen[bytes], module: str) -> None:
@@ -159,22 +110,17 @@ class KillRun:
                 os.kill(child, getattr(signal, "SIGKILL", signal.SIGTERM))
                 self._kills += 1
 
-    def _recover(self, rig: Rig, server: FaultyServer) -> int:
-        if self._random.random() < 0.4:
-            if self._random.random() < 0.5:
-                server.heal()
-            process = rig.command("recover", "--json")
-            if self._random.random() < 0.5:
-                rig.wait_until(lambda: rig.spooled("shards/*.done") or not rig.waiting(), process, 3.0)
-            else:
-                time.sleep(self._random.uniform(0.3, 1.8))
-            self._kill(process)
-        server.heal()
-        for number in range(1, RECOVERIES + 1):
-            ended = rig.recover("--drain-timeout", "60")
-            if ended.code == 0:
-                return number
-        raise AssertionError(f"recover exits {ended.code}: {ended.err or ended.out}")
+    def _disturb_recovery(self, rig: Rig, server: FaultyServer) -> None:
+        if self._random.random() < 0.6:
+            return
+        if self._random.random() < 0.5:
+            server.heal()
+        process = rig.command("recover", "--json")
+        if self._random.random() < 0.5:
+            rig.wait_until(lambda: rig.spooled("shards/*.done") or not rig.waiting(), process, 3.0)
+        else:
+            time.sleep(self._random.uniform(0.3, 1.8))
+        self._kill(process)
 
     def _kill(self, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is None:

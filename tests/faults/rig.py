@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 CAMERA = ROOT / "hardware_mocks" / "faulty_camera"
-LIMIT_S = 90.0
+LIMIT_S = 300.0
 """After which a process that should have ended is a failure."""
 FPS = 60.0
 FROM_OUTSIDE = ("RHEED_", "AS_API_", "ATOMSCALE_", "PYLON_")
