@@ -76,11 +76,14 @@ class ForwardingHandler(BaseHTTPRequestHandler):
         return way
 
     def _handle(self) -> None:
-        rule = self._way.plan.fault_of(f"{self.command} {urlsplit(self.path).path}")
-        try:
-            self._fail(rule) if rule is not None else self._send(self._forward(self._body()))
-        except OSError:
-            self.close_connection = True  # the client, or the server behind, went away
+        asked = urlsplit(self.path)
+        plan = self._way.plan
+        rule = plan.fault_of(f"{self.command} {asked.path}", asked.query)
+        with plan.under_way():
+            try:
+                self._fail(rule) if rule is not None else self._send(self._forward(self._body()))
+            except OSError:
+                self.close_connection = True  # the client, or the server behind, went away
 
     def _fail(self, rule: Rule) -> None:
         kind, value = rule.kind, rule.value

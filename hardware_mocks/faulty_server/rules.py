@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 import re
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -112,6 +115,11 @@ class Plan:
         """What happened: each request that met a fault, as ``METHOD path``, and its rule."""
         self.requests: list[str] = []
         """Every request that came, as ``METHOD path``."""
+        self.arrivals: list[tuple[float, str]] = []
+        """When each of them came, by ``time.monotonic``, and its query."""
+        self._under_way = 0
+        self.most_at_once = 0
+        """How many requests have been under way at the same time, at most."""
 
     def add(self, rule: Rule) -> None:
         """Put a rule in force; of several that fit a request the oldest counts."""
@@ -124,10 +132,23 @@ class Plan:
             self._rules.clear()
             self.failure_rate = 0.0
 
-    def fault_of(self, request: str) -> Rule | None:
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Count a request for the time of a ``with``."""
+        with self._lock:
+            self._under_way += 1
+            self.most_at_once = max(self.most_at_once, self._under_way)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def fault_of(self, request: str, query: str = "") -> Rule | None:
         """Decide what a request, given as ``METHOD path``, meets; None where it is let through."""
         with self._lock:
             self.requests.append(request)
+            self.arrivals.append((time.monotonic(), query))
             rule = self._matching(request) or self._by_chance(request)
             if rule is not None:
                 self.faults.append((request, rule))
