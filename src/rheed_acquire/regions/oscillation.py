@@ -165,8 +165,11 @@ def _strongest_line(power: NDArray[np.float64], first: int) -> int | None:
     left = power[first:-1] / _continuum(power, 3, len(power))[first - 1 : -1]
     found, most = None, needed
     for _ in range(_TRIED):
-        peak = first + int(left.argmax())
-        left[max(0, peak - first - _LOBE) : peak - first + _LOBE + 1] = 0.0
+        highest = first + int(left.argmax())
+        # Over a continuum that falls, the flank of a line may stand higher than its top.
+        low = max(first, highest - 1)
+        peak = low + int(power[low : min(highest + 2, len(power) - 1)].argmax())
+        left[max(0, highest - first - _LOBE) : highest - first + _LOBE + 1] = 0.0
         if power[peak] <= power[peak - 1] or power[peak] < power[peak + 1]:
             continue
         above = power[peak] / _noise_around(power, peak, first)
