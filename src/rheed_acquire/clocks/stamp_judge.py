@@ -73,6 +73,10 @@ class _Kept:
         step = stamp_ns - self.stamp_ns
         return step > 0 and (step <= regular_ns or host_ns - stamp_ns >= self.least_ns - SLACK_NS)
 
+    def off_ns(self, stamp_ns: int, host_ns: int) -> int:
+        """How far a frame's way is from the shortest seen."""
+        return abs(host_ns - stamp_ns - self.least_ns)
+
     def take(self, stamp_ns: int, host_ns: int) -> None:
         # Two clocks drift apart: what was the least way an hour ago says less than it did.
         self.least_ns += round(_MAX_SLOPE * max(0, host_ns - self.host_ns))
@@ -151,6 +155,8 @@ class StampJudge:
         self, counter: NDArray[np.int64], host_ns: NDArray[np.int64], regular: NDArray[np.int64]
     ) -> bool:
         """Take all stamps of a chunk at once where none breaks a law: as good as always."""
+        if self._rival is not None:
+            return False
         waited = host_ns - counter
         least = np.minimum.accumulate(waited)
         if self._kept is not None:
@@ -166,7 +172,6 @@ class StampJudge:
             self._kept = _Kept(first, arrived, arrived - first)
         self._kept.take(int(counter[-1]), int(host_ns[-1]))
         self._kept.least_ns = min(self._kept.least_ns, int(waited.min()))
-        self._dismiss()
         return True
 
     def _one_by_one(
@@ -183,7 +188,7 @@ class StampJudge:
             stamp, host = int(counter[place]), int(host_ns[place])
             if self._kept is None:
                 self._kept = _Kept(stamp, host, host - stamp)
-            elif self._kept.allows(stamp, host, pace):
+            elif self._kept.allows(stamp, host, pace) and not self._is_the_rivals(stamp, host, pace):
                 self._kept.take(stamp, host)
                 self._dismiss()
                 rivals = []
@@ -202,6 +207,13 @@ class StampJudge:
                     anew[rivals[0]] = True
                 continue
             believed[place] = True
+
+    def _is_the_rivals(self, stamp_ns: int, host_ns: int, regular_ns: int) -> bool:
+        """Whether a stamp that the clock allows is rather another's: one that was set back catches it up."""
+        kept, rival = self._kept, self._rival
+        if kept is None or rival is None or not rival.allows(stamp_ns, host_ns, regular_ns):
+            return False
+        return rival.off_ns(stamp_ns, host_ns) < kept.off_ns(stamp_ns, host_ns)
 
     def _dismiss(self) -> None:
         """Give up the stamps that were the beginning of another clock, perhaps."""

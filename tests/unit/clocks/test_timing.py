@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -132,6 +133,20 @@ def test_a_clock_that_begins_anew_or_is_set_between_chunks_leaves_the_next_start
         timestamps[first:] += -min(step + by, int(timestamps[first])) if back else by
         # Less is taken for frames out of order.
         assume(abs(int(timestamps[first] - timestamps[first - 1]) - step) > SECOND // 5 + step)
+    truth.check(timestamps)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 3, 20])
+@pytest.mark.parametrize("back", [3.2, 3.5, 4.9])
+def test_a_clock_set_back_by_so_little_that_it_soon_reads_later_again_is_still_seen_as_set(
+    back: float, chunk_size: int
+) -> None:
+    step = SECOND // 10
+    captured = np.arange(400, dtype=np.int64) * step
+    cuts = [slice(n, n + chunk_size) for n in range(0, 400, chunk_size)]
+    truth = Truth(captured, np.zeros(400, np.int64), cuts, 0.0, 10**9, 10.0)
+    timestamps = truth.timestamps
+    timestamps[60:] -= round(back * step)
     truth.check(timestamps)
 
 
