@@ -74,7 +74,7 @@ def outcomes(
     pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", PAGES)
 def test_every_block_of_the_page_does_what_the_page_says(
     name: str, outcomes: dict[str, Future[None]], cti: Path | None
