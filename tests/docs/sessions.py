@@ -21,7 +21,7 @@ import venv
 from collections.abc import Mapping
 from pathlib import Path
 
-LIMIT_S = 60.0
+LIMIT_S = 300.0
 """After which a block that has not ended is a failure."""
 
 _SCRUBBED = (
