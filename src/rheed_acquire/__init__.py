@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from rheed_acquire.frames.ring import Chunk, ChunkRing
     from rheed_acquire.hookspecs import CameraBackend, hookimpl
     from rheed_acquire.host.guard.observed_chunk import ObservedChunk
+    from rheed_acquire.recording.dataset import open_run
+    from rheed_acquire.recording.reading import RecordedRun
     from rheed_acquire.streaming.rheed_streamer import RHEEDStreamer
     from rheed_acquire.streaming.streamer import (
         DeliveryStatus,
@@ -64,6 +66,8 @@ _HOMES = {
     "rheed_acquire.host.guard.observed_chunk": ("ObservedChunk",),
     "rheed_acquire.hookspecs": ("CameraBackend", "hookimpl"),
     "rheed_acquire.frames.ring": ("Chunk", "ChunkRing"),
+    "rheed_acquire.recording.dataset": ("open_run",),
+    "rheed_acquire.recording.reading": ("RecordedRun",),
     "rheed_acquire.streaming.rheed_streamer": ("RHEEDStreamer",),
     "rheed_acquire.streaming.streamer": (
         "DeliveryStatus",
@@ -97,6 +101,7 @@ __all__ = [
     "OnFault",
     "OnFrame",
     "RHEEDStreamer",
+    "RecordedRun",
     "RheedAcquireError",
     "SettingReadback",
     "SettingsError",
@@ -107,6 +112,7 @@ __all__ = [
     "Trigger",
     "TriggerEdge",
     "hookimpl",
+    "open_run",
 ]
 
 

@@ -28,14 +28,14 @@ def main(arguments: Sequence[str]) -> int:
     given, settings = parser.read(arguments)
     if given.run is None:
         raise SettingsError("which run? rheed-acquire show lists them: rheed-acquire report RUN")
-    from rheed_acquire.recording.reading import Recording
+    from rheed_acquire.recording.reading import RecordedRun
     from rheed_acquire.run_report import writing
     from rheed_acquire.run_report.from_recording import record_of
     from rheed_acquire.run_report.record import read_record
     from rheed_acquire.run_report.runs import find_run
 
     folder = find_run(given.run, Path(settings.run.output))
-    recording = Recording(folder)
+    recording = RecordedRun(folder)
     record, thumbnails, notes = record_of(recording, read_record(folder), settings.run.regions or None)
     for note in notes:
         write_note(f"warning: {note}")

@@ -83,10 +83,10 @@ def _list(directory: Path, *, as_json: bool) -> int:
 
 
 def _export(folder: Path, given: argparse.Namespace) -> int:
-    from rheed_acquire.recording.reading import Recording
+    from rheed_acquire.recording.reading import RecordedRun
     from rheed_acquire.run_report.export import export, parse_frames
 
-    recording = Recording(folder)
+    recording = RecordedRun(folder)
     frames = given.frames
     if frames is None and given.every is None and given.export.suffix.lower() == ".png":
         frames = str(len(recording) // 2)
@@ -111,10 +111,10 @@ def _show(folder: Path, *, as_json: bool) -> int:
     if record is None or record.made_from == "beginning":
         if not recorded:
             raise RheedAcquireError(f"{folder} holds no recording and no report that was finished")
-        from rheed_acquire.recording.reading import Recording
+        from rheed_acquire.recording.reading import RecordedRun
         from rheed_acquire.run_report.from_recording import record_of
 
-        record, _, _ = record_of(Recording(folder), record, (), pictures=False)
+        record, _, _ = record_of(RecordedRun(folder), record, (), pictures=False)
     if as_json:
         attributes = read_attributes(folder) if recorded else None
         write_json({"folder": str(folder), "recording": attributes, "report": record.model_dump()})

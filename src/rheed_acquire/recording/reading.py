@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
-from rheed_acquire.recording.layout import GROUP, STREAM_FILE
+from rheed_acquire.recording.layout import FRAME_IDS, FRAMES, GROUP, STREAM_FILE, TIMES, shard_key, shard_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,40 +30,58 @@ class RecordedChunks:
     frames: NDArray[np.int64]
 
 
-class Recording:
-    """A run's folder with its ``frames.zarr``.
+class RecordedRun:
+    """A run that was recorded, or is being recorded: the one reader of what `RunWriter` writes.
+
+    It needs zarr-python. What it tells is of the instant at which it was opened; it can be pickled.
 
     Parameters
     ----------
-    folder
-        Of the run.
+    path
+        The run's folder, or the ``frames.zarr`` in it.
 
     Raises
     ------
     RheedAcquireError
-        There is no recording in it, or one that cannot be read.
+        There is no recording, or one that cannot be read.
     SettingsError
         zarr-python is not installed.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.attributes = read_attributes(folder)
+    def __init__(self, path: Path) -> None:
+        self.group_path = find_group(path)
+        self.folder = self.group_path.parent
+        self.attributes = read_attributes(path)
         try:
             import zarr
         except ImportError:
             raise SettingsError(f"reading a recording needs zarr: {INSTALL}") from None
         self._group: Any = None
         self._frames: Any = None
+        self._count = 0
         try:
-            group = zarr.open_group(folder / GROUP, mode="r")
-            if "frames" in group:  # there is none before the first chunk
-                self._group, self._frames = group, group["frames"]
+            group: Any = zarr.open_group(self.group_path, mode="r")
+            if FRAMES in group and TIMES in group:  # there is none before the first chunk
+                self._group, self._frames = group, group[FRAMES]
+                # Of a run that is open the one may have been written and the other not yet.
+                self._count = min(self._frames.shape[0], group[TIMES].shape[0])
         except (OSError, ValueError, KeyError) as error:
-            raise RheedAcquireError(f"{folder / GROUP} cannot be read: {error}") from None
+            raise RheedAcquireError(f"{self.group_path} cannot be read: {error}") from None
+        # What lies behind a hole moves when the run ends.
+        self._may_move = self.state != "closed" and bool(np.isnan(self.time_unix_ms()).any())
 
     def __len__(self) -> int:
-        return 0 if self._frames is None else int(self._frames.shape[0])
+        return self._count
+
+    @property
+    def state(self) -> str:
+        """``open``, ``closing`` while the frames are moved together, or ``closed``."""
+        return str(self.attributes.get("state", "closed"))
+
+    @property
+    def stream(self) -> dict[str, Any] | None:
+        """What the server knows of the stream; None where that cannot be told."""
+        return read_stream(self.folder)
 
     @property
     def height(self) -> int | None:
@@ -76,15 +94,32 @@ class Recording:
         return None if self._frames is None else int(self._frames.shape[2])
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of a pixel."""
+        return np.dtype(np.uint8) if self._frames is None else np.dtype(self._frames.dtype)
+
+    @property
+    def shard_frames(self) -> int:
+        """Frames in a full shard."""
+        return 1 if self._frames is None else int((self._frames.shards or self._frames.chunks)[0])
+
+    @property
     def fps(self) -> float:
         """Frames per second that the stream declared."""
         return float(self.attributes["fps"])
 
-    def time_unix_ms(self) -> NDArray[np.float64]:
-        """(T,), when each frame was captured; NaN for one that has not come."""
+    def time_unix_ms(self, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
+        """(N,), when frames ``start`` to ``stop`` were captured; NaN for one that has not come."""
         if self._group is None:
             return np.empty(0)
-        return np.asarray(self._group["time_unix_ms"][:], np.float64)
+        stop = self._count if stop is None else min(stop, self._count)
+        return np.asarray(self._group[TIMES][start:stop], np.float64)
+
+    def frame_ids(self) -> NDArray[np.int64] | None:
+        """(T,), the camera's number of each frame; None where the recording was not told them."""
+        if self._group is None or FRAME_IDS not in self._group:
+            return None
+        return np.asarray(self._group[FRAME_IDS][: self._count], np.int64)
 
     def chunks(self) -> RecordedChunks:
         """The chunks that the server has received."""
@@ -96,7 +131,7 @@ class Recording:
 
     def frame(self, number: int) -> NDArray[np.uint8]:
         """(H, W), one frame."""
-        frame: NDArray[np.uint8] = self._read(slice(number, number + 1))[0]
+        frame: NDArray[np.uint8] = self.read(number, number + 1)[0]
         return frame
 
     def slices(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Slice]:
@@ -113,7 +148,7 @@ class Recording:
         while first < stop:
             last = min(stop, (first // room + 1) * room)
             if step == 1:
-                yield Slice(first, 1, self._read(slice(first, last)))
+                yield Slice(first, 1, self.read(first, last))
             elif first < last:
                 yield Slice(first, step, self._picked(range(first, last, step)))
             first += -(-(last - first) // step) * step
@@ -121,16 +156,50 @@ class Recording:
     def _picked(self, numbers: range) -> NDArray[np.uint8]:
         """Read only the frames that are wanted where most are not."""
         if numbers.step < 4:
-            return self._read(slice(numbers.start, numbers[-1] + 1))[:: numbers.step]
-        return np.concatenate([self._read(slice(number, number + 1)) for number in numbers])
+            return self.read(numbers.start, numbers[-1] + 1)[:: numbers.step]
+        return np.concatenate([self.read(number, number + 1) for number in numbers])
 
-    def _read(self, wanted: slice) -> NDArray[np.uint8]:
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """(N, H, W), the frames from ``start`` up to but without ``stop``; one that has not come reads as 0.
+
+        Raises
+        ------
+        RheedAcquireError
+            A shard has got lost or cannot be decoded, or frames have moved since the run was opened.
+        """
         try:
-            return np.asarray(self._frames[wanted], np.uint8)
+            frames = np.asarray(self._frames[start:stop])
         except (OSError, ValueError, RuntimeError) as error:
             raise RheedAcquireError(
-                f"frames {wanted.start} to {wanted.stop - 1} of {self.folder / GROUP} cannot be read: {error}"
+                f"frames {start} to {stop - 1} of {self.group_path} cannot be read: {error}"
             ) from None
+        # Afterwards: a shard that went meanwhile has been read as black frames, one that moved as others.
+        self._refuse_moved()
+        self._refuse_lost(start, stop)
+        return frames
+
+    def has_state_still(self) -> bool:
+        """Whether the run is as it was when it was opened: still open, or closed."""
+        return self.state == "closed" or str(read_attributes(self.group_path).get("state")) == self.state
+
+    def _refuse_moved(self) -> None:
+        if self._may_move and not (self.state == "open" and self.has_state_still()):
+            raise RheedAcquireError(
+                f"{self.folder}: the run has ended, and the frames after its gaps are moved together: "
+                "open it again"
+            )
+
+    def _refuse_lost(self, start: int, stop: int) -> None:
+        """Refuse to take a shard that has got lost for black frames, as Zarr would."""
+        size = self.shard_frames
+        for place in range(start // size, -(-stop // size)):
+            if shard_path(self.group_path / FRAMES, place).is_file():
+                continue
+            first, last = max(start, place * size), min(stop, (place + 1) * size)
+            if np.isfinite(self.time_unix_ms(first, last)).any():
+                raise RheedAcquireError(
+                    f"{self.group_path} is damaged: there is no file {shard_key(place)} any more"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +211,32 @@ class Slice:
     frames: NDArray[np.uint8]
 
 
-def read_attributes(folder: Path) -> dict[str, Any]:
+def find_group(path: Path) -> Path:
+    """Where the Zarr group of a run lies that is given by its folder or by the group itself."""
+    return path if (path / "zarr.json").is_file() else path / GROUP
+
+
+def read_attributes(path: Path) -> dict[str, Any]:
     """Read what a recording says of itself, without zarr-python.
+
+    Parameters
+    ----------
+    path
+        The run's folder, or the ``frames.zarr`` in it.
 
     Raises
     ------
     RheedAcquireError
         There is none, or it cannot be read.
     """
-    file = folder / GROUP / "zarr.json"
+    file = find_group(path) / "zarr.json"
     try:
         attributes = json.loads(file.read_bytes())["attributes"]
     except FileNotFoundError:
+        if not path.is_dir():
+            raise RheedAcquireError(f"there is no folder {path}") from None
         raise RheedAcquireError(
-            f"{folder} holds no recording: there is no {GROUP} in it (a run to a server elsewhere keeps "
+            f"{path} holds no recording: there is no {GROUP} in it (a run to a server elsewhere keeps "
             "its frames there)"
         ) from None
     except OSError as error:

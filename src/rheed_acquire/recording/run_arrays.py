@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from rheed_acquire.recording.declarations import ChunkDeclaration
+from rheed_acquire.recording.layout import FRAMES, TIMES
 from rheed_acquire.recording.vector import ElementType, Vector
 from rheed_acquire.recording.zarr_metadata import encode_document, frames_document, group_document
 from rheed_acquire.system.durable_files import remove_tree, write_atomically
@@ -76,7 +77,7 @@ class RunArrays:
         self._staging = staging
         self._fps = fps
         attributes = {"description": "Capture of each frame", "units": "milliseconds since 1970-01-01 UTC"}
-        self._stamps = Vector(group / "time_unix_ms", staging, _STAMP_BLOCK, "float64", "time", attributes)
+        self._stamps = Vector(group / TIMES, staging, _STAMP_BLOCK, "float64", "time", attributes)
         self._lists = {
             name: Vector(group / name, staging, _LIST_BLOCK, element_type, "chunk", {})
             for name, (element_type, _) in _LISTS.items()
@@ -125,7 +126,7 @@ class RunArrays:
 
     def remove_unconfirmed(self, confirmed: Container[int]) -> None:
         """Remove shards that were stored in the instant before a crash and never confirmed."""
-        folder = self._group / "frames" / "c"
+        folder = self._group / FRAMES / "c"
         for place in folder.iterdir() if folder.exists() else ():
             if int(place.name) not in confirmed:
                 remove_tree(place)
@@ -147,7 +148,7 @@ class RunArrays:
 
     def _write_frame_metadata(self, chunk: ChunkDeclaration, frames: int, *, durable: bool) -> None:
         document = frames_document(frames, chunk.height, chunk.width, chunk.chunk_size)
-        self._write("frames/zarr.json", encode_document(document), durable=durable)
+        self._write(f"{FRAMES}/zarr.json", encode_document(document), durable=durable)
 
     def _write(self, path: str, data: bytes, *, durable: bool) -> None:
         write_atomically(self._group / path, data, self._staging, durable=durable)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
-from rheed_acquire.recording.reading import INSTALL, Recording
+from rheed_acquire.recording.reading import INSTALL, RecordedRun
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +49,7 @@ def parse_frames(text: str | None, count: int) -> range:
     return chosen
 
 
-def export(recording: Recording, target: Path, chosen: range) -> list[Path]:
+def export(recording: RecordedRun, target: Path, chosen: range) -> list[Path]:
     """Write frames, by the ending of the file's name.
 
     Parameters
@@ -92,13 +92,13 @@ def export(recording: Recording, target: Path, chosen: range) -> list[Path]:
         raise RheedAcquireError(f"--export {target}: {error.strerror or error}") from None
 
 
-def _frames(recording: Recording, chosen: range) -> Frames:
+def _frames(recording: RecordedRun, chosen: range) -> Frames:
     for part in recording.slices(chosen.start, chosen.stop, chosen.step):
         for place, frame in enumerate(part.frames):
             yield part.first + place * part.step, frame
 
 
-def _write_png(recording: Recording, target: Path, chosen: range) -> list[Path]:
+def _write_png(recording: RecordedRun, target: Path, chosen: range) -> list[Path]:
     from PIL import Image
 
     written = []
@@ -109,7 +109,7 @@ def _write_png(recording: Recording, target: Path, chosen: range) -> list[Path]:
     return written
 
 
-def _write_tiff(recording: Recording, target: Path, chosen: range) -> list[Path]:
+def _write_tiff(recording: RecordedRun, target: Path, chosen: range) -> list[Path]:
     import tifffile
 
     shape = (len(chosen), recording.height or 0, recording.width or 0)
@@ -124,7 +124,7 @@ def _write_tiff(recording: Recording, target: Path, chosen: range) -> list[Path]
     return [target]
 
 
-def _write_mp4(recording: Recording, target: Path, chosen: range) -> list[Path]:
+def _write_mp4(recording: RecordedRun, target: Path, chosen: range) -> list[Path]:
     import av
 
     height, width = recording.height or 0, recording.width or 0
@@ -154,7 +154,7 @@ class _removed_on_failure:  # noqa: N801
             self._target.unlink(missing_ok=True)
 
 
-_WRITERS: dict[str, Callable[[Recording, Path, range], list[Path]]] = {
+_WRITERS: dict[str, Callable[[RecordedRun, Path, range], list[Path]]] = {
     ".png": _write_png,
     ".tif": _write_tiff,
     ".tiff": _write_tiff,

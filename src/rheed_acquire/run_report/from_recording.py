@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rheed_acquire.recording.reading import RecordedChunks, Recording, read_stream
+from rheed_acquire.recording.reading import RecordedChunks, RecordedRun, read_stream
 from rheed_acquire.regions.regions import Region, fit_regions
 from rheed_acquire.regions.traces import RegionTraces
 from rheed_acquire.run_report.record import (
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def record_of(
-    recording: Recording,
+    recording: RecordedRun,
     before: RunRecord | None,
     regions: Sequence[Region] | None,
     *,
@@ -100,7 +100,7 @@ def _regions_before(before: RunRecord | None) -> list[Region]:
 
 
 def _followed(
-    recording: Recording, stamps: NDArray[np.float64], wanted: Sequence[Region]
+    recording: RecordedRun, stamps: NDArray[np.float64], wanted: Sequence[Region]
 ) -> tuple[list[RegionRecord], list[str]]:
     if not wanted or recording.width is None or recording.height is None:
         return [], []
@@ -115,7 +115,7 @@ def _followed(
 
 
 def _thumbnails(
-    recording: Recording, stamps: NDArray[np.float64], there: NDArray[np.intp]
+    recording: RecordedRun, stamps: NDArray[np.float64], there: NDArray[np.intp]
 ) -> list[Thumbnail]:
     if not len(there):
         return []

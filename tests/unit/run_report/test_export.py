@@ -15,7 +15,7 @@ from PIL import Image
 from tests.unit.run_report.conftest import FPS, MakeRecording
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
-from rheed_acquire.recording.reading import Recording
+from rheed_acquire.recording.reading import RecordedRun
 from rheed_acquire.run_report.export import export, parse_frames
 
 RNG = np.random.default_rng(2)
@@ -46,12 +46,12 @@ def test_what_is_no_choice_of_frames_is_named(text: str) -> None:
 
 
 def test_a_png_holds_one_frame_as_it_was_recorded(make_recording: MakeRecording, tmp_path: Path) -> None:
-    (file,) = export(Recording(make_recording(FRAMES)), tmp_path / "one.PNG", range(21, 22))
+    (file,) = export(RecordedRun(make_recording(FRAMES)), tmp_path / "one.PNG", range(21, 22))
     assert np.array_equal(np.asarray(Image.open(file)), FRAMES[21])
 
 
 def test_several_pngs_are_numbered_by_their_frames(make_recording: MakeRecording, tmp_path: Path) -> None:
-    files = export(Recording(make_recording(FRAMES)), tmp_path / "a.png", range(18, 50, 10))
+    files = export(RecordedRun(make_recording(FRAMES)), tmp_path / "a.png", range(18, 50, 10))
     assert [file.name for file in files] == ["a-000018.png", "a-000028.png", "a-000038.png", "a-000048.png"]
     assert np.array_equal(np.asarray(Image.open(files[1])), FRAMES[28])
 
@@ -59,7 +59,7 @@ def test_several_pngs_are_numbered_by_their_frames(make_recording: MakeRecording
 def test_a_tiff_stack_holds_the_frames_as_they_were_recorded(
     make_recording: MakeRecording, tmp_path: Path
 ) -> None:
-    (file,) = export(Recording(make_recording(FRAMES)), tmp_path / "stack.tif", range(3, 50, 2))
+    (file,) = export(RecordedRun(make_recording(FRAMES)), tmp_path / "stack.tif", range(3, 50, 2))
     with tifffile.TiffFile(file) as stack:
         assert np.array_equal(stack.asarray(), FRAMES[3:50:2])
         assert len(stack.pages) == 24
@@ -69,7 +69,7 @@ def test_a_tiff_stack_holds_the_frames_as_they_were_recorded(
 def test_a_clip_holds_every_frame_at_the_streams_rate(make_recording: MakeRecording, tmp_path: Path) -> None:
     levels = np.arange(50, dtype=np.uint8) * 4 + 20
     frames = np.broadcast_to(levels[:, None, None], FRAMES.shape)
-    (file,) = export(Recording(make_recording(frames)), tmp_path / "clip.mp4", range(0, 50, 2))
+    (file,) = export(RecordedRun(make_recording(frames)), tmp_path / "clip.mp4", range(0, 50, 2))
     with av.open(file) as container:
         stream = container.streams.video[0]
         decoded = [frame.to_ndarray(format="gray") for frame in container.decode(stream)]
@@ -90,7 +90,7 @@ def test_a_target_that_cannot_be_written_is_named(
     make_recording: MakeRecording, tmp_path: Path, target: str, reason: str
 ) -> None:
     with pytest.raises(SettingsError, match=reason):
-        export(Recording(make_recording(FRAMES)), tmp_path / target, range(3))
+        export(RecordedRun(make_recording(FRAMES)), tmp_path / target, range(3))
 
 
 @pytest.mark.parametrize("name", ["half.tif", "half.mp4"])
@@ -101,5 +101,5 @@ def test_an_export_that_fails_leaves_no_half_file(
     shard = folder / "frames.zarr" / "frames" / "c" / "2" / "0" / "0"
     shard.write_bytes(b"damaged")
     with pytest.raises(RheedAcquireError, match="cannot be read"):
-        export(Recording(folder), tmp_path / name, range(50))
+        export(RecordedRun(folder), tmp_path / name, range(50))
     assert not (tmp_path / name).exists()

@@ -1,0 +1,156 @@
+"""A run as an xarray dataset, for analysis: `open_run`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.recording.lazy_frames import ABSENT, LazyFrames
+from rheed_acquire.recording.reading import RecordedRun
+
+if TYPE_CHECKING:
+    import xarray
+    from numpy.typing import NDArray
+
+INSTALL = 'pip install "rheed-acquire[analysis]"'
+_TRIES = 3
+"""A run may end between two looks at it, after which it stays as it is."""
+_NS_LIMIT_MS = 2**63 / 1e6
+_NUMBERED = {
+    "camera": "Number that the camera gave each frame",
+    "chunks": "Place of each frame in its stream: chunk times chunk_size, and on from there. It jumps where "
+    "frames are missing: by their number where whole chunks are, else to the next chunk",
+}
+
+
+def open_run(path: str | PathLike[str], *, missing: Literal["drop", "keep"] = "drop") -> xarray.Dataset:
+    """Open a recorded run for analysis with xarray and Dask. Frames are read when they are computed with.
+
+    A run that is still being recorded opens with what is there of it so far; open it again for more.
+
+    Parameters
+    ----------
+    path
+        The run's folder, or the ``frames.zarr`` in it.
+    missing
+        What becomes of frames that never came: they are left out (``"drop"``), or stay as frames of 0 whose
+        ``time`` is NaT (``"keep"``), so that ``frame_id`` counts without a gap.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``frames`` (time, y, x), a Dask array with a chunk for each shard of the recording, uint8 for runs of
+        the local server; a slice of it decodes no other frames. Coordinates along ``time``: ``time``
+        (datetime64[ns], UTC), ``frame_id`` (int64) and ``chunk`` (int64), the index of the chunk that each
+        frame came in. ``frame_id.attrs["numbered_by"]`` says whose numbers those are: ``"camera"``, or where
+        the recording was not told them, as those of the local server are not, ``"chunks"``: the place in the
+        stream, which is the same before and after the run has ended. Attributes: what ``stream.json`` says of
+        the stream, such as ``name``, ``data_id``, ``fps`` and ``rotations_per_min``; what is not known is not
+        there.
+
+    Raises
+    ------
+    SettingsError
+        xarray, Dask or zarr is not installed, or ``missing`` is neither.
+    RheedAcquireError
+        There is no recording at ``path``, or one that cannot be read. Also when frames are computed that are
+        lost on disk, or have moved since because the run ended and had gaps.
+    """
+    try:
+        import dask.array
+        import xarray
+        import zarr  # noqa: F401 - the reader needs it, and would name another extra
+    except ImportError as error:
+        raise SettingsError(f"open_run needs {error.name}: {INSTALL}") from None
+    if missing not in ("drop", "keep"):
+        raise SettingsError(f"open_run: missing must be 'drop' or 'keep', not {missing!r}")
+    for _ in range(_TRIES):
+        run = RecordedRun(Path(path))
+        frames, coordinates = _frames(run, keep=missing == "keep")
+        if run.has_state_still():
+            break
+    from_array: Any = dask.array.from_array  # which is not typed
+    array = from_array(
+        frames,
+        chunks=frames.chunks,
+        name=False,  # a name made of the content would cost more than opening
+        meta=np.empty((0, 0, 0), frames.dtype),
+    )
+    return xarray.Dataset(
+        {"frames": (("time", "y", "x"), array, {"long_name": "gray level"})}, coordinates, _attributes(run)
+    )
+
+
+def _frames(run: RecordedRun, *, keep: bool) -> tuple[LazyFrames, dict[str, Any]]:
+    """Find where each frame lies, and what is known of it."""
+    stored_ms = run.time_unix_ms()
+    places = np.flatnonzero(np.isfinite(stored_ms)).astype(np.int64)
+    numbers = _places_in_stream(run, places)
+    if keep and len(numbers):
+        all_places = np.full(numbers[-1] + 1, ABSENT, np.int64)
+        all_places[numbers] = places
+        places, numbers = all_places, np.arange(len(all_places))
+    utc_ms = np.where(places < 0, np.nan, stored_ms[places] if len(stored_ms) else np.nan)
+    recorded = run.frame_ids()
+    numbered_by = "chunks" if recorded is None else "camera"
+    frame_ids = numbers if recorded is None else np.where(places < 0, ABSENT, recorded[places])
+    described = {"numbered_by": numbered_by, "long_name": _NUMBERED[numbered_by]}
+    coordinates = {
+        "time": ("time", _datetimes(utc_ms, run), {"long_name": "capture of each frame, UTC"}),
+        "frame_id": ("time", frame_ids, described),
+        "chunk": ("time", numbers // run.shard_frames, {"long_name": "index of the chunk of each frame"}),
+    }
+    return LazyFrames(run, places), coordinates
+
+
+def _places_in_stream(run: RecordedRun, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count the frames as the stream does, in which each chunk begins at its index times the chunk size.
+
+    So they lie while the run is open. Once it has ended its frames lie side by side, and the list of chunks
+    tells of the gaps.
+    """
+    if run.state != "closed":
+        return places
+    chunks = run.chunks()
+    ends = np.cumsum(chunks.frames)
+    if len(places) != (ends[-1] if len(ends) else 0):
+        raise RheedAcquireError(
+            f"{run.group_path} is damaged: it has {len(places)} frames, but its chunks {ends[-1:].sum()}"
+        )
+    firsts = chunks.index * run.shard_frames - (ends - chunks.frames)
+    return np.repeat(firsts, chunks.frames) + places
+
+
+def _datetimes(utc_ms: NDArray[np.float64], run: RecordedRun) -> NDArray[np.datetime64]:
+    """Turn milliseconds since 1970 into datetime64[ns], whole ones exactly; NaN is NaT."""
+    is_known = np.isfinite(utc_ms)
+    if not (np.abs(utc_ms[is_known]) < _NS_LIMIT_MS).all():
+        raise RheedAcquireError(
+            f"{run.group_path} has frames from before 1678 or after 2262, for which datetime64[ns] has no "
+            "room: read its time_unix_ms with zarr"
+        )
+    known = utc_ms[is_known]
+    whole = np.floor(known)
+    times = np.full(utc_ms.shape, np.datetime64("NaT"), "datetime64[ns]")
+    ns = whole.astype(np.int64) * 1_000_000 + np.rint((known - whole) * 1e6).astype(np.int64)
+    times[is_known] = ns.astype("datetime64[ns]")
+    return times
+
+
+def _attributes(run: RecordedRun) -> dict[str, Any]:
+    """What is known of the stream, in values that every file format of xarray takes."""
+    stream: Mapping[str, Any] = run.stream or run.attributes
+    flat: dict[str, Any] = {}
+    for name, value in stream.items():
+        if isinstance(value, Mapping):
+            flat |= {name: value.get("name"), f"{name}_id": value.get("id")}
+        elif isinstance(value, list):
+            flat[name] = [one.get("name") if isinstance(one, Mapping) else one for one in value]
+        else:
+            flat[name] = value
+    return {name: value for name, value in flat.items() if value is not None and value != []}
