@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from rheed_acquire.system.listening import is_unspecified, url_of
-
-_ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
-"""Reserved for documentation (RFC 5737, RFC 3849): in no network."""
+from rheed_acquire.system.addresses import base_url, is_unspecified, outward_address
 
 
 def client_urls(host: str, port: int, *, has_tls: bool) -> list[str]:
@@ -18,19 +15,9 @@ def client_urls(host: str, port: int, *, has_tls: bool) -> list[str]:
     """
     scheme = "https" if has_tls else "http"
     if not is_unspecified(host):
-        return [url_of(host, port, scheme)]
+        return [base_url(host, port, scheme)]
     families = (socket.AF_INET, socket.AF_INET6) if ":" in host else (socket.AF_INET,)
-    addresses = [address for family in families if (address := _outward_address(family)) is not None]
+    addresses = [address for family in families if (address := outward_address(family)) is not None]
     name = socket.getfqdn()
     hosts = [name, *addresses] if has_tls or not addresses else [*addresses, name]
-    return [url_of(each, port, scheme) for each in dict.fromkeys(hosts)]
-
-
-def _outward_address(family: socket.AddressFamily) -> str | None:
-    """Tell which address this machine has towards others; nothing is sent to find out."""
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((_ELSEWHERE[family], 9))
-            return str(probe.getsockname()[0])
-    except OSError:
-        return None
+    return [base_url(each, port, scheme) for each in dict.fromkeys(hosts)]

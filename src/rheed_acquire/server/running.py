@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from rheed_acquire.system.listening import is_unspecified, listen, url_of
+from rheed_acquire.system.addresses import base_url, is_unspecified
+from rheed_acquire.system.listening import listen
 
 _LONGEST_CHECK_INTERVAL_S = 60.0
 _SIGNAL_CHECK_S = 0.5
@@ -24,7 +25,7 @@ def endpoint_of(host: str, port: int) -> str:
     """Write the base URL by which this machine reaches a server that listens on ``host``."""
     if is_unspecified(host):
         host = "::1" if ":" in host else "127.0.0.1"
-    return url_of(host, port)
+    return base_url(host, port)
 
 
 def run(

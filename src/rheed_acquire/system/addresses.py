@@ -5,6 +5,9 @@ from __future__ import annotations
 import ipaddress
 import socket
 
+_ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+"""Reserved for documentation (RFC 5737, RFC 3849): in no network."""
+
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches a server that listens there."""
@@ -39,12 +42,22 @@ def may_be_called(host: str, listening_on: str) -> bool:
     return host.lower().rstrip(".") in allowed_hosts(listening_on)
 
 
+def is_unspecified(host: str) -> bool:
+    """Whether this stands for all interfaces of the machine."""
+    address = _address(host)
+    return host == "" or (address is not None and address.is_unspecified)
+
+
 def url_of(host: str, port: int, token: str) -> str:
     """Write the address for a browser; for a server on all interfaces, the one that others reach it by."""
-    address = _address(host)
-    if host == "" or (address is not None and address.is_unspecified):
-        host = _outward_address()
-    return f"http://{netloc_of(host, port)}/?token={token}"
+    if is_unspecified(host):
+        host = outward_address() or socket.gethostname()
+    return f"{base_url(host, port)}/?token={token}"
+
+
+def base_url(host: str, port: int, scheme: str = "http") -> str:
+    """Write a base URL; the host is a name or an address."""
+    return f"{scheme}://{netloc_of(host, port)}"
 
 
 def netloc_of(host: str, port: int) -> str:
@@ -52,18 +65,18 @@ def netloc_of(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def outward_address(family: socket.AddressFamily = socket.AF_INET) -> str | None:
+    """Tell which address this machine has towards others, if any; nothing is sent to find out."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((_ELSEWHERE[family], 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return None
+
+
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host.removeprefix("[").removesuffix("]").partition("%")[0])
     except ValueError:
         return None
-
-
-def _outward_address() -> str:
-    """Tell which address this machine has towards others; nothing is sent to find out."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # reserved for documentation (RFC 5737): never this network
-            return str(probe.getsockname()[0])
-        except OSError:
-            return socket.gethostname()

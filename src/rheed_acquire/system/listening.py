@@ -1,14 +1,14 @@
-"""Listening on a port: the socket, its URL, and why it cannot be had."""
+"""Listening on a port: the socket, and why it cannot be had."""
 
 from __future__ import annotations
 
 import errno
-import ipaddress
 import os
 import socket
 from contextlib import suppress
 
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.system.addresses import is_unspecified
 
 _LAST_PORT = 65_535
 
@@ -83,18 +83,3 @@ def _why_not(host: str, port: int, flags: str, error: OSError) -> CannotListenEr
         f"the server cannot listen on {host} port {port}: {error}",
         f"; choose others with {flags}host and {flags}port",
     )
-
-
-def url_of(host: str, port: int, scheme: str = "http") -> str:
-    """Write a base URL; the host is a name or an address."""
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
-def is_unspecified(host: str) -> bool:
-    """Whether this stands for all interfaces of the machine."""
-    if host == "":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False
