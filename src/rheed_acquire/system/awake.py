@@ -10,6 +10,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+from rheed_acquire.system.child_process import child_environment
+
 logger = logging.getLogger(__name__)
 
 _ES_CONTINUOUS = 0x80000000
@@ -79,6 +81,7 @@ def _held_by(command: list[str] | None) -> Iterator[None]:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env=child_environment(),
             start_new_session=True,  # not ended by the terminal's Ctrl-C, while uploads go on
         )
     except OSError as error:

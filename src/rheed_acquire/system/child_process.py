@@ -1,4 +1,4 @@
-"""The processes that this one starts: the local server, and the view."""
+"""The processes that this one starts: what they are told, and how the local server and the view begin."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,6 +179,16 @@ class Command:
     def interrupt(process: subprocess.Popen[str]) -> None:
         """Do what Ctrl-C does (on Windows: Ctrl-Break, the only one that can be sent)."""
         process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
+
+    @staticmethod
+    def children(process: subprocess.Popen[str]) -> list[tuple[int, bytes, bytes]]:
+        """Id, command line and environment of each process that this one has started and that still runs."""
+        alive = []
+        for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            with suppress(ProcessLookupError, FileNotFoundError):  # it has ended
+                own = Path("/proc", pid)
+                alive.append((int(pid), (own / "cmdline").read_bytes(), (own / "environ").read_bytes()))
+        return alive
 
     def wait_for(self, name: str) -> None:
         """Wait until a file appears in the command's folder."""

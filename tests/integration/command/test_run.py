@@ -255,10 +255,8 @@ def test_a_run_whose_own_server_is_killed_is_delivered_whole_and_says_so(
     paused = ("--camera", "thirdparty", "--thirdparty.pause-after", "130", "--stall-timeout", "600")
     run = command.start(*paused, "--json")
     command.wait_for("paused")
-    children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
-    lines = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
-    (server,) = (pid for pid, line in lines.items() if b"rheed_acquire.server" in line)
-    os.kill(int(server), signal.SIGKILL)
+    (server,) = (pid for pid, line, _ in command.children(run) if b"rheed_acquire.server" in line)
+    os.kill(server, signal.SIGKILL)
     command.interrupt(run)
     done = command.finish(run)
     assert done.returncode == 0, done.stderr

@@ -14,6 +14,7 @@ from rheed_acquire.system.awake import kept_awake
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="systemd's way")
 # Says how it was called, then does as the real one: runs its command, and ends with it.
 INHIBITOR = """#!/bin/sh
+env | grep 5ecret >> "{calls}"
 echo "$@" >> "{calls}"
 while [ "${{1#--}}" != "$1" ]; do shift; done
 "$@"
@@ -43,6 +44,14 @@ def wait_for(path: Path, text: str) -> str:
 def test_sleep_is_inhibited_while_a_run_goes_on(calls: Path) -> None:
     with kept_awake():
         assert "--what=sleep:idle" in wait_for(calls, "cat")
+
+
+@linux_only
+def test_who_keeps_the_computer_awake_is_told_no_key(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AS_API_KEY", "ATOMSCALE_API_KEY", "RHEED_API_KEY"):
+        monkeypatch.setenv(name, "5ecret")
+    with kept_awake():
+        assert "5ecret" not in wait_for(calls, "cat")
 
 
 @linux_only
