@@ -251,6 +251,10 @@ def _record(point: EntryPoint) -> PluginRecord:
 @cache
 def _name_and_version(distribution: Distribution) -> tuple[str, str]:
     """Look them up once: each time, importlib parses all that the distribution says of itself."""
-    # One that was removed by halves says nothing of itself; its properties then warn, and will raise.
-    said: Any = distribution.metadata
+    # One that was removed by halves says nothing of itself: it has no metadata, or, where some module has
+    # imported the package importlib_metadata, which then takes the finding over, asking for them raises.
+    try:
+        said: Any = distribution.metadata
+    except FileNotFoundError:
+        return "", ""
     return (said["Name"], said["Version"]) if said and "Name" in said and "Version" in said else ("", "")

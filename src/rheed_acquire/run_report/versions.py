@@ -35,14 +35,24 @@ def versions(host: PluginHost, modules: Iterable[str] = ()) -> dict[str, str]:
             found[f"plugin {record.name}"] = record.provenance
     names = [DISTRIBUTION, *_needed()]
     if wanted := set(modules) & set(sys.modules):
-        by_module = packages_distributions()
-        names += [name for module in sorted(wanted) for name in by_module.get(module, ())]
+        names += _distributions_of(wanted)
     for name in names:
         try:
-            found[name] = version(name)
-        except PackageNotFoundError:
+            known: str | None = version(name)
+        except (PackageNotFoundError, FileNotFoundError):  # the second of one that was removed by halves
             continue
+        if known:
+            found[name] = known
     return found
+
+
+def _distributions_of(modules: set[str]) -> list[str]:
+    """Names of the distributions that top-level modules came from."""
+    try:
+        by_module = packages_distributions()
+    except FileNotFoundError:  # some distribution was removed by halves: see `rheed_acquire.host.plugins`
+        return []
+    return [name for module in sorted(modules) for name in by_module.get(module, ()) if name]
 
 
 def _needed() -> list[str]:

@@ -14,6 +14,7 @@ from rheed_acquire.errors import SettingsError
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.host.plugins import PluginHost, PluginRecord, missing_requirement
 from rheed_acquire.run.report import Journal, RunReport
+from rheed_acquire.run_report.versions import versions
 
 if TYPE_CHECKING:
     from tests.conftest import Distributions
@@ -259,13 +260,21 @@ def test_a_disabled_name_that_is_no_plugins_is_an_error_that_lists_them(installe
         load(installed, disabled=["godo"])
 
 
-def test_a_distribution_removed_by_halves_does_not_take_the_host_down(installed: Distributions) -> None:
+@pytest.mark.parametrize("imported", ["importlib.metadata", "importlib_metadata"])
+def test_a_distribution_removed_by_halves_does_not_take_the_host_down(
+    installed: Distributions, imported: str
+) -> None:
+    """Nor where some package has imported the back port, which takes the finding over for good and raises."""
+    pytest.importorskip(imported)
     installed.add("half-gone", camera_plugin("half"), plugin="same")
     installed.add("whole", camera_plugin("whole"), plugin="same")
-    (installed.folder / "half_gone-1.0.dist-info" / "METADATA").unlink()
+    left = installed.folder / "half_gone-1.0.dist-info"
+    (left / "METADATA").unlink()
+    (left / "top_level.txt").write_text("throwaway_half_gone\n", encoding="utf-8")
     host = load(installed)
     assert set(host.cameras) == {"half", "whole"}
     assert host.owner("camera", "half").provenance == "throwaway_half_gone"
+    assert not any("half_gone" in name for name in versions(host, ["throwaway_half_gone"]))
 
 
 class RunStub:
