@@ -141,7 +141,8 @@ def test_a_run_that_is_given_up_leaves_every_frame_for_recovery(
     for _ in range(2):
         process.send_signal(signal.SIGINT)
         time.sleep(1.0)
-    # By the run's own count: a frame that comes between the first Ctrl-C and the camera's stop comes after the end.
+    # By the run's own count: a frame that comes between the first Ctrl-C and the camera's stop comes after
+    # the end.
     received = rig.finish(process).report["frames_received"]
     assert 4 * CHUNK < received <= rig.frames_taken
     faulty_server.heal()
