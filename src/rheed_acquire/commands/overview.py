@@ -12,6 +12,7 @@ COMMANDS = {
     "show": "list the recorded runs, show one, export frames of it",
     "report": "write a run's report again, from its recording",
     "serve": "run the local server in the foreground",
+    "shortcut": "put the live view on the desktop, for a settings file",
     "new-plugin": "write the package of a camera of your own, to start from",
 }
 

@@ -195,6 +195,11 @@ class RunSettings(BaseModel):
         description="show the run in a browser, at the URL that is printed",
         json_schema_extra={**_VIEW},
     )
+    view_open: bool = Field(
+        False,
+        description="open the page in this computer's browser, where the run is shown in one",
+        json_schema_extra={**_VIEW},
+    )
     view_host: str = Field(
         "127.0.0.1",
         min_length=1,

@@ -48,11 +48,17 @@ def is_unspecified(host: str) -> bool:
     return host == "" or (address is not None and address.is_unspecified)
 
 
-def url_of(host: str, port: int, token: str) -> str:
-    """Write the address for a browser; for a server on all interfaces, the one that others reach it by."""
+def url_of(host: str, port: int, secret: str, name: str = "token") -> str:
+    """Write the address for a browser; for a server on all interfaces, the one that others reach it by.
+
+    Parameters
+    ----------
+    secret
+        What lets the browser in, and ``name`` what it is called in the query.
+    """
     if is_unspecified(host):
         host = outward_address() or socket.gethostname()
-    return f"{base_url(host, port)}/?token={token}"
+    return f"{base_url(host, port)}/?{name}={secret}"
 
 
 def base_url(host: str, port: int, scheme: str = "http") -> str:

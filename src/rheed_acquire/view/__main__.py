@@ -29,7 +29,7 @@ def main() -> int:
     try:
         from rheed_acquire.view.server.running import run
 
-        run(begin["host"], begin["port"], begin["token"], messages)
+        run(begin["host"], begin["port"], begin["token"], begin["ticket"], messages)
     except RheedAcquireError as error:
         print(json.dumps({"error": str(error)}), flush=True)
         return error.exit_code

@@ -69,6 +69,7 @@ class ViewProcess:
         self._host, self._port = host, port
         self._on_command = on_command
         self._token = SecretStr(secrets.token_urlsafe(24))
+        self._ticket = SecretStr(secrets.token_urlsafe(24))
         self._outbox = Outbox()
         self._child: _Child | None = None
         self._supervisor: threading.Thread | None = None
@@ -95,7 +96,7 @@ class ViewProcess:
             It could not start: the port is taken, the host is not this machine, part of the page is missing.
         """
         require_uplot()
-        self._begin_child()
+        self._begin_child(self._ticket)
         self._supervisor = threading.Thread(target=self._supervise, name="view", daemon=True)
         self._supervisor.start()
         return self.url
@@ -104,6 +105,14 @@ class ViewProcess:
     def url(self) -> str:
         """The URL to open: a secret, since it holds the token."""
         return url_of(self._host, self._port, self._token.get_secret_value())
+
+    @property
+    def url_for_one_visit(self) -> str:
+        """The URL to start a browser with: the command line of one, which others can read, holds no token.
+
+        Whoever opens it first is let in, as by the token; after that, it opens nothing.
+        """
+        return url_of(self._host, self._port, self._ticket.get_secret_value(), "ticket")
 
     def show_frame(self, pixels: NDArray[np.uint8], number: int, utc_ms: float | None) -> None:
         """Show a frame instead of the one before.
@@ -161,8 +170,8 @@ class ViewProcess:
         if self._supervisor is not None:
             self._supervisor.join()
 
-    def _begin_child(self) -> None:
-        child = self._child = _Child(self._host, self._port, self._token)
+    def _begin_child(self, ticket: SecretStr | None = None) -> None:
+        child = self._child = _Child(self._host, self._port, self._token, ticket)
         self._port = child.wait_ready()
         child.feed(self._outbox)
 
@@ -181,7 +190,7 @@ class ViewProcess:
             if self.deaths > 1:
                 return
             try:
-                self._begin_child()
+                self._begin_child()  # without the ticket, which may have been used
             except RheedAcquireError as error:
                 logger.warning("the view could not be started again: %s", error)
                 return
@@ -214,7 +223,7 @@ class ViewProcess:
 class _Child:
     """One process: its pipes, and the thread that writes into one of them."""
 
-    def __init__(self, host: str, port: int, token: SecretStr) -> None:
+    def __init__(self, host: str, port: int, token: SecretStr, ticket: SecretStr | None) -> None:
         # Read only where the child fails.
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self.last_words = ""
@@ -232,7 +241,13 @@ class _Child:
         assert self.popen.stdout is not None
         self._stdin: IO[bytes] = self.popen.stdin
         self.stdout: IO[bytes] = self.popen.stdout
-        begin = {"kind": "begin", "host": host, "port": port, "token": token.get_secret_value()}
+        begin = {
+            "kind": "begin",
+            "host": host,
+            "port": port,
+            "token": token.get_secret_value(),
+            "ticket": None if ticket is None else ticket.get_secret_value(),
+        }
         with contextlib.suppress(OSError):  # it died at once; wait_ready tells why
             Message(begin).write(self._stdin)
 

@@ -22,6 +22,7 @@ from rheed_acquire.errors import SettingsError
 from rheed_acquire.regions.frame_tap import FrameTap
 from rheed_acquire.regions.region_file import save_regions
 from rheed_acquire.regions.regions import Region, Regions
+from rheed_acquire.system.browser import open_in_browser
 from rheed_acquire.view.process import ViewProcess
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ class ViewedRuns:
     Parameters
     ----------
     settings
-        Of the command: where the page is served, and the regions to begin with.
+        Of the command: where the page is served, whether it is opened in a browser, and the regions to begin
+        with.
     settings_file
         Where regions that are drawn in the page are saved.
 
@@ -69,6 +71,7 @@ class ViewedRuns:
         self._regions: tuple[Region, ...] = settings.regions
         self._commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._process = ViewProcess(settings.view_host, settings.view_port, on_command=self._commands.put)
+        self._opens_browser = settings.view_open
         self.url = ""
         self._acquisition: Acquisition | None = None
         self._is_preview = True
@@ -84,6 +87,8 @@ class ViewedRuns:
 
     def __enter__(self) -> Self:
         self.url = self._process.start()
+        if self._opens_browser and not open_in_browser(self._process.url_for_one_visit):
+            logger.warning("no browser could be opened here: open the URL of the view in one")
         return self
 
     def __exit__(

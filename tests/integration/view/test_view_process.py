@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -177,6 +178,8 @@ def test_a_killed_view_is_started_again_at_the_same_address_and_once_only(
             return False
 
     wait_until(answers)
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(view.process.url_for_one_visit, timeout=20)
     os.kill(view.process.pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
     wait_until(lambda: view.process.deaths == 2)
     # Nobody takes it any more, and nobody minds.

@@ -118,6 +118,28 @@ def test_the_token_of_the_url_moves_into_a_cookie_that_opens_everything(guarded:
         assert knock(guarded, "/live", UPGRADE + line)[0] == 101, cookies
 
 
+def ticket_of(view: WatchedView) -> str:
+    url = view.process.url_for_one_visit
+    assert view.token not in url
+    return url.partition("ticket=")[2]
+
+
+def test_a_ticket_opens_the_page_once_and_nothing_else(open_view: OpenView) -> None:
+    view = open_view()
+    ticket = ticket_of(view)
+    assert knock(view, "/?ticket=wrong")[0] == 401
+    for target in (f"/metrics?ticket={ticket}", f"/js/main.js?ticket={ticket}", f"/?token={ticket}"):
+        assert knock(view, target)[0] == 401
+    assert knock(view, f"/live?ticket={ticket}", UPGRADE)[0] == 401
+    assert knock(view, f"/?ticket={ticket}", method="POST")[0] == 401
+    status, headers, body = knock(view, f"/?ticket={ticket}")
+    assert status == 200
+    assert view.token not in body
+    cookie = headers["set-cookie"].partition(";")[0]
+    assert knock(view, "/live", f"{UPGRADE}Cookie: {cookie}\r\n")[0] == 101
+    assert knock(view, f"/?ticket={ticket}")[0] == 401
+
+
 def test_prometheus_may_show_the_token_as_a_bearer(guarded: WatchedView) -> None:
     assert knock(guarded, "/metrics", f"Authorization: Bearer {guarded.token}\r\n")[0] == 200
 

@@ -37,7 +37,7 @@ def _page_files() -> Mapping[str, tuple[bytes, str]]:
     }
 
 
-def create_app(view: LiveView, host: str, port: int, token: str) -> ASGIApp:
+def create_app(view: LiveView, host: str, port: int, token: str, ticket: str | None) -> ASGIApp:
     """Make the application, guarded (see `rheed_acquire.view.server.security.Gate`)."""
     files = _page_files()
     collector = RunCollector(lambda: view.state, view.history)
@@ -66,4 +66,4 @@ def create_app(view: LiveView, host: str, port: int, token: str) -> ASGIApp:
         ]
     )
     app.router.redirect_slashes = False
-    return Gate(app, host, port, token)
+    return Gate(app, host, port, token, ticket)

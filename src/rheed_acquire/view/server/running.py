@@ -45,7 +45,7 @@ class _Speaker:
                 rest = rest[os.write(1, rest) :]
 
 
-def run(host: str, port: int, token: str, messages: io.RawIOBase) -> None:
+def run(host: str, port: int, token: str, ticket: str | None, messages: io.RawIOBase) -> None:
     """Serve until ``messages`` ends.
 
     Raises
@@ -69,7 +69,7 @@ def run(host: str, port: int, token: str, messages: io.RawIOBase) -> None:
                     threading.Thread(target=follow, daemon=True).start()
 
         config = uvicorn.Config(
-            create_app(view, host, bound_port, token),
+            create_app(view, host, bound_port, token, ticket),
             loop="asyncio",
             http=BoundedHttp,
             ws=BoundedWebSocket,

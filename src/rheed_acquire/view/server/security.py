@@ -4,12 +4,14 @@
   rebinding) gives the attacker's name there.
 - ``Origin``, which a browser adds when another site's page makes it ask, must be the view itself.
 - A token is needed, on this machine too, which may have other users: in the URL (``?token=``), from then on
-  in a cookie, or as ``Authorization: Bearer`` (for Prometheus).
+  in a cookie, or as ``Authorization: Bearer`` (for Prometheus). A browser that is started with the view's URL
+  shows a ticket in its place (``?ticket=``), which is good for one visit: others can read its command line.
 """
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlsplit
 
@@ -72,11 +74,14 @@ class Gate:
         Its port, which the cookie's name holds: cookies know hosts only.
     token
         Which every request must show.
+    ticket
+        That opens the page in its place, once; None for none.
     """
 
-    def __init__(self, app: ASGIApp, host: str, port: int, token: str) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, token: str, ticket: str | None) -> None:
         self._app, self._host = app, host
         self._token = token.encode()
+        self._ticket = None if ticket is None else ticket.encode()
         self._cookie = f"rheed_view_{port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,10 +113,8 @@ class Gate:
         origin = headers.get("origin")
         if origin is not None and not _same_origin(origin, host):
             return _refuse(HTTPStatus.FORBIDDEN, "another site's page may not use this view")
-        if not any(
-            hmac.compare_digest(shown.encode("utf-8", "replace"), self._token)
-            for shown in (*_in_query(scope), *self._in_cookie(headers), *_as_bearer(headers))
-        ):
+        shown = (*_in_query(scope, "token"), *self._in_cookie(headers), *_as_bearer(headers))
+        if not _among(shown, self._token) and not self._takes_ticket(scope):
             return _refuse(
                 HTTPStatus.UNAUTHORIZED,
                 "this view needs its token: open the whole URL, with its ?token=, that rheed-acquire has "
@@ -121,12 +124,21 @@ class Gate:
 
     def _welcome(self, scope: Scope) -> Response | None:
         """Put the token of the first request into a cookie, and out of the address bar."""
-        if scope["type"] != "http" or scope["path"] != "/" or not _in_query(scope):
+        shown = (*_in_query(scope, "token"), *_in_query(scope, "ticket"))
+        if not _asks_for_page(scope) or not shown:
             return None
         # Not a redirect: with SameSite=Strict none of another site's link would bring the cookie along.
         response = HTMLResponse(_GO_ON, headers={"Content-Security-Policy": _GO_ON_POLICY})
         response.set_cookie(self._cookie, self._token.decode(), httponly=True, samesite="strict")
         return response
+
+    def _takes_ticket(self, scope: Scope) -> bool:
+        if self._ticket is None or not _asks_for_page(scope) or scope["method"] != "GET":
+            return False
+        if not _among(_in_query(scope, "ticket"), self._ticket):
+            return False
+        self._ticket = None
+        return True
 
     def _in_cookie(self, headers: Headers) -> list[str]:
         # Taken apart here: whatever other programs on this host have set, well formed or not, is in it too.
@@ -139,10 +151,19 @@ def _refuse(status: HTTPStatus, text: str) -> Response:
     return PlainTextResponse(text + "\n", status, headers)
 
 
-def _in_query(scope: Scope) -> list[str]:
+def _asks_for_page(scope: Scope) -> bool:
+    is_page: bool = scope["type"] == "http" and scope["path"] == "/"
+    return is_page
+
+
+def _among(shown: Iterable[str], secret: bytes) -> bool:
+    return any(hmac.compare_digest(one.encode("utf-8", "replace"), secret) for one in shown)
+
+
+def _in_query(scope: Scope, wanted: str) -> list[str]:
     # Bounded by the header's length, which the server limits.
     fields = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    return [value for name, value in fields if name == "token"]
+    return [value for name, value in fields if name == wanted]
 
 
 def _as_bearer(headers: Headers) -> list[str]:
