@@ -29,7 +29,8 @@ from benchmarks._table import Row
 from benchmarks.conversion import source_frames
 from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.frames.accumulator import ChunkAccumulator
-from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.frame_form import ChunkForm
+from rheed_acquire.frames.pixels import make_copier
 from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.streaming import RHEEDStreamer
 from rheed_acquire.system.allocator import tune_allocator
@@ -95,7 +96,7 @@ class _Bench:
         self._frame_ids = itertools.count()
         self._others = itertools.cycle(frames[SOURCES:])
         self._slots = itertools.cycle(list(np.ones((2 * CHUNK_FRAMES, *frames[0].shape), frames[0].dtype)))
-        convert = make_converter(pixel_format, height, width)
+        convert = make_copier(pixel_format, height, width)
         self._converted_ns = 0
         clock = time.perf_counter_ns
 
@@ -105,7 +106,7 @@ class _Bench:
             self._converted_ns = clock() - begun
 
         self._accumulator = ChunkAccumulator(
-            ChunkRing(2, CHUNK_FRAMES, height, width),
+            ChunkRing(2, CHUNK_FRAMES, height, width, form=ChunkForm(pixel_format)),
             timed,
             frames[0].shape,
             fps,

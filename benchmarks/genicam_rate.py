@@ -28,7 +28,7 @@ from benchmarks._rounds import Spread, UnavailableError, turns
 from benchmarks._table import Row
 from rheed_acquire import CaptureRequest, Frame
 from rheed_acquire.frames.accumulator import ChunkAccumulator
-from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.pixels import make_copier
 from rheed_acquire.frames.ring import Chunk, ChunkRing
 
 SIZES = {(300, 500): 20_000, (1038, 1388): 8_000}
@@ -119,7 +119,7 @@ def _opened(
     layout = (height, width)
     accumulator = ChunkAccumulator(
         ChunkRing(2, 60, height, width),
-        make_converter("Mono8", *layout),
+        make_copier("Mono8", *layout),
         layout,
         fps,
         on_chunk=Chunk.release,

@@ -33,7 +33,7 @@ from benchmarks._servers import SERVERS, RunningServer, sink_server
 from benchmarks._table import Row
 from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.frames.accumulator import ChunkAccumulator
-from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.pixels import make_copier
 from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.streaming import RHEEDStreamer
 
@@ -138,7 +138,7 @@ class _Camera:
         ring = streamer.open_ring(self._data_id, RING_CHUNKS, height, width)
         self._accumulator = ChunkAccumulator(
             ring,
-            make_converter("Mono8", height, width),
+            make_copier("Mono8", height, width),
             (height, width),
             FPS,
             on_chunk=self._push,

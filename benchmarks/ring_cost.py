@@ -24,7 +24,7 @@ from benchmarks._table import Row
 from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.chunk_buffer import memory_needed
-from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.pixels import make_copier
 from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.frames.ring_files import make_file, shared_memory_folder
 
@@ -93,7 +93,7 @@ def _accumulator(ring: ChunkRing) -> ChunkAccumulator:
 
     layout = (ring.height, ring.width)
     return ChunkAccumulator(
-        ring, make_converter("Mono8", *layout), layout, 100.0, on_chunk=Chunk.release, on_error=on_error
+        ring, make_copier("Mono8", *layout), layout, 100.0, on_chunk=Chunk.release, on_error=on_error
     )
 
 

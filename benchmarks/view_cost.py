@@ -28,7 +28,7 @@ from rheed_acquire.clocks.camera_clock import CaptureClock
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.frames.accumulator import ChunkAccumulator
-from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.pixels import make_copier
 from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.regions.frame_tap import FrameTap
 from rheed_acquire.regions.regions import Region
@@ -99,7 +99,7 @@ def _run(view: ViewProcess | None, pixels: NDArray[np.uint8], seconds: float) ->
 
     accumulator = ChunkAccumulator(
         ChunkRing(BUFFERS, CHUNK_FRAMES, HEIGHT, WIDTH),
-        make_converter("Mono8", HEIGHT, WIDTH),
+        make_copier("Mono8", HEIGHT, WIDTH),
         (HEIGHT, WIDTH),
         FPS,
         chunks.put,

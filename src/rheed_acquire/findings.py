@@ -147,6 +147,11 @@ class FindingCode(StrEnum):
         "The camera's frame ids do not count frames: they repeat, go back, or fit to none around them.",
         "look for the camera's block or frame id among its chunk data, and for newer firmware",
     )
+    MOSTLY_BLACK = (
+        "mostly-black",
+        "The stream's 8 bits leave most of the picture black: the camera does not use its highest bits.",
+        "say by --bit-shift how far samples are shifted right, or choose another pixel format",
+    )
     NO_REPORT = ("no-report", "The run's report could not be written.")
 
 

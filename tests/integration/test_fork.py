@@ -15,7 +15,7 @@ import pytest
 
 from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.frames.accumulator import ChunkAccumulator
-from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.pixels import make_copier
 from rheed_acquire.frames.ring import Chunk, chunk_of
 from rheed_acquire.streaming.frame_gatherer import FrameGatherer
 from rheed_acquire.streaming.stream_folder import is_in_use
@@ -118,7 +118,7 @@ def test_frames_of_a_fork_are_not_mixed_into_the_parents_chunk(
     def fail(error: Exception) -> None:
         raise error
 
-    convert = make_converter("Mono8", 6, 8)
+    convert = make_copier("Mono8", 6, 8)
     accumulator = ChunkAccumulator(ring, convert, (6, 8), 10.0, chunks.append, fail)
     mine, others = np.full((6, 8), 1, np.uint8), np.full((6, 8), 2, np.uint8)
     for number in range(3):

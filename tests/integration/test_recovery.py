@@ -16,6 +16,8 @@ import zarr
 from numpy.typing import NDArray
 
 from rheed_acquire.frames.chunk_buffer import BOOT, CAPTURE_START_NS, COMMITTED, ChunkBuffer, this_boot
+from rheed_acquire.frames.frame_form import ChunkForm
+from rheed_acquire.frames.pixels import make_converter
 from rheed_acquire.frames.reduction import Reduction
 from rheed_acquire.frames.ring import chunk_of
 from rheed_acquire.frames.ring_files import SUFFIX, look_into
@@ -145,7 +147,7 @@ def test_what_the_ring_had_of_a_reduced_stream_is_reduced_and_delivered(
 ) -> None:
     frames = make_frames(5 * CHUNK_SIZE + 12, *SHAPE)
     dead = leave()
-    ring = dead.folder.make_ring(2, 5 * CHUNK_SIZE, *SHAPE, 0, reduction=reduction)
+    ring = dead.folder.make_ring(2, 5 * CHUNK_SIZE, *SHAPE, 0, form=ChunkForm(reduction=reduction))
     for index, part in enumerate((frames[: 5 * CHUNK_SIZE], frames[5 * CHUNK_SIZE :])):
         buffer = ring.acquire()
         buffer.begin(index)
@@ -159,6 +161,34 @@ def test_what_the_ring_had_of_a_reduced_stream_is_reduced_and_delivered(
         np.testing.assert_array_equal(recovered, np.floor(whole.mean(axis=1) + 0.5).astype(np.uint8))
     else:
         np.testing.assert_array_equal(recovered, frames[::5])
+
+
+@pytest.mark.parametrize("pixel_format", ["Mono12", "Mono12p", "Mono16", "RGB8", "BayerRG8"])
+@pytest.mark.parametrize("bit_shift", [None, 2])
+def test_what_the_ring_had_at_full_depth_is_delivered_as_the_streams_8_bits(
+    connect: Connect,
+    local_server: LocalServer,
+    leave: Any,
+    open_run: Any,
+    pixel_format: str,
+    bit_shift: int | None,
+) -> None:
+    form = ChunkForm(pixel_format, bit_shift if pixel_format.startswith("Mono") else None)
+    frame = form.frame(*SHAPE)
+    frames = (
+        np.random.default_rng(0).integers(0, 1 << min(frame.bits, 12), (9, *frame.shape)).astype(frame.dtype)
+    )
+    dead = leave()
+    buffer = dead.folder.make_ring(2, CHUNK_SIZE, *SHAPE, 0, form=form).acquire()
+    buffer.begin(0)
+    buffer.append(frames)
+    dead.die()
+    (report,) = connect(local_server).recover()
+    assert (report["chunks_uploaded"], report["closed"], report["lost"]) == (1, True, [])
+    expected = np.zeros((9, *SHAPE), np.uint8)
+    for one, gray in zip(frames, expected, strict=True):
+        make_converter(pixel_format, *SHAPE, form.bit_shift)(one, gray)
+    np.testing.assert_array_equal(open_run(dead.data_id)["frames"][:9], expected)
 
 
 def test_a_ring_of_the_first_version_is_delivered(

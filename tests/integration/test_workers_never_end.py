@@ -22,7 +22,7 @@ from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.chunk_buffer import FREE, ChunkBuffer
-from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.pixels import make_copier
 from rheed_acquire.frames.ring import Chunk, ChunkRing, chunk_of
 from rheed_acquire.frames.ring_files import remove_files
 from rheed_acquire.recording.shard_encoding import encode_shard
@@ -253,10 +253,10 @@ def test_an_error_at_any_call_of_the_tap_costs_it_some_frames_and_no_more() -> N
         newest = threading.Event()
         ring = ChunkRing(3, 10, height, width)
         chunks: list[Chunk] = []
-        convert = make_converter("Mono8", height, width)
+        convert = make_copier("Mono8", height, width)
         accumulator = ChunkAccumulator(ring, convert, (height, width), 10.0, chunks.append, fail)
 
-        def show(pixels: object, number: int, utc_ms: object) -> None:
+        def show(levels: object, number: int, utc_ms: object, form: object) -> None:
             shown.append(number)
             if number == 9:
                 newest.set()

@@ -19,7 +19,6 @@ from rheed_acquire.system.home_process import disown_in_forks
 from rheed_acquire.text.told import told
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from rheed_acquire.frames.pixels import Converter
@@ -40,8 +39,8 @@ class ChunkAccumulator:
         Where chunks are built. While it has no free buffer, the newest frames are dropped and counted as
         overrun: the camera's thread never waits, unless ``waits``.
     convert
-        Writes a frame's pixels as 8-bit gray into a slot (see `rheed_acquire.frames.pixels.make_converter`);
-        raises where their shape is not `layout`.
+        Writes a frame's pixels into a slot of the ring: as they are, by
+        `rheed_acquire.frames.pixels.make_copier`; raises where their shape is not `layout`.
     layout
         Shape that every ``frame.pixels`` must have.
     fps
@@ -100,7 +99,7 @@ class ChunkAccumulator:
         self._now_ns = now_ns
 
         self._buffer: ChunkBuffer | None = None
-        self._slots: list[NDArray[np.uint8]] = []
+        self._slots: list[NDArray[Any]] = []
         self._filled = 0
         self._room = 0
         self._first_timestamp_ns = NO_TIMESTAMP

@@ -9,11 +9,14 @@ Layout, all numbers little-endian int64::
     cells 2 to 4  capacity, height, width    cell 7   capture start in ns UTC, or UNKNOWN
     cell 9        of which boot              cell 8   what turns arrival times into ns UTC
     cell 10       frames that one of the stream stands for; cell 11: whether it is their mean
+    cells 12, 13  pixel format, as ASCII with zeros behind it; none stands for Mono8
+    cell 14       how far samples are shifted right to be 8 bits, or UNKNOWN for the format's significant ones
+    cell 15       bytes of one element of a frame's array; cell 16: bytes of a frame
     byte 512      frame ids, camera stamps, arrival times: capacity numbers each
-    next page     frames: capacity * height * width bytes
+    next page     frames as the camera delivered them: capacity times so many bytes
 
 A frame counts as committed only when its pixels and numbers are in place: cell 5 is written last. Version 1
-had no cells 10 and 11: its stream has every frame.
+had none of the cells from 10 on: its frames are Mono8, and its stream has all of them.
 """
 
 from __future__ import annotations
@@ -22,11 +25,13 @@ import time
 import uuid
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rheed_acquire.frames.reduction import WHOLE, Reduction
+from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.frames.frame_form import PLAIN, ChunkForm, FrameForm
+from rheed_acquire.frames.reduction import Reduction
 
 if TYPE_CHECKING:
     from mmap import mmap
@@ -44,15 +49,16 @@ NO_TIMESTAMP = -1
 """Stands for the stamp of a frame whose camera has no clock."""
 
 COMMITTED, CHUNK_INDEX, CAPTURE_START_NS, UTC_OFFSET_NS, BOOT = 5, 6, 7, 8, 9
-REDUCED_FRAMES, REDUCED_BY_MEAN = 10, 11
+REDUCED_FRAMES, REDUCED_BY_MEAN, PIXEL_FORMAT, BIT_SHIFT, ELEMENT_BYTES, FRAME_BYTES = 10, 11, 12, 14, 15, 16
+_NAME_BYTES = 16
 
 HEADER_BYTES = 512
 PAGE_BYTES = 4096
 
 
-def memory_needed(capacity: int, height: int, width: int) -> int:
+def memory_needed(capacity: int, height: int, width: int, pixel_format: str = "Mono8") -> int:
     """Bytes that a chunk of ``capacity`` frames of ``height`` x ``width`` takes, numbers included."""
-    return _frames_offset(capacity) + capacity * height * width
+    return _frames_offset(capacity) + capacity * FrameForm(height, width, pixel_format).frame_bytes
 
 
 def _frames_offset(capacity: int) -> int:
@@ -83,15 +89,18 @@ class ChunkBuffer:
         What added to ``time.perf_counter_ns`` gives nanoseconds since 1970 in UTC.
     cut_short
         Whether memory that another process laid out is taken as far as it goes.
-    reduction
-        How the stream's frames are made of these.
+    form
+        What the frames are, and how the stream's are made of them.
 
     Attributes
     ----------
     frames
-        (capacity, H, W) uint8, C-contiguous.
+        (capacity, ...), C-contiguous: as the camera delivers them (see
+        `rheed_acquire.cameras.pixel_formats.frame_layout`).
     slots
-        One (H, W) view of `frames` for each frame, made once.
+        One view of `frames` for each frame, made once.
+    frame_form
+        What the frames are.
     frame_ids, timestamps_ns, host_ns
         (capacity,) int64 each: the camera's counter, the camera's clock, and this computer's
         ``time.perf_counter_ns`` when the frame arrived.
@@ -110,6 +119,7 @@ class ChunkBuffer:
 
     __slots__ = (
         "cells",
+        "frame_form",
         "frame_ids",
         "frames",
         "host_cells",
@@ -130,7 +140,7 @@ class ChunkBuffer:
         utc_offset_ns: int = 0,
         *,
         cut_short: bool = False,
-        reduction: Reduction = WHOLE,
+        form: ChunkForm = PLAIN,
     ) -> None:
         if len(memory) < HEADER_BYTES:
             raise ValueError(f"{len(memory)} bytes are too few for a chunk buffer")
@@ -140,19 +150,19 @@ class ChunkBuffer:
             magic, version, capacity, height, width = header[:5].tolist()
             if magic != MAGIC or version not in READABLE or min(capacity, height, width) < 1:
                 raise ValueError("this is not a chunk buffer of this version")
-            reduced, by_mean = (1, 0) if version == 1 else header[[REDUCED_FRAMES, REDUCED_BY_MEAN]].tolist()
-            if reduced < 1:
-                raise ValueError(f"no chunk buffer has {reduced} frames for one of the stream")
-            reduction = Reduction(reduced, bool(by_mean))
-        self.reduction = reduction
-        needed, whole = memory_needed(capacity, height, width), capacity
+            form = PLAIN if version == 1 else _form_in(header)
+        self.frame_form, self.reduction = form.frame(height, width), form.reduction
+        frame_bytes = self.frame_form.frame_bytes
+        if header[0] == MAGIC and header[1] > 1 and header[FRAME_BYTES] not in (0, frame_bytes):
+            raise ValueError("no chunk buffer has frames of another size than their pixel format has")
+        needed, whole = _frames_offset(capacity) + capacity * frame_bytes, capacity
         if len(memory) < needed:
             if not cut_short:
                 raise ValueError(f"{len(memory)} bytes are too few for a chunk buffer that needs {needed}")
-            whole = max(0, len(memory) - _frames_offset(capacity)) // (height * width)
+            whole = max(0, len(memory) - _frames_offset(capacity)) // frame_bytes
         if header[0] != MAGIC:
             header[:10] = (0, VERSION, capacity, height, width, 0, FREE, UNKNOWN, utc_offset_ns, this_boot())
-            header[REDUCED_FRAMES], header[REDUCED_BY_MEAN] = reduction.frames, reduction.is_mean
+            _write_form(header, form, self.frame_form)
             header[0] = MAGIC
 
         def numbers(place: int) -> NDArray[np.int64]:
@@ -165,9 +175,10 @@ class ChunkBuffer:
         self.timestamp_cells = self.timestamps_ns.data
         self.host_cells = self.host_ns.data
         place = _frames_offset(capacity) if whole else 0
-        pixels = np.frombuffer(memory, np.uint8, whole * height * width, place)
-        self.frames: NDArray[np.uint8] = pixels.reshape(whole, height, width)
-        self.slots: list[NDArray[np.uint8]] = list(self.frames)
+        dtype = self.frame_form.dtype
+        pixels = np.frombuffer(memory, dtype, whole * frame_bytes // dtype.itemsize, place)
+        self.frames: NDArray[Any] = pixels.reshape(whole, *self.frame_form.shape)
+        self.slots: list[NDArray[Any]] = list(self.frames)
 
     def begin(self, chunk_index: int) -> None:
         """Make room for a new chunk; what the buffer held counts no more."""
@@ -176,8 +187,8 @@ class ChunkBuffer:
         cells[CAPTURE_START_NS] = UNKNOWN
         cells[CHUNK_INDEX] = chunk_index
 
-    def append(self, frames: NDArray[np.uint8]) -> None:
-        """Copy frames of shape (N, H, W) that no camera has numbered or stamped behind those committed.
+    def append(self, frames: NDArray[Any]) -> None:
+        """Copy frames of shape (N, ...) that no camera has numbered or stamped behind those committed.
 
         Raises
         ------
@@ -235,3 +246,31 @@ class ChunkBuffer:
         """When the chunk's first frame was captured, in ns since 1970 in UTC; None where nobody said so."""
         start = int(self.cells[CAPTURE_START_NS])
         return None if start == UNKNOWN else start
+
+
+def _form_in(header: NDArray[np.int64]) -> ChunkForm:
+    """Read what the frames are from a header of version 2."""
+    name = header[PIXEL_FORMAT : PIXEL_FORMAT + 2].tobytes().rstrip(b"\0")
+    shift = int(header[BIT_SHIFT])
+    reduced, by_mean = header[[REDUCED_FRAMES, REDUCED_BY_MEAN]].tolist()
+    if reduced < 1:
+        raise ValueError(f"no chunk buffer has {reduced} frames for one of the stream")
+    reduction = Reduction(reduced, bool(by_mean))
+    if not name:
+        return ChunkForm(reduction=reduction)
+    form = ChunkForm(name.decode("ascii", "replace"), None if shift == UNKNOWN else shift, reduction)
+    try:
+        form.frame(2, 2).shape  # noqa: B018
+    except RheedAcquireError:
+        raise ValueError(
+            f"a chunk buffer of the pixel format {form.pixel_format!r} is not known here"
+        ) from None
+    return form
+
+
+def _write_form(header: NDArray[np.int64], form: ChunkForm, frame: FrameForm) -> None:
+    header[REDUCED_FRAMES], header[REDUCED_BY_MEAN] = form.reduction.frames, form.reduction.is_mean
+    name = form.pixel_format.encode("ascii").ljust(_NAME_BYTES, b"\0")
+    header[PIXEL_FORMAT : PIXEL_FORMAT + 2] = np.frombuffer(name, "<i8")
+    header[BIT_SHIFT] = UNKNOWN if form.bit_shift is None else form.bit_shift
+    header[ELEMENT_BYTES], header[FRAME_BYTES] = frame.dtype.itemsize, frame.frame_bytes

@@ -7,7 +7,7 @@ whoever finds it in the ring of a process that is gone makes the same frames of 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -65,10 +65,11 @@ def _is_missing_before(frame_ids: NDArray[np.int64], timestamps_ns: NDArray[np.i
     return np.zeros(len(steps), np.bool_)
 
 
-def mean(frames: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-    """Write the mean of frames of shape (N, ...), rounded half up, to ``out`` of shape (...)."""
+def mean(frames: NDArray[Any], out: NDArray[Any]) -> None:
+    """Write the mean of frames (N, ...) of uint8 or uint16, rounded half up, to ``out`` of shape (...)."""
     count = len(frames)
-    whole = np.uint16 if count <= 256 else np.uint32  # 256 times 255, and half of 256, are in 16 bits
+    # 256 times 255, and half of 256, are in 16 bits.
+    whole = np.uint16 if frames.dtype == np.uint8 and count <= 256 else np.uint32
     total = np.add.reduce(frames, axis=0, dtype=whole)
     total += whole(count // 2)
     np.floor_divide(total, whole(count), out=out, casting="unsafe")

@@ -1,11 +1,9 @@
-"""PFNC pixel formats -> 8-bit gray, straight into the slot that a frame will stay in.
+"""PFNC pixel formats: the copy into the ring, and what is made of it off the camera's thread.
 
-The number of numpy calls per frame decides the shape of this module. numpy releases the GIL
-around every operation on more than a few hundred elements, and where another Python thread is computing,
-getting it back takes up to one switch interval (5 ms by default). So each conversion is made of as few
-whole-frame calls as can be: cutting a frame into cache-sized blocks gains nothing measurable when the process
-is idle and costs tens of milliseconds a frame when it is not. Mono8, the format of nearly every RHEED camera,
-is one ``memcpy`` through `memoryview`, which keeps the GIL.
+In the camera's thread frames of every format are copied as they are, by one ``memcpy`` through `memoryview`,
+which keeps the GIL: numpy releases it around every operation on more than a few hundred elements, and where
+another Python thread is computing, getting it back takes up to one switch interval (5 ms by default). 8-bit
+gray is made later, where somebody asks for it, in as few whole-frame calls as can be.
 """
 
 from __future__ import annotations
@@ -27,8 +25,8 @@ from rheed_acquire.cameras.pixel_formats import (
 )
 from rheed_acquire.errors import SettingsError
 
-Converter: TypeAlias = Callable[[NDArray[Any], NDArray[np.uint8]], None]
-"""Called as ``converter(source, destination)``; see `make_converter`."""
+Converter: TypeAlias = Callable[[NDArray[Any], NDArray[Any]], None]
+"""Called as ``converter(source, destination)``; see `make_converter`, `make_copier` and `make_unpacker`."""
 
 # Luma of ITU-R BT.601 (2.5.1), 0.299 R + 0.587 G + 0.114 B, in 256ths. Their sum is 256, so gray stays gray.
 _LUMA = {"R": 77, "G": 150, "B": 29}
@@ -105,6 +103,58 @@ def make_converter(pixel_format: str, height: int, width: int, bit_shift: int | 
     return converter
 
 
+def make_copier(pixel_format: str, height: int, width: int) -> Converter:
+    """Make the function that copies frames of one format and size as they are.
+
+    Returns
+    -------
+    Converter
+        ``copier(source, destination)``, both as `frame_layout` says; the source with any strides, the
+        destination C-contiguous. Raises ValueError where the source is not so.
+
+    Raises
+    ------
+    CameraSettingError
+        As for `frame_layout`.
+    """
+    name = find_pixel_format(pixel_format).name
+    shape, dtype = frame_layout(pixel_format, height, width)
+
+    def copier(source: NDArray[Any], destination: NDArray[Any]) -> None:
+        if source.shape != shape or source.dtype != dtype:
+            raise ValueError(
+                f"{name} pixels of {width} x {height} must be {dtype} of shape {shape}, "
+                f"not {source.dtype} of shape {source.shape}"
+            )
+        _copy(source, destination)
+
+    return copier
+
+
+def make_unpacker(pixel_format: str, height: int, width: int) -> Converter:
+    """Make the function that gives each sample of a packed frame an element of its own.
+
+    Returns
+    -------
+    Converter
+        ``unpacker(source, destination)``: the payload (bytes,) uint8, and (H, W) uint16 with the value in the
+        low bits. It uses memory of its own: call it from one thread at a time.
+    """
+    known = find_pixel_format(pixel_format)
+    unpack = _unpacker(known, height, width)
+    down = 16 - known.bits
+
+    def unpacker(source: NDArray[Any], destination: NDArray[Any]) -> None:
+        np.right_shift(unpack(source), down, out=destination)
+
+    return unpacker
+
+
+def check_bit_shift(pixel_format: str, bit_shift: int | None) -> None:
+    """Raise `SettingsError` where a shift does not suit the format; see `make_converter`."""
+    _checked_shift(find_pixel_format(pixel_format), bit_shift)
+
+
 def _checked_shift(known: PixelFormat, bit_shift: int | None) -> int:
     if bit_shift is None:
         return known.bits - 8
@@ -148,6 +198,17 @@ def _packed_converter(known: PixelFormat, height: int, width: int, shift: int) -
     """Packed payload (bytes,) -> uint8 (H, W)."""
     if known.layout is Layout.GIGE_PACKED and shift == known.bits - 8:
         return _gige_high_bits
+    unpack = _unpacker(known, height, width)
+    narrow = _narrowing_converter(np.empty((height, width), UINT16), shift + 16 - known.bits)
+
+    def convert(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
+        narrow(unpack(source), destination)
+
+    return convert
+
+
+def _unpacker(known: PixelFormat, height: int, width: int) -> Callable[[NDArray[Any]], NDArray[np.uint16]]:
+    """Packed payload (bytes,) -> (H, W) uint16, samples in the top bits, valid until the next call."""
     pixels = height * width
     word, moves = _UNPACKING[known.name]
     words = np.empty(math.ceil(2 * pixels / word.itemsize), word)
@@ -159,17 +220,16 @@ def _packed_converter(known: PixelFormat, height: int, width: int, shift: int) -
     payload = memory[lead:][: math.ceil(known.bits * pixels / 8)]
     groups: NDArray[Any] = np.ndarray(words.shape, word, memory, strides=(group_bytes,))
     samples = words.view(UINT16)[:pixels].reshape(height, width)
-    narrow = _narrowing_converter(samples, shift + 16 - known.bits)
 
-    def convert(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
+    def unpack(source: NDArray[Any]) -> NDArray[np.uint16]:
         _copy(source, payload)
         words[:] = groups
         for right, moved_lane, lane in lanes:
             np.right_shift(words, right, out=moved)
             lane[:] = moved_lane
-        narrow(samples, destination)
+        return samples
 
-    return convert
+    return unpack
 
 
 # How packed pixels come to the top bits of a uint16 each; what is left in the bits below has no meaning.

@@ -1,7 +1,8 @@
 """The ring: a fixed number of preallocated chunk buffers, filled in turn and given back when delivered.
 
 All memory for frames is there before the first frame, so that the frame path allocates nothing and a run's
-memory is ``count * capacity * (height * width + 24)`` bytes, and a few pages, however long it lasts.
+memory is ``count * capacity * (bytes of a frame + 24)`` bytes, and a few pages, however long it lasts. Frames
+that are not 8-bit gray take ``height * width`` bytes more each, once somebody asks for their gray.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
+from rheed_acquire.frames.chunk import Chunk, Gap, TimeBase
 from rheed_acquire.frames.chunk_buffer import (
     CAPTURE_START_NS,
     NO_ID,
@@ -20,15 +21,13 @@ from rheed_acquire.frames.chunk_buffer import (
     ChunkBuffer,
     memory_needed,
 )
-from rheed_acquire.frames.reduction import WHOLE, Reduction
+from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
+from rheed_acquire.frames.gray_frames import GrayRooms
 from rheed_acquire.frames.ring_files import never, plain_memories
 from rheed_acquire.system.home_process import HomeProcess
 
 if TYPE_CHECKING:
     from mmap import mmap
-
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 LEAST = 2
@@ -55,8 +54,9 @@ class ChunkRing:
     utc_offset_ns
         What added to ``time.perf_counter_ns`` gives nanoseconds since 1970 in UTC, for whoever has to date
         the frames without this process.
-    reduction
-        How the stream's frames are made of these, for whoever has to make them without this process.
+    form
+        What the frames are, and how the stream's are made of them, also for whoever has to make them without
+        this process.
     given_up
         Asked while plain memory is made whether nobody wants the ring any more; where it says so,
         `rheed_acquire.frames.ring_files.RingGivenUpError` is raised.
@@ -72,7 +72,7 @@ class ChunkRing:
         utc_offset_ns: int = 0,
         make_memory: Callable[[int], mmap] | None = None,
         given_up: Callable[[], bool] = never,
-        reduction: Reduction = WHOLE,
+        form: ChunkForm = PLAIN,
     ) -> None:
         if count < LEAST or capacity < 1 or height < 1 or width < 1:
             raise ValueError(
@@ -81,14 +81,14 @@ class ChunkRing:
             )
         self.count, self.capacity, self.height, self.width = count, capacity, height, width
         if memories is None:
-            nbytes = memory_needed(capacity, height, width)
+            nbytes = memory_needed(capacity, height, width, form.pixel_format)
             memories = plain_memories(count, nbytes, given_up)
         self._home = HomeProcess("this ring")
         self._free: queue.SimpleQueue[ChunkBuffer] = queue.SimpleQueue()
         self._keeping = self._closed = False
         self._aside: deque[ChunkBuffer] = deque()
         self._utc_offset_ns, self._make_memory = utc_offset_ns, make_memory
-        self.reduction = reduction
+        self.form, self.rooms = form, GrayRooms(capacity)
         self._made = len(memories)
         self._growing = threading.Lock()
         for memory in memories:
@@ -97,7 +97,7 @@ class ChunkRing:
     @property
     def nbytes(self) -> int:
         """Memory that the ring takes once all its buffers are made, in bytes."""
-        return self.count * memory_needed(self.capacity, self.height, self.width)
+        return self.count * memory_needed(self.capacity, self.height, self.width, self.form.pixel_format)
 
     def acquire(self) -> ChunkBuffer | None:
         """Take a free buffer, or None where there is none; never waits."""
@@ -156,7 +156,7 @@ class ChunkRing:
 
     def _lay_out(self, memory: mmap) -> ChunkBuffer:
         return ChunkBuffer(
-            memory, self.capacity, self.height, self.width, self._utc_offset_ns, reduction=self.reduction
+            memory, self.capacity, self.height, self.width, self._utc_offset_ns, form=self.form
         )
 
     def close(self) -> None:
@@ -175,120 +175,7 @@ class ChunkRing:
         self._keeping = True
 
 
-__all__ = ["NO_ID", "NO_TIMESTAMP", "Chunk", "ChunkBuffer", "ChunkRing", "Gap", "chunk_of"]
-
-
-TimeBase: TypeAlias = Literal["host", "wall", "reference"]
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Frames that the camera counted and did not deliver.
-
-    Attributes
-    ----------
-    before_frame
-        Position in the run, counted from 0 over frames received, of the first frame after the gap.
-    first_missing_id
-        The camera's id of the first frame that is missing.
-    missing
-        How many are.
-    """
-
-    before_frame: int
-    first_missing_id: int
-    missing: int
-
-
-@dataclass(slots=True, eq=False)
-class Chunk:
-    """Consecutive frames with their stamps, owned by whoever holds the chunk until `release`.
-
-    Attributes
-    ----------
-    index
-        Place in the stream, counted from 0.
-    frames
-        (N, H, W) uint8, C-contiguous; valid until `release`.
-    frame_ids
-        (N,) int64, the camera's counter without its wrap-around; `NO_ID` where it has none.
-    timestamps_ns
-        (N,) int64, the camera's clock; `NO_TIMESTAMP` where it has none.
-    host_ns
-        (N,) int64, ``time.perf_counter_ns`` when each frame arrived.
-    gaps
-        Losses of the camera noticed within this chunk or just before its first frame.
-    after_overrun
-        Whether frames were dropped before its first one because the ring was full.
-    capture_start_ms_utc
-        When the first frame was captured, in milliseconds since 1970 in UTC; None until it is known.
-    time_base
-        By which clock that is: ``host``, this process's `rheed_acquire.clocks.timing.process_clock`;
-        ``wall``, this computer's ``time.time()``; or ``reference``, which needs no correction.
-    since_ns
-        (N,) int64: when each frame was captured, in nanoseconds since the first; None until it is known.
-    fps
-        Frames per second by which the frames are evenly spaced from the first; None for the stream's.
-    """
-
-    index: int
-    frames: NDArray[np.uint8]
-    frame_ids: NDArray[np.int64]
-    timestamps_ns: NDArray[np.int64]
-    host_ns: NDArray[np.int64]
-    gaps: tuple[Gap, ...] = ()
-    capture_start_ms_utc: float | None = None
-    after_overrun: bool = False
-    time_base: TimeBase = "wall"
-    since_ns: NDArray[np.int64] | None = None
-    fps: float | None = None
-    on_release: Callable[[], None] | None = None
-    on_date: Callable[[float], None] | None = None
-    on_set_aside: Callable[[], None] | None = None
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def date(self, capture_start_ms_utc: float, time_base: TimeBase = "wall") -> None:
-        """Set when the first frame was captured, also for whoever finds the chunk without this process."""
-        self.capture_start_ms_utc, self.time_base = capture_start_ms_utc, time_base
-        if self.on_date is not None:
-            self.on_date(capture_start_ms_utc)
-
-    def release(self) -> None:
-        """Give the memory back to the ring; only the first call does anything."""
-        self._give_back(self.on_release)
-
-    def set_aside(self) -> None:
-        """Give the chunk up, but leave it in the ring for a later recovery (see `ChunkRing.set_aside`)."""
-        self._give_back(self.on_set_aside)
-
-    def _give_back(self, how: Callable[[], None] | None) -> None:
-        held = self._let_go()
-        if how is None:
-            return
-        try:
-            how()
-        except BaseException:  # it was not given back, and may be yet
-            self.on_release, self.on_set_aside, self.on_date = held
-            raise
-
-    def hand_over(self) -> Chunk:
-        """Make it another's: what its holder up to now does with it has no effect on the ring any more."""
-        handed = replace(self)
-        self._let_go()
-        return handed
-
-    def take_back(self, handed: Chunk) -> None:
-        """Be the holder again of what was handed over."""
-        self.on_release, self.on_set_aside, self.on_date = handed._let_go()
-
-    def _let_go(
-        self,
-    ) -> tuple[Callable[[], None] | None, Callable[[], None] | None, Callable[[float], None] | None]:
-        held = self.on_release, self.on_set_aside, self.on_date
-        self.on_release = self.on_set_aside = self.on_date = None
-        return held
+__all__ = ["NO_ID", "NO_TIMESTAMP", "Chunk", "ChunkBuffer", "ChunkRing", "Gap", "TimeBase", "chunk_of"]
 
 
 def chunk_of(
@@ -302,7 +189,9 @@ def chunk_of(
 
     return Chunk(
         index=buffer.chunk_index,
-        frames=buffer.frames[:count],
+        pixels=buffer.frames[:count],
+        form=buffer.frame_form,
+        rooms=ring.rooms,
         frame_ids=buffer.frame_ids[:count],
         timestamps_ns=buffer.timestamps_ns[:count],
         host_ns=buffer.host_ns[:count],

@@ -140,6 +140,7 @@ def make_ring_memory(
     width: int,
     now: int | None = None,
     given_up: Callable[[], bool] = never,
+    pixel_format: str = "Mono8",
 ) -> tuple[RingPlace | None, list[mmap.mmap]]:
     """Make the files of a ring, where there is room for all.
 
@@ -147,7 +148,7 @@ def make_ring_memory(
     ----------
     beside
         The stream's folder in the spool, where the files go that do not fit into shared memory.
-    count, capacity, height, width
+    count, capacity, height, width, pixel_format
         See `rheed_acquire.frames.ring.ChunkRing`.
     now
         How many are made now; the others come by `RingPlace.make`. By default all.
@@ -166,7 +167,7 @@ def make_ring_memory(
     RingGivenUpError
         They are not wanted any more; nothing is left of them.
     """
-    nbytes = memory_needed(capacity, height, width)
+    nbytes = memory_needed(capacity, height, width, pixel_format)
     places = [RingPlace(beside / "ring", in_memory=False)]
     shared = shared_memory_folder(beside)
     if shared is not None:

@@ -6,7 +6,8 @@ import math
 
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.frames.chunk_buffer import memory_needed
-from rheed_acquire.frames.reduction import WHOLE, Reduction
+from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
+from rheed_acquire.frames.reduction import WHOLE
 from rheed_acquire.frames.ring_files import total_memory
 
 RING_CHUNKS = 4
@@ -21,11 +22,12 @@ def decide_ring_chunks(
     chunk_size: int,
     height: int,
     width: int,
-    reduction: Reduction = WHOLE,
+    form: ChunkForm = PLAIN,
 ) -> int:
     """Choose the chunk buffers of the ring: what was asked for, as many as fit, or `RING_CHUNKS`.
 
-    With a reduction, the frames that the stream has of each chunk take memory too.
+    Beside its frames in the ring each chunk takes memory for those that the stream has of it: for their
+    8-bit gray, where they are not that already, and with a reduction for themselves.
 
     Raises
     ------
@@ -33,9 +35,14 @@ def decide_ring_chunks(
         Not even two fit into the memory; or, without a limit, they would take more than half of this
         computer's.
     """
-    one = memory_needed(chunk_size, height, width)
-    if reduction != WHOLE:
-        one += chunk_size // reduction.frames * height * width
+    frame = form.frame(height, width)
+    one = memory_needed(chunk_size, height, width, form.pixel_format)
+    gray = 0 if frame.is_gray8 else height * width
+    if form.reduction == WHOLE:
+        one += chunk_size * gray
+    else:
+        reduced = frame.unpacked() if form.reduction.is_mean else frame
+        one += chunk_size // form.reduction.frames * (reduced.frame_bytes + gray)
     if memory_limit_gb is None:
         count, total = RING_CHUNKS if ring_chunks is None else ring_chunks, total_memory()
         if total is not None and count * one > total / 2:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rheed_acquire.frames.frame_form import FrameForm
 from rheed_acquire.frames.frame_groups import groups, mean
+from rheed_acquire.frames.gray_frames import GrayRooms
 from rheed_acquire.frames.reduction import Reduction
 from rheed_acquire.frames.ring import Chunk
 
@@ -35,7 +37,8 @@ class StreamChunks:
     def __init__(self, reduction: Reduction, fps: float, capacity: int) -> None:
         self._reduction, self._period_ns, self._capacity = reduction, 1e9 / fps, capacity
         self._lock = threading.Lock()
-        self._free: list[NDArray[np.uint8]] = []
+        self._free: list[NDArray[Any]] = []
+        self._gray_rooms = GrayRooms(capacity)
 
     def of(self, chunk: Chunk) -> Chunk:
         """Make the stream's chunk, which becomes the owner of the camera's.
@@ -48,13 +51,19 @@ class StreamChunks:
         if self._reduction.frames == 1:
             return chunk
         firsts, size = groups(chunk.frame_ids, chunk.timestamps_ns, self._reduction)
-        room = self._take(chunk.frames)
+        # A mean is made of samples at their full depth, before any of them is reduced to 8 bits.
+        form = chunk.form.unpacked() if self._reduction.is_mean else chunk.form
+        unpack = chunk.form.levels_of() if form != chunk.form else None
+        room = self._take(form)
         frames = room[: len(firsts)]
         for first, frame in zip(firsts.tolist(), frames, strict=True):
+            group = chunk.pixels[first : first + size]
+            if unpack is not None:
+                group = unpack(group)
             if size == 1:
-                frame[...] = chunk.frames[first]
+                frame[...] = group[0]
             else:
-                mean(chunk.frames[first : first + size], frame)
+                mean(group, frame)
         since_ns = chunk.host_ns - chunk.host_ns[0] if chunk.since_ns is None else chunk.since_ns
         start_ms = chunk.capture_start_ms_utc
         if start_ms is not None and firsts[0]:
@@ -72,7 +81,9 @@ class StreamChunks:
 
         return Chunk(
             index=chunk.index,
-            frames=frames,
+            pixels=frames,
+            form=form,
+            rooms=self._gray_rooms,
             frame_ids=chunk.frame_ids[firsts],
             timestamps_ns=chunk.timestamps_ns[firsts],
             host_ns=chunk.host_ns[firsts],
@@ -98,13 +109,13 @@ class StreamChunks:
             return steps * 1e9 / last_ns
         return fps
 
-    def _take(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Room for the frames that become of these."""
+    def _take(self, form: FrameForm) -> NDArray[Any]:
+        """Room for a chunk of the stream's frames."""
         with self._lock:
             if self._free:
                 return self._free.pop()
-        return np.empty((self._capacity, *frames.shape[1:]), np.uint8)
+        return np.empty((self._capacity, *form.shape), form.dtype)
 
-    def _put(self, room: NDArray[np.uint8]) -> None:
+    def _put(self, room: NDArray[Any]) -> None:
         with self._lock:
             self._free.append(room)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -25,13 +25,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rheed_acquire.frames.accumulator import ChunkAccumulator
+    from rheed_acquire.frames.frame_form import FrameForm, Levels
     from rheed_acquire.frames.ring import Chunk
 
 logger = logging.getLogger(__name__)
 
 LOOKS_PER_S = 12.0
+AT_ONCE = 64
+"""Frames that are measured at once."""
 
-ShowFrame: TypeAlias = "Callable[[NDArray[np.uint8], int, float | None], None]"
+ShowFrame: TypeAlias = "Callable[[Levels, int, float | None, FrameForm], None]"
 Foresee: TypeAlias = "Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]"
 ShowPoints: TypeAlias = "Callable[[Points, Sequence[Region]], None]"
 
@@ -44,8 +47,9 @@ class FrameTap:
     regions
         To be measured.
     on_frame
-        Called some times a second with the newest frame, (H, W) uint8 and lent for the time of the call, its
-        place among the frames recorded, from 0, and its arrival in ms UTC. It must return at once.
+        Called some times a second with the newest frame's gray levels at the camera's depth, (H, W) uint8 or
+        uint16 and lent for the time of the call, its place among the frames recorded, from 0, its arrival in
+        ms UTC, and its form. It must return at once.
     on_points
         Called with the values of frames that were measured, and the regions that they are of. It must return
         at once.
@@ -74,6 +78,7 @@ class FrameTap:
         self._foresee_ms: Foresee | None = None
         self._latest_ms = -np.inf
         self._shown = -1
+        self._form: FrameForm | None = None
         self._has_failed = False
         self._ended = threading.Event()
         self._worker: Worker | None = None
@@ -139,9 +144,10 @@ class FrameTap:
         """
         with self._lock:
             try:
-                self._measure(chunk.frames, utc_ms, len(chunk))
+                self._take_form(chunk.form)
+                self._measure(chunk.pixels, utc_ms, len(chunk))
                 # Of a camera so slow that each chunk is one frame, none is ever seen being filled.
-                self._show(chunk.frames[-1], self._completed_frames + len(chunk) - 1, chunk.host_ns[-1])
+                self._show(chunk.pixels[-1:], self._completed_frames + len(chunk) - 1, chunk.host_ns[-1])
             except Exception as error:  # noqa: BLE001
                 self._pass_over(error)
             self._completed, self._measured = chunk.index, 0
@@ -162,8 +168,10 @@ class FrameTap:
             committed = buffer.committed
             try:
                 if committed:
+                    self._take_form(buffer.frame_form)
                     number = self._frames_before + before + committed - 1
-                    self._show(buffer.frames[committed - 1], number, buffer.host_ns[committed - 1])
+                    newest = buffer.frames[committed - 1 : committed]
+                    self._show(newest, number, buffer.host_ns[committed - 1])
                 # While the pusher lags behind, its chunks come first.
                 if index == self._completed + 1 and self._foresee_ms is not None and committed:
                     stamps, arrived = buffer.timestamps_ns[:committed], buffer.host_ns[:committed]
@@ -189,22 +197,36 @@ class FrameTap:
         self.look()
         return self._period_s
 
-    def _measure(self, frames: NDArray[np.uint8], utc_ms: NDArray[np.float64], count: int) -> None:
+    @property
+    def top(self) -> int:
+        """The highest gray level that the camera's frames can have."""
+        return 255 if self._form is None else 2**self._form.bits - 1
+
+    def _take_form(self, form: FrameForm) -> None:
+        if form != self._form:
+            self._form, self._levels = form, form.levels_of()
+
+    def _measure(self, frames: NDArray[Any], utc_ms: NDArray[np.float64], count: int) -> None:
         start, self._measured = self._measured, count
         if start >= count or not self._traces.regions:
             return
         # What was foreseen may have been late: no trace runs backwards.
         times = np.maximum.accumulate(np.maximum(utc_ms[start:count], self._latest_ms))
         self._latest_ms = times[-1]
-        points = self._traces.add(frames[start:count], times)
-        if self._on_points is not None:
-            self._on_points(points, self._traces.regions)
+        # Levels that have to be made of the frames first are so piece by piece.
+        for first in range(start, count, AT_ONCE):
+            piece = frames[first : min(first + AT_ONCE, count)]
+            points = self._traces.add(self._levels(piece), times[first - start :][: len(piece)])
+            if self._on_points is not None:
+                self._on_points(points, self._traces.regions)
 
-    def _show(self, pixels: NDArray[np.uint8], number: int, host_ns: np.int64) -> None:
+    def _show(self, frame: NDArray[Any], number: int, host_ns: np.int64) -> None:
+        """Hand on a frame, (1, ...) as it lies in the ring."""
         if self._on_frame is None or number <= self._shown:
             return
         self._shown = number
-        self._on_frame(pixels, number, process_clock().utc_ns(int(host_ns)) / 1e6)
+        assert self._form is not None
+        self._on_frame(self._levels(frame)[0], number, process_clock().utc_ns(int(host_ns)) / 1e6, self._form)
 
     def _pass_over(self, error: Exception) -> None:
         """Go on with the next frames; only the first time it is told of, for there may be many."""

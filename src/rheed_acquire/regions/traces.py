@@ -13,16 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rheed_acquire.frames.frame_form import Levels
 from rheed_acquire.regions.regions import Region
 
 RECENT_FRAMES = 2**19
-"""Frames whose values are all kept: 8.7 minutes at 1,000 frames/s; 13 bytes each for a region."""
+"""Frames whose values are all kept: 8.7 minutes at 1,000 frames/s; 14 bytes each for a region."""
 BUCKETS = 4096
 """Most buckets that the whole run is kept in; even, so that two of them make one."""
 
 _FIRST_CAPACITY = 2**12
 _SLICE_BYTES = 2**22
-_UINT32_AREA = 2**24  # 255 times as much is just below 2**32
+_UINT32_AREA = {1: 2**24, 2: 2**16}
+"""Pixels whose sum is below 2**32, by the bytes of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,12 @@ class Points:
     mean
         (R, N) float32: mean gray level of the region.
     maximum
-        (R, N) uint8: its brightest pixel.
+        (R, N) uint16: its brightest pixel.
     """
 
     utc_ms: NDArray[np.float64]
     mean: NDArray[np.float32]
-    maximum: NDArray[np.uint8]
+    maximum: NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class TraceOverview:
     lowest, mean, highest
         (B,) float32: least, mean and greatest of the frames' mean gray levels.
     maximum
-        (B,) uint8: brightest pixel of all.
+        (B,) uint16: brightest pixel of all.
     """
 
     utc_ms: NDArray[np.float64]
@@ -65,7 +67,7 @@ class TraceOverview:
     lowest: NDArray[np.float32]
     mean: NDArray[np.float32]
     highest: NDArray[np.float32]
-    maximum: NDArray[np.uint8]
+    maximum: NDArray[np.uint16]
 
 
 class Trace:
@@ -89,15 +91,17 @@ class Trace:
         capacity = min(recent, _FIRST_CAPACITY)
         self._utc_ms = np.empty(capacity, np.float64)
         self._mean = np.empty(capacity, np.float32)
-        self._maximum = np.empty(capacity, np.uint8)
+        self._maximum = np.empty(capacity, np.uint16)
         self._width = 1
         self._first_utc_ms = np.empty(buckets, np.float64)
         self._sum = np.empty(buckets, np.float64)
         self._lowest = np.empty(buckets, np.float32)
         self._highest = np.empty(buckets, np.float32)
-        self._brightest = np.empty(buckets, np.uint8)
+        self._brightest = np.empty(buckets, np.uint16)
 
-    def add(self, utc_ms: NDArray[np.float64], mean: NDArray[np.float32], maximum: NDArray[np.uint8]) -> None:
+    def add(
+        self, utc_ms: NDArray[np.float64], mean: NDArray[np.float32], maximum: NDArray[np.uint16]
+    ) -> None:
         """Take the values of consecutive frames, (N,) each."""
         if not len(utc_ms):
             return
@@ -112,7 +116,7 @@ class Trace:
 
     def recent(
         self, frames: int | None = None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.uint8]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.uint16]]:
         """Copy the latest values, oldest first: captures in ms UTC, mean and maximum, (N,) each.
 
         Parameters
@@ -158,7 +162,7 @@ class Trace:
             self._maximum = np.resize(self._maximum, capacity)
 
     def _add_to_buckets(
-        self, utc_ms: NDArray[np.float64], mean: NDArray[np.float32], maximum: NDArray[np.uint8]
+        self, utc_ms: NDArray[np.float64], mean: NDArray[np.float32], maximum: NDArray[np.uint16]
     ) -> None:
         while self.frames + len(utc_ms) > self._buckets * self._width:
             self._widen()
@@ -240,13 +244,13 @@ class RegionTraces:
         self._traces = tuple(traces)
         self._regions = tuple(regions)
 
-    def add(self, frames: NDArray[np.uint8], utc_ms: NDArray[np.float64]) -> Points:
+    def add(self, frames: Levels, utc_ms: NDArray[np.float64]) -> Points:
         """Measure the regions in consecutive frames and keep what they say.
 
         Parameters
         ----------
         frames
-            (N, H, W) uint8.
+            (N, H, W) uint8 or uint16.
         utc_ms
             (N,) float64: when each was captured.
         """
@@ -256,7 +260,7 @@ class RegionTraces:
         return points
 
 
-def measure(frames: NDArray[np.uint8], utc_ms: NDArray[np.float64], regions: Sequence[Region]) -> Points:
+def measure(frames: Levels, utc_ms: NDArray[np.float64], regions: Sequence[Region]) -> Points:
     """Compute mean and maximum of each region in each frame, without a line of Python per frame.
 
     The mean is that of the exact sum: numpy's own in float64, rounded once to float32.
@@ -264,17 +268,17 @@ def measure(frames: NDArray[np.uint8], utc_ms: NDArray[np.float64], regions: Seq
     Parameters
     ----------
     frames
-        (N, H, W) uint8; the regions lie within (H, W).
+        (N, H, W) uint8 or uint16; the regions lie within (H, W).
     utc_ms
         (N,) float64, passed on.
     """
     mean = np.empty((len(regions), len(frames)), np.float32)
-    maximum = np.empty((len(regions), len(frames)), np.uint8)
+    maximum = np.empty((len(regions), len(frames)), np.uint16)
     for number, region in enumerate(regions):
         rows, columns = region.box
-        kind = np.uint32 if region.area <= _UINT32_AREA else np.uint64
+        kind = np.uint32 if region.area <= _UINT32_AREA[frames.itemsize] else np.uint64
         # A few megabytes at a time: the maximum finds in the cache what the sum has read.
-        step = max(1, _SLICE_BYTES // region.area)
+        step = max(1, _SLICE_BYTES // (region.area * frames.itemsize))
         for start in range(0, len(frames), step):
             part = slice(start, start + step)
             pixels = frames[part, rows, columns]

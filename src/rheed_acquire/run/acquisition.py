@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.cameras.camera import Camera, CameraError, CameraInfo, CaptureRequest
-from rheed_acquire.cameras.pixel_formats import frame_layout
+from rheed_acquire.cameras.pixel_formats import find_pixel_format, frame_layout
 from rheed_acquire.clocks.cadence import decide_chunk_size, decide_fps
 from rheed_acquire.clocks.camera_clock import CaptureClock
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.accumulator import ChunkAccumulator
-from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
+from rheed_acquire.frames.pixels import check_bit_shift, make_copier
 from rheed_acquire.frames.reduction import WHOLE
 from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.frames.ring_size import decide_ring_chunks
@@ -246,11 +247,13 @@ class Acquisition:
         stream_chunk_size = decide_chunk_size(stream_fps, settings.chunk_size, settings.chunk_seconds)
         # One of the camera's chunks becomes one of the stream's.
         chunk_size = stream_chunk_size * reduction.frames
-        ring_chunks = decide_ring_chunks(
-            settings.ring_chunks, settings.memory_limit, chunk_size, info.height, info.width, reduction
-        )
         layout, _ = frame_layout(info.pixel_format, info.height, info.width)
-        convert = make_converter(info.pixel_format, info.height, info.width, settings.bit_shift)
+        copy = make_copier(info.pixel_format, info.height, info.width)
+        check_bit_shift(info.pixel_format, settings.bit_shift)
+        form = ChunkForm(find_pixel_format(info.pixel_format).name, settings.bit_shift, reduction)
+        ring_chunks = decide_ring_chunks(
+            settings.ring_chunks, settings.memory_limit, chunk_size, info.height, info.width, form
+        )
         self._phase = "opening the stream"
         streamer = self._streamer = self._open_streamer(self._stop.is_set)
         data_id: str | None = None
@@ -277,9 +280,9 @@ class Acquisition:
             )
             self._phase = "making the ring"
             # Where the streamer wants it, else in plain memory.
-            how = None if reduction == WHOLE else reduction
-            ring = streamer.open_ring(data_id, ring_chunks, info.height, info.width, how) or ChunkRing(
-                ring_chunks, chunk_size, info.height, info.width, given_up=self._stop.is_set
+            what = None if form == PLAIN else form
+            ring = streamer.open_ring(data_id, ring_chunks, info.height, info.width, what) or ChunkRing(
+                ring_chunks, chunk_size, info.height, info.width, given_up=self._stop.is_set, form=form
             )
             pushed = PushedFrames(round((1 / fps + settings.gap_tolerance) * 1e9), 1e9 / fps)
             clock = CaptureClock(
@@ -307,7 +310,7 @@ class Acquisition:
                 taken = sum(accumulator.accumulated for accumulator in before)
                 accumulator = ChunkAccumulator(
                     ring,
-                    convert,
+                    copy,
                     layout,
                     fps,
                     pusher.put,

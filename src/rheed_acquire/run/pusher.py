@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.host.guard.calls import Patience
+from rheed_acquire.run.depth_watch import DepthWatch
 from rheed_acquire.run.pushed_frames import ChunkFacts, PushedFrames
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Pusher:
         self.pushed, self.clock = pushed, clock
         self.frames_not_taken, self.chunks_not_taken = 0, 0
         self._reason = ""
+        self._depth = DepthWatch(journal, info.chunk_size)
         self._queue: queue.SimpleQueue[Chunk | _Interruption | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._in_hand: Chunk | None = None
@@ -132,6 +134,7 @@ class Pusher:
             times = self.clock.times(chunk)
             chunk.since_ns, chunk.fps = times.since_ns, times.fps
             chunk.date(times.start_ms_utc, "reference" if times.source in ("ptp", "utc") else "host")
+            self._depth.look(chunk)
             if self._tap is not None:
                 self._tap.complete(chunk, times.ms_utc)
             self._look_on(chunk)

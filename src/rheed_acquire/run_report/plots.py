@@ -224,7 +224,7 @@ def _plot(key: str, title: str, unit: str, curves: list[Curve], record: RunRecor
     room = max(0.05 * (high - low), 0.02 * abs(high), 0.5)
     low, high = math.floor((low - room) * 10) / 10, math.ceil((high + room) * 10) / 10
     curves = [_until(curve, _last_s(record)) for curve in curves]
-    top = 255.0 if unit == GRAY else math.inf
+    top = float(max((region.top for region in record.regions), default=255)) if unit == GRAY else math.inf
     return Plot(key, title, unit, curves, max(low, 0.0), min(high, top), _last_s(record))
 
 

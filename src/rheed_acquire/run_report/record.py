@@ -106,7 +106,9 @@ class RegionRecord(_Strict):
     frames
         In which it was followed.
     mean, lowest, highest
-        Of the region's mean gray level over these frames, 0 to 255; None without a frame.
+        Of the region's mean gray level over these frames, 0 to ``top``; None without a frame.
+    top
+        The highest gray level that the camera's frames can have.
     brightest
         The largest pixel value seen in it.
     """
@@ -122,6 +124,7 @@ class RegionRecord(_Strict):
     lowest: float | None = None
     highest: float | None = None
     brightest: int | None = None
+    top: int = 255
     period: PeriodRecord | None = None
     trace: TraceRecord = TraceRecord()
 

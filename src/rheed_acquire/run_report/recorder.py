@@ -199,7 +199,7 @@ class RunRecorder:
         number = self._frames + wanted
         self._thumbnails.offer(
             utc_ms,
-            lambda: Thumbnail(ThumbnailRecord(frame=number, utc_ms=utc_ms), shrunk(chunk.frames[wanted])),
+            lambda: Thumbnail(ThumbnailRecord(frame=number, utc_ms=utc_ms), shrunk(chunk.gray(wanted))),
         )
         self._frames += count
         self._first_ms = start_ms if self._first_ms is None else self._first_ms

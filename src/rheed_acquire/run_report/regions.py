@@ -21,7 +21,7 @@ def records_of_tap(tap: FrameTap) -> list[RegionRecord]:
     """Sum up each region that a run has followed."""
     overviews, recent = tap.overviews(), tap.recent(RECENT_FRAMES)
     return [
-        _record(region, overview, utc_ms, mean)
+        _record(region, overview, utc_ms, mean, tap.top)
         for (region, overview), (_, utc_ms, mean) in zip(overviews, recent, strict=True)
     ]
 
@@ -39,6 +39,7 @@ def _record(
     overview: TraceOverview,
     utc_ms: NDArray[np.float64],
     mean: NDArray[np.float32],
+    top: int = 255,
 ) -> RegionRecord:
     """Sum up a region: its trace over the whole run, and the period of the frames that are all kept."""
     known = {
@@ -48,6 +49,7 @@ def _record(
         "width": region.width,
         "height": region.height,
         "color": region.color,
+        "top": top,
     }
     if not len(utc_ms):
         return RegionRecord.model_validate(known)

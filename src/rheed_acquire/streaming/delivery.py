@@ -158,7 +158,8 @@ class Delivery:
 
     def _encode(self, stream: Stream, chunk: Chunk) -> Shard | None:
         """Encode a chunk; None where the delivery was closed meanwhile."""
-        nbytes = chunk.frames.nbytes
+        count, height, width = chunk.shape
+        nbytes = count * height * width  # of the gray that is encoded
         waiting = self._chunks.qsize(), self.spool.shards_waiting
         level = self._compression.choose(
             time.monotonic(),
@@ -360,7 +361,7 @@ def describe_shard(
 
     Its stamps are corrected by ``clock``, where that knows the time.
     """
-    count, height, width = chunk.frames.shape
+    count, height, width = chunk.shape
     start_ms = chunk.capture_start_ms_utc or 0.0
     correction = None
     if clock is not None and chunk.time_base != "reference":

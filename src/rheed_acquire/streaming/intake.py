@@ -51,7 +51,7 @@ class Intake:
 
     def take_chunk(self, chunk: Chunk) -> None:
         """Send off a chunk that lies in a ring; where it raises as `take_array`, it is still the caller's."""
-        self.stream.admit(chunk.index, chunk.frames.shape)
+        self.stream.admit(chunk.index, chunk.shape)
         self._deliver(chunk)
 
     def begin(self, chunk_idx: int, shape: tuple[int, int, int]) -> ChunkBuffer:

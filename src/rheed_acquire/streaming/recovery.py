@@ -253,7 +253,7 @@ def take_up(stream: Stream, delivery: Delivery) -> None:
                 f"chunk {chunk.index}: its part of the ring was cut short, and only {buffer.committed} of "
                 f"its {buffer.promised} frames are left"
             )
-        stream.admit(chunk.index, chunk.frames.shape)
+        stream.admit(chunk.index, chunk.shape)
         delivery.deliver(Parcel(stream, chunk))
     logger.info("stream %s: %d chunks of an earlier run", stream.data_id, stream.status().chunks_pushed)
 
@@ -266,7 +266,8 @@ def recovered_chunk(buffer: ChunkBuffer, fps: float) -> Chunk:
     count = buffer.committed
     chunk = Chunk(
         index=buffer.chunk_index,
-        frames=buffer.frames[:count],
+        pixels=buffer.frames[:count],
+        form=buffer.frame_form,
         frame_ids=buffer.frame_ids[:count],
         timestamps_ns=buffer.timestamps_ns[:count],
         host_ns=buffer.host_ns[:count],

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import SecretStr
 
 from rheed_acquire.clocks.timing import process_clock
-from rheed_acquire.frames.reduction import WHOLE, Reduction
+from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
 from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.frames.ring_files import never
 from rheed_acquire.streaming.api import AtomscaleApi, Timeouts
@@ -312,7 +312,7 @@ class RHEEDStreamer(Streamer):
         intake.take_array(chunk_idx, frames, capture_start_ms_utc)
 
     def open_ring(
-        self, data_id: str, count: int, height: int, width: int, reduction: Reduction | None = None
+        self, data_id: str, count: int, height: int, width: int, form: ChunkForm | None = None
     ) -> ChunkRing:
         """Make the stream's ring, in memory that outlives this process; its chunks go to `push_chunk`.
 
@@ -327,7 +327,7 @@ class RHEEDStreamer(Streamer):
             It is not wanted any more.
         """
         return self._intake(data_id).stream.ring(
-            height, width, count, given_up=self._given_up, reduction=reduction or WHOLE
+            height, width, count, given_up=self._given_up, form=form or PLAIN
         )
 
     def push_chunk(self, data_id: str, chunk: Chunk) -> None:

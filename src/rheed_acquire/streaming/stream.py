@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rheed_acquire.clocks.timing import process_clock
-from rheed_acquire.frames.reduction import WHOLE, Reduction
+from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
 from rheed_acquire.frames.ring import ChunkRing
 from rheed_acquire.frames.ring_files import never
 from rheed_acquire.streaming.limits import WhenFull
@@ -118,7 +118,7 @@ class Stream:
         *,
         grows: bool = False,
         given_up: Callable[[], bool] = never,
-        reduction: Reduction = WHOLE,
+        form: ChunkForm = PLAIN,
     ) -> ChunkRing:
         """The ring that this stream's chunks are built in, made when it is first needed.
 
@@ -136,13 +136,13 @@ class Stream:
                 self.pushes_wait = grows
                 self._ring = self.folder.make_ring(
                     count or self._ring_chunks,
-                    self.chunk_size * reduction.frames,
+                    self.chunk_size * form.reduction.frames,
                     height,
                     width,
                     process_clock().utc_ns(0),
                     grows=grows,
                     given_up=given_up,
-                    reduction=reduction,
+                    form=form,
                 )
             return self._ring
 

@@ -40,7 +40,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
 from rheed_acquire.frames.chunk_buffer import memory_needed
-from rheed_acquire.frames.reduction import WHOLE, Reduction
+from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
 from rheed_acquire.frames.ring import ChunkRing
 from rheed_acquire.frames.ring_files import (
     SUFFIX,
@@ -310,14 +310,14 @@ class StreamFolder:
         *,
         grows: bool = False,
         given_up: Callable[[], bool] = never,
-        reduction: Reduction = WHOLE,
+        form: ChunkForm = PLAIN,
     ) -> ChunkRing:
         """Make a ring that survives this process.
 
         Parameters
         ----------
-        reduction
-            How the stream's frames are made of the ring's.
+        form
+            What the frames are, and how the stream's are made of them.
         grows
             Whether a buffer is made when it is first needed, and not before.
         given_up
@@ -331,12 +331,14 @@ class StreamFolder:
             It is not wanted any more.
         """
         now = 1 if grows else count
-        place, memories = make_ring_memory(self.path, count, capacity, height, width, now, given_up)
+        place, memories = make_ring_memory(
+            self.path, count, capacity, height, width, now, given_up, form.pixel_format
+        )
         if place is not None and not place.in_memory:
             logger.info("the ring lies on disk, in %s", place.folder)
 
         def make_memory(number: int) -> mmap.mmap:
-            nbytes = memory_needed(capacity, height, width)
+            nbytes = memory_needed(capacity, height, width, form.pixel_format)
             return plain_memory(nbytes) if place is None else place.make(number, nbytes)
 
         return ChunkRing(
@@ -347,7 +349,7 @@ class StreamFolder:
             memories,
             utc_offset_ns,
             make_memory if grows else None,
-            reduction=reduction,
+            form=form,
         )
 
     def chunks_left(self) -> Iterator[ChunkBuffer]:

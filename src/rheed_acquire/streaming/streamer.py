@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr
 
 if TYPE_CHECKING:
-    from rheed_acquire.frames.reduction import Reduction
+    from rheed_acquire.frames.frame_form import ChunkForm
     from rheed_acquire.frames.ring import Chunk, ChunkRing
     from rheed_acquire.streaming.limits import SpoolLimits
 
@@ -121,7 +121,7 @@ class Streamer(ABC):
         count: int,  # noqa: ARG002
         height: int,  # noqa: ARG002
         width: int,  # noqa: ARG002
-        reduction: Reduction | None = None,  # noqa: ARG002
+        form: ChunkForm | None = None,  # noqa: ARG002
     ) -> ChunkRing | None:
         """Make the ring that the stream's chunks are built in; None where plain memory does.
 
@@ -129,10 +129,10 @@ class Streamer(ABC):
         ----------
         count
             Chunks that it has room for.
-        reduction
-            Where the stream has fewer frames than the camera gives: how. A chunk of the ring then has
-            ``reduction.frames`` times the stream's chunk_size of them. A streamer whose ``open_ring`` does
-            not take it is not asked for a ring then.
+        form
+            Where the ring's frames are not 8-bit gray, or the stream has fewer of them than the camera gives:
+            what they are. A chunk of the ring has ``form.reduction.frames`` times the stream's chunk_size of
+            frames. A streamer whose ``open_ring`` does not take it is not asked for a ring then.
         """
         return None
 

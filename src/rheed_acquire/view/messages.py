@@ -7,9 +7,10 @@ then the header (UTF-8) and the payload. ``kind`` in the header says what it is:
 kind     further keys                                     payload
 ======== ================================================ ==========================================
 begin    host, port, token
-frame    number, utc_ms (or null), shape [H, W]           uint8 (H, W)
+frame    number, utc_ms (or null), shape [H, W], bits,    uint8 (H, W), of more than 8 bits uint16
+         shift
 state    state
-points   regions, count N, dropped (points before them)   float64 (N,), float32 (R, N), uint8 (R, N)
+points   regions, count N, dropped (points before them)   float64 (N,), float32 (R, N), uint16 (R, N)
 event    utc_ms, level, text
 ======== ================================================ ==========================================
 
@@ -76,12 +77,12 @@ def read_message(pipe: io.RawIOBase) -> tuple[dict[str, Any], bytearray] | None:
 
 def points_of(
     header: Mapping[str, Any], payload: bytearray
-) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.uint8]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.uint16]]:
     """Take a message of points apart: times (N,) in ms UTC, means (R, N), maxima (R, N)."""
     count, regions = header["count"], len(header["regions"])
     utc_ms = np.frombuffer(payload, np.float64, count)
     mean = np.frombuffer(payload, np.float32, count * regions, utc_ms.nbytes)
-    maximum = np.frombuffer(payload, np.uint8, count * regions, utc_ms.nbytes + mean.nbytes)
+    maximum = np.frombuffer(payload, np.uint16, count * regions, utc_ms.nbytes + mean.nbytes)
     return utc_ms, mean.reshape(regions, count), maximum.reshape(regions, count)
 
 

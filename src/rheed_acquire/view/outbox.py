@@ -7,12 +7,14 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rheed_acquire.view.messages import Message
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
+    from rheed_acquire.frames.frame_form import FrameForm, Levels
     from rheed_acquire.regions.regions import Region
 
 MOST_VALUES = 1 << 20
@@ -32,7 +34,7 @@ class Outbox:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._state: Message | None = None
-        self._frame: tuple[NDArray[np.uint8], int, float | None] | None = None
+        self._frame: tuple[Levels, int, float | None, FrameForm | None] | None = None
         self._points: deque[tuple[NDArray[Any], NDArray[Any], NDArray[Any], Sequence[Region]]] = deque()
         self._values = 0
         self._dropped = 0
@@ -51,11 +53,13 @@ class Outbox:
             self._watched = watched
             self._changed.notify_all()
 
-    def show_frame(self, pixels: NDArray[np.uint8], number: int, utc_ms: float | None) -> None:
+    def show_frame(
+        self, pixels: Levels, number: int, utc_ms: float | None, form: FrameForm | None = None
+    ) -> None:
         """Leave a copy of a frame instead of the one before."""
         copy = pixels.copy()
         with self._changed:
-            self._frame = (copy, number, utc_ms)
+            self._frame = (copy, number, utc_ms, form)
             self._changed.notify_all()
 
     def show_state(self, state: Mapping[str, Any]) -> None:
@@ -69,13 +73,13 @@ class Outbox:
         self,
         utc_ms: NDArray[np.float64],
         mean: NDArray[np.float32],
-        maximum: NDArray[np.uint8],
+        maximum: NDArray[np.uint16],
         regions: Sequence[Region],
     ) -> None:
         """Leave a copy of what N frames gave for R regions, and forget the oldest where too much waits."""
         if not len(utc_ms):
             return
-        points = (utc_ms.copy(), mean.copy(), maximum.copy(), tuple(regions))
+        points = (utc_ms.copy(), mean.copy(), maximum.astype(np.uint16), tuple(regions))
         with self._changed:
             self._points.append(points)
             self._values += mean.size
@@ -132,8 +136,9 @@ class Outbox:
             }
             return Message(header, (utc_ms, mean, maximum))
         if self._frame is not None and self._watched:
-            (pixels, number, utc), self._frame = self._frame, None
+            (pixels, number, utc, form), self._frame = self._frame, None
+            depth = {"bits": 8, "shift": 0} if form is None else {"bits": form.bits, "shift": form.shift}
             return Message(
-                {"kind": "frame", "number": number, "utc_ms": utc, "shape": pixels.shape}, (pixels,)
+                {"kind": "frame", "number": number, "utc_ms": utc, "shape": pixels.shape, **depth}, (pixels,)
             )
         return None

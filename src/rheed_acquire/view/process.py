@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rheed_acquire.frames.frame_form import FrameForm, Levels
     from rheed_acquire.regions.regions import Region
 
 logger = logging.getLogger(__name__)
@@ -114,19 +115,23 @@ class ViewProcess:
         """
         return url_of(self._host, self._port, self._ticket.get_secret_value(), "ticket")
 
-    def show_frame(self, pixels: NDArray[np.uint8], number: int, utc_ms: float | None) -> None:
+    def show_frame(
+        self, pixels: Levels, number: int, utc_ms: float | None, form: FrameForm | None = None
+    ) -> None:
         """Show a frame instead of the one before.
 
         Parameters
         ----------
         pixels
-            Shape (H, W), uint8; copied.
+            Shape (H, W), uint8 or uint16; copied.
         number
             Its place in the run, from 0.
         utc_ms
             When it was captured, in ms since 1970, UTC; None where that is not known yet.
+        form
+            Tells its depth, by default 8 bits.
         """
-        self._outbox.show_frame(pixels, number, utc_ms)
+        self._outbox.show_frame(pixels, number, utc_ms, form)
 
     def show_state(self, state: Mapping[str, Any]) -> None:
         """Show the run's figures instead of those before; the values are what JSON has."""
@@ -140,7 +145,7 @@ class ViewProcess:
         self,
         utc_ms: NDArray[np.float64],
         mean: NDArray[np.float32],
-        maximum: NDArray[np.uint8],
+        maximum: NDArray[np.uint16],
         regions: Sequence[Region],
     ) -> None:
         """Append to the traces of R regions what N frames gave.
@@ -152,7 +157,7 @@ class ViewProcess:
         utc_ms
             When the frames were captured, in ms since 1970, UTC. Shape (N,).
         mean, maximum
-            Of the pixels of each region. Shape (R, N), float32 and uint8.
+            Of the pixels of each region. Shape (R, N), float32 and uint16.
         """
         self._outbox.add_points(utc_ms, mean, maximum, regions)
 

@@ -13,7 +13,7 @@ from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.commands.progress import Traces
 from rheed_acquire.commands.sparkline import ASCII, BLOCKS, sparkline, takes_blocks
 from rheed_acquire.frames.accumulator import ChunkAccumulator
-from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.pixels import make_copier
 from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.regions.frame_tap import FrameTap
 from rheed_acquire.regions.regions import Region
@@ -54,7 +54,7 @@ def test_blocks_are_for_encodings_that_have_them() -> None:
 def test_the_live_display_has_a_row_for_each_region() -> None:
     chunks: list[Chunk] = []
     accumulator = ChunkAccumulator(
-        ChunkRing(2, 20, 4, 4), make_converter("Mono8", 4, 4), (4, 4), 10.0, chunks.append, print
+        ChunkRing(2, 20, 4, 4), make_copier("Mono8", 4, 4), (4, 4), 10.0, chunks.append, print
     )
     tap = FrameTap([Region(name="spot", x=0, y=0, width=2, height=2)], looks_per_s=1e-6)
     tap.watch(accumulator)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rheed_acquire.cameras.camera import CameraError, Frame
 from rheed_acquire.frames.accumulator import ChunkAccumulator
-from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.pixels import make_copier
 from rheed_acquire.frames.ring import NO_ID, Chunk, ChunkRing, Gap
 
 HEIGHT, WIDTH = 2, 4
@@ -35,7 +35,7 @@ def take(accumulator: ChunkAccumulator, *frames: tuple[int | None, int | None]) 
 
 def small(consumer: Consumer, **options: Any) -> ChunkAccumulator:
     ring = ChunkRing(2, 10, HEIGHT, WIDTH)
-    convert = make_converter("Mono8", HEIGHT, WIDTH)
+    convert = make_copier("Mono8", HEIGHT, WIDTH)
     return ChunkAccumulator(
         ring, convert, (HEIGHT, WIDTH), 10.0, consumer.take, consumer.errors.append, **options
     )
@@ -50,7 +50,7 @@ def test_a_frame_limit_closes_at_exactly_that_many_frames_and_the_last_chunk_is_
         consumer.take(chunk)
         chunk.release()
 
-    convert = make_converter("Mono8", HEIGHT, WIDTH)
+    convert = make_copier("Mono8", HEIGHT, WIDTH)
     accumulator = ChunkAccumulator(
         ring, convert, (HEIGHT, WIDTH), 10.0, take_and_give_back, consumer.errors.append, frame_limit=limit
     )
@@ -197,7 +197,7 @@ def test_no_memory_of_a_frames_size_is_taken_however_many_frames_come() -> None:
         chunk.release()
 
     accumulator = ChunkAccumulator(
-        ring, make_converter("Mono8", height, width), (height, width), 100.0, give_back, errors.append
+        ring, make_copier("Mono8", height, width), (height, width), 100.0, give_back, errors.append
     )
     frame = Frame(np.full((height, width), 7, np.uint8), 0, 0)
     tracemalloc.start()

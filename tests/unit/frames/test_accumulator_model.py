@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rheed_acquire.cameras.camera import CameraError, Frame
 from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.chunk_buffer import FREE, ChunkBuffer
-from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.pixels import make_copier
 from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk, ChunkRing, Gap
 
 HEIGHT, WIDTH = 2, 4
@@ -276,7 +276,7 @@ class Scenario:
         self.buffers = take_all(self.ring)
         for buffer in self.buffers:
             self.ring.release(buffer)
-        good = make_converter("Mono8", HEIGHT, WIDTH)
+        good = make_copier("Mono8", HEIGHT, WIDTH)
         self._failing = False
         self._now = 0
 
@@ -446,7 +446,7 @@ def test_what_is_no_number_ends_the_run_with_its_name_and_type_and_never_raises(
     ring, consumer = ChunkRing(8, 8, HEIGHT, WIDTH), Consumer()
     accumulator = ChunkAccumulator(
         ring,
-        make_converter("Mono8", HEIGHT, WIDTH),
+        make_copier("Mono8", HEIGHT, WIDTH),
         (HEIGHT, WIDTH),
         100.0,
         consumer.take,
@@ -472,7 +472,7 @@ def test_what_is_no_frame_ends_the_run_with_a_sentence(wrong: Any) -> None:
         consumer = Consumer()
         accumulator = ChunkAccumulator(
             ChunkRing(2, 1, HEIGHT, WIDTH),
-            make_converter("Mono8", HEIGHT, WIDTH),
+            make_copier("Mono8", HEIGHT, WIDTH),
             (HEIGHT, WIDTH),
             100.0,
             consumer.take,

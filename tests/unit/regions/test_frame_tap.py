@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from rheed_acquire.cameras.camera import CameraError, Frame
 from rheed_acquire.frames.accumulator import ChunkAccumulator
-from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.frames.frame_form import FrameForm, Levels
+from rheed_acquire.frames.pixels import make_copier
 from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.regions.frame_tap import FrameTap
 from rheed_acquire.regions.regions import Region
@@ -48,9 +49,9 @@ class Rig:
     pushed: int = 0
     queue: deque[Chunk] = field(default_factory=deque)
     mean: list[NDArray[np.float32]] = field(default_factory=list)
-    maximum: list[NDArray[np.uint8]] = field(default_factory=list)
+    maximum: list[NDArray[np.uint16]] = field(default_factory=list)
     utc_ms: list[NDArray[np.float64]] = field(default_factory=list)
-    shown: list[tuple[NDArray[np.uint8], int]] = field(default_factory=list)
+    shown: list[tuple[Levels, int]] = field(default_factory=list)
     number: int = 0
     accumulators: list[ChunkAccumulator] = field(default_factory=list)
 
@@ -60,8 +61,9 @@ class Rig:
         self.ring = ChunkRing(self.buffers, self.capacity, HEIGHT, WIDTH)
         self.connect()
 
-    def show(self, pixels: NDArray[np.uint8], number: int, utc_ms: float | None) -> None:
-        self.shown.append((pixels.copy(), number))
+    def show(self, levels: Levels, number: int, utc_ms: float | None, form: FrameForm) -> None:
+        assert form == FrameForm(HEIGHT, WIDTH)
+        self.shown.append((levels.copy(), number))
 
     def points(self, points: Points, regions: object) -> None:
         self.mean.append(points.mean)
@@ -76,7 +78,7 @@ class Rig:
         self.accumulators.append(
             ChunkAccumulator(
                 self.ring,
-                make_converter("Mono8", HEIGHT, WIDTH),
+                make_copier("Mono8", HEIGHT, WIDTH),
                 (HEIGHT, WIDTH),
                 FPS,
                 self.queue.append,

@@ -42,7 +42,7 @@ def test_mean_and_maximum_are_numpys(places: list[Region], count: int, seed: int
     frames = noise(count, seed)
     points = measure(frames, np.arange(count, dtype=np.float64), places)
     assert points.mean.shape == points.maximum.shape == (len(places), count)
-    assert (str(points.mean.dtype), str(points.maximum.dtype)) == ("float32", "uint8")
+    assert (str(points.mean.dtype), str(points.maximum.dtype)) == ("float32", "uint16")
     for place, mean, maximum in zip(places, points.mean, points.maximum, strict=True):
         rows, columns = place.box
         np.testing.assert_array_equal(mean, mean_of(frames, place))
@@ -120,3 +120,13 @@ def test_a_region_that_stays_where_it_is_keeps_its_trace_and_another_begins_anew
 def test_a_trace_without_room_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be 1 or more"):
         Trace(**wrong)
+
+
+@pytest.mark.parametrize("side", [8, 300])
+def test_mean_and_maximum_of_deep_frames_are_exact(side: int) -> None:
+    frames = np.random.default_rng(3).integers(0, 65536, (5, side, side)).astype(np.uint16)
+    frames[0] = 65535
+    points = measure(frames, np.arange(5.0), [Region(name="all", x=0, y=0, width=side, height=side)])
+    expected = frames.mean(axis=(1, 2), dtype=np.float64).astype(np.float32)
+    assert points.mean[0].tolist() == pytest.approx(expected.tolist(), rel=1e-6)
+    assert points.maximum[0].tolist() == frames.max(axis=(1, 2)).tolist()

@@ -22,7 +22,7 @@ from rheed_acquire.cameras.camera import (
     OnFault,
     OnFrame,
 )
-from rheed_acquire.frames.reduction import Reduction
+from rheed_acquire.frames.frame_form import ChunkForm
 from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.host.guard.calls import Patience
@@ -130,7 +130,7 @@ class ScriptedStreamer(Streamer):
         return "data-1"
 
     def open_ring(
-        self, data_id: str, count: int, height: int, width: int, reduction: Reduction | None = None
+        self, data_id: str, count: int, height: int, width: int, form: ChunkForm | None = None
     ) -> ChunkRing | None:
         self._tell("open_ring")
         return None

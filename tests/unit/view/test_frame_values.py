@@ -88,3 +88,18 @@ def test_saturated_pixels_are_marked_exactly(pixels: NDArray[np.uint8]) -> None:
 )
 def test_a_host_may_be_called_by_its_own_names_only(host: str, listening_on: str, may: bool) -> None:
     assert may_be_called(host, listening_on) is may
+
+
+def test_a_deep_frame_is_shown_in_8_bits_and_its_figures_are_the_cameras() -> None:
+    pixels = np.full((20, 30), 1000, np.uint16)
+    pixels[2, 3], pixels[4, 5] = 4095, 4094
+    frame = RawFrame(pixels, 7, None, bits=12, shift=4)
+    message = encode_frame(frame)
+    (length,) = struct.unpack_from("<I", message)
+    header = json.loads(message[4 : 4 + length])
+    assert (header["darkest"], header["brightest"], header["top"], header["level"]) == (1000, 4095, 4095, 16)
+    assert header["saturated"] == 1
+    picture = np.asarray(Image.open(io.BytesIO(message[4 + length :][: header["picture_bytes"]])))
+    assert abs(int(picture[15, 20]) - (1000 >> 4)) <= 2
+    assert (pixel_value(frame, 3, 2), pixel_value(frame, 0, 0)) == (4095, 1000)
+    assert line_profile(frame, (0, 10, 20, 10)).tolist() == [1000.0] * 21

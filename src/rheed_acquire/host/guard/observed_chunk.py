@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from rheed_acquire.frames.gray_frames import GrayFrames, read_only_view
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rheed_acquire.frames.ring import Chunk, Gap, TimeBase
+    from rheed_acquire.frames.chunk import Chunk, Gap, TimeBase
+    from rheed_acquire.frames.frame_form import FrameForm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,8 +26,8 @@ class ObservedChunk:
     ----------
     index
         Place in the stream, counted from 0.
-    frames
-        (N, H, W) uint8, C-contiguous.
+    pixels, form
+        The frames as the camera delivered them, and what they are (see `rheed_acquire.frames.chunk.Chunk`).
     frame_ids
         (N,) int64, the camera's counter without its wrap-around; -1 where it has none.
     timestamps_ns
@@ -46,7 +49,8 @@ class ObservedChunk:
     """
 
     index: int
-    frames: NDArray[np.uint8]
+    pixels: NDArray[Any]
+    form: FrameForm
     frame_ids: NDArray[np.int64]
     timestamps_ns: NDArray[np.int64]
     host_ns: NDArray[np.int64]
@@ -56,6 +60,28 @@ class ObservedChunk:
     time_base: TimeBase
     since_ns: NDArray[np.int64] | None
     fps: float | None
+    _gray: GrayFrames = field(repr=False)
+
+    @property
+    def frames(self) -> NDArray[np.uint8]:
+        """(N, H, W) uint8 gray, C-contiguous; made where it is first asked for, once.
+
+        Raises
+        ------
+        MemoryError
+            There is no room for it.
+        """
+        return self._gray.frames()
+
+    @property
+    def bit_depth(self) -> int:
+        """Significant bits of a sample of `pixels`."""
+        return self.form.bits
+
+    @property
+    def pixel_format(self) -> str:
+        """Of `pixels`, in PFNC spelling."""
+        return self.form.pixel_format
 
     @classmethod
     def of(cls, chunk: Chunk) -> Self:
@@ -66,9 +92,11 @@ class ObservedChunk:
         MemoryError
             There is no room for its frames.
         """
+        pixels = _read_only(chunk.pixels)
         return cls(
             index=chunk.index,
-            frames=_read_only(chunk.frames),
+            pixels=pixels,
+            form=chunk.form,
             frame_ids=_read_only(chunk.frame_ids),
             timestamps_ns=_read_only(chunk.timestamps_ns),
             host_ns=_read_only(chunk.host_ns),
@@ -78,14 +106,14 @@ class ObservedChunk:
             time_base=chunk.time_base,
             since_ns=None if chunk.since_ns is None else _read_only(chunk.since_ns),
             fps=chunk.fps,
+            _gray=GrayFrames(pixels, chunk.form, is_read_only=True),
         )
 
     def __len__(self) -> int:
-        return len(self.frames)
+        return len(self.pixels)
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     """Copy an array, behind a buffer that says it is read-only: numpy's own flag could be set again."""
     copy = np.ascontiguousarray(array).copy()
-    shown = np.frombuffer(copy.reshape(-1).data.toreadonly(), copy.dtype)
-    return shown.reshape(copy.shape)
+    return read_only_view(copy)

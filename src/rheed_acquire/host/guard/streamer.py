@@ -15,7 +15,7 @@ from rheed_acquire.host.guard.calls import Patience, PluginCalls, kind_of
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer, StreamerBackend, StreamerRequest
 
 if TYPE_CHECKING:
-    from rheed_acquire.frames.reduction import Reduction
+    from rheed_acquire.frames.frame_form import ChunkForm
     from rheed_acquire.frames.ring import Chunk, ChunkRing
 
 STATUS_LIMIT_S = 1.0
@@ -126,15 +126,16 @@ class GuardedStreamer(Streamer):
         return self._calls.within(None, "initialize", initialize, lets=(RheedAcquireError,))
 
     def open_ring(
-        self, data_id: str, count: int, height: int, width: int, reduction: Reduction | None = None
+        self, data_id: str, count: int, height: int, width: int, form: ChunkForm | None = None
     ) -> ChunkRing | None:
         """See `Streamer.open_ring`."""
-        frames = self._chunk_size * (1 if reduction is None else reduction.frames)
+        frames = self._chunk_size * (1 if form is None else form.reduction.frames)
 
         def open_ring() -> ChunkRing | None:
+            from rheed_acquire.frames.frame_form import PLAIN
             from rheed_acquire.frames.ring import ChunkRing
 
-            more = () if reduction is None else (reduction,)
+            more = () if form is None else (form,)
             make: Callable[..., object] = self._streamer.open_ring
             if more and not _takes(make, data_id, count, height, width, *more):
                 return None
@@ -148,6 +149,9 @@ class GuardedStreamer(Streamer):
                     f"its ring is for chunks of {ring.capacity} x {ring.height} x {ring.width} in place of "
                     f"{frames} x {height} x {width}",
                 )
+            if ring is not None and ring.form != (form or PLAIN):
+                wrong = f"its ring is for {ring.form} in place of {form or PLAIN}"
+                raise self._calls.wrong("open_ring", wrong)
             return ring
 
         return self._calls.within(None, "open_ring", open_ring, lets=(RheedAcquireError,))

@@ -8,26 +8,46 @@ import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+if TYPE_CHECKING:
+    from rheed_acquire.frames.frame_form import Levels
+
+
 JPEG_QUALITY = 95
 """At 90 the blocks show in the dark parts once these are brightened."""
-SATURATED = 255
 LONGEST_PROFILE = 4096
 """Samples along a line; a longer line is sampled more sparsely."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawFrame:
-    """A frame as the acquisition holds it: ``pixels`` uint8, shape (H, W)."""
+    """A frame's gray levels as the camera gave them.
 
-    pixels: NDArray[np.uint8]
+    Attributes
+    ----------
+    pixels
+        (H, W) uint8, of more than 8 bits uint16.
+    bits
+        Significant bits of a level.
+    shift
+        How far levels are shifted right to be the 8 bits of the picture.
+    """
+
+    pixels: Levels
     number: int
     utc_ms: float | None
+    bits: int = 8
+    shift: int = 0
+
+    @property
+    def top(self) -> int:
+        """The highest level that there can be."""
+        return (1 << self.bits) - 1
 
 
 def binary_message(header: Mapping[str, Any], *parts: bytes) -> bytes:
@@ -45,8 +65,9 @@ def encode_frame(frame: RawFrame) -> bytes:
     pixels = frame.pixels
     height, width = pixels.shape
     picture = io.BytesIO()
-    Image.fromarray(pixels).save(picture, "JPEG", quality=JPEG_QUALITY)
-    saturated = pixels == SATURATED
+    shown = pixels if frame.bits == 8 else np.minimum(pixels >> frame.shift, 255).astype(np.uint8)
+    Image.fromarray(shown).save(picture, "JPEG", quality=JPEG_QUALITY)
+    saturated = pixels == frame.top
     count = int(np.count_nonzero(saturated))
     mask = io.BytesIO()
     if count:
@@ -61,6 +82,8 @@ def encode_frame(frame: RawFrame) -> bytes:
         "saturated": count,
         "darkest": int(pixels.min()),
         "brightest": int(pixels.max()),
+        "top": frame.top,
+        "level": 1 << frame.shift,
     }
     return binary_message(header, picture.getvalue(), mask.getvalue())
 

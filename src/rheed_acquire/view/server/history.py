@@ -99,7 +99,7 @@ class TraceHistory:
         self.version = 0
 
     def append(
-        self, regions: Sequence[Region], utc_ms: Times, mean: Values, maximum: NDArray[np.uint8]
+        self, regions: Sequence[Region], utc_ms: Times, mean: Values, maximum: NDArray[np.uint16]
     ) -> None:
         """Take what N frames gave: times (N,) in ms UTC, means and maxima (R, N).
 

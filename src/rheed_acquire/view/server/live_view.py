@@ -83,8 +83,9 @@ class LiveView:
         """Take a message of the acquisition."""
         match header["kind"]:
             case "frame":
-                pixels = np.frombuffer(payload, np.uint8).reshape(header["shape"])
-                self.frame = RawFrame(pixels, header["number"], header["utc_ms"])
+                bits = header["bits"]
+                pixels = np.frombuffer(payload, np.uint8 if bits == 8 else np.uint16).reshape(header["shape"])
+                self.frame = RawFrame(pixels, header["number"], header["utc_ms"], bits, header["shift"])
             case "state":
                 self.state = header["state"]
                 self.state_text = json.dumps({"type": "state", "state": self.state})

@@ -31,8 +31,11 @@ export class Picture {
     this.gray = null;
     /** @type {Uint32Array | null} */
     this.saturated = null;
+    // In steps of the picture, of which each is `level` of the camera's gray levels.
     this.darkest = 0;
     this.brightest = 255;
+    this.level = 1;
+    this.top = 255;
     this.controls = {
       colours: /** @type {HTMLSelectElement} */ (byId("colours")),
       black: /** @type {HTMLInputElement} */ (byId("black")),
@@ -58,8 +61,8 @@ export class Picture {
       controls.white.value = String(Math.max(white, black + 1));
     }
     const [low, high, gamma] = [controls.black, controls.white, controls.gamma].map((input) => Number(input.value));
-    byId("black-value").textContent = String(low);
-    byId("white-value").textContent = String(high);
+    byId("black-value").textContent = String(low * this.level);
+    byId("white-value").textContent = String(high === 255 ? this.top : high * this.level);
     byId("gamma-value").textContent = String(gamma);
     this.table = lookUpTable(controls.colours.value, low, high, gamma);
     this.paint();
@@ -79,8 +82,13 @@ export class Picture {
       this.height = height;
     }
     this.gray = gray;
-    this.darkest = header.darkest;
-    this.brightest = header.brightest;
+    this.darkest = Math.min(255, Math.floor(header.darkest / header.level));
+    this.brightest = Math.min(255, Math.ceil(header.brightest / header.level));
+    if (header.level !== this.level || header.top !== this.top) {
+      this.level = header.level;
+      this.top = header.top;
+      this.setLevels();
+    }
     this.paint();
   }
 
