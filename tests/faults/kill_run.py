@@ -30,11 +30,12 @@ class KillOutcome(Outcome):
 
     instant: str
     weather: str
+    pixel_format: str
     kills: int
 
     @property
     def kinds(self) -> Mapping[str, tuple[str, ...]]:
-        return {"instant": (self.instant,), "weather": (self.weather,)}
+        return {"instant": (self.instant,), "weather": (self.weather,), "pixel format": (self.pixel_format,)}
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -46,7 +47,8 @@ class KillRun(SeededRun[KillOutcome]):
 
     def __init__(self, seed: int, folder: Path, upstream: LocalServer) -> None:
         super().__init__(seed, folder, upstream)
-        # Of what is killed beside the run: apart, so that a seed's instants and weather stay as they were.
+        # Apart, so that a seed's instants and weather stay as they were.
+        self._pixel_format = random.Random(f"{seed} depth").choice(["Mono8", "Mono12", "Mono12p"])
         self._beside = random.Random(f"{seed} beside")
         self._instants: dict[str, Callable[[Rig, subprocess.Popen[bytes]], None]] = {
             "start": self._at_start,
@@ -69,9 +71,10 @@ class KillRun(SeededRun[KillOutcome]):
         ) as server:
             rig = Rig(self._folder, f"kill run {self.seed}", server if self._weather != "embedded" else None)
             rig.height, rig.width = self._random.choice([(32, 48), (32, 48), (160, 200)])
+            rig.pixel_format = self._pixel_format
             self._make_weather(self._weather, server)
             fate = self._see_through(rig, server)
-        return KillOutcome(self.seed, fate, self._instant, self._weather, self._kills)
+        return KillOutcome(self.seed, fate, self._instant, self._weather, self._pixel_format, self._kills)
 
     def _make_weather(self, weather: str, server: FaultyServer) -> None:
         if weather == "showers":

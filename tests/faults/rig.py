@@ -82,6 +82,7 @@ class Rig:
         self.witness = folder / "witness"
         self.runs = server.upstream.directory if server is not None else folder / "runs"
         self.height, self.width = 32, 48
+        self.pixel_format = "Mono8"
         self.endpoint = None if server is None else server.endpoint
         self.proxy: str | None = None
         self._site = folder / "site"
@@ -109,11 +110,12 @@ class Rig:
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a run with the faulty camera."""
         size = ("--faulty.width", str(self.width), "--faulty.height", str(self.height))
+        depth = ("--faulty.pixel-format", self.pixel_format)
         named = ("--stream-name", self.name, "--output", str(self.runs))
         kept = ("--spool-dir", str(self.spool), "--faulty.witness", str(self.witness))
         where = () if self.endpoint is None else ("--endpoint", self.endpoint)
         rate = () if "--fps" in arguments else ("--fps", str(FPS))
-        return self._spawn(["--camera", "faulty", *size, *rate, *named, *kept, *where, *arguments])
+        return self._spawn(["--camera", "faulty", *size, *depth, *rate, *named, *kept, *where, *arguments])
 
     def command(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a subcommand on this rig's spool."""

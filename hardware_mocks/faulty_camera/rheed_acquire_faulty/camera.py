@@ -23,7 +23,7 @@ from rheed_acquire import (
 )
 
 from .device import DEVICE
-from .pattern import draw
+from .pattern import draw, lay_out
 from .settings import FaultySettings
 
 DEFAULT_FPS = 60.0
@@ -115,7 +115,9 @@ class FaultyCamera(Camera):
         """The camera with its settings."""
         settings = self._settings
         cycle = settings.id_cycle or None
-        return CameraInfo(DEVICE, settings.width, settings.height, "Mono8", self._fps, frame_id_cycle=cycle)
+        return CameraInfo(
+            DEVICE, settings.width, settings.height, settings.pixel_format, self._fps, frame_id_cycle=cycle
+        )
 
     def start(self, on_frame: OnFrame, on_fault: OnFault) -> None:
         """Begin to deliver.
@@ -184,7 +186,8 @@ class FaultyCamera(Camera):
                 pixels = np.empty((settings.height - 1, settings.width), np.uint8)
             draw(number, settings.seed, pixels)
             next_id = self._next_id(number, next_id)
-            frame.pixels, frame.id = pixels, next_id % settings.id_cycle if settings.id_cycle else next_id
+            frame.pixels = lay_out(pixels, number, settings.pixel_format)
+            frame.id = next_id % settings.id_cycle if settings.id_cycle else next_id
             bits = settings.timestamp_wrap_bits
             frame.timestamp_ns = stamp_ns % (1 << bits) if bits else stamp_ns
             on_frame(frame)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,24 @@ def draw(number: int, seed: int, out: NDArray[np.uint8]) -> None:
     pictures = _pictures(*out.shape, seed)
     np.add(pictures[number % _PICTURES], np.uint8(number % 251), out=out)
     out.reshape(-1)[:STAMP_BYTES] = np.frombuffer(number.to_bytes(STAMP_BYTES, "little"), np.uint8)
+
+
+def deepen(gray: NDArray[np.uint8], number: int) -> NDArray[np.uint16]:
+    """12 bits for each pixel of frame ``number``: its gray, and below it four that follow from both."""
+    low = (gray + np.uint8(number % 16)) & np.uint8(15)
+    return (gray.astype(np.uint16) << np.uint16(4)) | low
+
+
+def lay_out(gray: NDArray[np.uint8], number: int, pixel_format: str) -> NDArray[Any]:
+    """Lay frame ``number`` out as PFNC has ``Mono8``, ``Mono12`` or ``Mono12p`` (two in three bytes)."""
+    if pixel_format == "Mono8":
+        return gray
+    levels = deepen(gray, number)
+    if pixel_format == "Mono12":
+        return levels
+    first, second = levels.reshape(-1, 2).T
+    packed = np.stack([first & 0xFF, first >> 8 | (second & 0x0F) << 4, second >> 4], axis=1)
+    return packed.astype(np.uint8).reshape(-1)
 
 
 def expected_frame(number: int, height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
