@@ -1,4 +1,4 @@
-"""Recordings as a camera: Zarr runs, HDF5, TIFF stacks, folders of images, NumPy files and video."""
+"""Recordings as a camera: Zarr, HDF5, TIFF, kSA 400, folders of images, NumPy files, raw files and video."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def rheed_register_cameras(register: Callable[[CameraBackend], None]) -> None:
     register(
         CameraBackend(
             name="replay",
-            description="a recording: Zarr, HDF5, TIFF, a folder of images, NumPy or video",
+            description="a recording: Zarr, HDF5, TIFF, kSA 400, a folder of images, NumPy or video",
             settings=ReplaySettings,
             discover=discover,
             open=open_camera,
-            requires=("av", "h5py", "PIL", "tifffile", "zarr"),
+            requires=("av", "h5py", "hdf5plugin", "imagecodecs", "PIL", "rawpy", "tifffile", "zarr"),
             install=INSTALL,
         )
     )

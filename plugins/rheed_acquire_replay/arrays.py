@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from rheed_acquire import CameraError, CameraSettingError
-from rheed_acquire_replay.recording import BLOCK_BYTES, Block, Recording, as_pixels, reading
+from rheed_acquire_replay.axes import Axes, AxesError, named, understood
+from rheed_acquire_replay.recording import BLOCK_BYTES, Block, Recording, reading
 
 
 class ArrayRecording(Recording):
-    """An array of shape (T, H, W) whose slices along T can be read.
+    """An array whose slices can be read.
 
     Parameters
     ----------
     array
         Of numpy, h5py, zarr ...: with ``shape``, ``dtype``, and slicing that reads.
+    axes
+        Which of its axes is which.
     stored
         Frames that the file keeps together, so that to read one is to read them all.
     """
 
     kind: ClassVar[str] = "an array"
 
-    def __init__(self, path: Path, array: Any, stored: int = 1) -> None:
-        if len(array.shape) != 3:
-            raise CameraError(
-                f"{path} holds an array of shape {tuple(array.shape)}, not (frames, height, width)"
-            )
-        count, *shape = array.shape
-        super().__init__(path, tuple(shape), np.dtype(array.dtype), count)
-        self._array = array
-        frame_bytes = int(np.prod(self.shape)) * self.dtype.itemsize
+    def __init__(self, path: Path, array: Any, axes: Axes, stored: int = 1) -> None:
+        super().__init__(path, axes.frame_shape, np.dtype(array.dtype), axes.count)
+        self._array, self.axes = array, axes
+        self.notes["frames"] = str(axes)
+        frame_bytes = math.prod(self.shape) * self.dtype.itemsize
         self._step = max(1, BLOCK_BYTES // (frame_bytes * stored)) * stored
 
     def blocks(self, first: int, end: int | None) -> Iterator[Block]:
@@ -41,7 +41,9 @@ class ArrayRecording(Recording):
         assert self.count is not None
         end = self.count if end is None else end
         while first < end:
-            until = min(end, first - first % self._step + self._step)
+            group = first - first % self.axes.fastest
+            at = first - group
+            until = min(end, group + min(at - at % self._step + self._step, self.axes.fastest))
             with reading(self.path, f"{self.kind}, from frame {first} on"):
                 block = self.block(first, until)
             yield block
@@ -50,11 +52,51 @@ class ArrayRecording(Recording):
     def block(self, first: int, end: int) -> Block:
         """Read one block."""
         # A memory-mapped file is read only by a copy: here and not in the camera's thread.
-        return Block(list(range(first, end)), as_pixels(np.array(self._array[first:end])))
+        return Block(list(range(first, end)), np.array(self.axes.read(self._array, first, end)))
+
+
+def find_axes(
+    path: Path,
+    shape: Sequence[int],
+    asked: str | None,
+    told: str | None = None,
+    by: str = "",
+    sample: Any = None,
+) -> Axes:
+    """Find which axis of an array is which.
+
+    Parameters
+    ----------
+    asked
+        What the user says; it wins.
+    told, by
+        What the file says, and where.
+    sample
+        The array, of which a part is read where nobody says it.
+
+    Raises
+    ------
+    CameraSettingError
+        What the user says does not fit the array, or has to be said.
+    CameraError
+        There is no picture in it.
+    """
+    try:
+        if asked is not None:
+            return named(asked, shape, by="--replay.axes")
+        if told is not None:
+            return named(told, shape, by=by)
+        if len(shape) < 2:
+            raise CameraError(f"{path} holds an array of shape {tuple(shape)}, not (frames, height, width)")
+        return understood(shape, sample)
+    except AxesError as error:
+        raise CameraSettingError(f"{path}: {error}") from None
 
 
 def choose(path: Path, dataset: str | None, shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """Find the dataset that is meant: the named one, else the only one of three dimensions.
+    """Find the dataset that is meant: the named one, else the only one that can be frames.
+
+    Of several, one that is a single picture (a background) is not meant where others are stacks.
 
     Raises
     ------
@@ -71,12 +113,17 @@ def choose(path: Path, dataset: str | None, shapes: Mapping[str, tuple[int, ...]
                 f"--replay.dataset {dataset}: {path} has no such dataset; there is {listed}"
             )
         return name
-    stacks = [name for name, shape in shapes.items() if len(shape) == 3]
-    if not stacks:
-        raise CameraError(f"{path} has no dataset of shape (frames, height, width); there is {listed}")
-    if len(stacks) > 1:
-        raise CameraSettingError(
-            f"{path} has several datasets of three dimensions, {', '.join(stacks)}: choose one with "
-            "--replay.dataset"
-        )
-    return stacks[0]
+    long = {name: [size for size in shape if size != 1] for name, shape in shapes.items()}
+    for fits in (
+        [name for name in shapes if len(long[name]) > 2],
+        [name for name, shape in shapes.items() if len(shape) > 2],
+        [name for name, shape in shapes.items() if len(shape) == 2],
+    ):
+        if len(fits) > 1:
+            raise CameraSettingError(
+                f"{path} has several datasets that can be frames, "
+                f"{', '.join(f'{name} {shapes[name]}' for name in fits)}: choose one with --replay.dataset"
+            )
+        if fits:
+            return fits[0]
+    raise CameraError(f"{path} has no dataset of shape (frames, height, width); there is {listed}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from rheed_acquire import (
     CameraEndedError,
@@ -15,8 +16,10 @@ from rheed_acquire import (
     SettingReadback,
 )
 from rheed_acquire_replay.formats import open_recording
+from rheed_acquire_replay.options import Options
+from rheed_acquire_replay.prepared import PreparedRecording
 from rheed_acquire_replay.read_ahead import ReadAhead
-from rheed_acquire_replay.recording import Block, Recording
+from rheed_acquire_replay.recording import Block
 from rheed_acquire_replay.settings import ReplaySettings
 
 
@@ -25,7 +28,8 @@ class ReplayCamera(GrabLoopCamera):
 
     `Frame.timestamp_ns` is
 
-    - with ``keep_timestamps`` or ``start``: when the frame was captured, in UTC;
+    - with ``keep_timestamps`` or ``start``, and as fast as can be where the recording tells when it was
+      captured: when the frame was captured, in UTC;
     - else, at a given pace: when the frame was due, on the clock of ``time.perf_counter_ns``;
     - else, as fast as can be: as if the recording had begun with the first delivery, in UTC.
 
@@ -43,10 +47,10 @@ class ReplayCamera(GrabLoopCamera):
     """
 
     def __init__(self, settings: ReplaySettings, request: CaptureRequest, device: DeviceInfo) -> None:
-        self._recording = open_recording(settings.path, settings.dataset)
+        self._recording = open_recording(settings.path, Options.of(settings))
         try:
             self._settings, self._speed = settings, settings.speed
-            self._keeps = settings.keep_timestamps or settings.start is not None
+            self._keeps = _keeps_timestamps(self._recording, settings)
             # As it was recorded, but for a live replay at another pace.
             pace = self._speed if self._speed and not self._keeps else 1.0
             fps = _fps(self._recording, settings, request, pace)
@@ -66,6 +70,9 @@ class ReplayCamera(GrabLoopCamera):
             fps_limited_by="the recording's own rate" + (f" and --replay.speed {pace:g}" * (pace != 1.0)),
             utc_timestamps=self._keeps or not self._speed,
             recorded=True,
+            notes=tuple(self._recording.notes.items()),
+            warnings=tuple(self._recording.warnings),
+            captured_unix_ns=self._captured_ns,
             settings=_readback(self._recording, settings, request),
         )
         self._ahead: ReadAhead | None = None
@@ -135,12 +142,19 @@ class ReplayCamera(GrabLoopCamera):
             self._ahead = None
         self._block = self._frame = None
 
+    def statistics(self) -> Mapping[str, int]:
+        """Count frames that were left out, and those with samples above what their bits can be."""
+        recording = self._recording
+        return {"frames_skipped": len(recording.skipped), "frames_above_depth": recording.above_depth}
+
     def disconnect(self) -> None:
         """Let the files go."""
         self._recording.close()
 
 
-def _fps(recording: Recording, settings: ReplaySettings, request: CaptureRequest, pace: float) -> float:
+def _fps(
+    recording: PreparedRecording, settings: ReplaySettings, request: CaptureRequest, pace: float
+) -> float:
     """Give the rate of the recording, in frames per second of its own time."""
     fps = settings.fps or recording.fps or (request.fps / pace if request.fps else None)
     if fps is None:
@@ -150,7 +164,13 @@ def _fps(recording: Recording, settings: ReplaySettings, request: CaptureRequest
     return float(fps)
 
 
-def _captured_ns(recording: Recording, settings: ReplaySettings) -> int:
+def _keeps_timestamps(recording: PreparedRecording, settings: ReplaySettings) -> bool:
+    if settings.start is not None or settings.keep_timestamps is not None:
+        return settings.start is not None or bool(settings.keep_timestamps)
+    return not settings.speed and recording.captured_ns is not None
+
+
+def _captured_ns(recording: PreparedRecording, settings: ReplaySettings) -> int:
     """When the recording's first frame was captured, in nanoseconds since 1970 in UTC."""
     if settings.start is not None:
         # Without floats, which do not resolve a microsecond of today's times as nanoseconds.
@@ -164,7 +184,7 @@ def _captured_ns(recording: Recording, settings: ReplaySettings) -> int:
     return recording.captured_ns
 
 
-def _end(recording: Recording, settings: ReplaySettings) -> int | None:
+def _end(recording: PreparedRecording, settings: ReplaySettings) -> int | None:
     """Give the number after the last frame to replay; None for the recording's own end."""
     for name, number in (("first", settings.first), ("last", settings.last)):
         if number is not None and recording.count is not None and number >= recording.count:
@@ -176,7 +196,7 @@ def _end(recording: Recording, settings: ReplaySettings) -> int | None:
 
 
 def _readback(
-    recording: Recording, settings: ReplaySettings, request: CaptureRequest
+    recording: PreparedRecording, settings: ReplaySettings, request: CaptureRequest
 ) -> tuple[SettingReadback, ...]:
     asked = settings.model_dump(mode="json", include=settings.model_fields_set)
     kept = [SettingReadback(name, value, value) for name, value in asked.items()]

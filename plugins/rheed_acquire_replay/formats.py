@@ -6,57 +6,87 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rheed_acquire import CameraError, CameraSettingError
+from rheed_acquire_replay import video
+from rheed_acquire_replay.folders import open_folder
 from rheed_acquire_replay.hdf5 import open_hdf5
 from rheed_acquire_replay.image_folder import ImageFolder
+from rheed_acquire_replay.ksa import KsaFrames
+from rheed_acquire_replay.names import in_order
 from rheed_acquire_replay.numpy_files import open_npy, open_npz
+from rheed_acquire_replay.options import Options
+from rheed_acquire_replay.pictures import DECODERS
+from rheed_acquire_replay.prepared import PreparedRecording
+from rheed_acquire_replay.raw_file import RawFile
 from rheed_acquire_replay.recording import Recording
 from rheed_acquire_replay.tiff import open_tiff
-from rheed_acquire_replay.video import Video
-from rheed_acquire_replay.zarr_run import find_zarr, open_zarr
+from rheed_acquire_replay.zarr_arrays import find_zarr, open_zarr
 
-_WITH_DATASETS: dict[str, Callable[[Path, str | None], Recording]] = {
-    **dict.fromkeys((".h5", ".hdf5", ".hdf", ".nxs"), open_hdf5),
+_WITH_DATASETS: dict[str, Callable[[Path, Options], Recording]] = {
+    **dict.fromkeys((".h5", ".hdf5", ".hdf", ".nxs", ".he5", ".nx5"), open_hdf5),
     ".npz": open_npz,
+    **dict.fromkeys((".tif", ".tiff", ".btf", ".tf8"), open_tiff),
 }
-_WITHOUT: dict[str, Callable[[Path], Recording]] = {
-    **dict.fromkeys((".tif", ".tiff"), open_tiff),
+_WITHOUT: dict[str, Callable[[Path, Options], Recording]] = {
     ".npy": open_npy,
-    **dict.fromkeys((".mp4", ".m4v", ".mov", ".avi", ".mkv"), Video),
+    **dict.fromkeys((".imm", ".img"), lambda path, options: KsaFrames(path)),  # noqa: ARG005
+    **dict.fromkeys(video.SUFFIXES, lambda path, options: video.Video(path)),  # noqa: ARG005
+    **{
+        suffix: lambda path, options: ImageFolder(path, in_order([path]), options)
+        for suffix in DECODERS
+        if suffix not in (".tif", ".tiff", ".img")
+    },
 }
 
 
-def open_recording(path: Path | None, dataset: str | None) -> Recording:
-    """Open what lies at a path, by its kind.
+def open_recording(path: Path | None, options: Options | None = None) -> PreparedRecording:
+    """Open what lies at a path, by its kind, and look at it.
 
     Raises
     ------
     CameraError
         There is nothing, or nothing that can be read.
     CameraSettingError
-        No path was given, or ``dataset`` does not suit the recording.
+        No path was given, or what the user says does not suit the recording, or has to be said.
     """
+    options = options or Options()
     if path is None:
         raise CameraSettingError("--replay.path is needed: the recording to replay")
     if not path.exists():
         raise CameraError(f"--replay.path {path}: there is no such file or folder")
-    if path.is_dir():
-        group = find_zarr(path)
-        if group is not None:
-            return open_zarr(group, dataset)
-        _refuse_dataset(path, dataset, "a folder of images")
-        return ImageFolder(path)
+    source = _open(path, options)
+    try:
+        return PreparedRecording(source, options)
+    except BaseException:
+        source.close()
+        raise
+
+
+def _open(path: Path, options: Options) -> Recording:
+    if not path.is_dir():
+        return _open_file(path, options)
+    if options.raw is not None:
+        raise CameraSettingError(f"--replay.raw describes one file, and {path} is a folder")
+    group = find_zarr(path)
+    if group is not None:
+        return open_zarr(group, options)
+    return open_folder(path, options, _open_file, (*_WITH_DATASETS, *video.SUFFIXES))
+
+
+def _open_file(path: Path, options: Options) -> Recording:
+    if options.raw is not None:
+        return RawFile(path, options.raw)
     suffix = path.suffix.lower()
     if suffix in _WITH_DATASETS:
-        return _WITH_DATASETS[suffix](path, dataset)
+        return _WITH_DATASETS[suffix](path, options)
     if suffix in _WITHOUT:
-        _refuse_dataset(path, dataset, f"a {suffix} file")
-        return _WITHOUT[suffix](path)
+        if options.dataset is not None:
+            raise CameraSettingError(
+                f"--replay.dataset {options.dataset}: {path} is a {suffix} file, which has no datasets"
+            )
+        return _WITHOUT[suffix](path, options)
     raise CameraError(
         f"--replay.path {path}: what ends in {suffix or 'nothing'} cannot be replayed; a Zarr array, a "
-        f"folder of images, or {', '.join((*_WITH_DATASETS, *_WITHOUT))} can"
+        "folder of "
+        f"images, or {', '.join((*_WITH_DATASETS, *_WITHOUT))} can; --replay.raw describes a file of "
+        "nothing but pixels"
     )
-
-
-def _refuse_dataset(path: Path, dataset: str | None, what: str) -> None:
-    if dataset is not None:
-        raise CameraSettingError(f"--replay.dataset {dataset}: {path} is {what}, which has no datasets")

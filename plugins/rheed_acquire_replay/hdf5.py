@@ -1,12 +1,38 @@
-"""HDF5 files."""
+"""HDF5 files: datasets wherever links lead to, with the filters of hdf5plugin."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rheed_acquire_replay.arrays import ArrayRecording, choose
+import numpy as np
+
+from rheed_acquire import CameraError
+from rheed_acquire_replay import INSTALL
+from rheed_acquire_replay.arrays import ArrayRecording, choose, find_axes
+from rheed_acquire_replay.axes import Axes
+from rheed_acquire_replay.moments import as_times
+from rheed_acquire_replay.options import Options
 from rheed_acquire_replay.recording import Recording, reading
+from rheed_acquire_replay.tiff_facts import EPICS_EPOCH_S
+
+_MOST_DATASETS, _MOST_DEPTH = 10_000, 32
+_RATES = ("fps", "frame_rate", "framerate", "FrameRate", "frames_per_second", "AcquisitionFrameRate")
+_TIMES = (
+    "NDArrayTimeStamp",
+    "timestamps",
+    "timestamp",
+    "frame_times",
+    "frame_timestamps",
+    "time_stamps",
+    "times",
+    "time",
+    "t",
+)
+_EPICS = ("NDArrayEpicsTSSec", "NDArrayEpicsTSnSec")
+_UNITS = ("units", "unit", "Units")
 
 
 class Hdf5Dataset(ArrayRecording):
@@ -20,9 +46,10 @@ class Hdf5Dataset(ArrayRecording):
 
     kind: ClassVar[str] = "an HDF5 file"
 
-    def __init__(self, path: Path, file: Any, name: str) -> None:
-        dataset = file[name]
-        super().__init__(path, dataset, stored=dataset.chunks[0] if dataset.chunks else 1)
+    def __init__(self, path: Path, file: Any, dataset: Any, axes: Axes) -> None:
+        inner = axes.frame_axes[-1:]
+        stored = dataset.chunks[inner[0]] if dataset.chunks and inner else 1
+        super().__init__(path, dataset, axes, stored=stored)
         self._file = file
 
     def close(self) -> None:
@@ -30,21 +57,168 @@ class Hdf5Dataset(ArrayRecording):
         self._file.close()
 
 
-def open_hdf5(path: Path, dataset: str | None) -> Recording:
+def open_hdf5(path: Path, options: Options) -> Recording:
     """Open an HDF5 file; raises as `open_recording`."""
     with reading(path, Hdf5Dataset.kind):
         import h5py
 
         file = h5py.File(path, "r")
         try:
-            shapes: dict[str, tuple[int, ...]] = {}
-
-            def note(name: str, item: object) -> None:
-                if isinstance(item, h5py.Dataset) and item.shape is not None:
-                    shapes[name] = item.shape
-
-            file.visititems(note)
-            return Hdf5Dataset(path, file, choose(path, dataset, shapes))
+            found, broken = _datasets(file)
+            try:
+                name = choose(path, options.dataset, {name: dataset.shape for name, dataset in found.items()})
+            except CameraError as error:
+                if broken:
+                    raise type(error)(f"{error}; what leads nowhere: {', '.join(broken)}") from None
+                raise
+            dataset = found[name]
+            _check_readable(path, name, dataset)
+            axes = find_axes(path, dataset.shape, options.axes, sample=dataset)
+            recording = Hdf5Dataset(path, file, dataset, axes)
+            recording.notes["dataset"] = name
+            _take_times(recording, found, name)
+            _take_rate(recording, dataset)
         except BaseException:
             file.close()
             raise
+        return recording
+
+
+def _datasets(file: Any) -> tuple[dict[str, Any], list[str]]:
+    """Find every dataset once, by the first name that leads to it, and the links that lead nowhere."""
+    import h5py
+
+    found: dict[str, Any] = {}
+    broken: list[str] = []
+    seen: set[Any] = set()
+
+    def identity(item: Any) -> Any:
+        info = h5py.h5o.get_info(item.id)
+        return info.fileno, info.addr
+
+    def walk(group: Any, prefix: str, depth: int) -> None:
+        if depth > _MOST_DEPTH or len(found) >= _MOST_DATASETS:
+            return
+        for key in group:
+            name = f"{prefix}{key}"
+            try:
+                item = group[key]
+            except (KeyError, OSError):
+                link = group.get(key, getlink=True)
+                where = getattr(link, "filename", "")
+                broken.append(f"{name} (to {getattr(link, 'path', '?')}{f' in {where}' if where else ''})")
+                continue
+            if identity(item) in seen:
+                continue
+            seen.add(identity(item))
+            if isinstance(item, h5py.Group):
+                walk(item, f"{name}/", depth + 1)
+            elif isinstance(item, h5py.Dataset) and item.shape is not None and item.dtype.kind in "buif":
+                found[name] = item
+
+    walk(file, "", 0)
+    return found, broken
+
+
+def _check_readable(path: Path, name: str, dataset: Any) -> None:
+    """See that all the files and filters are there that a dataset needs.
+
+    Of a virtual dataset whose files are missing HDF5 reads zeros.
+    """
+    if dataset.is_virtual:
+        home = Path(dataset.file.filename).parent
+        for source in dataset.virtual_sources():
+            if source.file_name == "." or "%" in source.file_name:
+                continue
+            file = home / source.file_name
+            if not file.exists():
+                raise CameraError(f"{path}: {name} is made of other files, and {file} is not there")
+    for part in dataset.external or ():
+        if not (Path(dataset.file.filename).parent / part[0]).exists():
+            raise CameraError(f"{path}: {name} lies in another file, and {part[0]} is not there")
+    _provide_filters(path, name, dataset)
+
+
+def _provide_filters(path: Path, name: str, dataset: Any) -> None:
+    import h5py
+
+    for code, described in _filters(dataset):
+        if h5py.h5z.filter_avail(code):
+            continue
+        with contextlib.suppress(ImportError):
+            import hdf5plugin  # noqa: F401 (it registers its filters)
+        if not h5py.h5z.filter_avail(code):
+            raise CameraError(
+                f"{path}: {name} is compressed by the HDF5 filter {code} {described}".rstrip()
+                + f", which is not there: hdf5plugin brings most ({INSTALL})"
+            )
+
+
+def _filters(dataset: Any) -> Iterator[tuple[int, str]]:
+    plist = dataset.id.get_create_plist()
+    for number in range(plist.get_nfilters()):
+        code, _, _, described = plist.get_filter(number)
+        yield code, described.decode("utf-8", "replace")
+
+
+def _take_times(recording: Recording, found: dict[str, Any], name: str) -> None:
+    """Take one number for each frame that lies beside them or among areaDetector's attributes."""
+    count = recording.count
+    beside = name.rpartition("/")[0]
+    fitting = {
+        other: dataset
+        for other, dataset in found.items()
+        if other != name and dataset.shape in ((count,), (count, 1))
+    }
+    by_leaf: dict[str, str] = {}
+    for other in sorted(fitting, key=lambda one: one.rpartition("/")[0] != beside):
+        by_leaf.setdefault(other.rpartition("/")[2], other)
+    if all(leaf in by_leaf for leaf in _EPICS):
+        second, nanosecond = (np.asarray(fitting[by_leaf[leaf]][:], np.int64).reshape(-1) for leaf in _EPICS)
+        _keep_times(recording, second * 1_000_000_000 + nanosecond, "ns", by_leaf[_EPICS[0]], EPICS_EPOCH_S)
+        return
+    lower = {leaf.lower(): other for leaf, other in by_leaf.items()}
+    for leaf in _TIMES:
+        if leaf.lower() not in lower:
+            continue
+        other = lower[leaf.lower()]
+        dataset = fitting[other]
+        unit = next((_text(dataset.attrs[key]) for key in _UNITS if key in dataset.attrs), None)
+        epics = leaf == "NDArrayTimeStamp"
+        values = np.asarray(dataset[:]).reshape(-1)
+        epoch_s = EPICS_EPOCH_S if epics else 0
+        if _keep_times(recording, values, "s" if epics else unit, other, epoch_s):
+            return
+
+
+def _keep_times(recording: Recording, values: Any, unit: str | None, name: str, epoch_s: int) -> bool:
+    taken = as_times(values, unit, epoch_s)
+    if taken is None:
+        return False
+    recording.times_ns, captured_ns, how = taken
+    recording.notes["times"] = f"of each frame, by {name} ({how})"
+    if captured_ns is not None:
+        recording.captured_ns = captured_ns
+        recording.notes["captured"] = f"by {name}"
+    return True
+
+
+def _take_rate(recording: Recording, dataset: Any) -> None:
+    for holder, where in (
+        (dataset, "the dataset"),
+        (dataset.parent, "its group"),
+        (dataset.file, "the file"),
+    ):
+        for key in _RATES:
+            if key not in holder.attrs:
+                continue
+            with contextlib.suppress(TypeError, ValueError):
+                rate = float(np.asarray(holder.attrs[key]).reshape(-1)[0])
+                if np.isfinite(rate) and rate > 0:
+                    recording.fps = rate
+                    recording.notes["rate"] = f"{rate:.6g} frames/s, by the attribute {key} of {where}"
+                    return
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

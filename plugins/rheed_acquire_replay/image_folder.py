@@ -1,90 +1,152 @@
-"""Folders of images, one frame in each."""
+"""Folders of pictures, one frame in each."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
+from rheed_acquire import CameraError, CameraSettingError
+from rheed_acquire_replay.frame_times import take_times
+from rheed_acquire_replay.names import Named, jumps_in_words
+from rheed_acquire_replay.options import Options
+from rheed_acquire_replay.picture_headers import look
+from rheed_acquire_replay.pictures import Picture, decode
+from rheed_acquire_replay.recording import Block, Recording
 
-from rheed_acquire import CameraError
-from rheed_acquire_replay.recording import Block, Recording, reading
-from rheed_acquire_replay.tiff import decode_page
-
-_TIFF = (".tif", ".tiff")
-SUFFIXES = (".bmp", ".jpg", ".jpeg", ".pgm", ".png", *_TIFF)
-_PILLOW_FORMATS = ("BMP", "JPEG", "PNG", "PPM")
-"""Whatever a file is called, pillow's other decoders are not tried on it."""
+_LISTED = 5
 
 
 class ImageFolder(Recording):
-    """The images of a folder in natural order: frame2.png before frame10.png. Other files are passed over.
+    """Pictures in the order that their names mean.
+
+    Parameters
+    ----------
+    named
+        The files in their order.
+    warnings
+        What is to be said of how they were chosen.
 
     Raises
     ------
     CameraError
-        There is no image, or the first one cannot be read.
+        The first one cannot be read.
+    CameraSettingError
+        Among good ones there is a file that is none, or of another size.
     """
 
     kind: ClassVar[str] = "an image"
 
-    def __init__(self, path: Path) -> None:
-        with reading(path, "a folder of images"):
-            entries = [entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES]
-        if not entries:
-            raise CameraError(
-                f"--replay.path {path}: it is no Zarr array, and holds no image ({', '.join(SUFFIXES)})"
-            )
-        self._files = sorted(entries, key=natural_order)
-        picture = decode(self._files[0])
-        super().__init__(path, picture.shape, picture.dtype, len(self._files))
+    def __init__(self, path: Path, named: Named, options: Options, warnings: Sequence[str] = ()) -> None:
+        looked = _look_at_all(named.files, options)
+        # What is no picture of this recording is left out; one that cannot be read is a frame that is
+        # missing.
+        places = [place for place, one in enumerate(looked) if not one.is_foreign]
+        self._files = [named.files[place] for place in places]
+        self._bad = {number for number, place in enumerate(places) if looked[place].why is not None}
+        first = next((number for number in range(len(places)) if number not in self._bad), None)
+        if first is None:
+            raise CameraError(f"{path} holds no picture that can be read; {looked[0].why}")
+        picture = decode(self._files[first])
+        super().__init__(path, picture.pixels.shape, picture.pixels.dtype, len(self._files))
+        self.warnings += warnings
+        left_out = [str(one.why) for one in looked if one.why is not None]
+        if left_out:
+            self.warnings.append(f"{len(left_out)} files are left out: {'; '.join(left_out[:_LISTED])}")
+        self._describe(named, picture)
+        self._take_times(named, places, [looked[place].captured_ns for place in places])
 
     def blocks(self, first: int, end: int | None) -> Iterator[Block]:
         """See `Recording.blocks`."""
         for number, file in enumerate(self._files[first:end], start=first):
-            yield Block([number], self.checked(decode(file), str(file)))
+            if number not in self._bad:
+                yield Block([number], self.checked(decode(file).pixels, str(file)))
+
+    def _describe(self, named: Named, picture: Picture) -> None:
+        last = self._files[-1]
+        self.notes["files"] = f"{len(self._files)}, {self._files[0].name} to {last.name}"
+        if picture.bits is not None:
+            self.bits, by = picture.bits
+            self.notes["depth"] = f"{self.bits} bits, {by}"
+        if named.jumps:
+            self.warnings.append(jumps_in_words(named.jumps))
+
+    def _take_times(
+        self, named: Named, places: Sequence[int], captured: Sequence[tuple[int, str] | None]
+    ) -> None:
+        """Take the finest that is told: within the files, else in their names."""
+        stamps = [None if one is None else one[0] for one in captured]
+        by = next((one[1] for one in captured if one is not None), "")
+        if stamps[0] is not None and take_times(self, stamps, by):
+            return
+        if named.moments is not None:
+            moments = [named.moments[place] for place in places]
+            take_times(
+                self,
+                [
+                    round(moment.replace(microsecond=0).timestamp()) * 10**9 + moment.microsecond * 1000
+                    for moment in moments
+                ],
+                "the files' names, taken for this computer's local time",
+            )
+        elif named.seconds is not None:
+            seconds = [named.seconds[place] for place in places]
+            captured_ns, notes = self.captured_ns, dict(self.notes)
+            take_times(self, [round(second * 1e6) * 1000 for second in seconds], "the files' names")
+            if seconds[0] < 1e8:  # from any origin
+                self.captured_ns = captured_ns
+                self.notes.pop("captured", None)
+                if "captured" in notes:
+                    self.notes["captured"] = notes["captured"]
 
 
-def natural_order(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
-    """Sort by the parts of a name, numbers by their value; what is the same so far, by its text."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", path.stem)
-    key = [(False, int(part), "") if part[0] in "0123456789" else (True, 0, part) for part in parts]
-    return key, path.name
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What was seen of a file without decoding it whole.
 
-
-def decode(path: Path) -> NDArray[Any]:
-    """Decode the picture of a file: (H, W) or (H, W, 3).
-
-    Raises
-    ------
-    CameraError
-        It cannot be read, or holds several pictures.
+    Attributes
+    ----------
+    why
+        It is left out; None for a good one.
+    is_foreign
+        Whether it is no frame of the recording at all.
     """
-    with reading(path, ImageFolder.kind):
-        return _decode_tiff(path) if path.suffix.lower() in _TIFF else _decode_with_pillow(path)
+
+    captured_ns: tuple[int, str] | None = None
+    why: str | None = None
+    is_foreign: bool = False
 
 
-def _decode_tiff(path: Path) -> NDArray[Any]:
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        if len(file.pages) > 1:
-            raise CameraError(f"{path} holds {len(file.pages)} pages: a stack is replayed by itself")
-        return decode_page(file.pages[0])
-
-
-def _decode_with_pillow(path: Path) -> NDArray[Any]:
-    from PIL import Image
-
-    with Image.open(path, formats=_PILLOW_FORMATS) as image:
-        if image.mode in ("1", "LA"):
-            return np.asarray(image.convert("L"))
-        if image.mode not in ("P", "RGBA"):
-            return np.asarray(image)
-        colours = np.asarray(image.convert("RGB"))
-        # BMP keeps gray as a palette, which pillow recognises only where it is the full ramp.
-        gray = image.mode == "P" and bool((colours == colours[..., :1]).all())
-        return colours[..., 0] if gray else colours
+def _look_at_all(files: Sequence[Path], options: Options) -> list[_Looked]:
+    looked: list[_Looked] = []
+    size: tuple[int, int] | None = None
+    sizes: dict[tuple[int, int], int] = {}
+    seen: list[tuple[tuple[int, int] | None, _Looked]] = []
+    for file in files:
+        try:
+            shape, captured_ns = look(file)
+        except CameraError as error:
+            if not options.skip_bad:
+                hint = "; --replay.skip-bad leaves it out" if len(files) > 1 else ""
+                raise CameraSettingError(f"{error}{hint}") from None
+            seen.append((None, _Looked(None, str(error))))
+            continue
+        sizes[shape] = sizes.get(shape, 0) + 1
+        seen.append((shape, _Looked(captured_ns)))
+    if sizes:
+        size = max(sizes, key=lambda shape: sizes[shape])
+    for file, (found, one) in zip(files, seen, strict=True):
+        if found is None or found == size:
+            looked.append(one)
+            continue
+        assert size is not None
+        why = (
+            f"{file} has {found[1]} x {found[0]} pixels, where most of the recording has {size[1]} x "
+            f"{size[0]}: all "
+            "frames of a stream have one size"
+        )
+        if not options.skip_bad:
+            raise CameraSettingError(f"{why}; --replay.skip-bad leaves it out")
+        looked.append(_Looked(None, why, is_foreign=True))
+    return looked

@@ -13,11 +13,16 @@ from typing import IO, Any, ClassVar
 import numpy as np
 from numpy.lib import format as npy
 
-from rheed_acquire import CameraError
-from rheed_acquire_replay.arrays import ArrayRecording, choose
-from rheed_acquire_replay.recording import BLOCK_BYTES, Block, Recording, as_pixels, reading
+from rheed_acquire import CameraSettingError
+from rheed_acquire_replay.arrays import ArrayRecording, choose, find_axes
+from rheed_acquire_replay.axes import Axes
+from rheed_acquire_replay.moments import as_times
+from rheed_acquire_replay.options import Options
+from rheed_acquire_replay.recording import BLOCK_BYTES, Block, Recording, reading
 
 _SKIP_BYTES = 1 << 20
+_MOST_TIMES = 10_000_000
+_TIMES = ("timestamps", "timestamp", "times", "time", "t")
 
 
 class NpyFile(ArrayRecording):
@@ -26,10 +31,11 @@ class NpyFile(ArrayRecording):
     kind: ClassVar[str] = "a .npy file"
 
 
-def open_npy(path: Path) -> Recording:
+def open_npy(path: Path, options: Options) -> Recording:
     """Open a ``.npy`` file; raises as `open_recording`."""
     with reading(path, NpyFile.kind):
-        return NpyFile(path, np.load(path, mmap_mode="r", allow_pickle=False))
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        return NpyFile(path, array, find_axes(path, array.shape, options.axes, sample=array))
 
 
 class NpzMember(Recording):
@@ -37,10 +43,10 @@ class NpzMember(Recording):
 
     kind: ClassVar[str] = "an .npz file"
 
-    def __init__(self, path: Path, member: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        count, *frame = shape
-        super().__init__(path, tuple(frame), dtype, count)
+    def __init__(self, path: Path, member: str, axes: Axes, dtype: np.dtype[Any]) -> None:
+        super().__init__(path, axes.frame_shape, dtype, axes.count)
         self._member = member
+        self.notes["frames"] = str(axes)
 
     def blocks(self, first: int, end: int | None) -> Iterator[Block]:
         """See `Recording.blocks`."""
@@ -61,11 +67,11 @@ class NpzMember(Recording):
                 until = min(end, first + step)
                 content = _read(file, (until - first) * frame_bytes)
                 pixels = np.frombuffer(content, self.dtype).reshape(-1, *self.shape)
-                yield Block(list(range(first, until)), as_pixels(pixels))
+                yield Block(list(range(first, until)), pixels)
                 first = until
 
 
-def open_npz(path: Path, dataset: str | None) -> Recording:
+def open_npz(path: Path, options: Options) -> Recording:
     """Open an ``.npz`` file; raises as `open_recording`."""
     with reading(path, NpzMember.kind), zipfile.ZipFile(path) as archive:
         headers = {}
@@ -73,15 +79,38 @@ def open_npz(path: Path, dataset: str | None) -> Recording:
             if member.endswith(".npy"):
                 with archive.open(member) as file:
                     headers[member.removesuffix(".npy")] = _read_header(file)
-        name = choose(path, dataset, {name: shape for name, (shape, _, _) in headers.items()})
+        shapes = {name: shape for name, (shape, _, dtype) in headers.items() if dtype.kind in "buif"}
+        name = choose(path, options.dataset, shapes)
         shape, in_columns, dtype = headers[name]
-        if len(shape) != 3 or in_columns:
-            order = " in Fortran order" if in_columns else ""
-            raise CameraError(
-                f"{name} of {path} is an array of shape {shape}{order}, not (frames, height, width)"
-                f"{'; save it with numpy.ascontiguousarray' if in_columns else ''}"
+        axes = find_axes(path, shape, options.axes)
+        frames_first = axes.letters.replace("_", "").endswith(("YX", "YXS"))
+        if in_columns or not frames_first:
+            raise CameraSettingError(
+                f"{name} of {path} is an array of shape {shape}{' in Fortran order' * in_columns}, not "
+                "(frames, "
+                "height, width), and an .npz file is read from its beginning on; save it with numpy.save "
+                "after "
+                "numpy.moveaxis and numpy.ascontiguousarray"
             )
-        return NpzMember(path, f"{name}.npy", shape, dtype)
+        recording = NpzMember(path, f"{name}.npy", axes, dtype)
+        recording.notes["dataset"] = name
+        for leaf in _TIMES:
+            if (
+                leaf in headers
+                and headers[leaf][0] == (axes.count,)
+                and axes.count <= _MOST_TIMES
+                and leaf != name
+            ):
+                with archive.open(f"{leaf}.npy") as file:
+                    taken = as_times(npy.read_array(file, allow_pickle=False), None)
+                if taken is not None:
+                    recording.times_ns, captured_ns, how = taken
+                    recording.captured_ns = captured_ns
+                    recording.notes["times"] = f"of each frame, by {leaf} ({how})"
+                    if captured_ns is not None:
+                        recording.notes["captured"] = f"by {leaf}"
+                    break
+        return recording
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -18,7 +18,9 @@ from rheed_acquire_replay import INSTALL
 BLOCK_BYTES = 8 << 20
 """How much is read at a time where the format leaves the choice: enough that a read's overhead is small."""
 
-_FORMATS = {(2, "uint8"): "Mono8", (2, "uint16"): "Mono16", (3, "uint8"): "RGB8"}
+MOST_PIXELS = 64 << 20
+"""Of a frame: more is a header gone wrong, and no server takes it."""
+_MOST_COLOURS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Block:
     numbers
         N places in the recording, counted from 0, ascending.
     pixels
-        (N, H, W) uint8 or uint16, or (N, H, W, 3) uint8, C-contiguous and in native byte order.
+        (N, *shape) as `Recording.shape` and `Recording.dtype` say.
     times_ns
         N nanoseconds since the first frame of the recording; None where it keeps no times.
     """
@@ -41,22 +43,36 @@ class Block:
 
 
 class Recording(ABC):
-    """An opened recording.
+    """An opened recording as it is stored, whatever its samples are.
+
+    What is told by no recording of a kind stays None. `notes` and `warnings` are for the user, in sentences
+    without a full stop.
 
     Attributes
     ----------
     path
         Of the file or folder.
     shape, dtype
-        Of one frame: (H, W) uint8 or uint16, or (H, W, 3) uint8.
+        Of one frame: (H, W), or (H, W, S) with 3 colours, RGB, or 4, the last of them opacity; of numbers.
     count
         How many frames there are; None where only reading tells.
     fps
-        Frames per second, None where the recording does not tell.
+        Frames per second.
     captured_ns
-        When its first frame was captured, in nanoseconds since 1970 in UTC; None where it does not tell.
+        When its first frame was captured, in nanoseconds since 1970 in UTC.
+    times_ns
+        (T,) int64: when each frame was captured, in nanoseconds since the first, rising; None where there are
+        none, and where only reading tells (`Block.times_ns`).
     rotations_per_min
-        Of the sample stage as it was recorded; None where the recording does not tell.
+        Of the sample stage as it was recorded.
+    bits
+        How many bits of a sample are significant, the lowest ones, where the recording tells.
+    notes
+        What was understood and where it was taken from, by what it is: ``{"rate": "20 frames/s, by ..."}``.
+    warnings
+        What may be wrong with it.
+    files_of_set
+        Names of the files that it lies in, where those are several that tell of each other.
     """
 
     kind: ClassVar[str]
@@ -69,29 +85,35 @@ class Recording(ABC):
         count: int | None,
         fps: float | None = None,
     ) -> None:
-        """Check that the frames can be replayed.
+        """Check that there are frames, of numbers.
 
         Raises
         ------
         CameraError
-            They are not 8- or 16-bit gray or 8-bit RGB, or there is none.
+            There is none, or they are no pictures.
         """
-        fits = (len(shape), dtype.name) in _FORMATS and (len(shape) == 2 or shape[2] == 3)
-        if not fits or 0 in shape:
+        fits = len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, _MOST_COLOURS))
+        if not fits or 0 in shape or dtype.kind not in "buif":
             raise CameraError(
-                f"{path} holds frames of shape {shape} and {dtype.name} values; what can be replayed is 8- "
-                "or 16-bit gray, (height, width), or 8-bit RGB pictures: convert it"
+                f"{path} holds frames of shape {shape} and {dtype.name} values; what can be replayed is "
+                "gray, "
+                "(height, width), or RGB pictures: convert it"
+            )
+        if shape[0] * shape[1] > MOST_PIXELS:
+            raise CameraError(
+                f"{path} holds frames of {shape[1]} x {shape[0]} pixels; at most {MOST_PIXELS} can be "
+                "replayed"
             )
         if count == 0:
             raise CameraError(f"{path} holds no frame")
         self.path, self.shape, self.dtype, self.count, self.fps = path, shape, dtype, count, fps
         self.captured_ns: int | None = None
+        self.times_ns: NDArray[np.int64] | None = None
         self.rotations_per_min: float | None = None
-
-    @property
-    def pixel_format(self) -> str:
-        """In PFNC spelling."""
-        return _FORMATS[len(self.shape), self.dtype.name]
+        self.bits: int | None = None
+        self.notes: dict[str, str] = {}
+        self.warnings: list[str] = []
+        self.files_of_set: frozenset[str] = frozenset()
 
     def checked(self, picture: NDArray[Any], place: str) -> NDArray[Any]:
         """Make one picture, found at ``place``, a block's pixels of shape (1, ...).
@@ -106,7 +128,7 @@ class Recording(ABC):
                 f"{place} is of shape {picture.shape} and {picture.dtype.name}, but the recording's first "
                 f"frame of {self.shape} and {self.dtype.name}: all frames of a stream have one size"
             )
-        return as_pixels(picture[np.newaxis])
+        return picture[np.newaxis]
 
     @abstractmethod
     def blocks(self, first: int, end: int | None) -> Iterator[Block]:
@@ -122,11 +144,6 @@ class Recording(ABC):
 
     def close(self) -> None:  # noqa: B027
         """Let the files go."""
-
-
-def as_pixels(frames: NDArray[Any]) -> NDArray[Any]:
-    """Bring frames into native byte order and C order, copied only where that is needed."""
-    return np.ascontiguousarray(frames, dtype=frames.dtype.newbyteorder("="))
 
 
 @contextmanager

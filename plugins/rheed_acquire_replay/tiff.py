@@ -1,7 +1,8 @@
-"""TIFF stacks."""
+"""TIFF stacks: pages, ImageJ's hyperstacks, OME-TIFF in one file or several."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,73 +10,229 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rheed_acquire_replay.arrays import ArrayRecording
+from rheed_acquire import CameraError, CameraSettingError
+from rheed_acquire_replay.arrays import ArrayRecording, find_axes
+from rheed_acquire_replay.axes import Axes
+from rheed_acquire_replay.options import Options
+from rheed_acquire_replay.orientation import oriented
 from rheed_acquire_replay.recording import Block, Recording, reading
+from rheed_acquire_replay.tiff_facts import take_facts
 
 if TYPE_CHECKING:
     import tifffile
 
+MOST_AT_ONCE = 1 << 30
+"""Bytes that are read at once where pages are not frames."""
+_SAMPLE_BITS = (10, 12, 14)
+"""Samples that a file packs: read, they are in the low bits of 16."""
+
 
 class TiffPages(Recording):
-    """A TIFF file with a frame on each page, compressed or not."""
+    """Frames that each have a page of their own, of one file or several, compressed or not.
+
+    Parameters
+    ----------
+    pages
+        In the order of the frames.
+    """
 
     kind: ClassVar[str] = "a TIFF file"
 
-    def __init__(self, path: Path, file: tifffile.TiffFile) -> None:
-        picture = decode_page(file.pages[0])
-        super().__init__(path, picture.shape, picture.dtype, len(file.pages))
-        self._file = file
+    def __init__(self, path: Path, file: tifffile.TiffFile, pages: Any) -> None:
+        picture = decode_page(pages[0])
+        super().__init__(path, picture.shape, picture.dtype, len(pages))
+        self._pages, self._files = pages, {file, pages[0].parent}
+        self.bits = packed_bits(pages[0])
 
     def blocks(self, first: int, end: int | None) -> Iterator[Block]:
         """See `Recording.blocks`."""
         assert self.count is not None
         for number in range(first, self.count if end is None else end):
             with reading(self.path, f"{self.kind}, from page {number + 1} on"):
-                picture = decode_page(self._file.pages[number])
+                page = self._pages[number]
+                self._files.add(page.parent)
+                picture = decode_page(page)
             yield Block([number], self.checked(picture, f"page {number + 1} of {self.path}"))
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the files."""
+        for file in self._files:
+            file.close()
 
 
 class TiffSeries(ArrayRecording):
-    """A TIFF file with one page that describes all frames, which lie one behind the other (ImageJ's)."""
+    """Frames that lie one behind the other in a file, whatever pages it lists (ImageJ's, above 4 GB)."""
 
     kind: ClassVar[str] = "a TIFF file"
 
 
-def open_tiff(path: Path) -> Recording:
+def open_tiff(path: Path, options: Options) -> Recording:
     """Open a TIFF file; raises as `open_recording`."""
     with reading(path, TiffPages.kind):
         import tifffile
 
         file = tifffile.TiffFile(path)
         try:
-            series = file.series[0]
-            if len(file.pages) == 1 and series.ndim == 3 and series.axes.endswith("YX"):
-                with file:
-                    return TiffSeries(path, tifffile.memmap(path, mode="r"))
-            return TiffPages(path, file)
+            series = _choose(path, file, options)
+            if series is None:
+                recording: Recording = TiffPages(path, file, file.pages)
+                recording.notes["frames"] = f"{len(file.pages)} pages"
+                series = file.series[0]
+            else:
+                recording = _open_series(path, file, series, options)
+            take_facts(recording, file, series)
+            recording.files_of_set = _files_of(series)
+            if not isinstance(recording, TiffPages):
+                file.close()
         except BaseException:
             file.close()
             raise
+        return recording
+
+
+def _open_series(path: Path, file: tifffile.TiffFile, series: Any, options: Options) -> Recording:
+    pages, key = series.pages, series.keyframe
+    pages_missing = next((number for number, page in enumerate(_listed(series)) if page is None), None)
+    if pages_missing is not None:
+        raise CameraError(
+            f"{path}: its metadata tells of more files, and page {pages_missing + 1} of {len(pages)} lies "
+            "in one "
+            "that is not there: put all files of the recording into one folder"
+        )
+    axes = find_axes(path, series.shape, options.axes, _axes_of(series), "the file's axes")
+    plain = key.photometric.name in ("MINISBLACK", "RGB") and _orientation(key) == 1
+    if series.dataoffset is not None and plain and key.is_memmappable and _in_planes(axes):
+        mapped = _mapped(path, series)
+        return TiffSeries(path, mapped, axes)
+    if len(pages) != axes.count:
+        # Pages that each hold several frames, or a part of one.
+        if math.prod(series.shape) * series.dtype.itemsize > MOST_AT_ONCE:
+            raise CameraError(
+                f"{path} keeps {series.shape} in {len(pages)} pages, which can be read at once only, and "
+                "is too large "
+                "for that: save it with a page for each frame"
+            )
+        return ArrayRecording(path, series.asarray(), axes)
+    recording = TiffPages(path, file, pages)
+    recording.notes["frames"] = str(axes)
+    return recording
+
+
+def is_stack(path: Path) -> bool:
+    """Whether a file has more than one page, or a page of several frames; not where it cannot be read."""
+    try:
+        with reading(path, TiffPages.kind):
+            import tifffile
+
+            with tifffile.TiffFile(path) as file:
+                if len(file.pages) > 1:
+                    return True
+                series = file.series[0]
+                return math.prod(series.shape) > math.prod(series.keyframe.shape) or len(series.pages) > 1
+    except CameraError:
+        return False
+
+
+def _mapped(path: Path, series: Any) -> NDArray[Any]:
+    """Map the frames of a series that lie one behind the other."""
+    dtype = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
+    return np.memmap(path, dtype, "r", series.dataoffset, tuple(series.shape))
+
+
+def _listed(series: Any) -> list[Any]:
+    """Give the pages of an OME-TIFF, of which some may lie in other files; those of others need no look."""
+    return list(series.pages) if series.kind == "ome" else []
+
+
+def _files_of(series: Any) -> frozenset[str]:
+    """Give the names of the files that hold the frames, where there are several."""
+    names = {page.parent.filename for page in _listed(series) if page is not None}
+    return frozenset(names) if len(names) > 1 else frozenset()
+
+
+def _choose(path: Path, file: tifffile.TiffFile, options: Options) -> Any:
+    """Choose the series of a file that is the recording: the one that was named, or of many frames.
+
+    None where every page is a series of its own, all of one size: then the pages are the frames.
+    """
+    series = list(file.series)
+    if not series:
+        raise ValueError("it has no page")
+    if options.dataset is not None:
+        if not options.dataset.isdecimal() or int(options.dataset) >= len(series):
+            raise CameraSettingError(
+                f"--replay.dataset {options.dataset}: {path} has the series 0 to {len(series) - 1}"
+            )
+        return series[int(options.dataset)]
+    if len(series) == 1:
+        return series[0]
+    if not file.is_ome and len({(one.keyframe.shape, one.dtype) for one in series}) == 1:
+        return None
+    stacks = [
+        one for one in series if len(one.pages) > 1 or len([size for size in one.shape if size > 1]) > 2
+    ]
+    if len(stacks) == 1:
+        return stacks[0]
+    listed = ", ".join(f"{number} {tuple(one.shape)}" for number, one in enumerate(series[:10]))
+    more = " and more" if len(series) > 10 else ""
+    raise CameraSettingError(
+        f"{path} has {len(series)} series of pictures, {listed}{more}: all frames of a stream have one "
+        "size; choose "
+        "one with --replay.dataset NUMBER"
+    )
+
+
+def _axes_of(series: Any) -> str | None:
+    """Give the axes as tifffile names them, where those mean something."""
+    letters = str(series.axes)
+    return letters if "Y" in letters and "X" in letters and len(set(letters)) == len(letters) else None
+
+
+def _in_planes(axes: Axes) -> bool:
+    letters = axes.letters.replace("_", "")
+    return letters.endswith(("YX", "YXS"))
+
+
+def _orientation(page: Any) -> int:
+    tag = page.tags.get(274)
+    return tag.value if tag is not None and isinstance(tag.value, int) else 1
+
+
+def packed_bits(page: Any) -> int | None:
+    """How many bits a page packs a sample into; None where it does not pack them."""
+    bits = page.aspage().bitspersample
+    return bits if bits in _SAMPLE_BITS else None
 
 
 def decode_page(page: Any) -> NDArray[Any]:
-    """Decode one page, in which 0 is black.
-
-    Raises
-    ------
-    ValueError
-        It has colours by palette.
-    """
+    """Decode one page the way up that it says, in which 0 is black: (H, W), or (H, W, 3) or (H, W, 4)."""
     import tifffile
 
+    if page.parent.filehandle.closed:  # one of several files of a set
+        page.parent.filehandle.open()
     whole = page.aspage()
-    picture = np.asarray(whole.asarray())
+    picture = np.asarray(page.asarray())
     if whole.photometric == tifffile.PHOTOMETRIC.PALETTE:
-        raise ValueError("it has colours by palette; save it as gray or RGB")
-    if whole.photometric == tifffile.PHOTOMETRIC.MINISWHITE and picture.dtype.kind == "u":
-        return np.asarray(np.iinfo(picture.dtype).max - picture)
-    return picture
+        picture = _by_palette(picture, np.asarray(whole.colormap))
+    elif whole.photometric == tifffile.PHOTOMETRIC.MINISWHITE and picture.dtype.kind == "u":
+        picture = np.asarray((1 << whole.bitspersample) - 1 - picture, picture.dtype)
+    picture = (
+        picture.reshape([size for size in picture.shape if size != 1] or [1]) if picture.ndim > 3 else picture
+    )
+    if (
+        picture.ndim == 3
+        and picture.shape[0] in (3, 4)
+        and whole.planarconfig == tifffile.PLANARCONFIG.SEPARATE
+    ):
+        picture = np.moveaxis(picture, 0, -1)
+    elif picture.ndim == 3 and picture.shape[-1] in (1, 2):
+        picture = picture[..., 0]  # gray, with opacity
+    return oriented(picture, _orientation(whole))
+
+
+def _by_palette(picture: NDArray[Any], colours: NDArray[Any]) -> NDArray[Any]:
+    """Look pictures' numbers up in a palette of 16 bits: gray where all of its colours are."""
+    gray = bool((colours == colours[:1]).all())
+    # Palettes of 8 bits are spread over 16, by 256 or by 257.
+    levels = (colours >> 8).astype(np.uint8)
+    return levels[0][picture] if gray else np.moveaxis(levels[:, picture], 0, -1)

@@ -3,20 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rheed_acquire import CameraError
-from rheed_acquire_replay.recording import Block, Recording, reading
+from rheed_acquire_replay.frame_times import plain_rate
+from rheed_acquire_replay.moments import naive_moment_ns
+from rheed_acquire_replay.orientation import oriented, turned
+from rheed_acquire_replay.recording import MOST_PIXELS, Block, Recording, reading
 
 SLACK_PERIODS = 2.0
 """By how many frames' time a file's own duration may be wrong, in which containers round and pad."""
 
+SUFFIXES = (
+    *(
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".avi",
+        ".mkv",
+        ".webm",
+        ".wmv",
+        ".asf",
+        ".mpg",
+        ".mpeg",
+        ".mpe",
+        ".m2v",
+        ".ts",
+    ),
+    *(".m2ts", ".mts", ".vob", ".flv", ".f4v", ".3gp", ".3g2", ".ogv", ".ogg", ".mxf", ".dv", ".y4m", ".nut"),
+    *(".mjpeg", ".mjpg", ".h264", ".264", ".h265", ".hevc", ".rm", ".rmvb", ".wtv", ".gif", ".apng", ".amv"),
+)
+_LOOKED_AT = 2000
+"""Packets whose times are looked at to find the rate."""
+_UNEVEN = 0.02
+_REFERRING = {
+    "hls",
+    "applehttp",
+    "concat",
+    "concatf",
+    "dash",
+    "imf",
+    "rtsp",
+    "sdp",
+    "lavfi",
+    "tty",
+    "rtp",
+    "vapoursynth",
+}
+"""Containers that only name others, by which a file could have others read."""
+_EXACT = ("gray", "pal8", "rgb24", "bgr24", "rgba", "bgra", "argb", "abgr", "rgb0", "bgr0", "0rgb", "0bgr")
+"""Pixel formats that are taken as they are: to bring them to gray FFmpeg goes through video levels."""
+
 
 class Video(Recording):
-    """The first video stream of a file, with its presentation times.
+    """The first video stream of a file, with its presentation times, the way up that the file says.
 
     Raises
     ------
@@ -27,36 +73,44 @@ class Video(Recording):
     kind: ClassVar[str] = "a video"
 
     def __init__(self, path: Path) -> None:
-        with reading(path, self.kind):
+        with reading(path, self.kind), _opened(path) as container:
             import av
 
-            with av.open(str(path)) as container:
-                if not container.streams.video:
-                    raise CameraError(f"{path} has no pictures in it")
-                stream = container.streams.video[0]
-                format_ = stream.codec_context.format
-                if format_ is None:
-                    raise CameraError(f"{path} cannot be read as a video: its pictures cannot be decoded")
-                deep = max(component.bits for component in format_.components) > 8
-                shape = (stream.codec_context.height, stream.codec_context.width)
-                rate = stream.average_rate or stream.guessed_rate
-                # 0 stands for unknown.
-                count = stream.frames or None
-                if count is None and next(iter(container.decode(stream)), None) is None:
-                    count = 0
-                # Sound may go on for longer than the pictures.
-                duration = container.duration if len(container.streams) == 1 else None
-                self._duration_s = None if duration is None else duration / av.time_base
-        super().__init__(path, shape, np.dtype(np.uint16 if deep else np.uint8), count)
-        self.fps = float(rate) if rate else None
-        self._format = "gray16le" if deep else "gray"
+            if not container.streams.video:
+                raise CameraError(f"{path} has no pictures in it")
+            stream = container.streams.video[0]
+            context = stream.codec_context
+            if context.format is None:
+                raise CameraError(f"{path} cannot be read as a video: its pictures cannot be decoded")
+            if context.width * context.height > MOST_PIXELS:
+                raise CameraError(f"{path} holds pictures of {context.width} x {context.height} pixels")
+            self._deep = max(component.bits for component in context.format.components) > 8
+            rate, count = stream.average_rate or stream.guessed_rate, stream.frames or None  # 0 for unknown
+            # Sound may go on for longer than the pictures.
+            duration = container.duration if len(container.streams) == 1 else None
+            self._duration_s = None if duration is None else duration / av.time_base
+            created = stream.metadata.get("creation_time") or container.metadata.get("creation_time")
+            first = next(iter(container.decode(stream)), None)
+            if first is None:
+                raise CameraError(f"{path} holds no frame")
+            self._orientation = _orientation(first)
+            picture = self._picture(first)
+            codec = f"{context.name}, {context.format.name}"
+        super().__init__(path, picture.shape, picture.dtype, count)
+        self.notes["format"] = codec + (", turned as it says" if self._orientation != 1 else "")
+        self.bits = 16 if self._deep else 8
+        if self._deep:
+            self.notes["depth"] = "16 bits, as FFmpeg spreads what there is"
+        self._take_rate(float(rate) if rate else None)
+        moment = naive_moment_ns((created or "").replace("T", " "))
+        if moment is not None:
+            self.captured_ns = moment
+            self.notes["captured"] = "by the file's creation_time"
 
     def blocks(self, first: int, end: int | None) -> Iterator[Block]:
         """Decode from the beginning on, as frames depend on those before; see `Recording.blocks`."""
-        import av
-
         number, origin_s, latest_s = 0, None, 0.0
-        with reading(self.path, f"{self.kind} (only in part)"), av.open(str(self.path)) as container:
+        with reading(self.path, f"{self.kind} (only in part)"), _opened(self.path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             for picture in container.decode(stream):
@@ -69,9 +123,9 @@ class Video(Recording):
                     origin_s = time_s if origin_s is None else origin_s
                     latest_s = time_s - origin_s
                 if number >= first:
-                    pixels: Any = picture.to_ndarray(format=self._format)
                     times_ns = None if time_s is None else [round(latest_s * 1e9)]
-                    yield Block([number], self.checked(pixels, f"frame {number} of {self.path}"), times_ns)
+                    pixels = self.checked(self._picture(picture), f"frame {number} of {self.path}")
+                    yield Block([number], pixels, times_ns)
                 number += 1
         expected = self._expected(first, end)
         if number < expected:
@@ -91,3 +145,71 @@ class Video(Recording):
         if end is not None:
             return end
         return first + 1 if self.count is None else self.count
+
+    def _picture(self, picture: Any) -> NDArray[Any]:
+        """(H, W), or (H, W, 3) where the file keeps red, green and blue."""
+        name = picture.format.name
+        if name == "pal8":
+            pixels = _by_palette(picture)
+        elif name in _EXACT and name != "gray":
+            pixels = picture.to_ndarray(format="rgb24")
+        else:
+            pixels = picture.to_ndarray(format="gray16le" if self._deep else "gray")
+        return oriented(pixels, self._orientation)
+
+    def _take_rate(self, average: float | None) -> None:
+        """Take the rate of the frames; where they are uneven, that at which most follow each other."""
+        self.fps = average
+        if average is not None:
+            self.notes["rate"] = f"{average:.6g} frames/s, by the file"
+        self.notes["times"] = "of each frame, by the file"
+        with reading(self.path, self.kind), _opened(self.path) as container:
+            stamps = []
+            for packet in container.demux(container.streams.video[0]):
+                if packet.pts is not None and packet.time_base is not None:
+                    stamps.append(float(packet.pts * packet.time_base))
+                if len(stamps) >= _LOOKED_AT:
+                    break
+        steps = np.diff(np.sort(stamps))
+        steps = steps[steps > 0]
+        if not len(steps):
+            return
+        usual = plain_rate(1.0 / float(np.median(steps)))
+        if average is None or abs(usual / average - 1) > _UNEVEN:
+            self.fps = usual
+            self.notes["rate"] = f"{usual:.6g} frames/s mostly, by the times of its frames, which are uneven"
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    import av
+
+    options = {"protocol_whitelist": "file", "format_whitelist": _containers()}
+    with av.open(str(path), options=options) as container:
+        yield container
+
+
+@cache
+def _containers() -> str:
+    """Every container that FFmpeg reads, but for those that have it read other files."""
+    import av
+
+    return ",".join(sorted(set(av.formats_available) - _REFERRING))
+
+
+def _orientation(picture: Any) -> int:
+    for side_data in picture.side_data:
+        if side_data.type.name == "DISPLAYMATRIX":
+            a, b, _, c, d, *_ = np.frombuffer(side_data, np.int32).tolist()
+            return turned((a, b, c, d))
+    return 1
+
+
+def _by_palette(picture: Any) -> NDArray[Any]:
+    """Look a picture up in its palette: gray where all of that is."""
+    numbers, palette = picture.to_ndarray(format="pal8")
+    # Four bytes a colour: opacity, red, green, blue.
+    colours = np.asarray(palette)[:, 1:4]
+    used = colours[np.unique(numbers)]
+    gray = bool((used == used[:, :1]).all())
+    return np.asarray(colours[:, 0][numbers] if gray else colours[numbers])

@@ -160,6 +160,14 @@ class CameraInfo:
         As the device spells it.
     settings
         Every setting that was asked for, as the device took it.
+    notes
+        What the source is, in words for the user, each by a short name: ``("rate", "20 frames/s, by
+        OME-XML")``. The run prints them before it begins.
+    warnings
+        What the user should know of the source before its frames are taken, one sentence each.
+    captured_unix_ns
+        When the first frame of a recording was captured, in nanoseconds since 1970 in UTC, where the stream
+        is dated so; the run bears that date then.
     """
 
     device: DeviceInfo
@@ -176,6 +184,9 @@ class CameraInfo:
     recorded: bool = False
     firmware: str = ""
     settings: tuple[SettingReadback, ...] = field(default=())
+    notes: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+    captured_unix_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.system.terminal import write_json
 
 if TYPE_CHECKING:
+    from rheed_acquire.cameras.camera import CameraInfo
+    from rheed_acquire.commands.progress import Display
     from rheed_acquire.run.acquisition import Acquisition, Progress
     from rheed_acquire.run.report import RunReport
     from rheed_acquire.run_report.recorder import Outcome
@@ -61,9 +63,13 @@ def attend(
     progress = acquisition.progress()
     with nullcontext(QuietDisplay()) if is_quiet else progress_display(acquisition) as display:
         handled = 0
+        source = acquisition.source
         deadline: float | None = None
         while thread.is_alive():
             thread.join(0.1)
+            if source is not acquisition.source:
+                source = acquisition.source
+                _tell_of(source, display)
             display.update()
             on_tick()
             if handled < interrupts.count:
@@ -81,10 +87,21 @@ def attend(
                     threading.Thread(target=acquisition.abandon, name="abandon", daemon=True).start()
             if deadline is not None and time.monotonic() > deadline:
                 break
+        if source is not acquisition.source:  # it was over at once
+            _tell_of(acquisition.source, display)
     if deadline is not None and outcome.report is None:
         raise _GivenUpError(progress)
     report = outcome.result()
     return report, report.exit_code if deadline is None else INTERRUPTED
+
+
+def _tell_of(source: CameraInfo | None, display: Display) -> None:
+    """Say what the camera says of itself, before there are frames."""
+    if source is not None:
+        for name, text in source.notes:
+            display.say(f"{name}: {text}")
+        for warning in source.warnings:
+            display.say(f"warning: {warning}")
 
 
 def show_result(report: RunReport, outcome: Outcome, run: RunSettings) -> None:

@@ -76,9 +76,9 @@ def _list(directory: Path, *, as_json: bool) -> int:
         lasted = duration(run.frames / run.fps) if run.frames is not None and run.fps else ""
         frames = "" if run.frames is None else str(run.frames)
         rate = f"{run.fps:.6g}" if run.fps else ""
-        begun = moment(run.begun_utc).removesuffix(" UTC")
-        rows.append((begun, run.name, run.data_id[:8], frames, rate, lasted, run.state))
-    print_table(("begun (UTC)", "name", "data_id", "frames", "frames/s", "length", "state"), rows)
+        captured = moment(run.captured_utc or run.begun_utc).removesuffix(" UTC")
+        rows.append((captured, run.name, run.data_id[:8], frames, rate, lasted, run.state))
+    print_table(("captured (UTC)", "name", "data_id", "frames", "frames/s", "length", "state"), rows)
     return 0
 
 

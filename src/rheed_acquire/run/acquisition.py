@@ -142,6 +142,8 @@ class Acquisition:
         self._settings, self._max_fps = settings, max_fps
         self._open_camera, self._open_streamer = open_camera, open_streamer
         self._notify, self._locate_output = notify, locate_output
+        self.source: CameraInfo | None = None
+        """The camera once it is open, before there is a stream."""
         self._observers, self._patience = observers or Observers(), patience or Patience()
         self.tap = tap
         self._stop = threading.Event()
@@ -240,6 +242,11 @@ class Acquisition:
                     FindingCode.SETTING_DIFFERS,
                     f"{setting.name} is {setting.actual}, not {setting.asked} as asked for",
                 )
+        self.source = info
+        for name, text in info.notes:
+            self._journal.event(f"{name}: {text}")
+        for warning in info.warnings:
+            self._journal.warn(FindingCode.SOURCE, warning)
         fps = decide_fps(info, settings.fps or self._measured_fps(camera, info), settings.fps_tolerance)
         self._check_rate(fps)
         reduction = settings.reduction
@@ -262,7 +269,7 @@ class Acquisition:
                 fps=stream_fps,
                 rotations_per_min=settings.rotations_per_min,
                 chunk_size=stream_chunk_size,
-                stream_name=settings.stream_name,
+                stream_name=settings.stream_name or _dated_name(info),
                 physical_sample=settings.physical_sample,
                 project_id=settings.project_id,
                 tags=list(settings.tags) or None,
@@ -476,3 +483,11 @@ class Acquisition:
         """End the run: no frame after this one could be used either."""
         self._journal.problem(FindingCode.FRAME_UNUSABLE, str(error))
         self._stop.set()
+
+
+def _dated_name(info: CameraInfo) -> str | None:
+    """Name a stream whose frames are dated as they were recorded; None for the streamer's own name."""
+    if info.captured_unix_ns is None:
+        return None
+    captured = datetime.fromtimestamp(info.captured_unix_ns // 1_000_000_000, UTC).astimezone()
+    return f"RHEED Stream {captured:%Y-%m-%d %H:%M}"

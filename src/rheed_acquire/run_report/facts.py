@@ -70,7 +70,9 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
             ("chunks", chunks),
         ]
     if record.first_utc_ms is not None and record.last_utc_ms is not None:
-        rows.append(("captured", duration((record.last_utc_ms - record.first_utc_ms) / 1e3)))
+        first = datetime.fromtimestamp(record.first_utc_ms / 1e3, UTC)
+        lasted = duration((record.last_utc_ms - record.first_utc_ms) / 1e3)
+        rows.append(("captured", f"{moment(first.isoformat())}, {lasted}"))
     return rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,20 @@ from rheed_acquire.run_report.record import REPORT_JSON, read_record
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One line of the list of runs; what is not known is None."""
+    """One line of the list of runs; what is not known is None.
+
+    Attributes
+    ----------
+    captured_utc
+        When the first frame was captured: of a recording that was replayed with its times, earlier than the
+        run.
+    """
 
     folder: str
     name: str
     data_id: str
     begun_utc: str | None
+    captured_utc: str | None
     frames: int | None
     fps: float | None
     state: str
@@ -31,7 +40,7 @@ class RunSummary:
 
 
 def list_runs(directory: Path) -> list[RunSummary]:
-    """Look at every run below a directory, in the order of their beginning.
+    """Look at every run below a directory, in the order in which they were captured.
 
     Raises
     ------
@@ -39,7 +48,7 @@ def list_runs(directory: Path) -> list[RunSummary]:
         There is no such directory.
     """
     runs = [summary(folder) for folder in _run_folders(directory)]
-    return sorted(runs, key=lambda run: (run.begun_utc or "", run.folder))
+    return sorted(runs, key=lambda run: (run.captured_utc or run.begun_utc or "", run.folder))
 
 
 def find_run(wanted: str, directory: Path) -> Path:
@@ -110,12 +119,19 @@ def summary(folder: Path) -> RunSummary:
         name=str(stream.get("name") or attributes.get("name") or (record.name if record else folder.name)),
         data_id=str(stream.get("data_id") or attributes.get("data_id") or (record.data_id if record else "")),
         begun_utc=(record.started_utc if record else None) or stream.get("created_utc"),
+        captured_utc=None if record is None else _utc(record.first_utc_ms),
         frames=frames if isinstance(frames, int) else None,
         fps=_number(attributes.get("fps")) or (record.fps if record else None),
         state=state,
         exit_code=None if figures is None else figures.exit_code,
         problems=() if figures is None else tuple(map(str, figures.problems)),
     )
+
+
+def _utc(unix_ms: float | None) -> str | None:
+    if unix_ms is None:
+        return None
+    return datetime.fromtimestamp(unix_ms / 1e3, UTC).isoformat(timespec="milliseconds")
 
 
 def _number(value: Any) -> float | None:

@@ -37,6 +37,9 @@ class TestReplay(CameraContract):
     unread = {
         "path": "it chooses the recording",
         "dataset": "an .npy file has none: see test_recordings_read_back",
+        **dict.fromkeys(
+            ("axes", "bits", "scale", "raw"), "they say how it is read: see test_what_recordings_tell"
+        ),
         "keep_timestamps": "an .npy file has no times: see test_replay_command",
         "start": "it dates the frames: see test_replay_command",
     }

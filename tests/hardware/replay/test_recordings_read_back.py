@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rheed_acquire_replay.formats import open_recording
-from rheed_acquire_replay.image_folder import natural_order
+from rheed_acquire_replay.names import in_order
 
 if TYPE_CHECKING:
     from tests.hardware.replay.conftest import Stage
@@ -140,7 +140,7 @@ def read(path: Path, first: int = 0, end: int | None = None) -> tuple[list[int],
         patch("rheed_acquire_replay.arrays.BLOCK_BYTES", 200),
         patch("rheed_acquire_replay.numpy_files.BLOCK_BYTES", 200),
     ):
-        recording = open_recording(path, None)
+        recording = open_recording(path)
         blocks = list(recording.blocks(first, end))
         recording.close()
     return [n for block in blocks for n in block.numbers], np.concatenate([b.pixels for b in blocks])
@@ -179,8 +179,8 @@ def test_images_come_in_natural_order(tmp_path: Path, stage: Stage) -> None:
     _, found = read(images(".png")(tmp_path, frames))
     np.testing.assert_array_equal(found, frames)
     names = ["b.png", "a10.png", "a2.png", "a02.png", "a2-1.png", "7.png"]
-    in_order = sorted(map(Path, names), key=natural_order)
-    assert [path.name for path in in_order] == ["7.png", "a02.png", "a2.png", "a2-1.png", "a10.png", "b.png"]
+    ordered = in_order(map(Path, names)).files
+    assert [path.name for path in ordered] == ["7.png", "a02.png", "a2.png", "a2-1.png", "a10.png", "b.png"]
 
 
 def test_colour_pictures_are_replayed_as_rgb(tmp_path: Path, stage: Stage) -> None:

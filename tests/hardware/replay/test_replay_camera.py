@@ -19,7 +19,7 @@ from rheed_acquire import CameraEndedError, CaptureRequest
 from rheed_acquire_replay import ReplaySettings, discover, open_camera
 from rheed_acquire_replay.read_ahead import ReadAhead
 from rheed_acquire_replay.recording import Block
-from rheed_acquire_replay.zarr_run import _ns
+from rheed_acquire_replay.zarr_run import ns
 
 if TYPE_CHECKING:
     from tests.hardware.replay.conftest import Stage
@@ -195,5 +195,5 @@ def test_a_range_that_ends_before_it_begins_is_refused() -> None:
 @settings(max_examples=300)
 @given(st.integers(0, 2**42))
 def test_whole_milliseconds_are_exact_in_nanoseconds_and_back(time_ms: int) -> None:
-    assert _ns(float(time_ms)) == time_ms * 1_000_000
-    assert _ns(float(time_ms)) / 1_000_000 == time_ms
+    assert ns(float(time_ms)) == time_ms * 1_000_000
+    assert ns(float(time_ms)) / 1_000_000 == time_ms

@@ -1,0 +1,41 @@
+"""Turning pictures the way up that their file says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def oriented(picture: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn and mirror a picture as the TIFF and EXIF tag 274 says; (H, W) or (H, W, S).
+
+    Source: TIFF 6.0, "Orientation": where row 0 and column 0 are to be seen.
+    """
+    if orientation in (5, 6, 7, 8):
+        picture = picture.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        picture = picture[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        picture = picture[::-1]
+    return picture
+
+
+def turned(matrix: tuple[int, int, int, int]) -> int:
+    """Find the orientation that a display matrix stands for, of which a, b, c and d are given.
+
+    Source: ISO/IEC 14496-12, "Track Header Box": x' = a x + c y and y' = b x + d y; quarter turns and mirrors
+    only, 1 for any other.
+    """
+    a, b, c, d = (int(np.sign(value)) for value in matrix)
+    return {
+        (1, 0, 0, 1): 1,
+        (-1, 0, 0, 1): 2,
+        (-1, 0, 0, -1): 3,
+        (1, 0, 0, -1): 4,
+        (0, 1, 1, 0): 5,
+        (0, 1, -1, 0): 6,
+        (0, -1, -1, 0): 7,
+        (0, -1, 1, 0): 8,
+    }.get((a, b, c, d), 1)
