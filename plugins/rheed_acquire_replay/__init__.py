@@ -9,7 +9,7 @@ from rheed_acquire import CameraBackend, DeviceInfo, hookimpl
 from rheed_acquire_replay.settings import ReplaySettings
 
 if TYPE_CHECKING:
-    from rheed_acquire import CaptureRequest
+    from rheed_acquire import CameraInfo, CaptureRequest
     from rheed_acquire_replay.camera import ReplayCamera
 
 __all__ = ["ReplaySettings", "discover", "open_camera", "rheed_register_cameras"]
@@ -43,6 +43,13 @@ def open_camera(settings: ReplaySettings, request: CaptureRequest) -> ReplayCame
     return ReplayCamera(settings, request, describe(settings))
 
 
+def inspect(settings: ReplaySettings) -> CameraInfo:
+    """Say what a recording is; raises as `open_camera`, but not where the rate or the date is wanting."""
+    from rheed_acquire_replay.camera import inspect_recording
+
+    return inspect_recording(settings, describe(settings))
+
+
 @hookimpl
 def rheed_register_cameras(register: Callable[[CameraBackend], None]) -> None:
     """Register the backend ``replay``."""
@@ -53,6 +60,7 @@ def rheed_register_cameras(register: Callable[[CameraBackend], None]) -> None:
             settings=ReplaySettings,
             discover=discover,
             open=open_camera,
+            inspect=inspect,
             requires=("av", "h5py", "hdf5plugin", "imagecodecs", "PIL", "rawpy", "tifffile", "zarr"),
             install=INSTALL,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from rheed_acquire import (
     CameraEndedError,
@@ -61,17 +62,11 @@ class ReplayCamera(GrabLoopCamera):
         except BaseException:
             self._recording.close()
             raise
-        self._info = CameraInfo(
-            device=device,
-            width=self._recording.shape[1],
-            height=self._recording.shape[0],
-            pixel_format=self._recording.pixel_format,
+        self._info = replace(
+            _told(self._recording, device),
             fps=fps * pace,
             fps_limited_by="the recording's own rate" + (f" and --replay.speed {pace:g}" * (pace != 1.0)),
             utc_timestamps=self._keeps or not self._speed,
-            recorded=True,
-            notes=tuple(self._recording.notes.items()),
-            warnings=tuple(self._recording.warnings),
             captured_unix_ns=self._captured_ns,
             settings=_readback(self._recording, settings, request),
         )
@@ -150,6 +145,39 @@ class ReplayCamera(GrabLoopCamera):
     def disconnect(self) -> None:
         """Let the files go."""
         self._recording.close()
+
+
+def inspect_recording(settings: ReplaySettings, device: DeviceInfo) -> CameraInfo:
+    """Say what a recording is, without what a run has to be told of it."""
+    recording = open_recording(settings.path, Options.of(settings))
+    try:
+        told = _told(recording, device)
+        if settings.fps is not None:
+            told = replace(told, fps=settings.fps)
+        return (
+            told
+            if settings.start is None
+            else replace(told, captured_unix_ns=_captured_ns(recording, settings))
+        )
+    finally:
+        recording.close()
+
+
+def _told(recording: PreparedRecording, device: DeviceInfo) -> CameraInfo:
+    """What the recording itself tells."""
+    return CameraInfo(
+        device=device,
+        width=recording.shape[1],
+        height=recording.shape[0],
+        pixel_format=recording.pixel_format,
+        fps=recording.fps,
+        recorded=True,
+        notes=tuple(recording.notes.items()),
+        warnings=tuple(recording.warnings),
+        captured_unix_ns=recording.captured_ns,
+        ended_unix_ns=recording.ended_ns,
+        frames=recording.count,
+    )
 
 
 def _fps(

@@ -86,7 +86,6 @@ def _open_file(path: Path, options: Options) -> Recording:
         return _WITHOUT[suffix](path, options)
     raise CameraError(
         f"--replay.path {path}: what ends in {suffix or 'nothing'} cannot be replayed; a Zarr array, a "
-        "folder of "
-        f"images, or {', '.join((*_WITH_DATASETS, *_WITHOUT))} can; --replay.raw describes a file of "
-        "nothing but pixels"
+        "kSA 400, HDF5, TIFF, NumPy or video file, a picture or a folder of pictures can, and --replay.raw "
+        "describes a file of nothing but pixels"
     )

@@ -61,6 +61,16 @@ class PreparedRecording:
             yield Block(block.numbers, self._by_frame(block, block.pixels, self._samples.of), times_ns)
 
     @property
+    def ended_ns(self) -> int | None:
+        """When the last frame was captured, in nanoseconds since 1970 in UTC, where that is known."""
+        if self.captured_ns is None or self.count is None:
+            return None
+        times = self.source.times_ns
+        if times is not None:
+            return self.captured_ns + int(times[-1])
+        return None if self.fps is None else self.captured_ns + round((self.count - 1) * 1e9 / self.fps)
+
+    @property
     def above_depth(self) -> int:
         """Frames so far with samples above what their bits can be."""
         return self._samples.above

@@ -27,7 +27,7 @@ import pluggy
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
-    from rheed_acquire.cameras.camera import Camera, CaptureRequest, DeviceInfo
+    from rheed_acquire.cameras.camera import Camera, CameraInfo, CaptureRequest, DeviceInfo
     from rheed_acquire.host.guard.observed_chunk import ObservedChunk
     from rheed_acquire.run.report import RunInfo, RunReport
     from rheed_acquire.streaming.streamer import StreamerBackend
@@ -61,6 +61,9 @@ class CameraBackend:
     requires
         Modules without which the backend cannot work, looked up but not imported to tell whether it is
         usable: ``("pypylon",)``.
+    inspect
+        Tells of the device that the settings choose what `open` would, as far as it is known without a run;
+        None where there is nothing to tell. Only recordings have it.
     install
         What to type where one of them is missing: ``pip install "rheed-acquire[basler]"``.
     """
@@ -72,6 +75,7 @@ class CameraBackend:
     open: Callable[[Any, CaptureRequest], Camera]
     requires: tuple[str, ...] = ()
     install: str = ""
+    inspect: Callable[[Any], CameraInfo] | None = None
 
 
 @hookspec

@@ -143,7 +143,7 @@ def _without_absent_files(arguments: list[str]) -> list[str]:
 
 def unknown_names(flags: Iterable[str], names: Iterable[str]) -> list[str]:
     """Return those of the flags and variables that no command has."""
-    from rheed_acquire.commands import spool
+    from rheed_acquire.commands import replay, spool
     from rheed_acquire.commands.overview import COMMANDS
     from rheed_acquire.host.plugins import PluginHost
     from rheed_acquire.settings.catalogue import Catalogue
@@ -151,7 +151,7 @@ def unknown_names(flags: Iterable[str], names: Iterable[str]) -> list[str]:
     from rheed_acquire.testing import pytest_plugin
 
     catalogue = Catalogue(PluginHost())
-    known = {"--help", "--version", "--export", spool.CLEAR, spool.DELETE, *catalogue.by_flag}
+    known = {"--help", "--version", "--export", replay.INSPECT, spool.CLEAR, spool.DELETE, *catalogue.by_flag}
     known |= {f"--no-{flag[2:]}" for flag, setting in catalogue.by_flag.items() if setting.is_flag}
     prefixes = tuple(f"{flag}." for flag, setting in catalogue.by_flag.items() if setting.is_mapping)
 

@@ -187,6 +187,8 @@ class CameraInfo:
     notes: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     captured_unix_ns: int | None = None
+    ended_unix_ns: int | None = None
+    frames: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

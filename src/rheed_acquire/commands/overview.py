@@ -4,6 +4,7 @@ from __future__ import annotations
 
 COMMANDS = {
     "view": "show the camera in a browser, to align the beam and draw regions of interest",
+    "replay": "replay a recording, or say what it is",
     "plugins": "list the plugins, their cameras, and whether each can be used",
     "cameras": "list the devices that can be opened now",
     "config": "show the effective settings, each with its source",

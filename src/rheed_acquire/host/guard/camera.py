@@ -108,7 +108,23 @@ def guard_camera_backend(
         asking = PluginCalls(who, CameraError, CameraHangsError, patience)
         return GuardedCamera(camera, calls, asking, limits)
 
-    return replace(backend, discover=discover, open=open_camera)
+    def inspect(settings: Any) -> CameraInfo:
+        tell = backend.inspect
+        assert tell is not None
+        calls = PluginCalls(who, CameraError, CameraHangsError, patience)
+        try:
+            return calls.within(
+                limits.first_open_s,
+                "inspect",
+                lambda: _info(tell(settings), calls),
+                lets=(RheedAcquireError,),
+            )
+        finally:
+            calls.end()
+
+    return replace(
+        backend, discover=discover, open=open_camera, inspect=None if backend.inspect is None else inspect
+    )
 
 
 class GuardedCamera(Camera):
