@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rheed_acquire_genicam.loading import loadable
 from rheed_acquire_genicam.sdk import SDK_ERRORS, core, gentl, reason
 
 logger = logging.getLogger(__name__)
@@ -185,7 +186,7 @@ def _open(path: Path) -> Producer:
     if not path.is_file():
         raise FileNotFoundError("there is no such file")
     raw = gentl.GenTLProducer.create_producer()
-    raw.open(str(path))
+    raw.open(loadable(path))
     opened = core.Producer(module=raw)
     try:
         system = opened.create_system()

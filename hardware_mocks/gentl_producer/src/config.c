@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "platform.h"
 #include "registers.h"
 
 #include <errno.h>
@@ -328,8 +329,8 @@ static bool load_variable(const char *key, struct config *config, char *problem,
     size_t prefix = strlen(name);
     for (size_t i = 0; i <= strlen(key); i++)
         name[prefix + i] = key[i] >= 'a' && key[i] <= 'z' ? (char)(key[i] - 'a' + 'A') : key[i];
-    const char *text = getenv(name);
-    if (!text || text[0] == '\0') return true;
+    char text[LONGEST_VARIABLE];
+    if (!environment(name, text, sizeof text)) return true;
     struct value value;
     struct place place = {text, text + strlen(text)};
     bool is_number = strcmp(key, "devices") == 0 || strcmp(key, "width") == 0 || strcmp(key, "height") == 0 ||
@@ -368,8 +369,9 @@ bool config_load(struct config *config, char *problem, size_t problem_size) {
                                        "width", "height", "max_fps", "frames",
                                        "rename", "initial", "listings"};
     config_defaults(config);
-    const char *path = getenv("MOCK_GENTL_CONFIG");
-    if (path && path[0] != '\0' && !load_file(path, config, problem, problem_size)) return false;
+    char path[LONGEST_VARIABLE];
+    if (environment("MOCK_GENTL_CONFIG", path, sizeof path) && !load_file(path, config, problem, problem_size))
+        return false;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (!load_variable(keys[i], config, problem, problem_size)) return false;
     return serials_differ(config, problem, problem_size);

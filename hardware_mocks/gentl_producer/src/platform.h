@@ -47,6 +47,10 @@ void thread_join(thread_type thread);
 
 uint64_t clock_ns(void);
 
+/* A variable of the process's environment as it is now; false where there is none, or an empty one. */
+#define LONGEST_VARIABLE 32768
+bool environment(const char *name, char *text, size_t size);
+
 /* The path of this shared library, or an empty string. */
 void library_path(char *path, size_t size);
 

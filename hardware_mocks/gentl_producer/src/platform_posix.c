@@ -80,6 +80,12 @@ uint64_t clock_ns(void) {
 
 void library_pin(void) {}
 
+bool environment(const char *name, char *text, size_t size) {
+    const char *found = getenv(name);
+    if (!found || found[0] == '\0') return false;
+    return (size_t)snprintf(text, size, "%s", found) < size;
+}
+
 void library_path(char *path, size_t size) {
     Dl_info info;
     bool known = dladdr((void *)(uintptr_t)&library_path, &info) != 0 && info.dli_fname;

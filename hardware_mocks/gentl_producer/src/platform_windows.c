@@ -33,6 +33,12 @@ bool condition_wait_until(condition_type *condition, mutex_type *mutex, uint64_t
     return clock_ns() < deadline_ns;
 }
 
+/* Not getenv: each C library of a process has a copy of the environment of its own, as of when it was loaded. */
+bool environment(const char *name, char *text, size_t size) {
+    DWORD length = GetEnvironmentVariableA(name, text, (DWORD)size);
+    return length > 0 && length < size;
+}
+
 struct beginning {
     void (*run)(void *);
     void *argument;
