@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from rheed_acquire.system.stalling_output import StallingHandler
 from rheed_acquire.text.printable_text import LineFormatter
 
 LEVELS = (logging.CRITICAL + 1, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
@@ -22,6 +23,6 @@ def apply_verbosity(verbosity: int) -> None:
     logger = logging.getLogger("rheed_acquire")
     logger.setLevel(LEVELS[verbosity])
     if not logger.hasHandlers():
-        handler = logging.StreamHandler()
+        handler = StallingHandler()
         handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s"))
         logger.addHandler(handler)
