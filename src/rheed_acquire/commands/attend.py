@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.system.console import call_when_closed
 from rheed_acquire.system.terminal import write_json
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 ABANDON_PATIENCE_S = 15.0
 """How long an abandoned run may take to say good-bye to the server."""
+CLOSE_PATIENCE_S = 2.5
+"""How long a run may deliver whose window is closed: Windows ends it after five seconds."""
 
 
 def attend(
@@ -159,9 +162,21 @@ class Interrupts:
 
     count = 0
 
+    def close(self, pause: Callable[[float], object] = time.sleep) -> None:
+        """Ask for the end as one who does not wait: for the first interrupt a moment, then for the second.
+
+        What could not be delivered in that moment waits in the spool. It never returns, since with it the
+        process would end.
+        """
+        self.count = max(self.count, 1)
+        pause(CLOSE_PATIENCE_S)
+        self.count = max(self.count, 2)
+        while True:
+            pause(ABANDON_PATIENCE_S)
+
 
 def count_interrupts() -> Interrupts:
-    """Count Ctrl-C, SIGTERM and Windows' Ctrl-Break instead of dying from them."""
+    """Count Ctrl-C, SIGTERM, Ctrl-Break and the closing of a window on Windows instead of dying from them."""
     interrupts = Interrupts()
 
     def note(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -173,4 +188,5 @@ def count_interrupts() -> Interrupts:
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), note)
+        call_when_closed(interrupts.close)
     return interrupts
