@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from rheed_acquire.commands.parser import Parser
 from rheed_acquire.server.serve import serve
 from rheed_acquire.server.tls import load_certificate
+from rheed_acquire.system.long_paths import with_room_below
 
 
 def _port(text: str) -> int:
@@ -62,4 +63,4 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     tls = load_certificate(given.tls_cert, given.tls_key)
     key = os.environ.get("AS_API_KEY") or os.environ.get("ATOMSCALE_API_KEY")
-    return serve(given.dir, given.host, given.port, SecretStr(key) if key else None, tls=tls)
+    return serve(with_room_below(given.dir), given.host, given.port, SecretStr(key) if key else None, tls=tls)

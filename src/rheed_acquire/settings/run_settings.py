@@ -23,6 +23,7 @@ from rheed_acquire.clocks.cadence import MIN_CHUNK_S
 from rheed_acquire.frames.reduction import Reduction
 from rheed_acquire.regions.regions import Regions
 from rheed_acquire.streaming.limits import WhenFull
+from rheed_acquire.system.long_paths import with_room_below
 from rheed_acquire.text.names import clean_name
 
 MOST_REDUCED = 1000
@@ -347,6 +348,11 @@ class RunSettings(BaseModel):
             return value.expanduser()
         except RuntimeError:
             raise ValueError("must be a path; the home directory it begins with is unknown") from None
+
+    @field_validator("output", "spool_dir")
+    @classmethod
+    def _with_room(cls, value: Path | None) -> Path | None:
+        return None if value is None else with_room_below(value)
 
     @field_validator("endpoint")
     @classmethod

@@ -33,6 +33,7 @@ from rheed_acquire.streaming.stream_folder import (
 )
 from rheed_acquire.system.durable_files import remove
 from rheed_acquire.system.home_process import HomeProcess
+from rheed_acquire.system.long_paths import with_room_below
 from rheed_acquire.system.own_files import check_own_folder
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ def default_spool_folder() -> Path:
     ``RHEED_SPOOL_DIR`` names the folder itself. ``ATOMSCALE_SPOOL_DIR`` is also the public client's, which
     deletes whatever folders it finds there that are none of its own: ours goes beside it.
     """
+    return with_room_below(_default_spool_folder())
+
+
+def _default_spool_folder() -> Path:
     mine, shared = os.environ.get("RHEED_SPOOL_DIR"), os.environ.get("ATOMSCALE_SPOOL_DIR")
     if mine:
         return Path(mine).expanduser()

@@ -275,3 +275,14 @@ def test_a_name_in_latin_1_costs_no_run(command: Command) -> None:
     stream = json.loads((Path(report["output"]) / "stream.json").read_bytes())
     assert (stream["name"], stream["azimuth_label"]) == ("café", "café")
     assert [tag["name"] for tag in stream["tags"]] == ["café"]
+
+
+def test_a_run_goes_into_folders_far_down(command: Command, read_stamps: Any) -> None:
+    deep = command.folder / ("x" * 90) / ("y" * 90)
+    report = command.report(
+        *("--camera", "thirdparty", "--frames", "30", "--output", str(deep / "runs")),
+        *("--spool-dir", str(deep / "spool")),
+    )
+    assert Path(report["output"]).name == next((deep / "runs").iterdir()).name
+    assert read_stamps(Path(report["output"]) / "frames.zarr") == list(range(30))
+    assert Path(report["report"]).is_file()
