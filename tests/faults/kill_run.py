@@ -95,7 +95,8 @@ class KillRun(SeededRun[KillOutcome]):
         view = ("--view", "--view-port", "0") if victim == "view" else ()
         process = rig.start(*RING, *frames, *view, "--drain-timeout", "20")
         if self._instant != "start":
-            rig.wait_until(lambda: rig.frames_taken > 0, process)
+            took_frames = rig.wait_until(lambda: rig.frames_taken > 0, process)
+            assert took_frames, "it took no frame, so that its kill shows nothing"
         if self._weather == "outage":
             server.go_down()
         if victim != "nobody":
