@@ -97,7 +97,8 @@ def named(letters: str, shape: Sequence[int], *, by: str) -> Axes:
     Parameters
     ----------
     letters
-        One for each axis, or for each that is longer than 1. ``C`` is colours where it has 3 or 4 of them.
+        One for each axis, or for each that is longer than 1. ``C`` is colours, unless frames have no other
+        axis: programs that were not told what an axis is call it channels.
     by
         Who names them, for messages.
 
@@ -121,20 +122,20 @@ def named(letters: str, shape: Sequence[int], *, by: str) -> Axes:
     for missing in "YX":
         if missing not in spelled:
             raise AxesError(f"{by} {letters}: one axis has to be {missing}, as in TYX")
+    others = [
+        letter for letter, size in zip(spelled, shape, strict=True) if letter not in "YXSC_" and size > 1
+    ]
     for place, letter in enumerate(spelled):
-        if (
-            letter in "SC"
-            and shape[place] in _COLOURS
-            and "S" not in (*spelled[:place], *spelled[place + 1 :])
-        ):
-            spelled[place] = "S"
-        elif letter in "SC" and shape[place] > 1:
-            raise AxesError(
-                f"{by} {letters}: {shape[place]} channels are no colours, of which there are 3 or 4; save "
-                "each as a recording of its own, or call them frames, T"
-            )
-        elif shape[place] == 1 and letter not in "YXT":
+        if shape[place] == 1 and letter not in "YXT":
             spelled[place] = "_"
+        elif letter == "S" or (letter == "C" and others):
+            if shape[place] not in _COLOURS:
+                raise AxesError(
+                    f"{by} {letters}: {shape[place]} channels are no colours, of which there are 3 or 4; "
+                    "save "
+                    "each as a recording of its own, or call them frames, T"
+                )
+            spelled[place] = "S"
     return Axes("".join(spelled), shape)
 
 

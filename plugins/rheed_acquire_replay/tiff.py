@@ -15,12 +15,13 @@ from rheed_acquire_replay.arrays import ArrayRecording, find_axes
 from rheed_acquire_replay.axes import Axes
 from rheed_acquire_replay.options import Options
 from rheed_acquire_replay.orientation import oriented
-from rheed_acquire_replay.recording import Block, Recording, reading
+from rheed_acquire_replay.recording import MOST_PIXELS, Block, Recording, reading
 from rheed_acquire_replay.tiff_facts import take_facts
 
 if TYPE_CHECKING:
     import tifffile
 
+_MOST_COLOURS = 4
 MOST_AT_ONCE = 1 << 30
 """Bytes that are read at once where pages are not frames."""
 _SAMPLE_BITS = (10, 12, 14)
@@ -112,6 +113,7 @@ def _open_series(path: Path, file: tifffile.TiffFile, series: Any, options: Opti
                 "is too large "
                 "for that: save it with a page for each frame"
             )
+        check_page(key, key)
         return ArrayRecording(path, series.asarray(), axes)
     recording = TiffPages(path, file, pages)
     recording.notes["frames"] = str(axes)
@@ -211,6 +213,7 @@ def decode_page(page: Any) -> NDArray[Any]:
     if page.parent.filehandle.closed:  # one of several files of a set
         page.parent.filehandle.open()
     whole = page.aspage()
+    check_page(whole, page)
     picture = np.asarray(page.asarray())
     if whole.photometric == tifffile.PHOTOMETRIC.PALETTE:
         picture = _by_palette(picture, np.asarray(whole.colormap))
@@ -228,6 +231,21 @@ def decode_page(page: Any) -> NDArray[Any]:
     elif picture.ndim == 3 and picture.shape[-1] in (1, 2):
         picture = picture[..., 0]  # gray, with opacity
     return oriented(picture, _orientation(whole))
+
+
+def check_page(whole: Any, page: Any) -> None:
+    """Refuse a page that says it is larger than it can be, before there is memory for it.
+
+    Raises
+    ------
+    ValueError
+        It has more pixels than can be replayed, or fewer strips or tiles than its size asks for.
+    """
+    if math.prod(whole.shape) > MOST_PIXELS * _MOST_COLOURS:
+        raise ValueError(f"it says that it has {' x '.join(map(str, whole.shape))} values")
+    parts, there = math.prod(whole.chunked), len(page.dataoffsets)
+    if there < parts:
+        raise ValueError(f"{there} of its {parts} strips or tiles are there")
 
 
 def _by_palette(picture: NDArray[Any], colours: NDArray[Any]) -> NDArray[Any]:

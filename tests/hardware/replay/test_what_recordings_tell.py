@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rheed_acquire import CameraSettingError
-from rheed_acquire_replay.axes import Axes, named, understood
+from rheed_acquire_replay.axes import Axes, AxesError, named, understood
 from rheed_acquire_replay.formats import open_recording
 from rheed_acquire_replay.names import in_order
 from rheed_acquire_replay.options import Options
@@ -73,6 +73,13 @@ def test_frames_are_found_in_an_array_whose_axes_are_named_in_any_order(
 )
 def test_axes_that_nobody_names_are_told_by_their_lengths(shape: tuple[int, ...], letters: str) -> None:
     assert understood(shape) == Axes(letters, shape)
+
+
+def test_channels_are_frames_where_there_is_no_other_axis_and_colours_beside_one() -> None:
+    assert named("CYX", (12, 96, 128), by="a test").count == 12
+    assert named("TCYX", (12, 3, 96, 128), by="a test") == Axes("TSYX", (12, 3, 96, 128))
+    with pytest.raises(AxesError, match="2 channels are no colours"):
+        named("TCYX", (12, 2, 96, 128), by="a test")
 
 
 def test_an_array_that_is_frames_either_way_is_told_by_what_changes_least(tmp_path: Path) -> None:
