@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
 
 from rheed_acquire_replay.frame_times import plain_rate
-from rheed_acquire_replay.moments import naive_moment_ns, seconds_in
+from rheed_acquire_replay.moments import as_times, naive_moment_ns, seconds_in
 
 if TYPE_CHECKING:
     from rheed_acquire_replay.recording import Recording
@@ -32,15 +33,29 @@ def take_facts(recording: Recording, file: Any, series: Any) -> None:
         _take_imagej(recording, file.imagej_metadata or {})
     elif series.kind == "shaped":
         metadata: tuple[dict[str, Any], ...] = file.shaped_metadata or ({},)
-        rate = _number(metadata[min(_place(file, series), len(metadata) - 1)].get("fps"))
+        own = metadata[min(_place(file, series), len(metadata) - 1)]
+        rate = _number(own.get("fps"))
         if rate:
             recording.fps = rate
             recording.notes["rate"] = f"{rate:.6g} frames/s, by the file's metadata"
+        _take_own_times(recording, own.get("time_unix_ms"))
     if recording.captured_ns is None:
         captured = page_time_ns(page)
         if captured is not None:
             recording.captured_ns, by = captured
             recording.notes["captured"] = f"by {by}"
+
+
+def _take_own_times(recording: Recording, times_ms: Any) -> None:
+    """Take what ``show --export`` writes."""
+    if not isinstance(times_ms, list) or len(times_ms) != recording.count:
+        return
+    with contextlib.suppress(TypeError, ValueError):
+        taken = as_times(np.array(times_ms, np.float64), "ms")
+        if taken is not None:
+            recording.times_ns, recording.captured_ns, _ = taken
+            recording.notes["times"] = "of each frame, by the file's metadata"
+            recording.notes["captured"] = "by the file's metadata"
 
 
 def page_time_ns(page: Any) -> tuple[int, str] | None:

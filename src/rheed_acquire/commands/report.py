@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rheed_acquire.commands.long_work import progress_of
 from rheed_acquire.commands.progress import shown_path
 from rheed_acquire.commands.run_choice import RunParser
 from rheed_acquire.errors import RheedAcquireError, SettingsError
@@ -36,7 +37,9 @@ def main(arguments: Sequence[str]) -> int:
 
     folder = find_run(given.run, Path(settings.run.output))
     recording = RecordedRun(folder)
-    record, thumbnails, notes = record_of(recording, read_record(folder), settings.run.regions or None)
+    before, regions = read_record(folder), settings.run.regions or None
+    with progress_of("following the regions", len(recording)) as on_frames:
+        record, thumbnails, notes = record_of(recording, before, regions, on_frames=on_frames)
     for note in notes:
         write_note(f"warning: {note}")
     try:

@@ -16,6 +16,7 @@ from rheed_acquire.text.printable_text import printable
 
 if TYPE_CHECKING:
     from rheed_acquire.run_report.record import RunRecord
+    from rheed_acquire.settings.sources import LoadedSettings
 
 CURVE_WIDTH = 60
 LISTED_LOSSES = 20
@@ -26,10 +27,10 @@ def main(arguments: Sequence[str]) -> int:
     parser = RunParser(
         "show",
         "List the recorded runs; with RUN show one, or with --export write frames of it as a picture (.png), "
-        "a stack (.tif) or a clip (.mp4).",
+        "a stack (.tif) or a clip (.mp4), or the intensities of its regions in each frame (.csv).",
     )
     parser.add_argument(
-        "--export", type=Path, metavar="FILE", help="write frames to this file: .png, .tif, .tiff or .mp4"
+        "--export", type=Path, metavar="FILE", help="write to this file: .png, .tif, .tiff, .mp4, or .csv"
     )
     parser.add_argument(
         "--frames",
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
     folder = find_run(given.run, directory)
     if given.export is not None:
-        return _export(folder, given)
+        return _export(folder, given, settings)
     return _show(folder, as_json=given.json)
 
 
@@ -69,7 +70,8 @@ def _list(directory: Path, *, as_json: bool) -> int:
         write_json([asdict(run) for run in runs], indent=2)
         return 0
     if not runs:
-        write_line(f"no runs in {directory}")
+        nothing = f"nothing has been recorded in {directory} yet (--output names another directory)"
+        write_line(f"no runs in {directory}" if directory.exists() else nothing)
         return 0
     rows = []
     for run in runs:
@@ -82,16 +84,21 @@ def _list(directory: Path, *, as_json: bool) -> int:
     return 0
 
 
-def _export(folder: Path, given: argparse.Namespace) -> int:
+def _export(folder: Path, given: argparse.Namespace, settings: LoadedSettings) -> int:
+    from rheed_acquire.commands.long_work import progress_of
     from rheed_acquire.recording.reading import RecordedRun
     from rheed_acquire.run_report.export import export, parse_frames
+    from rheed_acquire.run_report.from_recording import regions_before
+    from rheed_acquire.run_report.record import read_record
 
     recording = RecordedRun(folder)
     frames = given.frames
     if frames is None and given.every is None and given.export.suffix.lower() == ".png":
         frames = str(len(recording) // 2)
     chosen = parse_frames(frames, len(recording))[:: given.every or 1]
-    written = export(recording, given.export, chosen)
+    regions = regions_before(read_record(folder)) or list(settings.run.regions)
+    with progress_of("exporting", len(chosen)) as on_frames:
+        written = export(recording, given.export, chosen, regions, on_frames)
     if given.json:
         write_json({"files": [str(file) for file in written], "frames": len(chosen)})
     elif len(written) > 1:

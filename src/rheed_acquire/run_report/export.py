@@ -1,21 +1,26 @@
-"""Frames of a recording as files that other programs open: PNG, TIFF stack, MP4."""
+"""A recording as files that other programs open: PNG, TIFF stack, MP4, and the regions' traces as CSV."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.recording.reading import INSTALL, RecordedRun
+from rheed_acquire.run_report.trace_table import write_traces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from rheed_acquire.regions.regions import Region
 
     Frames = Iterator[tuple[int, NDArray[np.uint8]]]
 
@@ -49,17 +54,28 @@ def parse_frames(text: str | None, count: int) -> range:
     return chosen
 
 
-def export(recording: RecordedRun, target: Path, chosen: range) -> list[Path]:
-    """Write frames, by the ending of the file's name.
+def export(
+    recording: RecordedRun,
+    target: Path,
+    chosen: range,
+    regions: Sequence[Region] = (),
+    on_frames: Callable[[int], None] = lambda frames: None,  # noqa: ARG005
+) -> list[Path]:
+    """Write frames, by the ending of the file's name; nothing is left of a file that is not finished.
 
     Parameters
     ----------
     target
         ``.png``: one frame; several are numbered, ``name-000123.png``. ``.tif`` or ``.tiff``: a stack of
-        pages as they were recorded. ``.mp4``: a clip at the stream's rate (divided by the step), which plays
-        in the time it took where no frame is missing.
+        pages as they were recorded, with their rate and times in its metadata (``fps``, ``finterval`` in s,
+        ``time_unix_ms``). ``.mp4``: a clip at the stream's rate (divided by the step), which plays in the
+        time it took where no frame is missing. ``.csv``: the regions' traces (`trace_table`).
     chosen
         Which frames, with a step.
+    regions
+        For a ``.csv``.
+    on_frames
+        Called with how many more frames are written.
 
     Returns
     -------
@@ -85,78 +101,106 @@ def export(recording: RecordedRun, target: Path, chosen: range) -> list[Path]:
         why = "is a directory" if target.is_dir() else f"there is no directory {target.parent}"
         raise SettingsError(f"--export {target}: {why}")
     try:
-        return writer(recording, target, chosen)
+        return writer(_Chosen(recording, chosen, tuple(regions), on_frames), target)
     except ImportError as error:
         raise SettingsError(f"--export {target} needs {error.name}: {INSTALL}") from None
     except OSError as error:
         raise RheedAcquireError(f"--export {target}: {error.strerror or error}") from None
 
 
-def _frames(recording: RecordedRun, chosen: range) -> Frames:
-    for part in recording.slices(chosen.start, chosen.stop, chosen.step):
-        for place, frame in enumerate(part.frames):
-            yield part.first + place * part.step, frame
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What is written, and who is told how far it is."""
+
+    recording: RecordedRun
+    numbers: range
+    regions: tuple[Region, ...]
+    on_frames: Callable[[int], None]
+
+    def frames(self) -> Frames:
+        """Each frame with its number."""
+        for part in self.recording.slices(self.numbers.start, self.numbers.stop, self.numbers.step):
+            for place, frame in enumerate(part.frames):
+                yield part.first + place * part.step, frame
+                self.on_frames(1)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.recording.fps / self.numbers.step
 
 
-def _write_png(recording: RecordedRun, target: Path, chosen: range) -> list[Path]:
+def _write_png(chosen: _Chosen, target: Path) -> list[Path]:
     from PIL import Image
 
     written = []
-    for number, frame in _frames(recording, chosen):
-        file = target if len(chosen) == 1 else target.with_stem(f"{target.stem}-{number:06}")
-        Image.fromarray(frame).save(file, "PNG")
+    for number, frame in chosen.frames():
+        several = len(chosen.numbers) > 1
+        file = target.with_stem(f"{target.stem}-{number:06}") if several else target
+        with _whole_or_not(file) as half:
+            Image.fromarray(frame).save(half, "PNG")
         written.append(file)
     return written
 
 
-def _write_tiff(recording: RecordedRun, target: Path, chosen: range) -> list[Path]:
+def _write_tiff(chosen: _Chosen, target: Path) -> list[Path]:
     import tifffile
 
-    shape = (len(chosen), recording.height or 0, recording.width or 0)
-    with _removed_on_failure(target), tifffile.TiffWriter(target, bigtiff=math.prod(shape) > 2**31) as tiff:
+    recording, numbers = chosen.recording, chosen.numbers
+    shape = (len(numbers), recording.height or 0, recording.width or 0)
+    times_ms = recording.time_unix_ms(numbers[0], numbers[-1] + 1)[:: numbers.step]
+    metadata: dict[str, Any] = {"axes": "TYX", "fps": chosen.fps, "finterval": 1.0 / chosen.fps}
+    if np.isfinite(times_ms).all():
+        metadata["time_unix_ms"] = times_ms.tolist()
+    bytes_ = math.prod(shape) * recording.dtype.itemsize
+    with _whole_or_not(target) as half, tifffile.TiffWriter(half, bigtiff=bytes_ > 2**31) as tiff:
         tiff.write(
-            (frame for _, frame in _frames(recording, chosen)),
+            (frame for _, frame in chosen.frames()),
             shape=shape,
-            dtype=np.uint8,
+            dtype=recording.dtype,
             photometric="minisblack",
-            metadata={"axes": "TYX", "fps": recording.fps / chosen.step},
+            metadata=metadata,
         )
     return [target]
 
 
-def _write_mp4(recording: RecordedRun, target: Path, chosen: range) -> list[Path]:
+def _write_mp4(chosen: _Chosen, target: Path) -> list[Path]:
     import av
 
-    height, width = recording.height or 0, recording.width or 0
-    rate = Fraction(recording.fps / chosen.step).limit_denominator(1000)
-    with _removed_on_failure(target), av.open(target, "w") as container:
+    height, width = chosen.recording.height or 0, chosen.recording.width or 0
+    rate = Fraction(chosen.fps).limit_denominator(1000)
+    with _whole_or_not(target) as half, av.open(half, "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": str(CRF)})
         # H.264 halves the resolution of color, so that both sides are even: the last row or column twice.
         stream.height, stream.width, stream.pix_fmt = height + height % 2, width + width % 2, "yuv420p"
-        for _, frame in _frames(recording, chosen):
+        for _, frame in chosen.frames():
             even = np.pad(frame, ((0, height % 2), (0, width % 2)), mode="edge")
             container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="gray")))
         container.mux(stream.encode(None))
     return [target]
 
 
-class _removed_on_failure:  # noqa: N801
-    """Leaves no half file behind."""
-
-    def __init__(self, target: Path) -> None:
-        self._target = target
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._target.unlink(missing_ok=True)
+def _write_csv(chosen: _Chosen, target: Path) -> list[Path]:
+    with _whole_or_not(target) as half:
+        write_traces(chosen.recording, half, chosen.numbers, chosen.regions, chosen.on_frames)
+    return [target]
 
 
-_WRITERS: dict[str, Callable[[RecordedRun, Path, range], list[Path]]] = {
+@contextmanager
+def _whole_or_not(target: Path) -> Iterator[Path]:
+    """Give a file to write, which becomes the target once it is whole; until then what was there stays."""
+    half = target.with_name(f".{target.stem}.part{target.suffix}")
+    try:
+        yield half
+        half.replace(target)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+_WRITERS: dict[str, Callable[[_Chosen, Path], list[Path]]] = {
     ".png": _write_png,
     ".tif": _write_tiff,
     ".tiff": _write_tiff,
     ".mp4": _write_mp4,
+    ".csv": _write_csv,
 }

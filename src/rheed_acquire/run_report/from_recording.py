@@ -6,7 +6,7 @@ the run has left, where there is one; else it is not known.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ def record_of(
     regions: Sequence[Region] | None,
     *,
     pictures: bool = True,
+    on_frames: Callable[[int], None] = lambda frames: None,  # noqa: ARG005
 ) -> tuple[RunRecord, list[Thumbnail], list[str]]:
     """Count a run again.
 
@@ -47,6 +48,8 @@ def record_of(
         Whose traces shall be in the report; None for those that it had.
     pictures
         Whether thumbnails are wanted.
+    on_frames
+        Called with how many more frames the regions were followed in.
 
     Returns
     -------
@@ -65,8 +68,8 @@ def record_of(
     stamps = recording.time_unix_ms()
     there = np.flatnonzero(np.isfinite(stamps))
     chunks = recording.chunks()
-    wanted = regions if regions is not None else _regions_before(before)
-    records, notes = _followed(recording, stamps, wanted)
+    wanted = regions if regions is not None else regions_before(before)
+    records, notes = _followed(recording, stamps, wanted, on_frames)
     thumbnails = _thumbnails(recording, stamps, there) if pictures else []
     known = {} if before is None else dict(before)
     attributes = recording.attributes
@@ -92,7 +95,8 @@ def record_of(
     return RunRecord(**known), thumbnails, notes
 
 
-def _regions_before(before: RunRecord | None) -> list[Region]:
+def regions_before(before: RunRecord | None) -> list[Region]:
+    """The regions that a run had when its report was written."""
     return [
         Region(name=one.name, x=one.x, y=one.y, width=one.width, height=one.height, color=one.color)
         for one in (before.regions if before is not None else [])
@@ -100,7 +104,10 @@ def _regions_before(before: RunRecord | None) -> list[Region]:
 
 
 def _followed(
-    recording: RecordedRun, stamps: NDArray[np.float64], wanted: Sequence[Region]
+    recording: RecordedRun,
+    stamps: NDArray[np.float64],
+    wanted: Sequence[Region],
+    on_frames: Callable[[int], None],
 ) -> tuple[list[RegionRecord], list[str]]:
     if not wanted or recording.width is None or recording.height is None:
         return [], []
@@ -111,6 +118,7 @@ def _followed(
         utc_ms = stamps[part.first : part.first + len(part.frames)]
         arrived = np.isfinite(utc_ms)  # the holes of a stream that is still open are no frames
         traces.add(part.frames if arrived.all() else part.frames[arrived], utc_ms[arrived])
+        on_frames(len(part.frames))
     return records_of_traces(traces), list(notes)
 
 

@@ -40,12 +40,12 @@ class RunSummary:
 
 
 def list_runs(directory: Path) -> list[RunSummary]:
-    """Look at every run below a directory, in the order in which they were captured.
+    """Look at every run below a directory, by their capture; none where the directory is not there.
 
     Raises
     ------
     SettingsError
-        There is no such directory.
+        The directory cannot be listed.
     """
     runs = [summary(folder) for folder in _run_folders(directory)]
     return sorted(runs, key=lambda run: (run.captured_utc or run.begun_utc or "", run.folder))
@@ -141,6 +141,8 @@ def _number(value: Any) -> float | None:
 def _run_folders(directory: Path) -> Iterator[Path]:
     try:
         found = sorted(directory.iterdir())
+    except FileNotFoundError:  # nothing has been recorded yet
+        return
     except OSError as error:
         raise SettingsError(
             f"the runs in {directory} cannot be listed: {error.strerror} (--output names another directory)"

@@ -55,7 +55,7 @@ def test_runs_are_listed_shown_and_exported(command: Command, show: Show) -> Non
     stream = Path(figures["output"]) / "stream.json"
     stream.write_text(stream.read_text().replace("growth 42", "growth \\u001b[31m42"))
     titles, row = show().splitlines()
-    assert titles.split()[:3] == ["begun", "(UTC)", "name"]
+    assert titles.split()[:3] == ["captured", "(UTC)", "name"]
     assert "growth \\x1b[31m42" in row
     assert row.split()[-6:] == [figures["data_id"][:8], "120", "50", "2.4", "s", "delivered"]
     (run,) = json.loads(show("--json"))
@@ -92,7 +92,7 @@ def test_a_recording_without_a_report_is_shown_as_far_as_it_is_known(command: Co
 @pytest.mark.parametrize(
     ("arguments", "told", "code"),
     [
-        (("show", "--output", "none"), "the runs in none cannot be listed", 2),
+        (("show", "--output", "runs/broken/stream.json"), "cannot be listed", 2),
         (("show", "no-such"), "there is no run 'no-such'", 2),
         (("show", "--frames", "1:2"), "--frames and --every choose what --export FILE writes", 2),
         (("show", "--export", "a.png"), "--export of which run?", 2),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from datetime import datetime
 from pathlib import Path
 
 import av
@@ -16,6 +18,7 @@ from tests.unit.run_report.conftest import FPS, MakeRecording
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.recording.reading import RecordedRun
+from rheed_acquire.regions.regions import Region
 from rheed_acquire.run_report.export import export, parse_frames
 
 RNG = np.random.default_rng(2)
@@ -66,6 +69,64 @@ def test_a_tiff_stack_holds_the_frames_as_they_were_recorded(
         assert stack.series[0].axes == "TYX"
 
 
+def test_a_tiff_stack_carries_its_rate_and_the_time_of_each_frame(
+    make_recording: MakeRecording, tmp_path: Path
+) -> None:
+    recording = RecordedRun(make_recording(FRAMES))
+    (file,) = export(recording, tmp_path / "stack.tif", range(4, 50, 2))
+    with tifffile.TiffFile(file) as stack:
+        (told,) = stack.shaped_metadata or ()
+    assert told["fps"] == FPS / 2
+    assert told["finterval"] == pytest.approx(2 / FPS)
+    assert told["time_unix_ms"] == recording.time_unix_ms()[4:50:2].tolist()
+
+
+def test_traces_are_a_table_with_every_frame_of_every_region(
+    make_recording: MakeRecording, tmp_path: Path
+) -> None:
+    recording = RecordedRun(make_recording(FRAMES))
+    regions = [
+        Region(name="spot", x=3, y=5, width=10, height=12),
+        Region(name="other", x=20, y=0, width=4, height=4),
+    ]
+    done: list[int] = []
+    (file,) = export(recording, tmp_path / "traces.csv", range(0, 50, 3), regions, done.append)
+    with file.open(newline="", encoding="utf-8") as content:
+        rows = list(csv.DictReader(content))
+    assert [int(row["frame"]) for row in rows] == list(range(0, 50, 3))
+    assert sum(done) == len(rows)
+    times_ms = recording.time_unix_ms()
+    for row in rows:
+        number = int(row["frame"])
+        assert float(row["time_unix_ms"]) == pytest.approx(times_ms[number], abs=1e-3)
+        assert float(row["seconds"]) == pytest.approx((times_ms[number] - times_ms[0]) / 1e3, abs=1e-6)
+        assert datetime.fromisoformat(row["time_utc"]).timestamp() == pytest.approx(
+            times_ms[number] / 1e3, abs=1e-5
+        )
+        for region in regions:
+            pixels = FRAMES[(number, *region.box)]
+            assert float(row[f"{region.name} mean"]) == pytest.approx(pixels.mean(), abs=1e-3)
+            assert int(row[f"{region.name} max"]) == pixels.max()
+
+
+def test_traces_without_a_region_say_how_to_get_one(make_recording: MakeRecording, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="has no region of interest"):
+        export(RecordedRun(make_recording(FRAMES)), tmp_path / "traces.csv", range(50))
+    assert not list(tmp_path.glob("*traces*"))
+
+
+def test_an_export_that_is_interrupted_leaves_what_was_there(
+    make_recording: MakeRecording, tmp_path: Path
+) -> None:
+    def interrupt(frames: int) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "a.tif").write_bytes(b"before")
+    with pytest.raises(KeyboardInterrupt):
+        export(RecordedRun(make_recording(FRAMES)), tmp_path / "a.tif", range(50), (), interrupt)
+    assert [(file.name, file.read_bytes()) for file in tmp_path.glob("*a*.tif")] == [("a.tif", b"before")]
+
+
 def test_a_clip_holds_every_frame_at_the_streams_rate(make_recording: MakeRecording, tmp_path: Path) -> None:
     levels = np.arange(50, dtype=np.uint8) * 4 + 20
     frames = np.broadcast_to(levels[:, None, None], FRAMES.shape)
@@ -81,7 +142,7 @@ def test_a_clip_holds_every_frame_at_the_streams_rate(make_recording: MakeRecord
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
-        ("a.gif", r"one of \.png, \.tif, \.tiff, \.mp4, not \.gif"),
+        ("a.gif", r"one of \.png, \.tif, \.tiff, \.mp4, \.csv, not \.gif"),
         ("a", "not none"),
         ("no/such/a.png", "no directory"),
     ],

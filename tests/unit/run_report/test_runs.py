@@ -71,6 +71,8 @@ def test_a_report_that_is_read_again_is_the_one_that_was_written(tmp_path: Path)
     assert read_record(tmp_path) == written
 
 
-def test_a_directory_without_runs_is_a_wrong_setting(tmp_path: Path) -> None:
+def test_a_directory_that_is_not_there_yet_has_no_runs_and_a_file_is_a_wrong_setting(tmp_path: Path) -> None:
+    assert list_runs(tmp_path / "none") == []
+    (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match=r"cannot be listed.*--output"):
-        list_runs(tmp_path / "none")
+        list_runs(tmp_path / "file")
