@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from rheed_acquire.recording.layout import CHUNKS_FILE, FRAMES, GROUP, shard_path
 from rheed_acquire.server.process import LocalServer
 
 
@@ -50,8 +51,8 @@ def local_server(folder: Path) -> Iterator[RunningServer]:
 
         def received(data_id: str) -> tuple[int, int]:
             run = server.run_directory(data_id)
-            confirmed = (run / "chunks.jsonl").read_text(encoding="utf-8").splitlines()
-            shards = (run / "frames.zarr" / "frames" / "c").glob("*/0/0")
+            confirmed = (run / CHUNKS_FILE).read_text(encoding="utf-8").splitlines()
+            shards = shard_path(run / GROUP / FRAMES, 0).parents[2].glob("*/0/0")
             return len(confirmed), sum(shard.stat().st_size for shard in shards)
 
         yield RunningServer(server.endpoint, server.api_key, received, server.pid)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rheed_acquire.commands.progress import shown_path
 from rheed_acquire.frames.reduction import WHOLE
+from rheed_acquire.recording.layout import GROUP
 from rheed_acquire.run.report import DELIVERED, FAILED, RunReport
 from rheed_acquire.system.terminal import write_line
 
@@ -42,7 +43,7 @@ def print_summary(report: RunReport, page: Path | None = None) -> None:
     else:  # a streamer that uploads nothing
         write_line(f"  chunks     {report.chunks_pushed} passed on in {seconds:.1f} s")
     if info.output is not None:
-        write_line(f"  recording  {shown_path(info.output / 'frames.zarr')}")
+        write_line(f"  recording  {shown_path(info.output / GROUP)}")
     if page is not None:
         write_line(f"  report     {shown_path(page)}")
     for warning in report.warnings:
