@@ -244,15 +244,18 @@ def _is_installed(module: str) -> bool:
 
 def _record(point: EntryPoint) -> PluginRecord:
     # A distribution that was removed by halves has no name left.
-    name, version = _name_and_version(point.dist) if point.dist else ("", "")
+    name, version = name_and_version(point.dist) if point.dist else ("", "")
     return PluginRecord(point.name, name or point.value, version)
 
 
 @cache
-def _name_and_version(distribution: Distribution) -> tuple[str, str]:
-    """Look them up once: each time, importlib parses all that the distribution says of itself."""
-    # One that was removed by halves says nothing of itself: it has no metadata, or, where some module has
-    # imported the package importlib_metadata, which then takes the finding over, asking for them raises.
+def name_and_version(distribution: Distribution) -> tuple[str, str]:
+    """Name a distribution and its version; "" where it was removed by halves and says nothing of itself.
+
+    They are looked up once: each time, importlib parses all that it says.
+    """
+    # Such a one has no metadata; or, where some module has imported the package importlib_metadata, which
+    # then takes the finding over, asking for them raises.
     try:
         said: Any = distribution.metadata
     except FileNotFoundError:

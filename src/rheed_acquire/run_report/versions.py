@@ -5,9 +5,11 @@ from __future__ import annotations
 import platform
 import re
 import sys
-from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, version
+from collections.abc import Iterable, Iterator
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions, version
 from typing import TYPE_CHECKING
+
+from rheed_acquire.host.plugins import name_and_version
 
 if TYPE_CHECKING:
     from rheed_acquire.host.plugins import PluginHost
@@ -35,24 +37,29 @@ def versions(host: PluginHost, modules: Iterable[str] = ()) -> dict[str, str]:
             found[f"plugin {record.name}"] = record.provenance
     names = [DISTRIBUTION, *_needed()]
     if wanted := set(modules) & set(sys.modules):
-        names += _distributions_of(wanted)
+        names += sorted(set(_distributions_of(wanted)))
     for name in names:
         try:
             known: str | None = version(name)
-        except (PackageNotFoundError, FileNotFoundError):  # the second of one that was removed by halves
+        except (PackageNotFoundError, FileNotFoundError, KeyError):  # the latter of one removed by halves
             continue
         if known:
             found[name] = known
     return found
 
 
-def _distributions_of(modules: set[str]) -> list[str]:
-    """Names of the distributions that top-level modules came from."""
-    try:
-        by_module = packages_distributions()
-    except FileNotFoundError:  # some distribution was removed by halves: see `rheed_acquire.host.plugins`
-        return []
-    return [name for module in sorted(modules) for name in by_module.get(module, ()) if name]
+def _distributions_of(modules: set[str]) -> Iterator[str]:
+    """Names of the distributions that top-level modules came from, as far as they can be told."""
+    for one in distributions():
+        name, _ = name_and_version(one)
+        if name and not modules.isdisjoint(_top_level(one)):
+            yield name
+
+
+def _top_level(one: Distribution) -> set[str]:
+    """Modules that a distribution brings, by what it says or by its files."""
+    declared = (one.read_text("top_level.txt") or "").split()
+    return set(declared) or {file.parts[0].partition(".")[0] for file in one.files or ()}
 
 
 def _needed() -> list[str]:
