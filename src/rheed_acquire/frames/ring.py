@@ -99,6 +99,12 @@ class ChunkRing:
         """Memory that the ring takes once all its buffers are made, in bytes."""
         return self.count * memory_needed(self.capacity, self.height, self.width, self.form.pixel_format)
 
+    @property
+    def available(self) -> int:
+        """Buffers that nobody holds, those included that are yet to be made."""
+        yet_to_be_made = self.count - self._made if self._make_memory is not None else 0
+        return self._free.qsize() + yet_to_be_made
+
     def acquire(self) -> ChunkBuffer | None:
         """Take a free buffer, or None where there is none; never waits."""
         self._home.check()

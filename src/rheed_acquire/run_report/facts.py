@@ -64,6 +64,8 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
         if figures.chunks_uploaded or figures.chunks_not_uploaded or not figures.chunks_pushed:
             megabytes = f"{figures.bytes_uploaded / 1e6:.1f} MB"
             chunks = f"{figures.chunks_uploaded} of {figures.chunks_pushed} uploaded, {megabytes}"
+            if spooled := figures.delivery.get("chunks_spooled"):
+                chunks += f"; {spooled} by way of the disk"
         rows += [
             ("frames received", _received_text(figures)),
             ("frames lost", lost),

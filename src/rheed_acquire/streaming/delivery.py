@@ -1,8 +1,8 @@
-"""The threads between `push` and the server: an encoder, two that spool, and upload workers.
+"""The threads between `push` and the server: an encoder, upload workers, and two that write to the spool.
 
-The encoder works on one chunk at a time with all processors, so that the first is ready soonest; the disk
-takes the chunks before it meanwhile. Their work and the upload workers' leave the GIL to the camera's
-callback for nearly all of the time.
+The encoder works on one chunk at a time with all processors, so that the first is ready soonest. What it has
+encoded goes to the server from memory, and to the disk only where that is needed (see `write_behind`). Their
+work and the upload workers' leave the GIL to the camera's callback for nearly all of the time.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-import google_crc32c
-
 from rheed_acquire.recording.shard_encoding import Shard, encode_shard
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
 from rheed_acquire.streaming.compression import Compression
@@ -24,10 +22,12 @@ from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.parcel import Parcel
 from rheed_acquire.streaming.reference_clock import ReferenceClock, corrected
 from rheed_acquire.streaming.retry import Backoff
+from rheed_acquire.streaming.shard_in_memory import ShardInMemory
 from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.spool import Spool, SpoolFullError, StreamLetGoError
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.upload_window import UploadWindow
+from rheed_acquire.streaming.write_behind import WriteBehind
 from rheed_acquire.system.priority import make_way
 from rheed_acquire.system.worker import Worker, one_by_one
 
@@ -77,16 +77,14 @@ class Delivery:
         self._compression, self._backoff = Compression(compression_level), backoff
         self._chunks: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._streams: dict[str, Stream] = {}
-        # Chunks that the disk would not take: their buffers are kept until the server has them.
+        # Chunks whose shards are not on disk: their buffers are kept until they are, or the server has them.
         self._held: dict[tuple[str, int], Parcel] = {}
         self._closing = threading.Event()
         self._window = UploadWindow(workers)
-        # One chunk is encoded, one waits here, two are being written: that many lie in memory, compressed.
-        self._encoded: queue.Queue[Parcel | None] = queue.Queue(1)
-        self._disk_is_behind = False
+        self._write_behind = WriteBehind()
         encode = one_by_one(self._chunks.get, self._encode_chunk, self._lose_chunk)
         self._workers = [
-            Worker("encoder", encode, self._closing, at_begin=make_way, at_end=self._end_spoolers),
+            Worker("encoder", encode, self._closing, at_begin=make_way),
             *(self._spool_worker(f"spooler-{number}") for number in range(SPOOLERS)),
             *(self._upload_worker(f"upload-{number}") for number in range(workers)),
         ]
@@ -118,6 +116,13 @@ class Delivery:
     def forget(self, data_id: str) -> None:
         """Let go of a stream; what is still on its way stays where it is."""
         self._streams.pop(data_id, None)
+        self._write_behind.forget(data_id)
+        for key in [key for key in list(self._held) if key[0] == data_id]:
+            self._held.pop(key, None)
+
+    def settle(self, data_id: str, timeout_s: float) -> None:
+        """Write to disk what of a stream is encoded and not delivered, as far as ``timeout_s`` goes."""
+        self._write_behind.settle(data_id, timeout_s)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """End the threads, and let nobody wait for what is left any more.
@@ -130,6 +135,7 @@ class Delivery:
             stream.abandon()
         self._chunks.put(None)
         self._window.close()
+        self._write_behind.close()
         self.spool.close()
         self.clock.stop()
         for worker in self._workers:
@@ -140,21 +146,21 @@ class Delivery:
         # A stream that was finalized with chunks waiting: they stay in its ring, for a later recovery.
         if self.closing or self._streams.get(stream.data_id) is not stream or not parcel.claim():
             return
-        parcel.content = self._encode(stream, parcel.chunk)
-        if parcel.content is not None:
-            self._pass_on(parcel)
+        content = self._encode(stream, parcel.chunk)
+        if content is None:
+            return
+        shard = describe_shard(stream, parcel.chunk, content.size, self.clock)
+        shard.content = ShardInMemory(content)
+        parcel.shard = shard
+        self._write_behind.wait_for_room()
+        self._pass_on(parcel, shard)
 
-    def _pass_on(self, parcel: Parcel) -> None:
-        try:
-            self._encoded.put_nowait(parcel)
-            self._disk_is_behind = False
-        except queue.Full:
-            self._disk_is_behind = True
-            self._encoded.put(parcel)
-
-    def _end_spoolers(self) -> None:
-        for _ in range(SPOOLERS):
-            self._encoded.put(None)
+    def _pass_on(self, parcel: Parcel, shard: SpooledShard) -> None:
+        """Let a shard be sent, or written first; may be repeated where it failed half-way."""
+        self._held[shard.data_id, shard.chunk_idx] = parcel
+        self._write_behind.add(parcel)
+        if not parcel.disk_first:
+            self.spool.enqueue(shard)
 
     def _encode(self, stream: Stream, chunk: Chunk) -> Shard | None:
         """Encode a chunk; None where the delivery was closed meanwhile."""
@@ -165,7 +171,7 @@ class Delivery:
             time.monotonic(),
             *waiting,
             nbytes,
-            disk_is_behind=self._disk_is_behind,
+            disk_is_behind=self._write_behind.is_behind,
             can_wait=stream.pushes_wait,
         )
         for attempt in range(1, ENCODE_ATTEMPTS + 1):
@@ -186,50 +192,54 @@ class Delivery:
         return None
 
     def _spool_worker(self, name: str) -> Worker:
-        spool = one_by_one(self._encoded.get, self._spool_chunk, self._lose_chunk)
+        spool = one_by_one(self._write_behind.take, self._spool_chunk, self._spool_again_or_not)
         return Worker(name, spool, self._closing, at_begin=make_way)
 
     def _spool_chunk(self, parcel: Parcel) -> None:
-        stream, chunk, content = parcel.stream, parcel.chunk, parcel.content
-        assert content is not None
-        shard = describe_shard(stream, chunk, content.size, self.clock)
-        try:
-            self.spool.keep(shard, content)
-        except StreamLetGoError:
-            logger.info("chunk %d of stream %s stays in the ring", chunk.index, stream.data_id)
-            return
-        except (SpoolFullError, OSError) as error:
-            # Not on disk, so it goes from memory, and keeps its place in the ring until the server has it.
-            shard.content = bytes(content)
-            shard.crc32c = google_crc32c.value(shard.content)
-            stream.spool_refuses(getattr(error, "strerror", None) or str(error))
-        parcel.shard = shard
-        self._put_into_queue(parcel, shard)
-
-    def _put_into_queue(self, parcel: Parcel, shard: SpooledShard) -> None:
-        """Let a shard be uploaded; may be repeated where it failed half-way."""
+        """Write a shard to disk; may be repeated where it failed half-way."""
+        shard = parcel.shard
+        assert shard is not None
         if shard.content is not None:
-            self._held[shard.data_id, shard.chunk_idx] = parcel
-        else:
-            # Before it can be uploaded: else a chunk that the server has might still be found in the ring.
-            parcel.chunk.release()
-            parcel.stream.spooled(shard.chunk_idx)
-            parcel.safe.set()
-        self.spool.enqueue(shard)
+            try:
+                self.spool.keep(shard, shard.content)
+            except StreamLetGoError:
+                logger.info("chunk %d of stream %s stays in the ring", shard.chunk_idx, shard.data_id)
+                self._write_behind.written(parcel)
+                return
+            except (SpoolFullError, OSError) as error:
+                self._stay_in_memory(parcel, shard, getattr(error, "strerror", None) or str(error))
+                return
+        parcel.chunk.release()
+        parcel.stream.spooled(shard.chunk_idx)
+        parcel.safe.set()
+        self._held.pop((shard.data_id, shard.chunk_idx), None)
+        if parcel.disk_first:
+            self.spool.enqueue(shard)
+        self._write_behind.written(parcel)
 
-    def _lose_chunk(self, parcel: Parcel, error: BaseException) -> None:
-        """Give up a chunk that could not be encoded or, more than once, not be written."""
-        parcel.claim()
-        if parcel.shard is not None:
-            self._put_into_queue(parcel, parcel.shard)
-            return
-        if parcel.content is not None and parcel.attempts < SPOOL_ATTEMPTS:
+    def _stay_in_memory(self, parcel: Parcel, shard: SpooledShard, reason: str) -> None:
+        """Keep what the disk does not take in its place in the ring, until the server has it."""
+        parcel.stream.spool_refuses(reason)
+        self.spool.enqueue(shard)
+        self._write_behind.refused(parcel)
+
+    def _spool_again_or_not(self, parcel: Parcel, error: BaseException) -> None:
+        """Draw the consequences of what went wrong while a shard was written, and is not the disk's."""
+        assert parcel.shard is not None
+        if parcel.attempts < SPOOL_ATTEMPTS:
             parcel.attempts += 1
             self._spool_chunk(parcel)
+        else:
+            self._stay_in_memory(parcel, parcel.shard, in_words(error))
+
+    def _lose_chunk(self, parcel: Parcel, error: BaseException) -> None:
+        """Give up a chunk that could not be encoded."""
+        parcel.claim()
+        if parcel.shard is not None:
+            self._pass_on(parcel, parcel.shard)
             return
         stream, index = parcel.stream, parcel.chunk.index
-        what = "encoding" if parcel.content is None else "spooling"
-        reason = f"{what} failed: {in_words(error)}"
+        reason = f"encoding failed: {in_words(error)}"
         logger.error("chunk %d of stream %s is given up: %s", index, stream.data_id, reason)
         stream.lose(index, reason)
         # What is in the ring can be recovered later.
@@ -261,6 +271,9 @@ class Delivery:
 
     def _send(self, api: AtomscaleApi, shard: SpooledShard) -> Exception | None:
         """Send a shard; None once the server has confirmed it, or what went wrong."""
+        parcel = self._held.get((shard.data_id, shard.chunk_idx))
+        if parcel is not None:
+            parcel.is_under_way = True
         try:
             with self.spool.open(shard) as body:
                 target = api.presign(shard.chunk_idx, shard.body)
@@ -268,6 +281,9 @@ class Delivery:
                 shard.confirmed = True
         except Exception as error:  # noqa: BLE001 - it is not passed over: `_settle` takes it up
             return error
+        finally:
+            if parcel is not None:
+                parcel.is_under_way = False
         return None
 
     def _settle(self, stream: Stream, shard: SpooledShard, error: Exception | None) -> None:
@@ -284,10 +300,8 @@ class Delivery:
                 stream.lose(shard.chunk_idx, reason)
             case ApiError(gone=True):
                 logger.error("%s is refused: %s", where, error)
-                self.spool.give_up(shard)
                 stream.lose(shard.chunk_idx, str(error), gone=True)
-                # One that the disk would not take stays in the ring, which is all that is left of it.
-                self._let_go(shard, release=False)
+                self._give_up(shard)
             case ApiError():
                 # Whatever else a server, or something on the way to it, answers today it may not tomorrow.
                 self._try_again(stream, shard, str(error), error.retry_after_s)
@@ -299,9 +313,20 @@ class Delivery:
 
     def _has_arrived(self, stream: Stream, shard: SpooledShard) -> None:
         """Let go of a shard that the server has confirmed; may be repeated where it failed half-way."""
-        self.spool.confirm(shard)
-        self._let_go(shard, release=True)
-        stream.uploaded(shard.chunk_idx, shard.size)
+        parcel = self._held.get((shard.data_id, shard.chunk_idx))
+
+        def let_go() -> None:
+            self.spool.confirm(shard)
+            if parcel is not None:
+                parcel.chunk.release()
+                parcel.safe.set()
+                self._held.pop((shard.data_id, shard.chunk_idx), None)
+            stream.uploaded(shard.chunk_idx, shard.size)
+
+        if parcel is None:
+            let_go()
+        else:  # while it is being written, whoever writes does so when that is done
+            self._write_behind.leave(parcel, let_go)
 
     def _try_again_or_lose(self, shard: SpooledShard, error: BaseException) -> None:
         """Draw the consequences of what neither network nor disk explains."""
@@ -316,20 +341,23 @@ class Delivery:
             self._try_again(stream, shard, in_words(error))
         else:  # on disk it stays, or in the ring
             stream.lose(shard.chunk_idx, in_words(error))
-            self._let_go(shard, release=False)
+            self._give_up(shard)
+
+    def _give_up(self, shard: SpooledShard) -> None:
+        """Send a shard no more; on disk it stays, or in the ring, where that is all that is left of it."""
+        parcel = self._held.get((shard.data_id, shard.chunk_idx))
+
+        def let_go() -> None:
+            if parcel is not None:
+                parcel.chunk.set_aside()
+                parcel.safe.set()
+                self._held.pop((shard.data_id, shard.chunk_idx), None)
             self.spool.give_up(shard)
 
-    def _let_go(self, shard: SpooledShard, *, release: bool) -> None:
-        """Let nobody wait any more for a chunk that the disk would not take; and free its buffer."""
-        parcel = self._held.get((shard.data_id, shard.chunk_idx))
         if parcel is None:
-            return
-        if release:
-            parcel.chunk.release()
+            let_go()
         else:
-            parcel.chunk.set_aside()
-        parcel.safe.set()
-        self._held.pop((shard.data_id, shard.chunk_idx), None)
+            self._write_behind.leave(parcel, let_go)
 
     def _try_again(
         self, stream: Stream, shard: SpooledShard, reason: str, retry_after_s: float | None = None

@@ -103,7 +103,7 @@ class Intake:
 
     def _deliver(self, chunk: Chunk) -> None:
         """Hand a chunk to the encoder; where it raises before that has it, its admission is taken back."""
-        parcel = Parcel(self.stream, chunk.hand_over())
+        parcel = Parcel(self.stream, chunk.hand_over(), disk_first=self._sync_always)
         try:
             self._check_open()
             self.delivery.deliver(parcel)

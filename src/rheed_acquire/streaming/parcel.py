@@ -1,4 +1,4 @@
-"""A chunk between its push and the disk."""
+"""A chunk between its push and the place where it is safe."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rheed_acquire.frames.ring import Chunk
-    from rheed_acquire.recording.shard_encoding import Shard
     from rheed_acquire.streaming.sidecar import SpooledShard
     from rheed_acquire.streaming.stream import Stream
 
 
 @dataclass(slots=True, eq=False)
 class Parcel:
-    """A chunk on its way to the disk, with how far it has come.
+    """A chunk on its way to the disk or the server, with how far it has come.
 
     Attributes
     ----------
+    disk_first
+        Whether it is sent only when it is on disk, or cannot get there.
     safe
         Set once the chunk survives loss of power, on disk or on the server; or once it is given up
         (`Stream.reason_lost`).
-    content
+    shard
         What it was encoded to.
+    is_under_way
+        Whether it is being sent.
     attempts
         At writing it, this one among them.
-    shard
-        What is in the queue for upload, or about to be put there: kept on disk, or in memory where the disk
-        takes no more.
     """
 
     stream: Stream
     chunk: Chunk
+    disk_first: bool = False
     safe: threading.Event = field(default_factory=threading.Event)
-    content: Shard | None = None
     shard: SpooledShard | None = None
+    is_under_way: bool = False
     attempts: int = 1
     _claim: threading.Lock = field(default_factory=threading.Lock)
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LONGEST_WAIT_NS = 1_000_000_000
+SETTLE_S = 5.0
+"""How long a stream that is left waits for its shards to be written to disk."""
 FIRST_TIME_S = 1.0
 """How long the server's time is waited for where it is wanted at once."""
 
@@ -74,6 +76,7 @@ def complete_stream(
             data_id,
             stream.status().chunks_queued + len(left),
         )
+        delivery.settle(data_id, SETTLE_S)
     report = stream.report(closed=closed)
     folder = stream.folder
     delivery.forget(data_id)

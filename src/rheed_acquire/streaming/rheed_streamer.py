@@ -378,10 +378,9 @@ class RHEEDStreamer(Streamer):
         """How far a stream's chunks have come."""
         intake = self._intake(data_id)
         clock = intake.delivery.clock.status()
-        _, _, spool_bytes = intake.delivery.spool.counts(data_id)
         return replace(
             intake.stream.status(),
-            spool_bytes=spool_bytes,
+            spool_bytes=intake.delivery.spool.counts(data_id).nbytes,
             clock_offset_ms=clock.offset_ms,
             clock_uncertainty_ms=clock.uncertainty_ms,
         )
@@ -400,10 +399,10 @@ class RHEEDStreamer(Streamer):
         Returns
         -------
         dict
-            Counts of chunks: ``chunks_spooled``, ``chunks_uploaded``, ``chunks_dropped``,
-            ``chunks_failed``, ``chunks_purged``, ``chunks_not_uploaded``, ``chunks_pending``; ``drained``
-            (nothing was left waiting), ``closed`` (the server has ended the stream), and ``lost``, pairs of
-            chunk index and reason.
+            Counts of chunks: ``chunks_spooled`` (written to disk), ``chunks_from_memory`` (uploaded without
+            that), ``chunks_uploaded``, ``chunks_dropped``, ``chunks_failed``, ``chunks_purged``,
+            ``chunks_not_uploaded``, ``chunks_pending``; ``drained`` (nothing was left waiting), ``closed``
+            (the server has ended the stream), and ``lost``, pairs of chunk index and reason.
 
         Raises
         ------
@@ -467,22 +466,24 @@ class RHEEDStreamer(Streamer):
         Returns
         -------
         dict
-            ``pushed`` chunks are ``encoding`` (or wait for it), ``spooled`` (on disk, waiting for their
-            upload), ``uploading``, ``uploaded`` or ``failed``; ``bytes`` of shards wait in the spool. Beside
-            these, the counts that `finalize` returns, as they stand now.
+            ``pushed`` chunks are ``encoding`` (or wait for it), ``in_memory`` or ``spooled`` (on disk; both
+            wait for their upload), ``uploading``, ``uploaded`` or ``failed``; ``bytes`` of shards are in the
+            spool. Beside these, the counts that `finalize` returns, as they stand now.
         """
         intake = self._intake(data_id)
-        waiting, uploading, nbytes = intake.delivery.spool.counts(data_id)
+        queued = intake.delivery.spool.counts(data_id)
         status = intake.stream.status()
+        encoded = queued.on_disk + queued.in_memory + queued.uploading
         return {
             **intake.stream.report(closed=False),
             "pushed": status.chunks_pushed,
-            "encoding": max(0, status.chunks_queued - waiting - uploading),
-            "spooled": waiting,
-            "uploading": uploading,
+            "encoding": max(0, status.chunks_queued - encoded),
+            "in_memory": queued.in_memory,
+            "spooled": queued.on_disk,
+            "uploading": queued.uploading,
             "uploaded": status.chunks_uploaded,
             "failed": status.chunks_failed,
-            "bytes": nbytes,
+            "bytes": queued.nbytes,
         }
 
     def close(self) -> None:

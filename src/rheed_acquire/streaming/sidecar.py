@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 import google_crc32c
+
+if TYPE_CHECKING:
+    from rheed_acquire.streaming.shard_in_memory import ShardInMemory
 
 VERSION = 2
 
@@ -30,7 +33,7 @@ class SpooledShard:
     crc32c
         Of the encoded bytes, known once they are written.
     content
-        The bytes, only where the disk would not take them.
+        The bytes, as long as they are not on disk.
     attempts
         Failed ones so far.
     stumbles
@@ -46,7 +49,7 @@ class SpooledShard:
     body: dict[str, str] = field(repr=False)
     stamps: dict[str, list[int]] = field(default_factory=dict, repr=False)
     crc32c: int = 0
-    content: bytes | None = field(default=None, repr=False)
+    content: ShardInMemory | None = field(default=None, repr=False)
     attempts: int = 0
     stumbles: int = 0
     confirmed: bool = False
@@ -57,9 +60,11 @@ _OF_THIS_PROCESS = ("content", "attempts", "stumbles", "confirmed")
 
 def encode_sidecar(shard: SpooledShard) -> bytes:
     """Write down all that an upload in another process needs to know, with a checksum of it."""
-    sidecar = asdict(shard)
-    for name in _OF_THIS_PROCESS:
-        del sidecar[name]
+    sidecar = {
+        entry.name: getattr(shard, entry.name)
+        for entry in fields(shard)
+        if entry.name not in _OF_THIS_PROCESS
+    }
     return json.dumps({"version": VERSION, "sidecar_crc32c": _seal(sidecar), **sidecar}).encode()
 
 

@@ -5,7 +5,6 @@ What each stream keeps is in `stream_folder`; this is what they share: the place
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import random
@@ -13,6 +12,8 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,26 @@ def _default_spool_folder() -> Path:
     return user_state_path("rheed-acquire", appauthor=False) / "spool"
 
 
+@dataclass(frozen=True, slots=True)
+class QueueCounts:
+    """Where a stream's shards are.
+
+    Attributes
+    ----------
+    on_disk, in_memory
+        Those that no upload is at work on.
+    uploading
+        Those that one is.
+    nbytes
+        Of those that are on disk, uploading or not.
+    """
+
+    on_disk: int
+    in_memory: int
+    uploading: int
+    nbytes: int
+
+
 class SpoolFullError(Exception):
     """A shard would pass one of the limits."""
 
@@ -97,6 +118,8 @@ class Spool:
         self._folders: dict[str, StreamFolder] = {}
         # In order of arrival: each shard, and when it is due (None while an upload is at work on it).
         self._queue: dict[tuple[str, int], tuple[SpooledShard, float | None]] = {}
+        # Of those that are on disk, their sizes, and the sum of them.
+        self._on_disk: dict[tuple[str, int], int] = {}
         self._bytes = 0
         # Of shards that are being written, each with its room, so that two at once do not take the same.
         self._promised: dict[tuple[str, int], int] = {}
@@ -182,8 +205,8 @@ class Spool:
         self._home.check()
         with self._changed:
             folder = self._folders.pop(data_id, None)
-            for key in [key for key in self._queue if key[0] == data_id]:
-                self._bytes -= self._queue.pop(key)[0].size
+            for key in [key for key in {*self._queue, *self._on_disk} if key[0] == data_id]:
+                self._forget(key)
             for key in [key for key in self._promised if key[0] == data_id]:
                 del self._promised[key]
         if folder is None:
@@ -224,16 +247,23 @@ class Spool:
             with self._changed:
                 self._promised.pop(key, None)
             raise
+        with self._changed:
+            self._promised.pop(key, None)
+            if self._folders.get(shard.data_id) is folder:
+                self._note_on_disk(key, shard.size)
+        if shard.content is not None:
+            shard.content.move_to(partial(folder.open_file, shard), shard.crc32c)
+            shard.content = None
 
     def enqueue(self, shard: SpooledShard) -> None:
         """Put a shard into the queue that is on disk already, or that lives by its `SpooledShard.content`."""
         self._home.check()
         key = (shard.data_id, shard.chunk_idx)
         with self._changed:
-            self._promised.pop(key, None)
             if key not in self._queue:
                 self._queue[key] = (shard, 0.0)
-                self._bytes += shard.size
+                if shard.content is None:
+                    self._note_on_disk(key, shard.size)
             self._changed.notify_all()
 
     def take(self) -> SpooledShard | None:
@@ -258,8 +288,9 @@ class Spool:
     def open(self, shard: SpooledShard) -> OutgoingShard:
         """The encoded bytes of a claimed shard; raises as `StreamFolder.open`."""
         self._home.check()
-        if shard.content is not None:
-            return OutgoingShard(io.BytesIO(shard.content), shard.size, shard.crc32c)
+        content = shard.content
+        if content is not None:
+            return content.open()
         with self._changed:
             folder = self._folders[shard.data_id]
         return folder.open(shard)
@@ -274,7 +305,7 @@ class Spool:
                 self._changed.notify_all()
 
     def confirm(self, shard: SpooledShard) -> None:
-        """Delete a claimed shard that the server has confirmed."""
+        """Let go of a claimed shard that the server has confirmed, on disk too."""
         self._home.check()
         with self._changed:
             folder = self._folders.get(shard.data_id)
@@ -303,15 +334,19 @@ class Spool:
         """Take a claimed shard out of the queue; on disk it stays."""
         self._home.check()
         with self._changed:
-            if self._queue.pop((shard.data_id, shard.chunk_idx), None) is not None:
-                self._bytes -= shard.size
+            self._forget((shard.data_id, shard.chunk_idx))
 
-    def counts(self, data_id: str) -> tuple[int, int, int]:
-        """How many shards of a stream wait, how many are being uploaded, and the bytes of both."""
+    def counts(self, data_id: str) -> QueueCounts:
+        """Count a stream's shards by where they are."""
         with self._changed:
-            mine = [entry for key, entry in self._queue.items() if key[0] == data_id]
-        waiting = sum(due is not None for _, due in mine)
-        return waiting, len(mine) - waiting, sum(shard.size for shard, _ in mine)
+            mine = [(key, due is not None) for key, (_, due) in self._queue.items() if key[0] == data_id]
+            waiting = [key for key, is_waiting in mine if is_waiting]
+            return QueueCounts(
+                on_disk=sum(key in self._on_disk for key in waiting),
+                in_memory=sum(key not in self._on_disk for key in waiting),
+                uploading=len(mine) - len(waiting),
+                nbytes=sum(self._on_disk.get(key, 0) for key, _ in mine),
+            )
 
     @property
     def shards_waiting(self) -> int:
@@ -341,6 +376,14 @@ class Spool:
         ]
         for key, shard in late[1:]:
             self._queue[key] = (shard, now + random.uniform(0, SPREAD_S))  # noqa: S311
+
+    def _note_on_disk(self, key: tuple[str, int], size: int) -> None:
+        self._bytes += size - self._on_disk.get(key, 0)
+        self._on_disk[key] = size
+
+    def _forget(self, key: tuple[str, int]) -> None:
+        self._queue.pop(key, None)
+        self._bytes -= self._on_disk.pop(key, 0)
 
     def _check_room(self, size: int) -> None:
         limits = self.limits

@@ -146,6 +146,12 @@ class Stream:
                 )
             return self._ring
 
+    @property
+    def ring_is_short(self) -> bool:
+        """Whether the ring has no more than one buffer left; or none, where pushes can wait for one."""
+        ring = self._ring
+        return ring is not None and ring.available <= (0 if self.pushes_wait else 1)
+
     def keep_ring(self) -> None:
         """Leave what the ring holds to a later recovery, whoever still releases a chunk of it."""
         with self._changed:
@@ -159,7 +165,7 @@ class Stream:
                 self._ring.close()
 
     def spooled(self, chunk_idx: int) -> None:
-        """Count a chunk as encoded."""
+        """Count a chunk as on disk."""
         with self._changed:
             self._spooled.add(chunk_idx)
             self._spool_trouble = None
@@ -261,6 +267,7 @@ class Stream:
                 chunks_uploaded=len(self._uploaded),
                 chunks_failed=len(self._lost),
                 bytes_uploaded=self._bytes_uploaded,
+                chunks_spooled=len(self._spooled),
                 lost=tuple(sorted(self._lost.items())),
                 last_error=self._last_error,
                 stop_reason=self.stop_reason,
@@ -271,6 +278,7 @@ class Stream:
         with self._changed:
             return {
                 "chunks_spooled": len(self._spooled),
+                "chunks_from_memory": len(self._uploaded - self._spooled),
                 "chunks_uploaded": len(self._uploaded),
                 "chunks_dropped": 0,
                 "chunks_failed": len(self._lost),

@@ -32,10 +32,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import google_crc32c
-import numpy as np
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
@@ -53,7 +51,8 @@ from rheed_acquire.frames.ring_files import (
     remove_files,
     shared_memory_folder,
 )
-from rheed_acquire.streaming.outgoing import DamagedShardError, OutgoingShard
+from rheed_acquire.streaming.outgoing import DamagedShardError, ShardFile
+from rheed_acquire.streaming.shard_in_memory import checksum
 from rheed_acquire.streaming.sidecar import SpooledShard, decode_sidecar, encode_sidecar
 from rheed_acquire.system.durable_files import (
     BulkWriter,
@@ -219,7 +218,7 @@ class StreamFolder:
                     remove(path)
             raise
 
-    def open(self, shard: SpooledShard) -> OutgoingShard:
+    def open(self, shard: SpooledShard) -> ShardFile:
         """Open a shard for reading; what is damaged shows while it is read.
 
         Raises
@@ -229,17 +228,21 @@ class StreamFolder:
         OSError
             It cannot be read at present, which says nothing about what it holds.
         """
+        file = self.open_file(shard)
         try:
-            file = open(self._shard_path(shard.chunk_idx), "rb", opener=open_own_file)  # noqa: SIM115
+            return ShardFile(file, shard.size, shard.crc32c)
+        except BaseException:
+            file.close()
+            raise
+
+    def open_file(self, shard: SpooledShard) -> BinaryIO:
+        """Open a shard's file as it is; raises as `open`."""
+        try:
+            return open(self._shard_path(shard.chunk_idx), "rb", opener=open_own_file)
         except FileNotFoundError:
             if not (self.path / RECORD).exists():
                 raise OSError(errno.ENOENT, "the spool is not there at present", str(self.path)) from None
             raise DamagedShardError("the shard is gone from the disk") from None
-        try:
-            return OutgoingShard(file, shard.size, shard.crc32c)
-        except BaseException:
-            file.close()
-            raise
 
     def check(self, shard: SpooledShard) -> None:
         """Read a shard from end to end; raises as `open`, or where it is not what was written."""
@@ -585,9 +588,7 @@ def write_synced(path: Path, pieces: Iterable[Buffer]) -> int:
     with open(path, "wb", buffering=0, opener=open_own_file) as file:
         writer = BulkWriter(file)
         for batch in batches(pieces):
-            for piece in batch:
-                # As an array: of what there is, only that is taken by both the extension and its stand-in.
-                crc32c = google_crc32c.extend(crc32c, np.frombuffer(memoryview(piece), np.uint8))
+            crc32c = checksum(batch, crc32c)
             writer.write(batch)
         os.fsync(file.fileno())
     return crc32c

@@ -76,6 +76,8 @@ class DeliveryStatus:
         Why the streamer wants nothing more to be captured, or None.
     spool_bytes
         Of shards that wait on disk; None where there is no spool.
+    chunks_spooled
+        Those that were written to disk; None where there is no spool. The others went from memory.
     clock_offset_ms, clock_uncertainty_ms
         What is added to this computer's time to have the server's, and the bound of its error; None while
         that is not known.
@@ -89,6 +91,7 @@ class DeliveryStatus:
     last_error: str | None = None
     stop_reason: str | None = None
     spool_bytes: int | None = None
+    chunks_spooled: int | None = None
     clock_offset_ms: float | None = None
     clock_uncertainty_ms: float | None = None
 

@@ -170,6 +170,7 @@ class ViewedRuns:
             "not_taken": progress.frames_not_taken,
             "chunks_queued": delivery.chunks_queued,
             "chunks_uploaded": delivery.chunks_uploaded,
+            "chunks_spooled": delivery.chunks_spooled,
             "spool_bytes": delivery.spool_bytes,
             "upload_rate_bytes_s": upload_rate,
             "clock_offset_ms": delivery.clock_offset_ms,

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheed_acquire.streaming.outgoing import DamagedShardError, OutgoingShard
+from rheed_acquire.streaming.outgoing import DamagedShardError, ShardFile
 
 CONTENT = st.binary(min_size=1, max_size=200)
 
 
-def outgoing(on_disk: bytes, written: bytes) -> OutgoingShard:
-    return OutgoingShard(io.BytesIO(on_disk), len(written), google_crc32c.value(written))
+def outgoing(on_disk: bytes, written: bytes) -> ShardFile:
+    return ShardFile(io.BytesIO(on_disk), len(written), google_crc32c.value(written))
 
 
 @given(content=CONTENT, sizes=st.lists(st.integers(1, 70), max_size=50))

@@ -15,7 +15,7 @@ import pytest
 
 from rheed_acquire.errors import StreamerError
 from rheed_acquire.streaming.limits import SpoolLimits
-from rheed_acquire.streaming.spool import Spool, SpoolFullError, default_spool_folder
+from rheed_acquire.streaming.spool import QueueCounts, Spool, SpoolFullError, default_spool_folder
 
 if TYPE_CHECKING:
     from rheed_acquire.streaming.sidecar import SpooledShard
@@ -27,7 +27,7 @@ import os, signal, sys
 from pathlib import Path
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.sidecar import SpooledShard
-from rheed_acquire.streaming.spool import Spool
+from rheed_acquire.streaming.spool import QueueCounts, Spool
 from rheed_acquire.streaming.stream_folder import StreamRecord
 
 root, countdown, task = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -156,7 +156,7 @@ def test_whoever_waits_for_a_shard_is_woken_by_one_and_by_the_end(
     thread = threading.Thread(target=lambda: got.extend([spool.take(), spool.take()]))
     thread.start()
     spool.add(make_shard(b"x"), [b"x"])
-    while not got and spool.counts("growth-1")[1] == 0:
+    while not got and spool.counts("growth-1").uploading == 0:
         thread.join(0.01)
     spool.close()
     thread.join(10)
@@ -181,7 +181,7 @@ def test_a_stream_of_a_living_process_is_no_leftover_and_one_of_a_killed_process
     program = (
         "import sys, pathlib\n"
         "from rheed_acquire.streaming.limits import SpoolLimits\n"
-        "from rheed_acquire.streaming.spool import Spool\n"
+        "from rheed_acquire.streaming.spool import QueueCounts, Spool\n"
         "from rheed_acquire.streaming.stream_folder import StreamRecord\n"
         "spool = Spool(pathlib.Path(sys.argv[1]), SpoolLimits(keep_free_bytes=0))\n"
         "spool.open_stream(StreamRecord('growth', 'http://server', 'Growth', 10.0, 0.0, 20, 1.0))\n"
@@ -221,12 +221,12 @@ def test_bytes_count_against_the_limit_until_their_shard_is_confirmed(
         spool.add(make_shard(bytes(100), chunk_idx), [bytes(100)])
     with pytest.raises(SpoolFullError, match="allowed"):
         spool.add(make_shard(bytes(100), 2), [bytes(100)])
-    assert spool.counts("growth-1") == (2, 0, 200)
+    assert spool.counts("growth-1") == QueueCounts(2, 0, 0, 200)
     shard = spool.take()
     assert shard is not None
     spool.confirm(shard)
     spool.add(make_shard(bytes(100), 2), [bytes(100)])
-    assert spool.counts("growth-1") == (2, 0, 200)
+    assert spool.counts("growth-1") == QueueCounts(2, 0, 0, 200)
 
 
 def test_bytes_of_streams_left_behind_count_once_before_and_after_they_are_taken_up(
@@ -260,7 +260,7 @@ def test_space_that_must_stay_free_stays_free(
     spool.open_stream(make_record())
     with pytest.raises(SpoolFullError, match="are to stay so"):
         spool.add(make_shard(b"x"), [b"x"])
-    assert spool.counts("growth-1") == (0, 0, 0)
+    assert spool.counts("growth-1") == QueueCounts(0, 0, 0, 0)
 
 
 def test_a_spool_that_cannot_be_written_says_so_and_what_to_do(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_a_deleted_stream_leaves_nothing(
     spool.add(make_shard(b"x"), [b"x"])
     spool.close_stream("growth-1", delete=True)
     assert list(root.iterdir()) == []
-    assert spool.counts("growth-1") == (0, 0, 0)
+    assert spool.counts("growth-1") == QueueCounts(0, 0, 0, 0)
 
 
 def test_a_spool_that_was_closed_takes_up_no_leftover(open_spool: OpenSpool, make_record: Any) -> None:

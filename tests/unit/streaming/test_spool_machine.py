@@ -273,12 +273,13 @@ class SpoolMachine(RuleBasedStateMachine):
     @invariant()
     def counts_are_right(self) -> None:
         for data_id in self.streams:
-            waiting, uploading, nbytes = self.spool.counts(data_id)
+            counts = self.spool.counts(data_id)
             mine = {key: may for key, may in self.queue.items() if key[0] == data_id}
             later = {key for key in self.kept if key[0] == data_id and key in self._delayed()}
-            assert waiting == sum(mine.values()) + len(later)
-            assert uploading == len(mine) - sum(mine.values())
-            assert nbytes == sum(len(self.content[key]) for key in {*mine, *later})
+            assert counts.on_disk == sum(mine.values()) + len(later)
+            assert counts.in_memory == 0
+            assert counts.uploading == len(mine) - sum(mine.values())
+            assert counts.nbytes == sum(len(self.content[key]) for key in {*mine, *later})
 
     @invariant()
     def nothing_damaged_is_deleted(self) -> None:

@@ -213,6 +213,7 @@ def _plain_status(status: DeliveryStatus, calls: PluginCalls) -> DeliveryStatus:
             chunks_failed=operator.index(status.chunks_failed),
             bytes_uploaded=operator.index(status.bytes_uploaded),
             spool_bytes=None if status.spool_bytes is None else operator.index(status.spool_bytes),
+            chunks_spooled=None if status.chunks_spooled is None else operator.index(status.chunks_spooled),
             last_error=None if status.last_error is None else str(status.last_error),
             stop_reason=None if status.stop_reason is None else str(status.stop_reason),
         )

@@ -22,6 +22,7 @@ _COUNTERS = {
     "overruns": ("frames_overrun", "Frames received while the ring was full."),
     "not_taken": ("frames_not_taken", "Frames in chunks that the streamer failed to take."),
     "chunks_uploaded": ("chunks_uploaded", "Chunks that the server has confirmed."),
+    "chunks_spooled": ("chunks_spooled", "Chunks that were written to disk; the others went from memory."),
 }
 _GAUGES = {
     "running": ("running", "1 while a run is recorded, 0 in preview.", 1.0),
