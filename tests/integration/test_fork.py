@@ -18,7 +18,7 @@ from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.pixels import make_copier
 from rheed_acquire.frames.ring import Chunk, chunk_of
 from rheed_acquire.streaming.frame_gatherer import FrameGatherer
-from rheed_acquire.streaming.stream_folder import is_in_use
+from rheed_acquire.streaming.stream_places import is_in_use
 from rheed_acquire.system.home_process import ForkedError
 
 if TYPE_CHECKING:

@@ -27,7 +27,9 @@ from rheed_acquire.streaming import RHEEDStreamer
 from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.limits import SpoolLimits, WhenFull
 from rheed_acquire.streaming.stream import Stream
-from rheed_acquire.streaming.stream_folder import StreamFolder, read_record, ring_folders
+from rheed_acquire.streaming.stream_folder import StreamFolder
+from rheed_acquire.streaming.stream_places import ring_folders
+from rheed_acquire.streaming.stream_record import read_record
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Connect, MakeFrames

@@ -15,7 +15,7 @@ from rheed_acquire.commands.recover import main as recover
 from rheed_acquire.commands.spool import main as show_spool
 from rheed_acquire.streaming import RHEEDStreamer
 from rheed_acquire.streaming.spool_entries import look_through
-from rheed_acquire.streaming.stream_folder import VERSION
+from rheed_acquire.streaming.stream_record import VERSION
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Connect, MakeFrames

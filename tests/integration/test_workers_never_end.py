@@ -33,7 +33,9 @@ from rheed_acquire.streaming.intake import Intake
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.streaming.spool_entries import look_through
 from rheed_acquire.streaming.stream import Stream
-from rheed_acquire.streaming.stream_folder import StreamFolder, StreamRecord, ring_folders
+from rheed_acquire.streaming.stream_folder import StreamFolder
+from rheed_acquire.streaming.stream_places import ring_folders
+from rheed_acquire.streaming.stream_record import StreamRecord
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Connect, MakeFrames

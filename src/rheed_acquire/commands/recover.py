@@ -18,7 +18,7 @@ from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.plugin import RHEEDStreamerSettings
 from rheed_acquire.streaming.spool import Spool, default_spool_folder
 from rheed_acquire.streaming.spool_entries import StrangeEntry
-from rheed_acquire.streaming.stream_folder import is_in_use
+from rheed_acquire.streaming.stream_places import is_in_use
 from rheed_acquire.streaming.streamer import LOCAL_SERVER
 from rheed_acquire.system.terminal import write_json, write_line, write_note
 

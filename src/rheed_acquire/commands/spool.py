@@ -11,16 +11,9 @@ from rheed_acquire.errors import SettingsError
 from rheed_acquire.frames.ring_files import SUFFIX, OrphanedRing, left_behind, orphaned_rings, remove_files
 from rheed_acquire.streaming.spool import default_spool_folder
 from rheed_acquire.streaming.spool_entries import StrangeEntry, look_through
-from rheed_acquire.streaming.stream_folder import (
-    RecordError,
-    StreamFolder,
-    StreamRecord,
-    age_s,
-    folder_bytes,
-    is_in_use,
-    quarantined,
-    ring_folders,
-)
+from rheed_acquire.streaming.stream_folder import StreamFolder
+from rheed_acquire.streaming.stream_places import folder_bytes, is_in_use, quarantined, ring_folders
+from rheed_acquire.streaming.stream_record import RecordError, StreamRecord, age_s
 from rheed_acquire.system.terminal import write_json, write_line
 
 

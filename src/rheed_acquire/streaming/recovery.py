@@ -17,7 +17,8 @@ from rheed_acquire.streaming.parcel import Parcel
 from rheed_acquire.streaming.registration import end_stream
 from rheed_acquire.streaming.retry import Backoff
 from rheed_acquire.streaming.stream import Stream
-from rheed_acquire.streaming.stream_folder import StreamFolder, StreamRecord, age_s
+from rheed_acquire.streaming.stream_folder import StreamFolder
+from rheed_acquire.streaming.stream_record import StreamRecord, age_s
 
 if TYPE_CHECKING:
     from rheed_acquire.frames.chunk_buffer import ChunkBuffer

@@ -43,7 +43,7 @@ from rheed_acquire.streaming.retry import Backoff
 from rheed_acquire.streaming.shared_delivery import SharedDelivery
 from rheed_acquire.streaming.spool import Spool, default_spool_folder
 from rheed_acquire.streaming.stream import Stream
-from rheed_acquire.streaming.stream_folder import StreamRecord
+from rheed_acquire.streaming.stream_record import StreamRecord
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
 from rheed_acquire.streaming.trust import tls_context
 from rheed_acquire.system.home_process import HomeProcess

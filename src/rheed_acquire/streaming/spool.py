@@ -25,13 +25,9 @@ from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.outgoing import OutgoingShard
 from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.spool_entries import look_through
-from rheed_acquire.streaming.stream_folder import (
-    PROBE,
-    RecordError,
-    StreamFolder,
-    StreamRecord,
-    folder_bytes,
-)
+from rheed_acquire.streaming.stream_folder import PROBE, StreamFolder
+from rheed_acquire.streaming.stream_places import folder_bytes
+from rheed_acquire.streaming.stream_record import RecordError, StreamRecord
 from rheed_acquire.system.durable_files import remove
 from rheed_acquire.system.home_process import HomeProcess
 from rheed_acquire.system.long_paths import with_room_below

@@ -6,16 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rheed_acquire.frames.ring_files import SUFFIX
-from rheed_acquire.streaming.stream_folder import (
-    LOCK,
-    PROBE,
-    RECORD,
-    RecordError,
-    StreamRecord,
-    folder_bytes,
-    load_record,
-    ring_folders,
-)
+from rheed_acquire.streaming.stream_folder import PROBE
+from rheed_acquire.streaming.stream_places import LOCK, folder_bytes, ring_folders
+from rheed_acquire.streaming.stream_record import RECORD, RecordError, StreamRecord, load_record
 
 
 @dataclass(frozen=True, slots=True)

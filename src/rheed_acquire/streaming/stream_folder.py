@@ -20,22 +20,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import logging
-import math
 import mmap
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from filelock import FileLock, Timeout
-from pydantic import TypeAdapter
 
 from rheed_acquire.frames.chunk_buffer import memory_needed
 from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
@@ -49,15 +45,15 @@ from rheed_acquire.frames.ring_files import (
     plain_memory,
     remove_empty_files,
     remove_files,
-    shared_memory_folder,
 )
 from rheed_acquire.streaming.outgoing import DamagedShardError, ShardFile
 from rheed_acquire.streaming.shard_in_memory import checksum
 from rheed_acquire.streaming.sidecar import SpooledShard, decode_sidecar, encode_sidecar
+from rheed_acquire.streaming.stream_places import folder_bytes, lock_of, quarantined, ring_folders
+from rheed_acquire.streaming.stream_record import RECORD, StreamRecord, folder_name, load_record
 from rheed_acquire.system.durable_files import (
     BulkWriter,
     batches,
-    read_json,
     remove,
     sync_directory,
     try_to_remove_tree,
@@ -73,55 +69,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RECORD, LOCK = "stream.json", "lock"
 PROBE = ".probe-"
 """Begins the names of files by which a process finds out whether it can write to a spool."""
 LOOK_S = 0.2
 """Longer than `is_in_use` of another process holds a lock to see whether it is free."""
-VERSION = 1
 _OWN_NAME = re.compile(r"(0|[1-9][0-9]*)\.(shard|json|done)")
-
-
-class RecordError(Exception):
-    """A folder has no record that this program can make sense of."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamRecord:
-    """What another process needs to know to finish a stream.
-
-    Attributes
-    ----------
-    server
-        Which server the stream is on: its endpoint, or ``local:FOLDER`` for the local server of a folder,
-        whose port changes from run to run.
-    name
-        As the user called it.
-    refused
-        Why the server takes no more of it, or None.
-    last_error
-        The latest failed attempt.
-    delivered
-        Whether the server has confirmed every chunk: only the stream's end may still be missing.
-    finished
-        Whether it has ended too, so that nothing here is needed any more.
-    created_reference_unix_s
-        When it was made by the server's clock; None where that was not known.
-    """
-
-    data_id: str
-    server: str
-    name: str
-    fps: float
-    rotations_per_min: float
-    chunk_size: int
-    created_unix_s: float
-    refused: str | None = None
-    last_error: str | None = None
-    delivered: bool = False
-    finished: bool = False
-    created_reference_unix_s: float | None = None
-    version: int = VERSION
 
 
 class StreamFolder:
@@ -157,7 +109,7 @@ class StreamFolder:
         """
         path = root / folder_name(record.data_id)
         make_own_folder(path)
-        lock = _lock(path)
+        lock = lock_of(path)
         lock.acquire(timeout=5.0)  # another process may just be looking whether there is something to finish
         folder = cls(path, lock, record)
         folder._write_record()
@@ -176,7 +128,7 @@ class StreamFolder:
             It cannot be read or written.
         """
         check_own_folder(path)
-        lock = _lock(path)
+        lock = lock_of(path)
         try:
             lock.acquire(timeout=LOOK_S)
         except Timeout:
@@ -471,102 +423,6 @@ class StreamFolder:
         return self._shards / f"{chunk_idx}.json"
 
 
-def load_record(path: Path) -> StreamRecord:
-    """Read a stream's record.
-
-    Raises
-    ------
-    RecordError
-        There is none, it cannot be read, it is damaged, of a newer version, or of a folder of another name.
-    """
-    try:
-        content = read_json(path / RECORD)
-    except (OSError, ValueError, RecursionError) as error:
-        what = error.strerror or str(error) if isinstance(error, OSError) else "it is damaged"
-        raise RecordError(f"its {RECORD} cannot be read: {what}") from None
-    if content is None:
-        raise RecordError(f"it has no {RECORD}")
-    if not isinstance(content, dict):
-        raise RecordError(f"its {RECORD} is damaged")
-    version = content.get("version", VERSION)
-    if isinstance(version, int) and version > VERSION:
-        raise RecordError(f"it is of a newer rheed-acquire (version {version} of {RECORD})")
-    try:
-        known = {entry.name: content[entry.name] for entry in fields(StreamRecord) if entry.name in content}
-        record: StreamRecord = _RECORDS.validate_python(known)
-    except (ValueError, TypeError):
-        raise RecordError(f"its {RECORD} is damaged") from None
-    if not (record.fps > 0 and record.chunk_size > 0 and math.isfinite(record.fps + record.created_unix_s)):
-        raise RecordError(f"its {RECORD} is damaged")
-    if folder_name(record.data_id) != path.name:
-        raise RecordError(
-            f"it is a copy, or was renamed: the folder of its stream is called {folder_name(record.data_id)}"
-        )
-    return record
-
-
-def read_record(path: Path) -> StreamRecord | None:
-    """Read a stream's record; None where there is none that makes sense."""
-    try:
-        return load_record(path)
-    except RecordError as error:
-        logger.warning("%s: %s", path, error)
-        return None
-
-
-_RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d|")
-"""Names that are devices on Windows, and none at all."""
-_RECORDS: TypeAdapter[StreamRecord] = TypeAdapter(StreamRecord)
-
-
-def quarantined(path: Path) -> int:
-    """Shards in the quarantine of a stream's folder, with or without their sidecars."""
-    return len({file.stem for file in (path / "quarantine").glob("*")})
-
-
-def is_in_use(path: Path) -> bool:
-    """Whether a living process is at work on a stream's folder."""
-    lock = _lock(path)
-    try:
-        lock.acquire(timeout=0)
-    except (Timeout, OSError):
-        return True
-    lock.release()
-    return False
-
-
-def ring_folders(path: Path) -> list[Path]:
-    """Where the ring of a stream with this folder may lie."""
-    shared = shared_memory_folder(path)
-    return [path / "ring"] if shared is None else [path / "ring", shared]
-
-
-def folder_bytes(path: Path) -> int:
-    """Size of the files in a stream's folder, the ring's apart."""
-    total = 0
-    for name in ("shards", "quarantine"):
-        for file in (path / name).glob("*"):
-            try:
-                total += file.stat().st_size
-            except OSError:  # delivered and deleted meanwhile
-                continue
-    return total
-
-
-def folder_name(data_id: str) -> str:
-    """Turn a data_id into a name that every file system takes, and that no other data_id has on any."""
-    # In lower case, since on Windows and macOS two names that differ in nothing else are one.
-    safe = re.sub(r"[^a-z0-9-]", "_", data_id.lower())[:80]
-    if safe == data_id and _RESERVED.fullmatch(safe) is None:
-        return safe
-    return f"{safe}-{hashlib.sha256(data_id.encode(errors='backslashreplace')).hexdigest()[:12]}"
-
-
-def age_s(record: StreamRecord) -> float:
-    """Seconds since a stream was made."""
-    return max(0.0, time.time() - record.created_unix_s)
-
-
 def _free_name(folder: Path, stem: str, suffix: str) -> Path:
     """A name that is not taken yet: the same chunk may have been damaged before."""
     target = folder / f"{stem}{suffix}"
@@ -575,11 +431,6 @@ def _free_name(folder: Path, stem: str, suffix: str) -> Path:
         number += 1
         target = folder / f"{stem}-{number}{suffix}"
     return target
-
-
-def _lock(path: Path) -> FileLock:
-    # Taken in one thread and let go in another.
-    return FileLock(path / LOCK, thread_local=False, mode=0o600)
 
 
 def write_synced(path: Path, pieces: Iterable[Buffer]) -> int:

@@ -21,7 +21,9 @@ from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.streaming.recovery import recovered_chunk
 from rheed_acquire.streaming.stream import Stream
-from rheed_acquire.streaming.stream_folder import StreamFolder, StreamRecord, ring_folders
+from rheed_acquire.streaming.stream_folder import StreamFolder
+from rheed_acquire.streaming.stream_places import ring_folders
+from rheed_acquire.streaming.stream_record import StreamRecord
 
 if TYPE_CHECKING:
     from tests.integration.command.conftest import Command

@@ -22,7 +22,7 @@ from rheed_acquire.commands.recover import recover_own
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.server.process import LocalServer
 from rheed_acquire.settings.run_settings import RunSettings
-from rheed_acquire.streaming.stream_folder import is_in_use
+from rheed_acquire.streaming.stream_places import is_in_use
 
 if TYPE_CHECKING:
     from tests.integration.server.conftest import Client

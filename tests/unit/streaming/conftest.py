@@ -11,7 +11,7 @@ import pytest
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.spool import Spool
-from rheed_acquire.streaming.stream_folder import StreamRecord
+from rheed_acquire.streaming.stream_record import StreamRecord
 
 
 @pytest.fixture(scope="session")

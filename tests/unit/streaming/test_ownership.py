@@ -17,7 +17,7 @@ from rheed_acquire.system.own_files import check_own_folder, make_own_folder, op
 
 if TYPE_CHECKING:
     from rheed_acquire.streaming.sidecar import SpooledShard
-    from rheed_acquire.streaming.stream_folder import StreamRecord
+    from rheed_acquire.streaming.stream_record import StreamRecord
 
     OpenSpool = Callable[..., Spool]
     MakeRecord = Callable[..., StreamRecord]

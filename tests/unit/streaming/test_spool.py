@@ -28,7 +28,7 @@ from pathlib import Path
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.spool import QueueCounts, Spool
-from rheed_acquire.streaming.stream_folder import StreamRecord
+from rheed_acquire.streaming.stream_record import StreamRecord
 
 root, countdown, task = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 armed = False

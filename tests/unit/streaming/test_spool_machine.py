@@ -24,7 +24,7 @@ from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.spool import Spool
-from rheed_acquire.streaming.stream_folder import StreamRecord
+from rheed_acquire.streaming.stream_record import StreamRecord
 
 CHANGES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir"}
 STREAMS = ("first", "second stream/ü", "third")

@@ -17,17 +17,13 @@ import pytest
 
 from rheed_acquire.frames.ring_files import shared_memory_folder
 from rheed_acquire.streaming.outgoing import DamagedShardError
-from rheed_acquire.streaming.stream_folder import (
-    RecordError,
-    StreamFolder,
-    folder_name,
-    is_in_use,
-    read_record,
-)
+from rheed_acquire.streaming.stream_folder import StreamFolder
+from rheed_acquire.streaming.stream_places import is_in_use
+from rheed_acquire.streaming.stream_record import RecordError, folder_name, read_record
 
 if TYPE_CHECKING:
     from rheed_acquire.streaming.sidecar import SpooledShard
-    from rheed_acquire.streaming.stream_folder import StreamRecord
+    from rheed_acquire.streaming.stream_record import StreamRecord
 
     MakeShard = Callable[..., SpooledShard]
     MakeRecord = Callable[..., StreamRecord]
