@@ -29,7 +29,7 @@ _WITH_DATASETS: dict[str, Callable[[Path, Options], Recording]] = {
 _WITHOUT: dict[str, Callable[[Path, Options], Recording]] = {
     ".npy": open_npy,
     **dict.fromkeys((".imm", ".img"), lambda path, options: KsaFrames(path)),  # noqa: ARG005
-    **dict.fromkeys(video.SUFFIXES, lambda path, options: video.Video(path)),  # noqa: ARG005
+    **dict.fromkeys(video.SUFFIXES, lambda path, options: video.Video(path, skip_bad=options.skip_bad)),
     **{
         suffix: lambda path, options: ImageFolder(path, in_order([path]), options)
         for suffix in DECODERS

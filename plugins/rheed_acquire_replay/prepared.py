@@ -44,8 +44,7 @@ class PreparedRecording:
         self.path, self.count = source.path, source.count
         self.notes, self.warnings = source.notes, source.warnings
         self.captured_ns, self.rotations_per_min = source.captured_ns, source.rotations_per_min
-        self.skipped: list[str] = []
-        """Frames that could not be read and were left out, in words."""
+        self.skipped = source.skipped
         self._usable_times()
         self.fps = self._rate()
         self._samples = self._look()
@@ -94,7 +93,7 @@ class PreparedRecording:
             raise
 
     def _readable(self, first: int, end: int | None) -> Iterator[Block]:
-        if not self._options.skip_bad:
+        if not (self._options.skip_bad and self.source.is_read_anywhere):
             yield from self.source.blocks(first, end)
             return
         count = self.count if end is None else end

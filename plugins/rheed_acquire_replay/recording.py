@@ -73,9 +73,14 @@ class Recording(ABC):
         What may be wrong with it.
     files_of_set
         Names of the files that it lies in, where those are several that tell of each other.
+    skipped
+        Frames that were left out while it was read, in words.
+    is_read_anywhere
+        Whether a frame can be read without those before it.
     """
 
     kind: ClassVar[str]
+    is_read_anywhere: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -114,6 +119,7 @@ class Recording(ABC):
         self.notes: dict[str, str] = {}
         self.warnings: list[str] = []
         self.files_of_set: frozenset[str] = frozenset()
+        self.skipped: list[str] = []
 
     def checked(self, picture: NDArray[Any], place: str) -> NDArray[Any]:
         """Make one picture, found at ``place``, a block's pixels of shape (1, ...).

@@ -72,7 +72,10 @@ class Video(Recording):
 
     kind: ClassVar[str] = "a video"
 
-    def __init__(self, path: Path) -> None:
+    is_read_anywhere: ClassVar[bool] = False
+
+    def __init__(self, path: Path, *, skip_bad: bool = False) -> None:
+        self._skips = skip_bad
         with reading(path, self.kind), _opened(path) as container:
             import av
 
@@ -116,6 +119,10 @@ class Video(Recording):
             for picture in container.decode(stream):
                 if number == end:
                     return
+                if picture.is_corrupt and self._skips:
+                    self.skipped.append(f"frame {number} of {self.path} is damaged")
+                    number += 1
+                    continue
                 if picture.is_corrupt:
                     raise CameraError(f"{self.path} is damaged: frame {number} cannot be decoded")
                 time_s = picture.time

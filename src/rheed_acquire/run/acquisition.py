@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LEAST_TOLERANCE_S = 0.002
+
 
 SILENT_S = 2.0
 """After which it is shown that no frame comes."""
@@ -322,7 +324,7 @@ class Acquisition:
                     fps,
                     pusher.put,
                     self._unusable_frame,
-                    gap_tolerance_s=settings.gap_tolerance,
+                    gap_tolerance_s=_date_tolerance_s(info, fps, settings.gap_tolerance),
                     frame_id_cycle=info.frame_id_cycle,
                     frame_limit=None if settings.frames is None else settings.frames - taken,
                     first_chunk_index=sum(accumulator.chunks for accumulator in before),
@@ -483,6 +485,15 @@ class Acquisition:
         """End the run: no frame after this one could be used either."""
         self._journal.problem(FindingCode.FRAME_UNUSABLE, str(error))
         self._stop.set()
+
+
+def _date_tolerance_s(info: CameraInfo, fps: float, gap_tolerance_s: float) -> float:
+    """How far a frame may be dated off its time before it begins a chunk of its own.
+
+    A recording knows when each frame was captured, and has the time for more chunks: no date is off by more
+    than half a frame's time, or the two milliseconds that whole ones in chunks' starts may make.
+    """
+    return min(gap_tolerance_s, max(0.5 / fps, LEAST_TOLERANCE_S)) if info.recorded else gap_tolerance_s
 
 
 def _dated_name(info: CameraInfo) -> str | None:

@@ -141,6 +141,21 @@ def test_a_growth_that_is_replayed_has_the_period_that_it_had(
     assert utc_ms[-1] - utc_ms[0] == pytest.approx(seconds * 1000, rel=0.02)
 
 
+def test_frames_that_come_unevenly_are_dated_each_within_half_a_frames_time(
+    tmp_path: Path, stage: Stage
+) -> None:
+    fps, count = 10.0, 60
+    times_s = np.cumsum(np.where(np.arange(count) % 7 == 3, 0.19, 0.1)) + 1_767_225_600.0
+    np.savez(tmp_path / "growth.npz", frames=stage.frames(count), times=times_s)
+    code, replayed, said = command(
+        tmp_path, "--camera", "replay", "--replay.path", "growth.npz", "--replay.speed", "0"
+    )
+    assert code == 0, said
+    run = recording(replayed, tmp_path)
+    np.testing.assert_array_equal(run["frames"][:], stage.frames(count))
+    np.testing.assert_allclose(run["time_unix_ms"][:] / 1e3, times_s, atol=0.5 / fps + 0.001)
+
+
 def test_a_mistake_is_one_line_and_names_what_to_do(tmp_path: Path, stage: Stage) -> None:
     for arguments, code, words in (
         ((), 2, "--replay.path is needed"),
