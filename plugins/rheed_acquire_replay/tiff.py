@@ -74,6 +74,8 @@ def open_tiff(path: Path, options: Options) -> Recording:
 
         file = tifffile.TiffFile(path)
         try:
+            # All pages are found first: only so tifffile sees that one of them leads back to an earlier one.
+            len(file.pages)
             series = _choose(path, file, options)
             if series is None:
                 recording: Recording = TiffPages(path, file, file.pages)

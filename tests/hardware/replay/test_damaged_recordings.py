@@ -7,7 +7,9 @@ import tempfile
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
+import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.hardware.replay.fuzzing import SEEDS, try_to_read, write_mutated
@@ -37,3 +39,19 @@ def test_a_damaged_recording_is_read_or_refused_in_one_line(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     assert why is None or "\n" not in why
+
+
+def test_pages_of_a_tiff_that_lead_in_a_circle_end_somewhere(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for side in (20, 24):
+            writer.write(np.zeros((side, side), np.uint8), photometric="minisblack", metadata=None)
+    with tifffile.TiffFile(path) as file:
+        offsets = [page.offset for page in file.pages]
+        ends = [page.offset + 2 + 12 * len(page.aspage().tags) for page in file.pages]
+    content = bytearray(path.read_bytes())
+    content[ends[-1] : ends[-1] + 4] = offsets[0].to_bytes(4, "little")
+    path.write_bytes(content)
+    why = try_to_read("tiff", path)
+    assert why is not None
+    assert str(path) in why
