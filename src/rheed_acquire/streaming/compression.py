@@ -59,7 +59,7 @@ class Compression:
         shards_waiting: int,
         nbytes: int,
         *,
-        disk_is_behind: bool = False,
+        is_held_up: bool = False,
         can_wait: bool = False,
     ) -> int:
         """The level for the chunk that is next.
@@ -74,8 +74,8 @@ class Compression:
             To be uploaded, beyond those under way.
         nbytes
             Of this chunk, raw.
-        disk_is_behind
-            Whether the chunk before it still waits to be written to the spool.
+        is_held_up
+            Whether those before it wait for the disk, or had to wait for room in memory.
         can_wait
             Whether nothing is lost while the ring is full, since who pushes waits.
         """
@@ -86,7 +86,7 @@ class Compression:
         self._last_s = now_s
         # Faster and larger shards would only wait longer: for the disk, or where pushes can wait themselves,
         # for the uplink.
-        is_of_no_use = disk_is_behind or (can_wait and shards_waiting > 0)
+        is_of_no_use = is_held_up or (can_wait and shards_waiting > 0)
         is_behind = chunks_waiting > 0 and not is_of_no_use
         self._in_a_row = self._in_a_row + chunks_waiting if is_behind else 0
         if self._in_a_row >= (1 if can_wait else BEHIND):

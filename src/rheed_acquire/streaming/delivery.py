@@ -82,6 +82,8 @@ class Delivery:
         self._closing = threading.Event()
         self._window = UploadWindow(workers)
         self._write_behind = WriteBehind()
+        # Whether the encoder had to wait for those behind it when it was done with a chunk.
+        self._is_held_up = False
         encode = one_by_one(self._chunks.get, self._encode_chunk, self._lose_chunk)
         self._workers = [
             Worker("encoder", encode, self._closing, at_begin=make_way),
@@ -152,7 +154,7 @@ class Delivery:
         shard = describe_shard(stream, parcel.chunk, content.size, self.clock)
         shard.content = ShardInMemory(content)
         parcel.shard = shard
-        self._write_behind.wait_for_room()
+        self._is_held_up = self._write_behind.wait_for_room()
         self._pass_on(parcel, shard)
 
     def _pass_on(self, parcel: Parcel, shard: SpooledShard) -> None:
@@ -171,7 +173,7 @@ class Delivery:
             time.monotonic(),
             *waiting,
             nbytes,
-            disk_is_behind=self._write_behind.is_behind,
+            is_held_up=self._is_held_up or self._write_behind.is_behind,
             can_wait=stream.pushes_wait,
         )
         for attempt in range(1, ENCODE_ATTEMPTS + 1):

@@ -55,10 +55,12 @@ class WriteBehind:
         self._hurried: set[str] = set()
         self._closed = False
 
-    def wait_for_room(self) -> None:
-        """Wait until one more shard may lie in memory."""
+    def wait_for_room(self) -> bool:
+        """Wait until one more shard may lie in memory; whether one might not at once."""
         with self._changed:
+            is_full = len(self._in_question()) >= MOST
             self._changed.wait_for(lambda: self._closed or len(self._in_question()) < MOST)
+            return is_full
 
     def add(self, parcel: Parcel) -> None:
         """Take a shard; again does nothing."""

@@ -24,7 +24,7 @@ class Encoder:
 
     def chunk(self, waiting: int = 0, uploads: int = 0, *, disk: bool = False, can_wait: bool = False) -> int:
         level = self.compression.choose(
-            self.now_s, waiting, uploads, CHUNK, disk_is_behind=disk, can_wait=can_wait
+            self.now_s, waiting, uploads, CHUNK, is_held_up=disk, can_wait=can_wait
         )
         self.compression.took(level, self.seconds.get(level, 0.1), CHUNK)
         self.now_s += INTERVAL_S

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -176,8 +176,10 @@ def test_no_more_lie_in_memory_than_can_be_sent_at_once(bench: Bench) -> None:
         assert bench.taken() is parcels[0], "the oldest makes room"
         assert not waiting.done()
         bench.write_behind.written(parcels[0])
-        waiting.result(30)
+        assert waiting.result(30), "it had to wait"
     assert bench.taken() is None
+    bench.write_behind.leave(parcels[1], lambda: None)
+    assert not bench.write_behind.wait_for_room()
 
 
 def test_the_disk_is_behind_while_it_is_busy_and_others_are_due(bench: Bench) -> None:
@@ -195,7 +197,7 @@ def test_nobody_waits_for_what_is_closed() -> None:
         bench.parcel()
     with ThreadPoolExecutor() as threads:
         taken = threads.submit(bench.write_behind.take)
-        others = [
+        others: list[Future[Any]] = [
             threads.submit(bench.write_behind.wait_for_room),
             threads.submit(bench.write_behind.settle, "nothing of its own", 30.0),
         ]
