@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from rheed_acquire_replay.tiff import is_stack, open_tiff
 
 PREFERRED = (".imm", ".img", ".tif", ".tiff", ".npy", ".pgm", ".png", ".bmp", ".jpeg", ".jpg")
 """Of one frame in several formats, the one that has kept most of it."""
+MOST_FILES = 1_000_000
+"""Below a folder that holds no frames itself: hours of a camera's, and soon looked through."""
 _STACKS = (".imm",)
 _LISTED = 5
 _NUMBERS = re.compile(r"\d+")
@@ -70,13 +73,22 @@ def _find(path: Path, others: Sequence[str]) -> tuple[list[Path], list[Path], Pa
     frames, recordings = of(list(path.iterdir()))
     if frames or recordings:
         return frames, recordings, path
-    below = [
-        file
-        for file in path.rglob("*")
-        if not any(part.startswith(".") for part in file.relative_to(path).parts)
-    ]
-    frames, recordings = of(below)
+    frames, recordings = of(_below(path))
     return frames, recordings, path
+
+
+def _below(path: Path) -> list[Path]:
+    """All files in the folders below one, those in hidden folders apart."""
+    files: list[Path] = []
+    for folder, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files += [Path(folder, name) for name in names]
+        if len(files) > MOST_FILES:
+            raise CameraSettingError(
+                f"--replay.path {path}: more than {MOST_FILES:,} files lie in the folders below it: "
+                "give the one that holds the frames"
+            )
+    return files
 
 
 def _open_only(

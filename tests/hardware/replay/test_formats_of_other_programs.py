@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from rheed_acquire import CameraEndedError, CameraSettingError
+from rheed_acquire_replay import folders
 from rheed_acquire_replay.formats import open_recording
 from rheed_acquire_replay.prepared import PreparedRecording
 
@@ -270,6 +271,19 @@ def test_folders_of_folders_of_arrays_and_of_stacks_are_one_recording(tmp_path: 
         )
     for folder in ("below", "arrays", "stacks"):
         np.testing.assert_array_equal(read(open_recording(tmp_path / folder)), frames)
+
+
+def test_a_folder_of_far_too_much_is_not_looked_through_to_its_end(
+    tmp_path: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = stage.frames(6)
+    for place, frame in zip((".hidden", "a", "b", "b", "c", "c"), frames, strict=True):
+        (tmp_path / place).mkdir(exist_ok=True)
+        np.save(tmp_path / place / f"{len(list((tmp_path / place).iterdir()))}.npy", frame)
+    np.testing.assert_array_equal(read(open_recording(tmp_path)), frames[1:])
+    monkeypatch.setattr(folders, "MOST_FILES", 4)
+    with pytest.raises(CameraSettingError, match=r"more than 4 files .*: give the one that holds the frames"):
+        open_recording(tmp_path)
 
 
 def test_a_palette_video_keeps_every_level(tmp_path: Path, stage: Stage) -> None:
