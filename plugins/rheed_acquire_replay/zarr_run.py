@@ -29,6 +29,9 @@ class ZarrRun(Recording):
         super().__init__(path, (run.height or 1, run.width or 1), run.dtype, len(run), run.fps)
         rotations = run.attributes.get("rotations_per_min")
         self.rotations_per_min = None if rotations is None else float(rotations)
+        if "bit_depth" in run.attributes:
+            self.bits = run.bit_depth
+            self.notes["depth"] = f"{self.bits} bits, by the archive"
         times = run.time_unix_ms()
         known = times[~np.isnan(times)]
         if not len(known):

@@ -148,6 +148,16 @@ class FindingCode(StrEnum):
         "The camera's frame ids do not count frames: they repeat, go back, or fit to none around them.",
         "look for the camera's block or frame id among its chunk data, and for newer firmware",
     )
+    NOT_ARCHIVED = (
+        "not-archived",
+        "Frames are missing from the archive. The stream does not depend on it.",
+        "look at the archive's disk: is it full, slow, or gone?",
+    )
+    ARCHIVE_OPEN = (
+        "archive-open",
+        "The archive could not be closed. What is in it can be read as it is.",
+        "look at the archive's disk; rheed-acquire recover completes it then",
+    )
     MOSTLY_BLACK = (
         "mostly-black",
         "The stream's 8 bits leave most of the picture black: the camera does not use its highest bits.",

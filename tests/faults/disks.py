@@ -33,6 +33,11 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(place)], check=False)
 
 
+def enlarge(place: Path, size: str) -> None:
+    """Make a small disk larger."""
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
+
+
 class ReadOnlyFolders:
     """Makes folders read-only, also to root, and writable again.
 

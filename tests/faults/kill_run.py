@@ -31,11 +31,17 @@ class KillOutcome(Outcome):
     instant: str
     weather: str
     pixel_format: str
+    archived: str
     kills: int
 
     @property
     def kinds(self) -> Mapping[str, tuple[str, ...]]:
-        return {"instant": (self.instant,), "weather": (self.weather,), "pixel format": (self.pixel_format,)}
+        return {
+            "instant": (self.instant,),
+            "weather": (self.weather,),
+            "pixel format": (self.pixel_format,),
+            "taker": (self.archived,),
+        }
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -49,6 +55,7 @@ class KillRun(SeededRun[KillOutcome]):
         super().__init__(seed, folder, upstream)
         # Apart, so that a seed's instants and weather stay as they were.
         self._pixel_format = random.Random(f"{seed} depth").choice(["Mono8", "Mono12", "Mono12p"])
+        self._archives = random.Random(f"{seed} archive").random() < 0.5
         self._beside = random.Random(f"{seed} beside")
         self._instants: dict[str, Callable[[Rig, subprocess.Popen[bytes]], None]] = {
             "start": self._at_start,
@@ -72,9 +79,13 @@ class KillRun(SeededRun[KillOutcome]):
             rig = Rig(self._folder, f"kill run {self.seed}", server if self._weather != "embedded" else None)
             rig.height, rig.width = self._random.choice([(32, 48), (32, 48), (160, 200)])
             rig.pixel_format = self._pixel_format
+            rig.archive = self._folder / "archive" if self._archives else None
             self._make_weather(self._weather, server)
             fate = self._see_through(rig, server)
-        return KillOutcome(self.seed, fate, self._instant, self._weather, self._pixel_format, self._kills)
+        archived = "stream and archive" if self._archives else "stream"
+        return KillOutcome(
+            self.seed, fate, self._instant, self._weather, self._pixel_format, archived, self._kills
+        )
 
     def _make_weather(self, weather: str, server: FaultyServer) -> None:
         if weather == "showers":

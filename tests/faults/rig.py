@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hardware_mocks.faulty_camera.rheed_acquire_faulty.camera import read_witness
-from hardware_mocks.faulty_camera.rheed_acquire_faulty.pattern import expected_frame
+from hardware_mocks.faulty_camera.rheed_acquire_faulty.pattern import deepen, expected_frame
 
 if TYPE_CHECKING:
     from hardware_mocks.faulty_server import FaultyServer
@@ -83,6 +83,7 @@ class Rig:
         self.runs = server.upstream.directory if server is not None else folder / "runs"
         self.height, self.width = 32, 48
         self.pixel_format = "Mono8"
+        self.archive: Path | None = None
         self.endpoint = None if server is None else server.endpoint
         self.proxy: str | None = None
         self._site = folder / "site"
@@ -111,11 +112,14 @@ class Rig:
         """Start a run with the faulty camera."""
         size = ("--faulty.width", str(self.width), "--faulty.height", str(self.height))
         depth = ("--faulty.pixel-format", self.pixel_format)
+        archive = () if self.archive is None else ("--archive", str(self.archive))
         named = ("--stream-name", self.name, "--output", str(self.runs))
         kept = ("--spool-dir", str(self.spool), "--faulty.witness", str(self.witness))
         where = () if self.endpoint is None else ("--endpoint", self.endpoint)
         rate = () if "--fps" in arguments else ("--fps", str(FPS))
-        return self._spawn(["--camera", "faulty", *size, *depth, *rate, *named, *kept, *where, *arguments])
+        return self._spawn(
+            ["--camera", "faulty", *size, *depth, *archive, *rate, *named, *kept, *where, *arguments]
+        )
 
     def command(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a subcommand on this rig's spool."""
@@ -244,6 +248,37 @@ class Rig:
         expect_frames(frames, self.height, self.width)
         assert at_least <= len(frames) <= at_most, f"{len(frames)} frames, not {at_least} to {at_most}"
         return len(frames)
+
+    def archived(self) -> Any:
+        """The frames of the one archive, which is closed."""
+        import zarr
+
+        assert self.archive is not None
+        (path,) = self.archive.glob("*/frames.zarr")
+        group: Any = zarr.open_group(path, mode="r")
+        assert group.attrs["state"] == "closed", f"the archive is {group.attrs['state']}"
+        return group["frames"]
+
+    def expect_archived(self, count: int) -> None:
+        """Check that the archive holds as many frames as the stream, numbers 0, 1, 2, ..., bit by bit."""
+        import zarr
+
+        assert self.archive is not None
+        archives = list(self.archive.glob("*/frames.zarr"))
+        if not count and not any((path / "frames").exists() for path in archives):
+            return
+        assert len(archives) == 1, f"{len(archives)} archives, with {count} frames in the stream"
+        group: Any = zarr.open_group(archives[0], mode="r")
+        assert group.attrs["state"] == "closed", f"the archive is {group.attrs['state']}"
+        frames = group["frames"]
+        assert frames.shape[0] == count, f"{frames.shape[0]} frames in the archive, {count} in the stream"
+        numbers = group["frame_id"][:]
+        assert np.array_equal(numbers, np.arange(count)), "the archive's frames are not numbered one by one"
+        assert np.isfinite(group["time_unix_ms"][:]).all()
+        for number, frame in enumerate(frames[:]):
+            gray = expected_frame(number, self.height, self.width)
+            good = gray if self.pixel_format == "Mono8" else deepen(gray, number)
+            assert np.array_equal(frame, good), f"frame {number} was changed on its way into the archive"
 
     def _has_chunks(self, data_id: str) -> bool:
         return any((folder / "chunks.jsonl").exists() for folder in self.runs.glob(f"*-{data_id[:8]}"))

@@ -126,6 +126,8 @@ class SeededRun(ABC, Generic[OutcomeT]):
             recoveries = self._recover(rig)
             taken = self._taken(rig)
             stored = rig.expect_delivered(taken, min(taken + 1, self._limit))
+            if rig.archive is not None:
+                rig.expect_archived(stored)
             left = [path.parent.name for path in rig.waiting()]
             assert not left, f"left behind in the spool: {left}"
         except (AssertionError, subprocess.TimeoutExpired) as error:

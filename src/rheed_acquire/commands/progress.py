@@ -73,6 +73,8 @@ class Figures:
         ]
         if progress.frames_not_taken:
             rows.append(("not taken", f"{progress.frames_not_taken} frames", True))
+        if progress.frames_not_archived:
+            rows.append(("not archived", f"{progress.frames_not_archived} frames", True))
         trouble = progress.camera_trouble
         if trouble is not None:
             rows.insert(0, ("camera", trouble, True))

@@ -54,7 +54,8 @@ def main(arguments: Sequence[str]) -> int:
             write_note(f"warning: {server}: {error}")
     exported = export_streams(root, export) if export is not None else []
     complete = complete and all(
-        report.get("closed") and not any(report.get(rest) for rest in ("lost", "quarantined", "damaged"))
+        report.get("closed")
+        and not any(report.get(rest) for rest in ("lost", "quarantined", "damaged", "archive_trouble"))
         for report in reports
     )
     if run.json_report:
@@ -185,6 +186,8 @@ def _show(reports: list[dict[str, Any]], exported: list[Path], *, complete: bool
             write_line(f"  it cannot be recovered: {report['trouble']}")
         for what in report.get("damaged", []):
             write_line(f"  damaged: {what}")
+        if report.get("archive_trouble"):
+            write_line(f"  not archived yet: {report['archive_trouble']}; recover tries again")
         for left_alone in report.get("strange", []):
             write_line(f"  left as it is: {left_alone}")
         if damaged:

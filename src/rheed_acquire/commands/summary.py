@@ -43,7 +43,17 @@ def print_summary(report: RunReport, page: Path | None = None) -> None:
     else:  # a streamer that uploads nothing
         write_line(f"  chunks     {report.chunks_pushed} passed on in {seconds:.1f} s")
     if info.output is not None:
-        write_line(f"  recording  {shown_path(info.output / GROUP)}")
+        shallow = (info.bit_depth or 8) > 8 and info.archive is None
+        write_line(
+            f"  recording  {shown_path(info.output / GROUP)}"
+            + (f", 8 of the camera's {info.bit_depth} bits: --archive DIR keeps all" if shallow else "")
+        )
+    if info.archive is not None:
+        missed = report.frames_not_archived
+        write_line(
+            f"  archive    {shown_path(info.archive / GROUP)}, {report.frames_archived} frames of "
+            f"{info.bit_depth} bits" + (f", {missed} not archived" if missed else "")
+        )
     if page is not None:
         write_line(f"  report     {shown_path(page)}")
     for warning in report.warnings:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from rheed_acquire.frames.chunk_buffer import Taker
 from rheed_acquire.frames.frame_form import FrameForm
 from rheed_acquire.frames.gray_frames import GrayFrames, GrayRooms
 
@@ -89,6 +91,7 @@ class Chunk:
         "index",
         "on_date",
         "on_release",
+        "on_safe",
         "on_set_aside",
         "pixels",
         "since_ns",
@@ -112,6 +115,7 @@ class Chunk:
         on_release: Callable[[], None] | None = None,
         on_date: Callable[[float], None] | None = None,
         on_set_aside: Callable[[], None] | None = None,
+        on_safe: Callable[[Taker], None] | None = None,
         *,
         pixels: NDArray[Any] | None = None,
         form: FrameForm | None = None,
@@ -127,6 +131,7 @@ class Chunk:
         self.capture_start_ms_utc, self.time_base = capture_start_ms_utc, time_base
         self.since_ns, self.fps = since_ns, fps
         self.on_release, self.on_date, self.on_set_aside = on_release, on_date, on_set_aside
+        self.on_safe = on_safe
         self._gray = GrayFrames(pixels, form, rooms)
 
     def __len__(self) -> int:
@@ -193,6 +198,25 @@ class Chunk:
         self._let_go()
         return handed
 
+    def split(self) -> tuple[Chunk, Chunk]:
+        """Make two of it, for the stream and for the archive: the ring has its memory back from both only.
+
+        Whoever finds the chunk without this process sees which of the two has released it.
+        """
+        halves = _Halves(self.on_safe, self.on_release, self.on_set_aside)
+        self._let_go()
+        return self._half(halves, Taker.STREAM), self._half(halves, Taker.ARCHIVE)
+
+    def _half(self, halves: _Halves, taker: Taker) -> Chunk:
+        half = object.__new__(Chunk)
+        for name in Chunk.__slots__:
+            setattr(half, name, getattr(self, name))
+        if taker is not Taker.STREAM:  # whose gray goes when it lets go
+            half._gray = GrayFrames(self.pixels, self.form)
+        half.on_release = lambda: halves.release(taker)
+        half.on_set_aside = lambda: halves.set_aside(taker)
+        return half
+
     def take_back(self, handed: Chunk) -> None:
         """Be the holder again of what was handed over."""
         self.on_release, self.on_set_aside, self.on_date = handed._let_go()
@@ -203,3 +227,43 @@ class Chunk:
         held = self.on_release, self.on_set_aside, self.on_date
         self.on_release = self.on_set_aside = self.on_date = None
         return held
+
+
+class _Halves:
+    """Who still needs the memory of a chunk that was split."""
+
+    def __init__(
+        self,
+        on_safe: Callable[[Taker], None] | None,
+        on_release: Callable[[], None] | None,
+        on_set_aside: Callable[[], None] | None,
+    ) -> None:
+        self._on_safe, self._on_release, self._on_set_aside = on_safe, on_release, on_set_aside
+        self._lock = threading.Lock()
+        self._left = set(Taker)
+        self._is_wanted_later = False
+
+    def release(self, taker: Taker) -> None:
+        """Note that one has the chunk safely, or will not have it."""
+        if self._on_safe is not None:
+            self._on_safe(taker)
+        self._end(taker, is_wanted_later=False)
+
+    def set_aside(self, taker: Taker) -> None:
+        """Note that one leaves the chunk to a later recovery."""
+        self._end(taker, is_wanted_later=True)
+
+    def _end(self, taker: Taker, *, is_wanted_later: bool) -> None:
+        with self._lock:
+            self._left.discard(taker)
+            self._is_wanted_later |= is_wanted_later
+            if self._left:
+                return
+            give_back = self._on_set_aside if self._is_wanted_later else self._on_release
+        try:
+            if give_back is not None:
+                give_back()
+        except BaseException:
+            with self._lock:
+                self._left.add(taker)
+            raise

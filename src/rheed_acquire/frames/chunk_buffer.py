@@ -12,6 +12,7 @@ Layout, all numbers little-endian int64::
     cells 12, 13  pixel format, as ASCII with zeros behind it; none stands for Mono8
     cell 14       how far samples are shifted right to be 8 bits, or UNKNOWN for the format's significant ones
     cell 15       bytes of one element of a frame's array; cell 16: bytes of a frame
+    cells 17, 18  whether the stream has the chunk safely, and whether the archive has it
     byte 512      frame ids, camera stamps, arrival times: capacity numbers each
     next page     frames as the camera delivered them: capacity times so many bytes
 
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,9 +50,17 @@ NO_ID = -1
 NO_TIMESTAMP = -1
 """Stands for the stamp of a frame whose camera has no clock."""
 
-COMMITTED, CHUNK_INDEX, CAPTURE_START_NS, UTC_OFFSET_NS, BOOT = 5, 6, 7, 8, 9
+CAPACITY, COMMITTED, CHUNK_INDEX, CAPTURE_START_NS, UTC_OFFSET_NS, BOOT = 2, 5, 6, 7, 8, 9
 REDUCED_FRAMES, REDUCED_BY_MEAN, PIXEL_FORMAT, BIT_SHIFT, ELEMENT_BYTES, FRAME_BYTES = 10, 11, 12, 14, 15, 16
 _NAME_BYTES = 16
+
+
+class Taker(IntEnum):
+    """Who a chunk is for, by the cell that says whether it has the chunk safely."""
+
+    STREAM = 17
+    ARCHIVE = 18
+
 
 HEADER_BYTES = 512
 PAGE_BYTES = 4096
@@ -185,6 +195,7 @@ class ChunkBuffer:
         cells = self.cells
         cells[COMMITTED] = 0
         cells[CAPTURE_START_NS] = UNKNOWN
+        cells[Taker.STREAM] = cells[Taker.ARCHIVE] = 0
         cells[CHUNK_INDEX] = chunk_index
 
     def append(self, frames: NDArray[Any]) -> None:
@@ -207,6 +218,19 @@ class ChunkBuffer:
     def clear(self) -> None:
         """Say that the chunk is safe elsewhere."""
         self.cells[CHUNK_INDEX] = FREE
+
+    def is_safe_with(self, taker: Taker) -> bool:
+        """Whether the chunk is safe with one of those that it is for."""
+        return bool(self.cells[taker])
+
+    def say_safe_with(self, taker: Taker) -> None:
+        """Say that the chunk is, also to whoever finds it without this process."""
+        self.cells[taker] = 1
+
+    @property
+    def capacity(self) -> int:
+        """Frames that there is room for, where the memory was not cut short."""
+        return int(self.cells[CAPACITY])
 
     @property
     def committed(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -111,11 +112,14 @@ class ChunkForm:
         See `FrameForm`.
     reduction
         How the stream's frames are made of the ring's.
+    archive
+        Folder of the run's archive, which has every frame too; None where there is none.
     """
 
     pixel_format: str = "Mono8"
     bit_shift: int | None = None
     reduction: Reduction = WHOLE
+    archive: Path | None = None
 
     def frame(self, height: int, width: int) -> FrameForm:
         """The form of frames of this size."""

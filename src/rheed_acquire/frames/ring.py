@@ -105,6 +105,11 @@ class ChunkRing:
         yet_to_be_made = self.count - self._made if self._make_memory is not None else 0
         return self._free.qsize() + yet_to_be_made
 
+    @property
+    def for_archive(self) -> int:
+        """Buffers that are the archive's, where there is one."""
+        return 0 if self.form.archive is None else self.count // 2
+
     def acquire(self) -> ChunkBuffer | None:
         """Take a free buffer, or None where there is none; never waits."""
         self._home.check()
@@ -205,5 +210,6 @@ def chunk_of(
         after_overrun=after_overrun,
         on_release=lambda: ring.release(buffer),
         on_date=date,
+        on_safe=buffer.say_safe_with,
         on_set_aside=lambda: ring.set_aside(buffer),
     )

@@ -23,11 +23,15 @@ def decide_ring_chunks(
     height: int,
     width: int,
     form: ChunkForm = PLAIN,
+    *,
+    archives: bool = False,
 ) -> int:
     """Choose the chunk buffers of the ring: what was asked for, as many as fit, or `RING_CHUNKS`.
 
     Beside its frames in the ring each chunk takes memory for those that the stream has of it: for their
-    8-bit gray, where they are not that already, and with a reduction for themselves.
+    8-bit gray, where they are not that already, and with a reduction for themselves. Where frames
+    are archived there are twice as many, one half each for the stream and for the archive, so that neither
+    takes the other's.
 
     Raises
     ------
@@ -35,6 +39,7 @@ def decide_ring_chunks(
         Not even two fit into the memory; or, without a limit, they would take more than half of this
         computer's.
     """
+    takers = 2 if archives else 1
     frame = form.frame(height, width)
     one = memory_needed(chunk_size, height, width, form.pixel_format)
     gray = 0 if frame.is_gray8 else height * width
@@ -44,7 +49,7 @@ def decide_ring_chunks(
         reduced = frame.unpacked() if form.reduction.is_mean else frame
         one += chunk_size // form.reduction.frames * (reduced.frame_bytes + gray)
     if memory_limit_gb is None:
-        count, total = RING_CHUNKS if ring_chunks is None else ring_chunks, total_memory()
+        count, total = takers * (RING_CHUNKS if ring_chunks is None else ring_chunks), total_memory()
         if total is not None and count * one > total / 2:
             raise SettingsError(
                 f"a ring of {count} chunks of {chunk_size} frames of {width} x {height} takes "
@@ -53,11 +58,12 @@ def decide_ring_chunks(
             )
         return count
     count = int(memory_limit_gb * 1e9 // one)
-    if count < LEAST_RING_CHUNKS:
+    least = takers * LEAST_RING_CHUNKS
+    if count < least:
         raise SettingsError(
             f"--memory-limit {memory_limit_gb:g} is {memory_limit_gb * 1e3:.0f} MB, but a ring takes at "
-            f"least {LEAST_RING_CHUNKS} chunks of {one / 1e6:.0f} MB ({chunk_size} frames of {width} x "
-            f"{height}): allow {math.ceil(LEAST_RING_CHUNKS * one / 1e7) / 100:g}, or choose a smaller "
+            f"least {least} chunks of {one / 1e6:.0f} MB ({chunk_size} frames of {width} x "
+            f"{height}): allow {math.ceil(least * one / 1e7) / 100:g}, or choose a smaller "
             "region of interest"
         )
     return count

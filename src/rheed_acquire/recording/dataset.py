@@ -45,8 +45,9 @@ def open_run(path: str | PathLike[str], *, missing: Literal["drop", "keep"] = "d
     -------
     xarray.Dataset
         ``frames`` (time, y, x), a Dask array with a chunk for each shard of the recording, uint8 for runs of
-        the local server; one frame, a slice or a step chosen from it decodes no other frames, while a list,
-        or a choice out of a choice, decodes whole shards. Coordinates along ``time``: ``time``
+        the local server, and as the camera delivered them, up to uint16, for archives; one frame, a slice or
+        a step chosen from it decodes no other frames, while a list, or a choice out of a choice, decodes
+        whole shards. Coordinates along ``time``: ``time``
         (datetime64[ns], UTC), ``frame_id`` (int64) and ``chunk`` (int64), the index of the chunk that each
         frame came in. ``frame_id.attrs["numbered_by"]`` says whose numbers those are: ``"camera"``, or where
         the recording was not told them, as those of the local server are not, ``"chunks"``: the place in the

@@ -28,6 +28,30 @@ class StreamDeclaration:
 
 
 @dataclass(frozen=True, slots=True)
+class PixelDeclaration:
+    """What an archive's frames are, which are kept as the camera delivered them.
+
+    Attributes
+    ----------
+    pixel_format
+        In PFNC spelling; samples that came packed have an element each.
+    bit_depth
+        Significant bits of a sample: uint8 up to 8, uint16 above.
+    bit_shift
+        How far samples are shifted right to be the stream's 8 bits.
+    """
+
+    pixel_format: str
+    bit_depth: int
+    bit_shift: int
+
+    @property
+    def sample_bytes(self) -> int:
+        """That one pixel takes."""
+        return 1 if self.bit_depth <= 8 else 2
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkDeclaration:
     """A chunk as its client declares it.
 

@@ -7,6 +7,9 @@
     chunks.jsonl    one line for every confirmed chunk, in the order of confirmation
     incoming/       uploads on their way, while the stream is open
     repacking/      shards being moved together, while the stream is being closed
+    numbers/        of an archive: what is known of each frame, a file for each chunk, until it is closed
+
+An archive, which a run keeps of its camera's own frames, is such a folder too; its name ends in ``-archive``.
 """
 
 from __future__ import annotations
@@ -23,10 +26,17 @@ FRAMES = "frames"
 TIMES = "time_unix_ms"
 FRAME_IDS = "frame_id"
 """The camera's number of each frame, where what was recorded tells it."""
+STAMPS = "camera_timestamp_ns"
+"""Of an archive: each frame's stamp by the camera's own clock."""
+ARRIVALS = "arrival_unix_ms"
+"""Of an archive: when this computer had each frame."""
 STREAM_FILE = "stream.json"
 CHUNKS_FILE = "chunks.jsonl"
 INCOMING = "incoming"
 REPACKING = "repacking"
+NUMBERS = "numbers"
+UNNAMED = "RHEED Stream"
+"""What a run is called whose name its streamer has chosen, without saying which."""
 
 _SHARD_KEY = re.compile(re.escape(f"{GROUP}/{FRAMES}/c/") + r"(0|[1-9][0-9]{0,8})/0/0")
 _DATA_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -46,6 +56,15 @@ def slug(name: str) -> str:
 def folder_name(name: str, data_id: str, created: datetime) -> str:
     """Name the folder of a new stream, by the local date."""
     return f"{created.astimezone():%Y-%m-%d}-{slug(name)}-{data_id[:8]}"
+
+
+def archive_name(name: str, data_id: str, created: datetime, number: int) -> str:
+    """Name the folder of a new archive: never as the run's recording, in whatever folder both lie.
+
+    ``number`` is 1, or more for streamers whose data_ids begin alike.
+    """
+    more = "" if number == 1 else f"-{number}"
+    return f"{created.astimezone():%Y-%m-%d}-{slug(name)}-{slug(data_id)[:8]}-archive{more}"
 
 
 def is_data_id(text: str) -> bool:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.frames.frame_form import FrameForm, Levels
+from rheed_acquire.frames.gray_frames import make_gray
 from rheed_acquire.recording.layout import FRAME_IDS, FRAMES, GROUP, STREAM_FILE, TIMES, shard_key, shard_path
 
 if TYPE_CHECKING:
@@ -119,7 +121,10 @@ class RecordedRun:
         """(T,), the camera's number of each frame; None where the recording was not told them."""
         if self._group is None or FRAME_IDS not in self._group:
             return None
-        return np.asarray(self._group[FRAME_IDS][: self._count], np.int64)
+        numbers = np.asarray(self._group[FRAME_IDS][: self._count], np.int64)
+        # Of a camera that numbers no frame, an archive says -1.
+        has_none = (numbers[np.isfinite(self.time_unix_ms())] < 0).any()
+        return None if has_none else numbers
 
     def chunks(self) -> RecordedChunks:
         """The chunks that the server has received."""
@@ -129,10 +134,27 @@ class RecordedRun:
         names = ("chunk_index", "chunk_start_unix_ms", "chunk_frames")
         return RecordedChunks(*(np.asarray(self._group[name][:], np.int64) for name in names))
 
-    def frame(self, number: int) -> NDArray[np.uint8]:
+    @property
+    def bit_depth(self) -> int:
+        """Significant bits of a pixel."""
+        known = self.attributes.get("bit_depth")
+        return known if isinstance(known, int) else 8 * self.dtype.itemsize
+
+    def frame(self, number: int) -> Levels:
         """(H, W), one frame."""
-        frame: NDArray[np.uint8] = self.read(number, number + 1)[0]
+        frame: Levels = self.read(number, number + 1)[0]
         return frame
+
+    def gray(self, frames: Levels) -> NDArray[np.uint8]:
+        """Make the 8-bit gray of frames (N, H, W) that were read: what the run's stream had of them."""
+        kept = self.attributes.get("pixel_format")
+        if kept is None and frames.dtype == np.uint8:
+            return np.asarray(frames, np.uint8)
+        _, height, width = frames.shape
+        form = FrameForm(height, width, kept or "Mono16", self.attributes.get("bit_shift"))
+        gray = np.empty(frames.shape, np.uint8)
+        make_gray(frames, form, gray)
+        return gray
 
     def slices(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Slice]:
         """Go through frames ``start`` to ``stop``, every ``step``-th, some megabytes at a time."""
@@ -140,7 +162,7 @@ class RecordedRun:
         if self._frames is None:
             return
         _, height, width = self._frames.shape
-        room = max(1, SLICE_BYTES // (height * width))
+        room = max(1, SLICE_BYTES // (height * width * self.dtype.itemsize))
         # Whole shards where they fit: their index is then read once.
         shard = int(self._frames.shards[0]) if self._frames.shards else room
         room = room // shard * shard or room
@@ -153,7 +175,7 @@ class RecordedRun:
                 yield Slice(first, step, self._picked(range(first, last, step)))
             first += -(-(last - first) // step) * step
 
-    def _picked(self, numbers: range) -> NDArray[np.uint8]:
+    def _picked(self, numbers: range) -> Levels:
         """Read only the frames that are wanted where most are not."""
         if numbers.step < 4:
             return self.read(numbers.start, numbers[-1] + 1)[:: numbers.step]
@@ -204,11 +226,11 @@ class RecordedRun:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Frames ``first``, ``first + step`` ... of a recording, (N, H, W) uint8."""
+    """Frames ``first``, ``first + step`` ... of a recording, (N, H, W) uint8 or uint16."""
 
     first: int
     step: int
-    frames: NDArray[np.uint8]
+    frames: Levels
 
 
 def find_group(path: Path) -> Path:

@@ -44,10 +44,14 @@ class ReceivedChunks:
             ranges.append([place + absent, chunks[place].index - 1])
             absent = chunks[place].index - place
 
+    def __contains__(self, index: int) -> bool:
+        place = bisect_left(self._in_order, index, key=lambda one: one.index)
+        return place < len(self._in_order) and self._in_order[place].index == index
+
     def add(self, chunk: ChunkDeclaration) -> None:
         """Take a chunk; one of the same index is replaced."""
         place = bisect_left(self._in_order, chunk.index, key=lambda one: one.index)
-        if place < len(self._in_order) and self._in_order[place].index == chunk.index:
+        if chunk.index in self:
             self.frames -= self._in_order[place].frames
             self._in_order[place] = chunk
         else:

@@ -5,7 +5,7 @@ All of it follows from the confirmed chunks, so that after a crash it is simply 
 ========================== ============ ======= =======================================================
 array                      shape        type    meaning
 ========================== ============ ======= =======================================================
-``frames``                 (T, H, W)    uint8   the images
+``frames``                 (T, H, W)    uint8   the images; of an archive also uint16
 ``time_unix_ms``           (T,)         float64 when each was captured, ms since 1970, UTC: its chunk's
                                                 start plus its place in the chunk times 1000 / the rate that
                                                 the client gave the chunk, which is the stream's where the
@@ -15,6 +15,9 @@ array                      shape        type    meaning
 ``chunk_frames``           (C,)         int64   its number of frames
 ``chunk_clock_offset_ms``, (C,)         float64 the clock correction in its stamps and the bound of its
 ``chunk_clock_...``                             error as the client sent them, NaN for none
+``frame_id``,              (T,)         int64   of an archive: the camera's own number and stamp, -1 for none
+``camera_timestamp_ns``
+``arrival_unix_ms``        (T,)         float64 of an archive: when this computer had the frame
 ========================== ============ ======= =======================================================
 
 While a stream is open, the frames of chunk i begin at i times the chunk size, and what has not come reads as
@@ -32,8 +35,9 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rheed_acquire.recording.declarations import ChunkDeclaration
-from rheed_acquire.recording.layout import FRAMES, TIMES
+from rheed_acquire.recording.declarations import ChunkDeclaration, PixelDeclaration
+from rheed_acquire.recording.frame_numbers import FrameNumbers
+from rheed_acquire.recording.layout import ARRIVALS, FRAME_IDS, FRAMES, STAMPS, TIMES
 from rheed_acquire.recording.vector import ElementType, Vector
 from rheed_acquire.recording.zarr_metadata import encode_document, frames_document, group_document
 from rheed_acquire.system.durable_files import remove_tree, write_atomically
@@ -58,6 +62,15 @@ _LISTS: dict[str, tuple[ElementType, Callable[[ChunkDeclaration], float]]] = {
 }
 """The arrays with an element for each chunk, and what that is."""
 
+_UNIX_MS = "milliseconds since 1970-01-01 UTC"
+_OF_FRAMES: dict[str, tuple[ElementType, dict[str, str]]] = {
+    TIMES: ("float64", {"description": "Capture of each frame", "units": _UNIX_MS}),
+    FRAME_IDS: ("int64", {"description": "The camera's number of each frame, -1 for none"}),
+    STAMPS: ("int64", {"description": "Stamp of each frame by the camera's own clock, -1 for none"}),
+    ARRIVALS: ("float64", {"description": "When this computer had each frame", "units": _UNIX_MS}),
+}
+"""The arrays with an element for each frame; but for the first, of archives only."""
+
 
 class RunArrays:
     """Writes the group ``frames.zarr``, but for the shards themselves.
@@ -70,14 +83,29 @@ class RunArrays:
         Folder on the same file system for half-written files.
     fps
         Frames per second, for the stamps of frames whose chunk does not say.
+    pixels
+        What an archive's frames are; None for the local server's 8-bit gray.
+    numbers_of
+        Of an archive: reads what is known of the frames of a chunk, by its index.
     """
 
-    def __init__(self, group: Path, staging: Path, fps: float) -> None:
+    def __init__(
+        self,
+        group: Path,
+        staging: Path,
+        fps: float,
+        pixels: PixelDeclaration | None = None,
+        numbers_of: Callable[[int], FrameNumbers] | None = None,
+    ) -> None:
         self._group = group
         self._staging = staging
         self._fps = fps
-        attributes = {"description": "Capture of each frame", "units": "milliseconds since 1970-01-01 UTC"}
-        self._stamps = Vector(group / TIMES, staging, _STAMP_BLOCK, "float64", "time", attributes)
+        self._pixels, self._numbers_of = pixels, numbers_of
+        self._of_frames = {
+            name: Vector(group / name, staging, _STAMP_BLOCK, element_type, "time", attributes)
+            for name, (element_type, attributes) in _OF_FRAMES.items()
+            if name == TIMES or numbers_of is not None
+        }
         self._lists = {
             name: Vector(group / name, staging, _LIST_BLOCK, element_type, "chunk", {})
             for name, (element_type, _) in _LISTS.items()
@@ -98,12 +126,12 @@ class RunArrays:
             Those to be written, at least one, in the order in which they came.
         """
         frames = _frames_while_open(chunks)
-        # NaN also where a longer chunk of the same index may have been.
-        stamps = (
-            (one.index * one.chunk_size, self._stamps_of(one) + [math.nan] * (one.chunk_size - one.frames))
-            for one in changed
-        )
-        self._stamps.put(stamps, frames)
+        for one in changed:
+            # Nothing also where a longer chunk of the same index may have been.
+            absent = one.chunk_size - one.frames
+            for name, values in self._values_of(one).items():
+                nothing = [math.nan if _OF_FRAMES[name][0] == "float64" else -1] * absent
+                self._of_frames[name].put([(one.index * one.chunk_size, [*values, *nothing])], frames)
         self._write_frame_metadata(chunks[-1], frames, durable=False)
         row = bisect_left(chunks, min(chunk.index for chunk in changed), key=lambda chunk: chunk.index)
         moved = chunks[row:]
@@ -135,19 +163,29 @@ class RunArrays:
         self, placed: Sequence[tuple[int, ChunkDeclaration]], frames: int, *, durable: bool
     ) -> None:
         """Write everything, from chunks that each have the place of their first frame."""
-        stamps = ((place, self._stamps_of(chunk)) for place, chunk in placed)
-        self._stamps.write(stamps, frames, durable=durable)
+        for name, vector in self._of_frames.items():
+            values = ((place, self._values_of(chunk)[name]) for place, chunk in placed)
+            vector.write(values, frames, durable=durable)
         self._write_frame_metadata(placed[0][1], frames, durable=durable)
         for name, (_, element) in _LISTS.items():
             elements = [element(chunk) for _, chunk in placed]
             self._lists[name].write([(0, elements)], len(placed), durable=durable)
 
-    def _stamps_of(self, chunk: ChunkDeclaration) -> list[float]:
+    def _values_of(self, chunk: ChunkDeclaration) -> Mapping[str, Sequence[float]]:
+        """What the arrays with an element for each frame have of a chunk, by their names."""
+        if self._numbers_of is not None:
+            numbers = self._numbers_of(chunk.index)
+            return {
+                TIMES: numbers.unix_ms.tolist(),
+                FRAME_IDS: numbers.frame_ids.tolist(),
+                STAMPS: numbers.stamps_ns.tolist(),
+                ARRIVALS: numbers.arrival_unix_ms.tolist(),
+            }
         frame_ms = 1000.0 / (chunk.avg_frame_rate or self._fps)
-        return [chunk.start_unix_ms + frame * frame_ms for frame in range(chunk.frames)]
+        return {TIMES: [chunk.start_unix_ms + frame * frame_ms for frame in range(chunk.frames)]}
 
     def _write_frame_metadata(self, chunk: ChunkDeclaration, frames: int, *, durable: bool) -> None:
-        document = frames_document(frames, chunk.height, chunk.width, chunk.chunk_size)
+        document = frames_document(frames, chunk.height, chunk.width, chunk.chunk_size, self._pixels)
         self._write(f"{FRAMES}/zarr.json", encode_document(document), durable=durable)
 
     def _write(self, path: str, data: bytes, *, durable: bool) -> None:

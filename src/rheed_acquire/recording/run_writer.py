@@ -15,12 +15,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
+from rheed_acquire.recording.declarations import ChunkDeclaration, PixelDeclaration, StreamDeclaration
+from rheed_acquire.recording.frame_numbers import FrameNumbers
 from rheed_acquire.recording.layout import (
     CHUNKS_FILE,
     FRAMES,
     GROUP,
     INCOMING,
+    NUMBERS,
     REPACKING,
     STREAM_FILE,
     shard_path,
@@ -67,7 +69,17 @@ class RunWriter:
         self._incoming = folder / INCOMING
         self._work = folder / REPACKING
         self._frames_folder = folder / GROUP / FRAMES
-        self._arrays = RunArrays(folder / GROUP, self._incoming, record["fps"])
+        self.pixels = None
+        if record.get("pixel_format") is not None:
+            self.pixels = PixelDeclaration(record["pixel_format"], record["bit_depth"], record["bit_shift"])
+        self._numbers = folder / NUMBERS
+        self._arrays = RunArrays(
+            folder / GROUP,
+            self._incoming,
+            record["fps"],
+            self.pixels,
+            None if self.pixels is None else lambda index: FrameNumbers.read(self._numbers_path(index)),
+        )
         self._lock = threading.RLock()
         self._chunks = ReceivedChunks()
         # Confirmed, and not in the arrays yet; how many more are being committed; and when they were written.
@@ -76,11 +88,18 @@ class RunWriter:
         self._listed_s = -math.inf
 
     @classmethod
-    def create(cls, folder: Path, data_id: str, declaration: StreamDeclaration) -> RunWriter:
-        """Make a new stream in the empty ``folder``."""
+    def create(
+        cls,
+        folder: Path,
+        data_id: str,
+        declaration: StreamDeclaration,
+        pixels: PixelDeclaration | None = None,
+    ) -> RunWriter:
+        """Make a new stream in the empty ``folder``; an archive where ``pixels`` says what its frames are."""
         record = {
             "data_id": data_id,
             **asdict(declaration),
+            **({} if pixels is None else asdict(pixels)),
             "physical_sample": None,
             "tags": [],
             "state": "open",
@@ -166,7 +185,19 @@ class RunWriter:
         self._incoming.mkdir(exist_ok=True)
         return self._incoming / f"{secrets.token_hex(8)}.upload"
 
-    def commit(self, received: Path, chunk: ChunkDeclaration, *, is_as_sent: bool = False) -> None:
+    def has(self, index: int) -> bool:
+        """Whether a chunk is there and confirmed."""
+        with self._lock:
+            return index in self._chunks
+
+    def commit(
+        self,
+        received: Path,
+        chunk: ChunkDeclaration,
+        *,
+        is_as_sent: bool = False,
+        numbers: FrameNumbers | None = None,
+    ) -> None:
         """Check an uploaded shard and keep it; once this returns, it survives whatever happens.
 
         A chunk index that is there already is replaced. What is derived from the chunks, such as the frames'
@@ -179,6 +210,8 @@ class RunWriter:
         is_as_sent
             Whether a checksum of the sender's was found to fit the body. Then what could go wrong on the way
             did not, and only some frames are decoded, to see that the sender can encode at all.
+        numbers
+            What is known of the frames of an archive, which this process has encoded itself.
 
         Raises
         ------
@@ -191,7 +224,7 @@ class RunWriter:
         with self._lock:
             self._committing += 1
         try:
-            self._keep(received, chunk, DECODE_EVERY if is_as_sent else 1)
+            self._keep(received, chunk, DECODE_EVERY if is_as_sent else 1, numbers)
         finally:
             with self._lock:
                 self._committing -= 1
@@ -199,10 +232,13 @@ class RunWriter:
                 if self._unlisted and is_due and self.state == "open":
                     self._list()
 
-    def _keep(self, received: Path, chunk: ChunkDeclaration, decode_every: int) -> None:
+    def _keep(
+        self, received: Path, chunk: ChunkDeclaration, decode_every: int, numbers: FrameNumbers | None
+    ) -> None:
         try:
             with _CHECKING, received.open("r+b") as file:
-                verify_shard(file, chunk.frames, chunk.height, chunk.width, decode_every)
+                if numbers is None:
+                    verify_shard(file, chunk.frames, chunk.height, chunk.width, decode_every)
                 if chunk.frames < chunk.chunk_size:
                     extend_shard(file, chunk.frames, chunk.chunk_size)
                 file.flush()
@@ -212,6 +248,8 @@ class RunWriter:
             raise UnfitError(f"chunk {chunk.index} is not a valid shard: {error}") from error
         with self._lock:
             self.check(chunk)
+            if numbers is not None:
+                numbers.write(self._numbers_path(chunk.index), self._incoming)
             put_durably(received, shard_path(self._frames_folder, chunk.index), self.folder)
             append_durably(self.folder / CHUNKS_FILE, json.dumps(asdict(chunk)).encode())
             self._chunks.add(chunk)
@@ -260,6 +298,10 @@ class RunWriter:
             self._write_record()
             try_to_remove_tree(self._work)
             try_to_remove_tree(self._incoming)
+            try_to_remove_tree(self._numbers)
+
+    def _numbers_path(self, index: int) -> Path:
+        return self._numbers / str(index)
 
     def _attributes(self) -> Mapping[str, Any]:
         latest = self._chunks.latest

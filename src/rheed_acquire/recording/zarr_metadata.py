@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rheed_acquire.recording.declarations import PixelDeclaration
+
 _BYTES_LITTLE_ENDIAN = {"name": "bytes", "configuration": {"endian": "little"}}
 
 
@@ -46,16 +48,25 @@ def _array_document(
     }
 
 
-def frames_document(frames: int, height: int, width: int, chunk_size: int) -> dict[str, Any]:
-    """Metadata of the array ``frames``: shape (frames, height, width), uint8, ``chunk_size`` a shard."""
+def frames_document(
+    frames: int, height: int, width: int, chunk_size: int, pixels: PixelDeclaration | None = None
+) -> dict[str, Any]:
+    """Metadata of the array ``frames``: shape (frames, height, width), ``chunk_size`` a shard.
+
+    uint8 and zstd, or what ``pixels`` says and Blosc (see `rheed_acquire.recording.archive_shards`).
+    """
+    codecs: list[dict[str, Any]]
+    if pixels is None:
+        data_type, what = "uint8", "8-bit gray"
+        codecs = [{"name": "bytes"}, {"name": "zstd", "configuration": {"level": 3, "checksum": False}}]
+    else:
+        data_type, what = f"uint{8 * pixels.sample_bytes}", "as the camera delivered them"
+        codecs = [_BYTES_LITTLE_ENDIAN, {"name": "blosc", "configuration": blosc_of(pixels.sample_bytes)}]
     sharding = {
         "name": "sharding_indexed",
         "configuration": {
             "chunk_shape": [1, height, width],
-            "codecs": [
-                {"name": "bytes"},
-                {"name": "zstd", "configuration": {"level": 3, "checksum": False}},
-            ],
+            "codecs": codecs,
             "index_codecs": [_BYTES_LITTLE_ENDIAN, {"name": "crc32c"}],
             "index_location": "end",
         },
@@ -63,12 +74,17 @@ def frames_document(frames: int, height: int, width: int, chunk_size: int) -> di
     return _array_document(
         (frames, height, width),
         (chunk_size, height, width),
-        "uint8",
+        data_type,
         0,
         [sharding],
         ("time", "y", "x"),
-        {"description": "Frames in the order of their chunks, 8-bit gray"},
+        {"description": f"Frames in the order of their chunks, {what}"},
     )
+
+
+def blosc_of(sample_bytes: int) -> dict[str, Any]:
+    """How an archive's frames are compressed, as the codec ``blosc`` of Zarr v3 spells it."""
+    return {"cname": "lz4", "clevel": 5, "shuffle": "bitshuffle", "typesize": sample_bytes, "blocksize": 0}
 
 
 def vector_document(

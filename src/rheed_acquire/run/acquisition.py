@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,11 @@ from rheed_acquire.frames.stream_chunks import StreamChunks
 from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.host.guard.camera import who_gives_frames
 from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Observers
+from rheed_acquire.recording.archive import Archive, archived_form, check_archive
+from rheed_acquire.recording.declarations import StreamDeclaration
+from rheed_acquire.recording.layout import UNNAMED
+from rheed_acquire.recording.reading import read_stream
+from rheed_acquire.run.archiver import Archiver
 from rheed_acquire.run.arrivals import SILENCE_PERIODS
 from rheed_acquire.run.capture import Capture
 from rheed_acquire.run.clock_watch import ClockWatch, judge_ids
@@ -43,6 +48,7 @@ from rheed_acquire.run.presence import Absence
 from rheed_acquire.run.pushed_frames import PushedFrames
 from rheed_acquire.run.pusher import Pusher
 from rheed_acquire.run.report import Journal, RunInfo, RunReport
+from rheed_acquire.settings.run_settings import ArchiveFull
 from rheed_acquire.streaming.limits import too_fast
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
 
@@ -77,6 +83,7 @@ class Progress:
     frames_received: int = 0
     frames_overrun: int = 0
     frames_not_taken: int = 0
+    frames_not_archived: int = 0
     frames_missing: int = 0
     gap_count: int = 0
     absence: Absence | None = None
@@ -154,6 +161,7 @@ class Acquisition:
         self._info: RunInfo | None = None
         self._capture: Capture | None = None
         self._pusher: Pusher | None = None
+        self._archiver: Archiver | None = None
         self._begun_s: float | None = None
         self._journal = Journal()
         self._finalized = False
@@ -191,6 +199,7 @@ class Acquisition:
             frames_received=capture.received,
             frames_overrun=capture.overrun,
             frames_not_taken=0 if self._pusher is None else self._pusher.frames_not_taken,
+            frames_not_archived=0 if self._archiver is None else self._archiver.frames_missed,
             frames_missing=capture.frames_missing,
             gap_count=capture.gap_count,
             absence=capture.absence,
@@ -217,6 +226,8 @@ class Acquisition:
         """
         settings = self._settings
 
+        if settings.archive is not None:
+            check_archive(settings.archive)
         if settings.fps is not None:  # what cannot be is said before the camera is opened
             self._check_rate(settings.fps)
 
@@ -261,8 +272,16 @@ class Acquisition:
         check_bit_shift(info.pixel_format, settings.bit_shift)
         form = ChunkForm(find_pixel_format(info.pixel_format).name, settings.bit_shift, reduction)
         ring_chunks = decide_ring_chunks(
-            settings.ring_chunks, settings.memory_limit, chunk_size, info.height, info.width, form
+            settings.ring_chunks,
+            settings.memory_limit,
+            chunk_size,
+            info.height,
+            info.width,
+            form,
+            archives=settings.archive is not None,
         )
+        if settings.archive is not None:
+            archived_form(form.frame(info.height, info.width))
         self._phase = "opening the stream"
         streamer = self._streamer = self._open_streamer(self._stop.is_set)
         data_id: str | None = None
@@ -277,16 +296,21 @@ class Acquisition:
                 tags=list(settings.tags) or None,
                 azimuth=settings.azimuth,
             )
+            output = self._locate_output(data_id)
+            started_utc = datetime.now(UTC)
+            archive = self._begin_archive(data_id, info, fps, form, output, started_utc)
             self._info = RunInfo(
                 data_id=data_id,
                 camera=info,
                 fps=fps,
                 rotations_per_min=settings.rotations_per_min,
                 chunk_size=chunk_size,
-                started_utc=datetime.now(UTC),
-                output=self._locate_output(data_id),
+                started_utc=started_utc,
+                output=output,
                 reduction=reduction,
+                archive=None if archive is None else archive.folder,
             )
+            form = replace(form, archive=self._info.archive)
             self._phase = "making the ring"
             # Where the streamer wants it, else in plain memory.
             what = None if form == PLAIN else form
@@ -303,6 +327,17 @@ class Acquisition:
                 recorded=info.recorded,
             )
             watch = ClockWatch(clock.judge, fps, settings.fps_tolerance, self._journal)
+            archiver = self._archiver = None
+            if archive is not None:
+                archiver = self._archiver = Archiver(
+                    archive,
+                    chunk_size,
+                    process_clock().utc_ns,
+                    self._journal,
+                    ring.for_archive,
+                    stops_run=settings.archive_full is ArchiveFull.STOP,
+                    waits=info.recorded,
+                )
             pusher = self._pusher = Pusher(
                 streamer,
                 self._info,
@@ -313,6 +348,8 @@ class Acquisition:
                 watch,
                 self.tap,
                 StreamChunks(reduction, stream_fps, stream_chunk_size),
+                archiver,
+                ring.count - ring.for_archive - 1,  # one is being filled
             )
 
             def make_accumulator(info: CameraInfo, before: list[ChunkAccumulator]) -> ChunkAccumulator:
@@ -354,6 +391,32 @@ class Acquisition:
             self._observers.abandon()
             self._close(streamer)
 
+    def _begin_archive(
+        self,
+        data_id: str,
+        info: CameraInfo,
+        fps: float,
+        form: ChunkForm,
+        output: Path | None,
+        created: datetime,
+    ) -> Archive | None:
+        """Make the run's archive, where one is asked for."""
+        settings = self._settings
+        if settings.archive is None:
+            return None
+        named = None if output is None else (read_stream(output) or {}).get("name")
+        rotations = settings.rotations_per_min
+        declaration = StreamDeclaration(
+            name=settings.stream_name or str(named or UNNAMED),
+            fps=fps,
+            rotations_per_min=rotations,
+            rotational_period=fps * 60.0 / rotations if rotations > 0 else None,
+            project_id=settings.project_id,
+            azimuth_label=settings.azimuth,
+        )
+        frame = form.frame(info.height, info.width)
+        return Archive.create(settings.archive.absolute(), data_id, declaration, frame, created)
+
     def _check_rate(self, fps: float) -> None:
         """Raise `SettingsError` where the stream's rate is more than the service takes."""
         reduction = self._settings.reduction
@@ -384,13 +447,16 @@ class Acquisition:
         self._notify(STARTED, run=info)
         self._observers.started(info, self._journal, self._stop.is_set)
         pusher.start()
+        archiver = self._archiver
+        if archiver is not None:
+            archiver.start()
         try:
             if self.tap is not None:
                 for note in self.tap.begin(info.camera.width, info.camera.height, pusher.clock.foresee_ms):
                     self._journal.warn(FindingCode.REGIONS, note)
             self._phase = "capturing"
             self._begun_s = time.monotonic()
-            capture.run(self._stop, lambda: self._status(streamer, info).stop_reason)
+            capture.run(self._stop, lambda: self._stop_reason(streamer, info))
             self._phase = "closing the camera"
             capture.close()
         finally:
@@ -398,6 +464,10 @@ class Acquisition:
             pusher.finish(self._patience)
             if self.tap is not None:
                 self.tap.stop()
+            if archiver is not None:
+                self._phase = "archiving"
+                archiver.finish(self._patience, self._settings.drain_timeout)
+                self._phase = "uploading"
             status = self._status(streamer, info)
             delivery = self._finalize(streamer, info.data_id)
         pushed = pusher.pushed
@@ -411,6 +481,8 @@ class Acquisition:
             frames_overrun=capture.overrun,
             frames_rejected=capture.rejected,
             frames_not_taken=pusher.frames_not_taken,
+            frames_archived=0 if archiver is None else archiver.frames,
+            frames_not_archived=0 if archiver is None else archiver.frames_missed,
             chunks_pushed=pushed.chunks,
             chunks_uploaded=int(delivery.get("chunks_uploaded", status.chunks_uploaded)),
             chunks_not_uploaded=int(delivery.get("chunks_not_uploaded", status.chunks_queued)),
@@ -448,6 +520,11 @@ class Acquisition:
         """Show a chunk to whoever looks on."""
         self._notify(COMPLETED, run=info, chunk=chunk)
         self._observers.completed(info, chunk, self._journal)
+
+    def _stop_reason(self, streamer: Streamer, info: RunInfo) -> str | None:
+        """Why the run has to end, or None."""
+        reason = None if self._archiver is None else self._archiver.stop_reason
+        return reason or self._status(streamer, info).stop_reason
 
     def _status(self, streamer: Streamer, info: RunInfo) -> DeliveryStatus:
         try:

@@ -95,7 +95,12 @@ def judge(
             f"{report.frames_received} frames received, but {report.frames_pushed} pushed, "
             f"{report.frames_reduced} reduced, "
             f"{report.frames_overrun} overrun, {report.frames_rejected} rejected and "
-            f"{report.frames_not_taken} not taken",
+            f"{report.frames_not_taken} not taken"
+            + (
+                ""
+                if info.archive is None
+                else f"; {report.frames_archived} archived and {report.frames_not_archived} not archived"
+            ),
             frames=max(0, report.frames_received - report.frames_accounted_for),
         )
 

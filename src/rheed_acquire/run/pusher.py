@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rheed_acquire.clocks.camera_clock import CaptureClock
     from rheed_acquire.frames.stream_chunks import StreamChunks
     from rheed_acquire.regions.frame_tap import FrameTap
+    from rheed_acquire.run.archiver import Archiver
     from rheed_acquire.run.clock_watch import ClockWatch
     from rheed_acquire.run.report import Journal, RunInfo
     from rheed_acquire.streaming.streamer import Streamer
@@ -58,6 +59,10 @@ class Pusher:
         Measures each frame, where somebody asked for it.
     stream_chunks
         Makes of each chunk of the camera the one that is pushed.
+    archiver
+        Takes each chunk of the camera too, where there is an archive.
+    room
+        With an archive: chunks that the stream may have at a time, the others being the archive's.
     """
 
     def __init__(
@@ -71,10 +76,13 @@ class Pusher:
         watch: ClockWatch,
         tap: FrameTap | None,
         stream_chunks: StreamChunks,
+        archiver: Archiver | None = None,
+        room: int = 0,
     ) -> None:
         self._streamer, self._info, self._show = streamer, info, show
         self._journal, self._tap = journal, tap
         self._watch, self._stream_chunks = watch, stream_chunks
+        self._archiver, self._room = archiver, threading.Semaphore(room)
         self.pushed, self.clock = pushed, clock
         self.frames_not_taken, self.chunks_not_taken = 0, 0
         self._reason = ""
@@ -82,6 +90,7 @@ class Pusher:
         self._queue: queue.SimpleQueue[Chunk | _Interruption | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._in_hand: Chunk | None = None
+        self._is_with_archiver = False
         self._left_behind = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._push_all, name="pusher", daemon=True)
@@ -126,7 +135,7 @@ class Pusher:
         with self._lock:
             if self._left_behind:
                 return False
-            self._in_hand = chunk
+            self._in_hand, self._is_with_archiver = chunk, False
         error: BaseException | None = None
         facts: ChunkFacts | None = None
         pushed, count = chunk, len(chunk)
@@ -139,6 +148,11 @@ class Pusher:
                 self._tap.complete(chunk, times.ms_utc)
             self._look_on(chunk)
             facts = ChunkFacts.of(chunk, times)
+            if self._archiver is not None:
+                chunk, archived = chunk.split()
+                pushed, self._is_with_archiver = chunk, True
+                self._archiver.put(archived)
+                self._take_room(chunk)
             pushed = self._stream_chunks.of(chunk)
             count = len(pushed)
             self._streamer.push_chunk(self._info.data_id, pushed)
@@ -153,10 +167,34 @@ class Pusher:
                 self.pushed.add(facts, count)
                 self._watch.look(self.pushed)
                 return True
-            self._not_taken(chunk, str(error))
+            self._not_taken(chunk, str(error), is_archived=self._is_with_archiver)
         logger.debug("push of chunk %d failed", chunk.index, exc_info=error)
         pushed.release()
         return True
+
+    def _take_room(self, chunk: Chunk) -> None:
+        """Let the stream have a chunk only while it has not all of its buffers.
+
+        Raises
+        ------
+        RuntimeError
+            It has, and the rest are the archive's.
+        """
+        if not self._room.acquire(timeout=None if self._info.camera.recorded else 0):
+            raise RuntimeError("the stream still held all of its chunk buffers")
+        give_back, set_aside = chunk.on_release, chunk.on_set_aside
+
+        def release() -> None:
+            if give_back is not None:
+                give_back()
+            self._room.release()
+
+        def leave() -> None:
+            if set_aside is not None:
+                set_aside()
+            self._room.release()
+
+        chunk.on_release, chunk.on_set_aside = release, leave
 
     def _look_on(self, chunk: Chunk) -> None:
         try:
@@ -164,7 +202,9 @@ class Pusher:
         except Exception:
             logger.exception("chunk %d could not be shown", chunk.index)
 
-    def _not_taken(self, chunk: Chunk, reason: str) -> None:
+    def _not_taken(self, chunk: Chunk, reason: str, *, is_archived: bool) -> None:
+        if self._archiver is not None and not is_archived:
+            self._archiver.miss(len(chunk), reason)
         self.frames_not_taken += len(chunk)
         self.chunks_not_taken += 1
         self._reason = self._reason or reason
@@ -188,4 +228,8 @@ class Pusher:
                 left.append(waiting if isinstance(waiting, Chunk) else None)
             for chunk in left:
                 if chunk is not None:
-                    self._not_taken(chunk, "the push did not return, and the user waited no longer")
+                    self._not_taken(
+                        chunk,
+                        "the push did not return, and the user waited no longer",
+                        is_archived=chunk is self._in_hand and self._is_with_archiver,
+                    )

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from rheed_acquire.cameras.camera import CameraError
+from rheed_acquire.cameras.pixel_formats import find_pixel_format
 from rheed_acquire.findings import ABSENCES, Finding, FindingCode
 from rheed_acquire.frames.reduction import WHOLE, Reduction
 
@@ -37,6 +39,8 @@ class RunInfo:
         Folder of the recording where the local server keeps one, else None.
     reduction
         How the stream's frames are made of the camera's, by default all of them.
+    archive
+        Folder of the run's archive, or None.
     """
 
     data_id: str
@@ -47,6 +51,15 @@ class RunInfo:
     started_utc: datetime
     output: Path | None = None
     reduction: Reduction = WHOLE
+    archive: Path | None = None
+
+    @property
+    def bit_depth(self) -> int | None:
+        """Significant bits of the camera's samples; None for a pixel format that no run could have."""
+        try:
+            return find_pixel_format(self.camera.pixel_format).bits
+        except CameraError:
+            return None
 
     @property
     def stream_fps(self) -> float:
@@ -128,7 +141,8 @@ class Journal:
 class RunReport:
     """A run as it ended. Each frame is counted once.
 
-    received = pushed + reduced + overrun + rejected + not taken.
+    received = pushed + reduced + overrun + rejected + not taken; and with an archive
+    received = archived + not archived + overrun + rejected.
 
     Attributes
     ----------
@@ -147,6 +161,8 @@ class RunReport:
         Received but unusable.
     frames_not_taken
         In chunks that the streamer failed to take.
+    frames_archived, frames_not_archived
+        In chunks that are in the archive, and in those that it could not take; 0 without an archive.
     fps_measured
         Frames received per second by the camera's clock where it can be believed (else by their arrival);
         None below two frames.
@@ -172,6 +188,8 @@ class RunReport:
     frames_rejected: int = 0
     frames_not_taken: int = 0
     frames_reduced: int = 0
+    frames_archived: int = 0
+    frames_not_archived: int = 0
     chunks_pushed: int = 0
     chunks_uploaded: int = 0
     chunks_not_uploaded: int = 0
@@ -200,8 +218,16 @@ class RunReport:
 
     @property
     def adds_up(self) -> bool:
-        """Whether every frame received is accounted for."""
-        return self.frames_received == self.frames_accounted_for
+        """Whether every frame received is accounted for, once in the stream and once in the archive."""
+        received = self.frames_received
+        if self.info.archive is not None and received != self.frames_accounted_for_in_archive:
+            return False
+        return received == self.frames_accounted_for
+
+    @property
+    def frames_accounted_for_in_archive(self) -> int:
+        """Frames received of which it is known whether they are in the archive."""
+        return self.frames_archived + self.frames_not_archived + self.frames_overrun + self.frames_rejected
 
     @property
     def frames_absent(self) -> int:
@@ -239,6 +265,8 @@ class RunReport:
             "frames_rejected": self.frames_rejected,
             "frames_absent": self.frames_absent,
             "frames_not_taken": self.frames_not_taken,
+            "frames_archived": self.frames_archived,
+            "frames_not_archived": self.frames_not_archived,
             "chunks_pushed": self.chunks_pushed,
             "chunks_uploaded": self.chunks_uploaded,
             "chunks_not_uploaded": self.chunks_not_uploaded,
@@ -253,6 +281,7 @@ class RunReport:
             "started_utc": _utc(info.started_utc),
             "ended_utc": _utc(self.ended_utc),
             "output": None if info.output is None else str(info.output),
+            "archive": None if info.archive is None else str(info.archive),
             "exit_code": self.exit_code,
             "problems": [problem.as_json() for problem in self.problems],
             "warnings": [warning.as_json() for warning in self.warnings],
@@ -279,6 +308,7 @@ class RunReport:
                 "width": info.camera.width,
                 "height": info.camera.height,
                 "pixel_format": info.camera.pixel_format,
+                "bit_depth": info.bit_depth,
                 "settings": [
                     {"name": setting.name, "asked": str(setting.asked), "actual": str(setting.actual)}
                     for setting in info.camera.settings

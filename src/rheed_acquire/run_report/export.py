@@ -20,9 +20,8 @@ from rheed_acquire.run_report.trace_table import write_traces
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rheed_acquire.frames.frame_form import Levels
     from rheed_acquire.regions.regions import Region
-
-    Frames = Iterator[tuple[int, NDArray[np.uint8]]]
 
 CRF = 18
 """Of H.264: differences from the recording that the eye does not see."""
@@ -66,10 +65,11 @@ def export(
     Parameters
     ----------
     target
-        ``.png``: one frame; several are numbered, ``name-000123.png``. ``.tif`` or ``.tiff``: a stack of
-        pages as they were recorded, with their rate and times in its metadata (``fps``, ``finterval`` in s,
-        ``time_unix_ms``). ``.mp4``: a clip at the stream's rate (divided by the step), which plays in the
-        time it took where no frame is missing. ``.csv``: the regions' traces (`trace_table`).
+        ``.png``: one frame as 8-bit gray; several are numbered, ``name-000123.png``. ``.tif`` or ``.tiff``:
+        a stack of pages as they were recorded, of an archive of more than 8 bits as uint16, with their rate
+        and times in its metadata (``fps``, ``finterval`` in s, ``time_unix_ms``). ``.mp4``: a clip at the
+        stream's rate (divided by the step), which plays in the time it took where no frame is missing.
+        ``.csv``: the regions' traces (`trace_table`).
     chosen
         Which frames, with a step.
     regions
@@ -117,10 +117,17 @@ class _Chosen:
     regions: tuple[Region, ...]
     on_frames: Callable[[int], None]
 
-    def frames(self) -> Frames:
-        """Each frame with its number."""
+    def frames(self) -> Iterator[Levels]:
+        """Each frame, as it was recorded."""
         for part in self.recording.slices(self.numbers.start, self.numbers.stop, self.numbers.step):
-            for place, frame in enumerate(part.frames):
+            for frame in part.frames:
+                yield frame
+                self.on_frames(1)
+
+    def gray_frames(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Each frame as 8-bit gray, with its number."""
+        for part in self.recording.slices(self.numbers.start, self.numbers.stop, self.numbers.step):
+            for place, frame in enumerate(self.recording.gray(part.frames)):
                 yield part.first + place * part.step, frame
                 self.on_frames(1)
 
@@ -134,7 +141,7 @@ def _write_png(chosen: _Chosen, target: Path) -> list[Path]:
     from PIL import Image
 
     written = []
-    for number, frame in chosen.frames():
+    for number, frame in chosen.gray_frames():
         several = len(chosen.numbers) > 1
         file = target.with_stem(f"{target.stem}-{number:06}") if several else target
         with _whole_or_not(file) as half:
@@ -155,7 +162,7 @@ def _write_tiff(chosen: _Chosen, target: Path) -> list[Path]:
     bytes_ = math.prod(shape) * recording.dtype.itemsize
     with _whole_or_not(target) as half, tifffile.TiffWriter(half, bigtiff=bytes_ > 2**31) as tiff:
         tiff.write(
-            (frame for _, frame in chosen.frames()),
+            chosen.frames(),
             shape=shape,
             dtype=recording.dtype,
             photometric="minisblack",
@@ -173,7 +180,7 @@ def _write_mp4(chosen: _Chosen, target: Path) -> list[Path]:
         stream = container.add_stream("libx264", rate=rate, options={"crf": str(CRF)})
         # H.264 halves the resolution of color, so that both sides are even: the last row or column twice.
         stream.height, stream.width, stream.pix_fmt = height + height % 2, width + width % 2, "yuv420p"
-        for _, frame in chosen.frames():
+        for _, frame in chosen.gray_frames():
             even = np.pad(frame, ((0, height % 2), (0, width % 2)), mode="edge")
             container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="gray")))
         container.mux(stream.encode(None))

@@ -71,6 +71,10 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
             ("frames lost", lost),
             ("chunks", chunks),
         ]
+        if figures.archive is not None:
+            missed = figures.frames_not_archived
+            archived = f"{figures.frames_archived} frames" + (f", {missed} not archived" if missed else "")
+            rows.append(("archive", f"{archived}, {figures.archive}"))
     if record.first_utc_ms is not None and record.last_utc_ms is not None:
         first = datetime.fromtimestamp(record.first_utc_ms / 1e3, UTC)
         lasted = duration((record.last_utc_ms - record.first_utc_ms) / 1e3)

@@ -119,7 +119,7 @@ def _followed(
         arrived = np.isfinite(utc_ms)  # the holes of a stream that is still open are no frames
         traces.add(part.frames if arrived.all() else part.frames[arrived], utc_ms[arrived])
         on_frames(len(part.frames))
-    return records_of_traces(traces), list(notes)
+    return records_of_traces(traces, 2**recording.bit_depth - 1), list(notes)
 
 
 def _thumbnails(
@@ -132,7 +132,8 @@ def _thumbnails(
     numbers = np.unique(there[np.linspace(0, len(there) - 1, count).astype(int)])
     return [
         Thumbnail(
-            ThumbnailRecord(frame=number, utc_ms=float(stamps[number])), shrunk(recording.frame(number))
+            ThumbnailRecord(frame=number, utc_ms=float(stamps[number])),
+            shrunk(recording.gray(recording.read(number, number + 1))[0]),
         )
         for number in numbers.tolist()
     ]

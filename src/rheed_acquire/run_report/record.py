@@ -179,6 +179,9 @@ class RunFigures(BaseModel):
     frames_absent: int = 0
     frames_not_taken: int = 0
     frames_reduced: int = 0
+    frames_archived: int = 0
+    frames_not_archived: int = 0
+    archive: str | None = None
     stream_fps: float | None = None
     stream_frame: str | None = None
     chunks_pushed: int

@@ -19,7 +19,7 @@ import numpy as np
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import Finding, FindingCode
 from rheed_acquire.frames.ring import Chunk
-from rheed_acquire.recording.layout import folder_name, slug
+from rheed_acquire.recording.layout import UNNAMED, folder_name, slug
 from rheed_acquire.recording.reading import read_stream
 from rheed_acquire.run.report import RunInfo, RunReport
 from rheed_acquire.run_report.record import LossRecord, RunRecord, SettingRecord, ThumbnailRecord
@@ -39,8 +39,6 @@ logger = logging.getLogger(__name__)
 
 LISTED_LOSSES = 1000
 RATE_STEP_S = 1.0
-UNNAMED = "RHEED Stream"
-"""What a run is called whose name its streamer has chosen, without saying which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +132,10 @@ class RunRecorder:
                     )
                 )
             record = self._record(report, figures)
-            write_html(folder, record, self._thumbnails.items)
-            write_json(folder, record)
+            # The archive has one too, so that the regions' traces are where the frames are.
+            for place in dict.fromkeys((folder, report.info.archive or folder)):
+                write_html(place, record, self._thumbnails.items)
+                write_json(place, record)
         except Exception as error:
             logger.debug("the run's report", exc_info=True)
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -151,9 +151,11 @@ class RunRecorder:
         return report.as_json() | {"exit_code": exit_code, "report": None if html is None else str(html)}
 
     def _folder(self, info: RunInfo) -> Path:
-        """Where the report belongs: to the recording, else to a folder of the run's own."""
+        """Where the report belongs: to the recording, or the archive, else to a folder of the run's own."""
         if info.output is not None:
             return info.output
+        if info.archive is not None:
+            return info.archive
         # The data_id is a server's word, and becomes part of a path.
         name = folder_name(self._name(info), slug(info.data_id), info.started_utc)
         return Path(self._run.output) / name

@@ -26,10 +26,10 @@ def records_of_tap(tap: FrameTap) -> list[RegionRecord]:
     ]
 
 
-def records_of_traces(traces: RegionTraces) -> list[RegionRecord]:
-    """Sum up each region of traces that nobody adds to any more."""
+def records_of_traces(traces: RegionTraces, top: int = 255) -> list[RegionRecord]:
+    """Sum up each region of traces that nobody adds to any more, of frames with gray levels up to ``top``."""
     return [
-        _record(region, trace.overview(), *trace.recent()[:2])
+        _record(region, trace.overview(), *trace.recent()[:2], top)
         for region, trace in zip(traces.regions, traces.traces, strict=True)
     ]
 

@@ -40,6 +40,13 @@ class Sync(StrEnum):
     ALWAYS = "always"
 
 
+class ArchiveFull(StrEnum):
+    """What happens when the archive's disk takes no more."""
+
+    STOP = "stop"
+    DROP = "drop"
+
+
 class RunSettings(BaseModel):
     """What a run shall do, whatever the camera. Text that is blank counts as not given."""
 
@@ -177,7 +184,7 @@ class RunSettings(BaseModel):
     drain_timeout: _Finite = Field(
         600.0,
         gt=0,
-        description="seconds to wait at the end for uploads",
+        description="seconds to wait at the end for uploads, and for the archive",
         json_schema_extra={**_RUN, "metavar": "S"},
     )
     disable_plugins: tuple[str, ...] = Field(
@@ -242,6 +249,18 @@ class RunSettings(BaseModel):
         Path("runs"),
         description="directory for runs kept by the local server",
         json_schema_extra={**_OUTPUT, "metavar": "DIR"},
+    )
+    archive: Path | None = Field(
+        None,
+        description="directory where every frame is kept as the camera delivers it, at its full depth and "
+        "rate, beside the stream",
+        json_schema_extra={**_OUTPUT, "metavar": "DIR"},
+    )
+    archive_full: ArchiveFull = Field(
+        ArchiveFull.DROP,
+        description="where the archive's disk takes no more: drop goes on with the stream and counts the "
+        "frames that are not archived, stop ends the run",
+        json_schema_extra={**_OUTPUT},
     )
     spool_dir: Path | None = Field(
         None,
@@ -312,6 +331,7 @@ class RunSettings(BaseModel):
         "endpoint",
         "log_file",
         "config",
+        "archive",
         "spool_dir",
         mode="before",
     )

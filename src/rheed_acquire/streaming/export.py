@@ -81,7 +81,7 @@ def _encode_what_is_left(folder: StreamFolder) -> None:
     for buffer in folder.chunks_left():
         if buffer.chunk_index in spooled:
             continue
-        chunk = recovered_chunk(buffer, stream.fps)
+        chunk = recovered_chunk(buffer, stream)
         content = encode_shard(chunk.frames)
         folder.add(describe_shard(stream, chunk, content.size), content)
         chunk.release()

@@ -7,10 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.frames.chunk_buffer import Taker
 from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.frames.stream_chunks import StreamChunks
+from rheed_acquire.recording.archive import Archive, is_closed
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
 from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.parcel import Parcel
@@ -81,7 +85,10 @@ def complete_stream(
     report = stream.report(closed=closed)
     folder = stream.folder
     delivery.forget(data_id)
-    is_done = closed and not report["lost"] and folder.is_done_with
+    archive = folder.record.archive
+    # One that is open lacks something, of the ring or of the disk: a later recovery completes it.
+    is_archived = archive is None or is_closed(Path(archive))
+    is_done = closed and not report["lost"] and folder.is_done_with and is_archived
     stream.let_go_of_ring()
     if is_done:
         stream.note(finished=True)
@@ -193,6 +200,8 @@ class Recovery:
             "refused": record.refused or stream.folder.record.refused,
             "quarantined": stream.folder.quarantined,
             "damaged": stream.damaged,
+            "archive": record.archive,
+            "archive_trouble": stream.archive_trouble,
             "strange": [f"{path}: {reason}" for path, reason in strange.items()],
         }
 
@@ -230,6 +239,7 @@ def is_past(record: StreamRecord, retention_s: float, clock: ReferenceClock) -> 
 
 def take_up(stream: Stream, delivery: Delivery) -> None:
     """Put what a stream left on disk, and then what it left in its ring, on its way."""
+    archive_left(stream)
     if stream.folder.record.delivered:  # what is still here is only what could not be deleted in time
         return
     for path, reason in stream.folder.set_torn_ring_aside():
@@ -243,7 +253,7 @@ def take_up(stream: Stream, delivery: Delivery) -> None:
             except DamagedShardError:
                 stream.folder.quarantine(shard)
                 continue
-            in_ring.pop(shard.chunk_idx).clear()
+            stream.folder.say_safe_with(Taker.STREAM, in_ring.pop(shard.chunk_idx))
         count, height, width = (int(number) for number in shard.body["dims"].split(","))
         stream.admit(shard.chunk_idx, (count, height, width))
         stream.spooled(shard.chunk_idx)
@@ -251,7 +261,7 @@ def take_up(stream: Stream, delivery: Delivery) -> None:
     for chunk_idx, reason in stream.folder.unreadable.items():
         stream.miss(chunk_idx, reason)
     for buffer in in_ring.values():
-        chunk = recovered_chunk(buffer, stream.fps)
+        chunk = recovered_chunk(buffer, stream)
         if buffer.promised > buffer.committed:
             stream.damaged.append(
                 f"chunk {chunk.index}: its part of the ring was cut short, and only {buffer.committed} of "
@@ -262,11 +272,35 @@ def take_up(stream: Stream, delivery: Delivery) -> None:
     logger.info("stream %s: %d chunks of an earlier run", stream.data_id, stream.status().chunks_pushed)
 
 
-def recovered_chunk(buffer: ChunkBuffer, fps: float) -> Chunk:
-    """Make what a dead process had committed to a buffer a chunk of its stream, which declares ``fps``.
+def archive_left(stream: Stream) -> None:
+    """Bring into the run's archive what only the ring has of it, and close it.
 
-    It is dated as well as it can be.
+    Where it cannot be reached that is told, and left to the next process; the stream goes on without.
     """
+    folder = stream.folder
+    if folder.record.archive is None:
+        return
+    try:
+        archive = Archive.resume(Path(folder.record.archive))
+        for buffer in folder.chunks_not_archived():
+            if not (archive.is_closed or archive.has(buffer.chunk_index)):
+                archive.add(_chunk_in(buffer), buffer.capacity, buffer.utc_offset_ns)
+            folder.say_safe_with(Taker.ARCHIVE, buffer)
+        archive.close("recovered after the run")
+    except (RheedAcquireError, OSError) as error:
+        stream.archive_trouble = str(error)
+        logger.warning("stream %s: %s", stream.data_id, error)
+
+
+def recovered_chunk(buffer: ChunkBuffer, stream: Stream) -> Chunk:
+    """Make what a dead process had committed to a buffer a chunk of its stream."""
+    chunk = _chunk_in(buffer)
+    chunk.on_release = lambda: stream.folder.say_safe_with(Taker.STREAM, buffer)
+    return StreamChunks(buffer.reduction, stream.fps, len(chunk)).of(chunk)
+
+
+def _chunk_in(buffer: ChunkBuffer) -> Chunk:
+    """The camera's chunk that a dead process had committed to a buffer, dated as well as it can be."""
     count = buffer.committed
     chunk = Chunk(
         index=buffer.chunk_index,
@@ -275,7 +309,6 @@ def recovered_chunk(buffer: ChunkBuffer, fps: float) -> Chunk:
         frame_ids=buffer.frame_ids[:count],
         timestamps_ns=buffer.timestamps_ns[:count],
         host_ns=buffer.host_ns[:count],
-        on_release=buffer.clear,
     )
     start_ns = buffer.capture_start_ns
     if start_ns is None:
@@ -288,7 +321,7 @@ def recovered_chunk(buffer: ChunkBuffer, fps: float) -> Chunk:
             arrived -= early_ns if early_ns < _LONGEST_WAIT_NS else 0  # else the stamps are wrong
         start_ns = arrived + buffer.utc_offset_ns
     chunk.capture_start_ms_utc = start_ns / 1e6
-    return StreamChunks(buffer.reduction, fps, count).of(chunk)
+    return chunk
 
 
 def _named(record: StreamRecord) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class Stream:
         self.rotating, self.chunk_size = record.rotations_per_min > 0, record.chunk_size
         self.next_idx = 0
         self.damaged: list[str] = []
+        self.archive_trouble: str | None = None
         self._ring_chunks, self._when_full = ring_chunks, when_full
         self._ring: ChunkRing | None = None
         self.pushes_wait = False
@@ -148,9 +149,9 @@ class Stream:
 
     @property
     def ring_is_short(self) -> bool:
-        """Whether the ring has no more than one buffer left; or none, where pushes can wait for one."""
+        """Whether the ring has at most one buffer left for the stream; or none, where pushes can wait."""
         ring = self._ring
-        return ring is not None and ring.available <= (0 if self.pushes_wait else 1)
+        return ring is not None and ring.available <= ring.for_archive + (0 if self.pushes_wait else 1)
 
     def keep_ring(self) -> None:
         """Leave what the ring holds to a later recovery, whoever still releases a chunk of it."""

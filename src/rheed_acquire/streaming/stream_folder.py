@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
-from rheed_acquire.frames.chunk_buffer import memory_needed
+from rheed_acquire.frames.chunk_buffer import Taker, memory_needed
 from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
 from rheed_acquire.frames.ring import ChunkRing
 from rheed_acquire.frames.ring_files import (
@@ -285,6 +285,8 @@ class StreamFolder:
         RingGivenUpError
             It is not wanted any more.
         """
+        if form.archive is not None:
+            self.update(archive=str(form.archive))
         now = 1 if grows else count
         place, memories = make_ring_memory(
             self.path, count, capacity, height, width, now, given_up, form.pixel_format
@@ -309,12 +311,29 @@ class StreamFolder:
 
     def chunks_left(self) -> Iterator[ChunkBuffer]:
         """The chunks that an earlier process had taken and not encoded, in order."""
+        yield from self._left_for(Taker.STREAM)
+
+    def chunks_not_archived(self) -> Iterator[ChunkBuffer]:
+        """The chunks that it had taken and not archived, in order; none where there is no archive."""
+        if self.record.archive is not None:
+            yield from self._left_for(Taker.ARCHIVE)
+
+    def _left_for(self, taker: Taker) -> Iterator[ChunkBuffer]:
         buffers = [
             file.buffer
             for file in self._ring_files()
-            if file.buffer is not None and file.holds_chunk and file.trouble is None
+            if file.buffer is not None
+            and file.holds_chunk
+            and file.trouble is None
+            and not file.buffer.is_safe_with(taker)
         ]
         yield from sorted(buffers, key=lambda buffer: buffer.chunk_index)
+
+    def say_safe_with(self, taker: Taker, buffer: ChunkBuffer) -> None:
+        """Say that one of those that a chunk is for has it; it is gone once all have."""
+        buffer.say_safe_with(taker)
+        if self.record.archive is None or all(buffer.is_safe_with(one) for one in Taker):
+            buffer.clear()
 
     def set_torn_ring_aside(self) -> list[tuple[Path, str]]:
         """Put the files of the ring that cannot be used into the quarantine; each, and what is wrong."""

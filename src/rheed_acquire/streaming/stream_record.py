@@ -47,6 +47,8 @@ class StreamRecord:
         Whether it has ended too, so that nothing here is needed any more.
     created_reference_unix_s
         When it was made by the server's clock; None where that was not known.
+    archive
+        Folder of the run's archive, which every chunk in the ring is for too; None where there is none.
     """
 
     data_id: str
@@ -61,6 +63,7 @@ class StreamRecord:
     delivered: bool = False
     finished: bool = False
     created_reference_unix_s: float | None = None
+    archive: str | None = None
     version: int = VERSION
 
 

@@ -33,5 +33,6 @@ class PreviewStreamer(Streamer):
 
 def preview_settings(run: RunSettings) -> RunSettings:
     """The settings of a run, for looking at its camera without an end."""
-    nothing = {"duration": None, "frames": None, "stream_every": None, "stream_average": None}
+    without = ("duration", "frames", "stream_every", "stream_average", "archive")
+    nothing = dict.fromkeys(without)
     return run.model_copy(update={**nothing, "ring_chunks": 2})

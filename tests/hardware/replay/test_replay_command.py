@@ -179,3 +179,24 @@ def test_without_the_extra_the_list_of_plugins_says_what_to_install(
     (camera,) = replay["cameras"]
     assert not camera["usable"]
     assert camera["reason"] == f'{missing} is not installed: pip install "rheed-acquire[replay]"'
+
+
+def test_an_archive_is_replayed_at_its_full_depth(tmp_path: Path, stage: Stage) -> None:
+    small = ("--simulated.width", "48", "--simulated.height", "32", "--fps", "500", "--frames", "1150")
+    deep = ("--simulated.pixel-format", "Mono12", "--archive", "originals")
+    code, made, said = command(tmp_path, "--camera", "simulated", *small, *deep)
+    assert code == 0, said
+    replay = ("--camera", "replay", "--replay.path", made["archive"], "--replay.speed", "0")
+    again = ("--replay.keep-timestamps", "--archive", "again")
+    code, replayed, said = command(tmp_path, *replay, *again)
+    assert code == 0, said
+    assert (replayed["problems"], replayed["warnings"]) == ([], [])
+    assert replayed["camera_device"]["pixel_format"] == "Mono12"
+    first, second = (
+        zarr.open_group(Path(report["archive"]) / "frames.zarr", mode="r") for report in (made, replayed)
+    )
+    expect_same(first, second)
+    assert (second.attrs["bit_depth"], second.attrs["pixel_format"]) == (12, "Mono12")
+    np.testing.assert_array_equal(
+        recording(replayed, tmp_path)["frames"][:], recording(made, tmp_path)["frames"][:]
+    )

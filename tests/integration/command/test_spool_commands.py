@@ -60,7 +60,7 @@ def leave(command: Command) -> Iterator[Callable[..., StreamFolder]]:
             buffer.begin(chunk_idx)
             buffer.append(FRAMES[chunk_idx])
             if chunk_idx in spooled:
-                chunk = recovered_chunk(buffer, stream.fps)
+                chunk = recovered_chunk(buffer, stream)
                 content = encode_shard(chunk.frames)
                 folder.add(describe_shard(stream, chunk, content.size), content)
                 buffer.clear()

@@ -1,0 +1,227 @@
+"""A run's archive: every frame as the camera delivered it, in the layout of a recording."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import secrets
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.recording.archive_shards import blosc_codec, write_shard
+from rheed_acquire.recording.declarations import ChunkDeclaration, PixelDeclaration
+from rheed_acquire.recording.frame_numbers import FrameNumbers
+from rheed_acquire.recording.layout import FRAMES, GROUP, STREAM_FILE, archive_name, shard_path
+from rheed_acquire.recording.reading import read_stream
+from rheed_acquire.recording.run_writer import RunWriter
+from rheed_acquire.system.durable_files import remove, sync_directory, try_to_remove_tree
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rheed_acquire.frames.chunk import Chunk
+    from rheed_acquire.frames.frame_form import FrameForm
+    from rheed_acquire.recording.declarations import StreamDeclaration
+
+logger = logging.getLogger(__name__)
+
+
+def check_archive(directory: Path) -> None:
+    """Find out whether archives can be kept in a directory, and make it where it is not there.
+
+    Raises
+    ------
+    SettingsError
+        They cannot, or what compresses them is not installed.
+    """
+    blosc_codec(2)
+    probe = directory / f".probe-{secrets.token_hex(8)}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        remove(probe)
+    except OSError as error:
+        why = "it is no directory" if isinstance(error, FileExistsError) else error.strerror
+        raise SettingsError(
+            f"the archive {directory} cannot be written to ({why}): choose another with --archive"
+        ) from None
+
+
+def archived_form(form: FrameForm) -> FrameForm:
+    """What frames of this form are in an archive.
+
+    Raises
+    ------
+    SettingsError
+        They are in colour.
+    """
+    unpacked = form.unpacked()
+    if len(unpacked.shape) != 2:
+        raise SettingsError(
+            f"--archive keeps gray frames and mosaics, not {form.pixel_format}: set the camera to another "
+            "pixel format, or leave --archive out"
+        )
+    return unpacked
+
+
+def is_closed(folder: Path) -> bool:
+    """Whether an archive is complete; one that is not there is not."""
+    stream = read_stream(folder)
+    return stream is not None and stream.get("state") == "closed"
+
+
+class Archive:
+    """Adds chunks to a run's archive; one thread at a time.
+
+    Parameters
+    ----------
+    writer
+        Of the run's folder.
+    """
+
+    def __init__(self, writer: RunWriter) -> None:
+        if writer.pixels is None:
+            raise RheedAcquireError(f"{writer.folder} is no archive")
+        self._writer = writer
+        self._codec = blosc_codec(writer.pixels.sample_bytes)
+
+    @classmethod
+    def create(
+        cls,
+        directory: Path,
+        data_id: str,
+        declaration: StreamDeclaration,
+        form: FrameForm,
+        created: datetime,
+    ) -> Archive:
+        """Begin a run's archive, in a folder of its own in ``directory``.
+
+        Raises
+        ------
+        RheedAcquireError
+            It cannot be written.
+        SettingsError
+            See `archived_form`.
+        """
+        form = archived_form(form)
+        pixels = PixelDeclaration(form.pixel_format, form.bits, form.shift)
+        for number in itertools.count(1):
+            folder = directory / archive_name(declaration.name, data_id, created, number)
+            try:
+                folder.mkdir(parents=True)
+                archive = cls(RunWriter.create(folder, data_id, declaration, pixels))
+                sync_directory(directory)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise RheedAcquireError(f"the archive {folder} cannot be written: {error.strerror}") from None
+            break
+        return archive
+
+    @classmethod
+    def resume(cls, folder: Path) -> Archive:
+        """Go on with the archive of a process that is gone.
+
+        Raises
+        ------
+        RheedAcquireError
+            It is not there, or cannot be read or written.
+        """
+        if not (folder / STREAM_FILE).is_file():
+            raise RheedAcquireError(f"the archive {folder} is not there")
+        try:
+            return cls(RunWriter.load(folder))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            what = error.strerror if isinstance(error, OSError) else "it is damaged"
+            raise RheedAcquireError(f"the archive {folder} cannot be gone on with: {what}") from None
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self._writer.folder
+
+    @property
+    def group(self) -> Path:
+        """The Zarr group in it."""
+        return self._writer.folder / GROUP
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes no more chunks."""
+        return self._writer.is_closed
+
+    def has(self, index: int) -> bool:
+        """Whether a chunk is in it, safely."""
+        return self._writer.has(index)
+
+    def add(self, chunk: Chunk, chunk_size: int, utc_offset_ns: int) -> None:
+        """Keep a dated chunk; once this returns, it survives loss of power.
+
+        Parameters
+        ----------
+        chunk_size
+            Frames in a full chunk of the camera's.
+        utc_offset_ns
+            What makes ns since 1970 in UTC of the frames' arrivals.
+
+        Raises
+        ------
+        OSError
+            The disk will not take it; nothing of it is left.
+        """
+        count, height, width = chunk.shape
+        start_ms = chunk.capture_start_ms_utc
+        assert start_ms is not None
+        unix_ms = start_ms + _since_ns(chunk) / 1e6
+        numbers = FrameNumbers(
+            unix_ms, chunk.frame_ids, chunk.timestamps_ns, (chunk.host_ns + utc_offset_ns) / 1e6
+        )
+        declaration = ChunkDeclaration(
+            index=chunk.index,
+            frames=count,
+            height=height,
+            width=width,
+            chunk_size=chunk_size,
+            start_unix_ms=round(unix_ms[0]),
+            avg_frame_rate=chunk.fps,
+        )
+        received = self._writer.incoming_path()
+        is_packed = chunk.form.unpacked() != chunk.form
+        try:
+            write_shard(
+                received, chunk.form.levels_of()(chunk.pixels) if is_packed else chunk.pixels, self._codec
+            )
+            self._writer.commit(received, declaration, numbers=numbers)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                remove(received)
+            if isinstance(error, OSError) and self.has(chunk.index):
+                # Safe, and only not in the arrays yet: those are written with the next chunk, or at the end.
+                logger.warning("the archive %s is behind: %s", self.folder, error)
+                return
+            try_to_remove_tree(shard_path(self.group / FRAMES, chunk.index).parent.parent)
+            raise
+
+    def close(self, reason: str) -> None:
+        """End it: move the frames together where some are missing, and complete the metadata.
+
+        Raises
+        ------
+        OSError
+            The disk will not take it; it can be read as it is, and closed later.
+        """
+        self._writer.close(reason)
+
+
+def _since_ns(chunk: Chunk) -> NDArray[np.int64]:
+    """When each frame was captured, in ns since the first: as the run knows, else by the camera's stamps."""
+    if chunk.since_ns is not None:
+        return chunk.since_ns
+    times = chunk.timestamps_ns if (chunk.timestamps_ns >= 0).all() else chunk.host_ns
+    since: NDArray[np.int64] = times - times[0]
+    return since

@@ -1,0 +1,53 @@
+"""What is known of each frame of an archive, beside its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rheed_acquire.system.durable_files import write_atomically
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameNumbers:
+    """Of N consecutive frames.
+
+    Attributes
+    ----------
+    unix_ms
+        (N,) float64: when each was captured, ms since 1970, UTC.
+    frame_ids
+        (N,) int64: the camera's number, -1 where it has none.
+    stamps_ns
+        (N,) int64: by the camera's own clock, -1 where it has none.
+    arrival_unix_ms
+        (N,) float64: when this computer had it.
+    """
+
+    unix_ms: NDArray[np.float64]
+    frame_ids: NDArray[np.int64]
+    stamps_ns: NDArray[np.int64]
+    arrival_unix_ms: NDArray[np.float64]
+
+    def write(self, path: Path, staging: Path) -> None:
+        """Keep them in a file, durably."""
+        floats = (self.unix_ms, self.arrival_unix_ms)
+        numbers = (self.frame_ids, self.stamps_ns)
+        data = b"".join([np.asarray(one, "<f8").tobytes() for one in floats])
+        data += b"".join([np.asarray(one, "<i8").tobytes() for one in numbers])
+        write_atomically(path, data, staging, durable=True)
+
+    @classmethod
+    def read(cls, path: Path) -> FrameNumbers:
+        """Read what `write` has kept."""
+        data = path.read_bytes()
+        count = len(data) // 32
+        unix_ms, arrival_unix_ms = np.frombuffer(data, "<f8", 2 * count).reshape(2, count)
+        frame_ids, stamps_ns = np.frombuffer(data, "<i8", 2 * count, 16 * count).reshape(2, count)
+        return cls(unix_ms, frame_ids, stamps_ns, arrival_unix_ms)

@@ -1,0 +1,171 @@
+"""The archive beside the stream: chunks are written to it in a thread of its own, which nobody waits for."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rheed_acquire.findings import FindingCode
+from rheed_acquire.frames.chunk import Chunk
+from rheed_acquire.system.priority import make_way
+from rheed_acquire.system.worker import Worker, one_by_one
+
+if TYPE_CHECKING:
+    from rheed_acquire.host.guard.calls import Patience
+    from rheed_acquire.recording.archive import Archive
+    from rheed_acquire.run.report import Journal
+
+logger = logging.getLogger(__name__)
+
+TOO_SLOW = "its disk is slower than the camera"
+POLL_S = 0.2
+
+
+class Archiver:
+    """Gives each chunk of the camera's to the archive, and counts what is in it.
+
+    It has no more than its share of the ring's buffers at a time, so that a slow disk costs frames of the
+    archive and none of the stream.
+
+    Parameters
+    ----------
+    archive
+        Of the run.
+    chunk_size
+        Frames in a full chunk.
+    utc_ns
+        Makes ns since 1970 in UTC of an arrival.
+    journal
+        Where frames that are not archived are noted.
+    stops_run
+        Whether the run is to end where the archive takes no more.
+    room
+        Chunks that it may have at a time.
+    waits
+        Whether a chunk waits for room, as a recording's may.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        chunk_size: int,
+        utc_ns: Callable[[int], int],
+        journal: Journal,
+        room: int,
+        *,
+        stops_run: bool,
+        waits: bool,
+    ) -> None:
+        self._archive, self._chunk_size, self._utc_ns = archive, chunk_size, utc_ns
+        self._journal, self._stops_run, self._waits = journal, stops_run, waits
+        self._room = threading.Semaphore(room)
+        self._queue: queue.SimpleQueue[Chunk | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._under_way: list[Chunk] = []
+        self._left_behind = False
+        self._reasons: dict[str, int] = {}
+        self._ended, self._closing = threading.Event(), threading.Event()
+        self.frames = self.frames_missed = 0
+        self.trouble: str | None = None
+        self._worker = Worker(
+            "archiver",
+            one_by_one(self._queue.get, self._add, self._give_up),
+            self._closing,
+            at_begin=make_way,
+            at_end=self._close,
+        )
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._worker.start()
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the run has to end, or None."""
+        if self.trouble is None or not self._stops_run:
+            return None
+        return f"the archive takes no more: {self.trouble}"
+
+    def put(self, chunk: Chunk) -> None:
+        """Take a dated chunk over; where there is no room for it, it is counted and released at once."""
+        while not self._room.acquire(timeout=POLL_S if self._waits else 0):
+            if not self._waits or self._left_behind:
+                self.miss(len(chunk), TOO_SLOW)
+                chunk.release()
+                return
+        with self._lock:
+            self._under_way.append(chunk)
+        self._queue.put(chunk)
+
+    def miss(self, frames: int, reason: str) -> None:
+        """Count frames that do not come into the archive."""
+        with self._lock:
+            self.frames_missed += frames
+            self._reasons[reason] = self._reasons.get(reason, 0) + frames
+            is_first = self.trouble is None
+            self.trouble = reason
+        if is_first:
+            self._journal.event(f"frames are missing from the archive: {reason}", "error")
+
+    def finish(self, patience: Patience, timeout_s: float) -> None:
+        """Write what is left and close the archive, in ``timeout_s`` seconds at most; say what is missing."""
+        self._queue.put(None)
+        is_over = patience.wait(self._ended, timeout_s)
+        self._closing.set()
+        if not is_over:
+            with self._lock:
+                self._left_behind = True
+                left = sum(len(chunk) for chunk in self._under_way)
+            if left:
+                self.miss(left, "its disk did not answer")
+            self._journal.problem(
+                FindingCode.ARCHIVE_OPEN,
+                f"the archive {self._archive.folder} did not come to its end in {timeout_s:g} s",
+                frames=0,
+            )
+        if self.frames_missed:
+            reasons = "; ".join(f"{frames}: {reason}" for reason, frames in self._reasons.items())
+            self._journal.problem(
+                FindingCode.NOT_ARCHIVED,
+                f"{self.frames_missed} frames are not in the archive ({reasons})",
+                frames=self.frames_missed,
+            )
+
+    def _add(self, chunk: Chunk) -> None:
+        self._archive.add(chunk, self._chunk_size, self._utc_ns(0))
+        self._settle(chunk, None)
+
+    def _give_up(self, chunk: Chunk, error: BaseException) -> None:
+        """Release a chunk that could not be written; the next one is tried again."""
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        self._settle(chunk, reason or type(error).__name__)
+
+    def _settle(self, chunk: Chunk, reason: str | None) -> None:
+        """Count a chunk, once, and make room for another; again it only releases what is not released yet."""
+        with self._lock:
+            is_first = chunk in self._under_way
+            is_counted = self._left_behind or not is_first
+            if is_first:
+                self._under_way.remove(chunk)
+            if reason is None and not is_counted:
+                self.frames += len(chunk)
+        if reason is not None and not is_counted:
+            self.miss(len(chunk), reason)
+        try:
+            chunk.release()
+        finally:
+            if is_first:
+                self._room.release()
+
+    def _close(self) -> None:
+        try:
+            self._archive.close("the run has ended")
+        except Exception as error:
+            logger.debug("the archive could not be closed", exc_info=True)
+            self._journal.problem(
+                FindingCode.ARCHIVE_OPEN, f"the archive could not be closed: {error}", frames=0
+            )
+        self._ended.set()

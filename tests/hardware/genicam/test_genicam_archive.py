@@ -1,0 +1,38 @@
+"""A camera of 12 bits through harvesters, with an archive and a stream at once: both bit by bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import zarr
+from rheed_mock_gentl import expected_frame
+
+if TYPE_CHECKING:
+    from tests.hardware.genicam.conftest import Command
+
+FRAMES = 300
+SMALL = ("--genicam.serial", "MOCK-0001", "--genicam.width", "64", "--genicam.height", "48")
+
+
+@pytest.mark.parametrize("pixel_format", ["Mono12", "Mono12p"])
+def test_the_archive_has_all_bits_and_the_stream_their_mean_in_eight(
+    command: Command, pixel_format: str
+) -> None:
+    depth = ("--genicam.pixel-format", pixel_format, "--genicam.exposure-us", "50", "--fps", "500")
+    wanted = ("--frames", str(FRAMES), "--stream-average", "5", "--archive", "originals", "--json")
+    process = command.start("--camera", "genicam", *SMALL, *depth, *wanted)
+    report = command.report(process)
+    assert report["problems"] == []
+    assert (report["frames_archived"], report["frames_overrun"]) == (FRAMES, 0)
+    archive: Any = zarr.open_group(Path(report["archive"]) / "frames.zarr", mode="r")
+    frames = archive["frames"][:]
+    expected = np.array([expected_frame(number, 64, 48, pixel_format) for number in range(FRAMES)])
+    np.testing.assert_array_equal(frames, expected)
+    assert archive["frame_id"][:].tolist() == list(range(FRAMES))
+    stream: Any = zarr.open_group(command.folder / report["output"] / "frames.zarr", mode="r")
+    means = np.floor(expected.reshape(-1, 5, 48, 64).mean(axis=1) + 0.5).astype(np.uint16)
+    np.testing.assert_array_equal(stream["frames"][:], means >> 4)
+    assert (stream.attrs["fps"], archive.attrs["fps"]) == (100.0, 500.0)

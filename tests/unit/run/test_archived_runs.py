@@ -1,0 +1,163 @@
+"""Runs with an archive: every frame is counted in both, and neither stream nor archive needs the other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from rheed_acquire.cameras.camera import Frame
+from rheed_acquire.errors import SettingsError
+from rheed_acquire.frames.chunk import Chunk
+from rheed_acquire.recording.reading import RecordedRun
+from rheed_acquire.run.report import DELIVERED, FRAMES_LOST, RunReport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from tests.unit.run.conftest import Stage
+
+PATIENCE_S = 30.0
+
+
+def deep(numbers: Sequence[int]) -> list[Frame]:
+    """Frames of 12 bits whose level is 100 times their number."""
+    return [
+        Frame(np.full((2, 4), 100 * number, np.uint16), number, number * 250_000_000) for number in numbers
+    ]
+
+
+def archived(report: RunReport) -> NDArray[Any]:
+    """The level of each frame in the archive."""
+    assert report.info.archive is not None
+    run = RecordedRun(report.info.archive)
+    return run.read(0, len(run))[:, 0, 0]
+
+
+def make(stage: Stage, script: list[Any], folder: Path, streamer: Any = None, **settings: Any) -> RunReport:
+    camera = stage.camera(script)
+    camera._info = replace(camera.info, pixel_format="Mono12")
+    return stage.session(camera, streamer or stage.streamer(), archive=folder / "archive", **settings).run()
+
+
+def test_every_frame_is_in_the_stream_and_at_full_depth_in_the_archive(stage: Stage, tmp_path: Path) -> None:
+    streamer = stage.streamer()
+    report = make(stage, deep(range(20)), tmp_path, streamer, frames=20, ring_chunks=4)
+    assert (report.exit_code, report.problems) == (DELIVERED, [])
+    assert (report.frames_pushed, report.frames_archived, report.frames_not_archived) == (20, 20, 0)
+    assert archived(report).tolist() == [100 * number for number in range(20)]
+    assert streamer.frames == [100 * number >> 4 for number in range(20)]
+    figures = report.as_json()
+    assert (figures["archive"], figures["frames_archived"]) == (str(report.info.archive), 20)
+
+
+@pytest.mark.parametrize("reduction", [{"stream_every": 4}, {"stream_average": 4}])
+def test_the_archive_has_every_frame_of_a_reduced_stream(
+    stage: Stage, tmp_path: Path, reduction: dict[str, int]
+) -> None:
+    report = make(stage, deep(range(32)), tmp_path, frames=32, chunk_size=2, ring_chunks=4, **reduction)
+    assert (report.frames_pushed, report.frames_reduced, report.frames_archived) == (8, 24, 32)
+    assert archived(report).tolist() == [100 * number for number in range(32)]
+    assert report.exit_code == DELIVERED
+
+
+def test_losses_of_the_camera_are_gaps_of_the_archive_too(stage: Stage, tmp_path: Path) -> None:
+    numbers = [number for number in range(30) if not 9 <= number < 12]
+    report = make(stage, deep(numbers), tmp_path, frames=27, ring_chunks=10)
+    assert archived(report).tolist() == [100 * number for number in numbers]
+    assert report.info.archive is not None
+    ids = RecordedRun(report.info.archive).frame_ids()
+    assert ids is not None
+    assert ids.tolist() == numbers
+    assert report.adds_up
+
+
+def lose_the_archive(folder: Path) -> None:
+    """Do as a disk that is unmounted does, whose place takes no file."""
+    archive = folder / "archive"
+    archive.rename(folder / "elsewhere")
+    archive.write_text("")
+
+
+def test_an_archive_that_is_lost_costs_the_stream_nothing(stage: Stage, tmp_path: Path) -> None:
+    streamer = stage.streamer()
+    script = [*deep(range(16)), lambda: lose_the_archive(tmp_path), *deep(range(16, 40))]
+    report = make(stage, script, tmp_path, streamer, frames=40, ring_chunks=10)
+    assert streamer.frames == [100 * number >> 4 & 255 for number in range(40)]
+    assert report.frames_pushed == 40
+    assert report.frames_archived + report.frames_not_archived == 40
+    assert report.frames_not_archived >= 24
+    assert report.adds_up
+    codes = {problem.code for problem in report.problems}
+    assert "not-archived" in codes
+    assert codes <= {"not-archived", "archive-open"}
+    assert report.exit_code == FRAMES_LOST
+
+
+def test_who_wants_every_original_has_the_run_end_with_the_archive(stage: Stage, tmp_path: Path) -> None:
+    over = threading.Event()
+
+    def notify(hook: str, **arguments: Any) -> None:
+        if hook == "rheed_run_finished":
+            over.set()
+
+    lost = deep(range(8, 24))
+    script = [*deep(range(8)), lambda: lose_the_archive(tmp_path), *lost, lambda: over.wait(0.5)]
+    report = make(
+        stage, script, tmp_path, notify=notify, archive_full="stop", duration=PATIENCE_S, ring_chunks=10
+    )
+    assert {"ended-early", "not-archived"} <= {problem.code for problem in report.problems}
+    assert report.frames_pushed == 24
+    assert report.adds_up
+
+
+def wait_for_chunks(folder: Path, count: int) -> None:
+    """Let the archive keep up with the camera."""
+    deadline = time.monotonic() + PATIENCE_S
+    listed = next((folder / "archive").iterdir()) / "chunks.jsonl"
+    while not listed.exists() or len(listed.read_bytes().splitlines()) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_streamer_that_lets_go_of_nothing_costs_the_archive_nothing(stage: Stage, tmp_path: Path) -> None:
+    held: list[Chunk] = []
+
+    def push(chunk: Chunk) -> None:
+        held.append(chunk.hand_over())
+
+    script: list[Any] = []
+    for chunk in range(5):
+        script += [*deep(range(8 * chunk, 8 * chunk + 8)), partial(wait_for_chunks, tmp_path, chunk + 1)]
+    report = make(stage, script, tmp_path, stage.streamer(push=push), frames=40, ring_chunks=2)
+    assert archived(report).tolist() == [100 * number for number in range(40)]
+    assert (report.frames_archived, report.frames_overrun) == (40, 0)
+    assert (report.frames_pushed, report.frames_not_taken, len(held)) == (8, 32, 1)
+    assert report.adds_up
+    assert "chunk-not-taken" in {problem.code for problem in report.problems}
+
+
+def test_colour_is_refused_before_there_is_a_stream(stage: Stage, tmp_path: Path) -> None:
+    camera = stage.camera([])
+    camera._info = replace(camera.info, pixel_format="RGB8")
+    session = stage.session(camera, stage.streamer(), archive=tmp_path / "archive")
+    with pytest.raises(SettingsError, match="not RGB8"):
+        session.run()
+    assert session.streamers_opened == 0
+
+
+def test_a_directory_that_takes_no_file_is_refused_before_the_camera_is_opened(
+    stage: Stage, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    session = stage.session(stage.camera([]), stage.streamer(), archive=tmp_path / "file")
+    with pytest.raises(SettingsError, match="--archive"):
+        session.run()
+    assert session.requests == []
