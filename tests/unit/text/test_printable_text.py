@@ -179,6 +179,7 @@ class _Acquisition:
             frames_missing=0,
             frames_overrun=0,
             frames_not_taken=0,
+            frames_not_archived=0,
         )
 
     def progress(self) -> Any:
