@@ -59,16 +59,29 @@ def test_a_spool_at_its_limit_ends_the_run_and_loses_nothing(rig: Rig, faulty_se
     recover_and_expect(rig, faulty_server, ended.report)
 
 
-def test_a_spool_that_turns_read_only_ends_the_run_and_loses_nothing(
+def test_a_spool_that_turns_read_only_ends_the_run_where_it_is_needed_and_loses_nothing(
     rig: Rig, faulty_server: FaultyServer
 ) -> None:
-    process = rig.start(*FAST, "--drain-timeout", "20", "--duration", "60", "--json")
+    from hardware_mocks.faulty_server import Kind, Rule
+
+    # Later than a chunk may stay in memory alone.
+    faulty_server.add(Rule("upload", Kind.DELAY, 2.0))
+    process = rig.start(*FAST, "--drain-timeout", "100", "--duration", "60", "--json")
     assert rig.wait_until(lambda: rig.frames_taken > 2 * CHUNK, process)
     with ReadOnlyFolders([*rig.spooled("shards"), *rig.spooled("tmp")]):
         report = rig.finish(process).report
     assert any(problem["code"] == "ended-early" for problem in report["problems"])
     assert report["frames_overrun"] == 0
     rig.expect_delivered(report["frames_pushed"], report["frames_pushed"])
+
+
+def test_a_spool_that_nobody_needs_may_be_read_only(rig: Rig, faulty_server: FaultyServer) -> None:
+    process = rig.start(*FAST, "--spool-full", "drop", "--frames", "1500", "--json")
+    assert rig.wait_until(lambda: rig.frames_taken > 2 * CHUNK, process)
+    with ReadOnlyFolders([*rig.spooled("shards"), *rig.spooled("tmp")]):
+        ended = rig.finish(process)
+    assert ended.code == DELIVERED, ended.err
+    rig.expect_delivered(1500, 1500)
 
 
 def test_a_stream_whose_end_the_killed_process_never_learnt_of_is_let_go(

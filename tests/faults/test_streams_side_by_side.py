@@ -25,11 +25,14 @@ def test_a_stream_given_up_with_chunks_waiting_does_not_stop_the_encoder_for_oth
         given_up, goes_on = (streamer.initialize(10, 0, 20) for _ in range(2))
         for number in range(6):
             streamer.push(given_up, number, noise)
-        assert not streamer.finalize(given_up, 0.0)["closed"]
+        given = streamer.finalize(given_up, 0.0)
+        assert not given["closed"]
         streamer.push(goes_on, 0, noise[:, :16, :16])
         assert streamer.finalize(goes_on, 20.0)["closed"]
         (recovered,) = streamer.recover(20.0)
-    assert (recovered["chunks_uploaded"], recovered["closed"]) == (6, True)
+    # What was under way when it was given up may have arrived, and be sent again.
+    assert given["chunks_uploaded"] + recovered["chunks_uploaded"] >= 6
+    assert (recovered["lost"], recovered["closed"]) == ([], True)
 
 
 def test_a_damaged_sidecar_is_reported_at_every_recovery_and_keeps_no_other_stream(

@@ -82,13 +82,12 @@ def complete_stream(
             stream.status().chunks_queued + len(left),
         )
         delivery.settle(data_id, SETTLE_S)
-    report = stream.report(closed=closed)
     folder = stream.folder
     delivery.forget(data_id)
     archive = folder.record.archive
     # One that is open lacks something, of the ring or of the disk: a later recovery completes it.
     is_archived = archive is None or is_closed(Path(archive))
-    is_done = closed and not report["lost"] and folder.is_done_with and is_archived
+    is_done = closed and not stream.report(closed=closed)["lost"] and folder.is_done_with and is_archived
     stream.let_go_of_ring()
     if is_done:
         stream.note(finished=True)
@@ -96,7 +95,8 @@ def complete_stream(
     else:
         folder.free_ring()
     delivery.spool.close_stream(data_id, delete=is_done)
-    return report
+    # Not before: what arrives from here on is still in the folder, and a recovery sends it again.
+    return stream.report(closed=closed)
 
 
 def _left_to_recover(stream: Stream) -> set[int]:
