@@ -161,7 +161,7 @@ warnings.simplefilter("ignore")
 import numpy as np
 from pathlib import Path
 from rheed_acquire.streaming import RHEEDStreamer
-from rheed_acquire.streaming.stream_folder import is_in_use
+from rheed_acquire.streaming.stream_places import is_in_use
 
 endpoint, spool = sys.argv[1], Path(sys.argv[2])
 frames = np.zeros((20, 6, 8), np.uint8)

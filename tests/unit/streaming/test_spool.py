@@ -182,7 +182,7 @@ def test_a_stream_of_a_living_process_is_no_leftover_and_one_of_a_killed_process
         "import sys, pathlib\n"
         "from rheed_acquire.streaming.limits import SpoolLimits\n"
         "from rheed_acquire.streaming.spool import QueueCounts, Spool\n"
-        "from rheed_acquire.streaming.stream_folder import StreamRecord\n"
+        "from rheed_acquire.streaming.stream_record import StreamRecord\n"
         "spool = Spool(pathlib.Path(sys.argv[1]), SpoolLimits(keep_free_bytes=0))\n"
         "spool.open_stream(StreamRecord('growth', 'http://server', 'Growth', 10.0, 0.0, 20, 1.0))\n"
         "print('open', flush=True)\n"
