@@ -186,7 +186,7 @@ class Chunk:
         try:
             how()
         except BaseException:  # it was not given back, and may be yet
-            self.on_release, self.on_set_aside, self.on_date = held
+            self.on_release, self.on_set_aside, self.on_date, self.on_safe = held
             raise
         self._gray.give_back()
 
@@ -219,13 +219,18 @@ class Chunk:
 
     def take_back(self, handed: Chunk) -> None:
         """Be the holder again of what was handed over."""
-        self.on_release, self.on_set_aside, self.on_date = handed._let_go()
+        self.on_release, self.on_set_aside, self.on_date, self.on_safe = handed._let_go()
 
     def _let_go(
         self,
-    ) -> tuple[Callable[[], None] | None, Callable[[], None] | None, Callable[[float], None] | None]:
-        held = self.on_release, self.on_set_aside, self.on_date
-        self.on_release = self.on_set_aside = self.on_date = None
+    ) -> tuple[
+        Callable[[], None] | None,
+        Callable[[], None] | None,
+        Callable[[float], None] | None,
+        Callable[[Taker], None] | None,
+    ]:
+        held = self.on_release, self.on_set_aside, self.on_date, self.on_safe
+        self.on_release = self.on_set_aside = self.on_date = self.on_safe = None
         return held
 
 
