@@ -165,7 +165,7 @@ def test_an_error_at_any_call_of_a_worker_costs_at_most_its_chunk(
         assert not delivery._window._running
         assert not delivery.spool._promised
         assert not delivery.spool._queue
-        assert not delivery._held
+        assert not delivery._write_behind._entries
         streamer.close()
         for folder in ring_folders(intake.stream.folder.path):
             remove_files(folder)

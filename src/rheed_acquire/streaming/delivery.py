@@ -13,8 +13,8 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
+from rheed_acquire.frames.chunk import Chunk
 from rheed_acquire.recording.shard_encoding import Shard, encode_shard
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
 from rheed_acquire.streaming.compression import Compression
@@ -30,9 +30,6 @@ from rheed_acquire.streaming.upload_window import UploadWindow
 from rheed_acquire.streaming.write_behind import WriteBehind
 from rheed_acquire.system.priority import make_way
 from rheed_acquire.system.worker import Worker, one_by_one
-
-if TYPE_CHECKING:
-    from rheed_acquire.frames.ring import Chunk
 
 logger = logging.getLogger(__name__)
 
@@ -77,10 +74,9 @@ class Delivery:
         self._compression, self._backoff = Compression(compression_level), backoff
         self._chunks: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._streams: dict[str, Stream] = {}
-        # Chunks whose shards are not on disk: their buffers are kept until they are, or the server has them.
-        self._held: dict[tuple[str, int], Parcel] = {}
         self._closing = threading.Event()
         self._window = UploadWindow(workers)
+        # Whose shards are not on disk: their buffers are kept until they are, or the server has them.
         self._write_behind = WriteBehind()
         # Whether the encoder had to wait for those behind it when it was done with a chunk.
         self._is_held_up = False
@@ -119,8 +115,6 @@ class Delivery:
         """Let go of a stream; what is still on its way stays where it is."""
         self._streams.pop(data_id, None)
         self._write_behind.forget(data_id)
-        for key in [key for key in list(self._held) if key[0] == data_id]:
-            self._held.pop(key, None)
 
     def settle(self, data_id: str, timeout_s: float) -> None:
         """Write to disk what of a stream is encoded and not delivered, as far as ``timeout_s`` goes."""
@@ -159,7 +153,6 @@ class Delivery:
 
     def _pass_on(self, parcel: Parcel, shard: SpooledShard) -> None:
         """Let a shard be sent, or written first; may be repeated where it failed half-way."""
-        self._held[shard.data_id, shard.chunk_idx] = parcel
         self._write_behind.add(parcel)
         if not parcel.disk_first:
             self.spool.enqueue(shard)
@@ -214,7 +207,6 @@ class Delivery:
         parcel.chunk.release()
         parcel.stream.spooled(shard.chunk_idx)
         parcel.safe.set()
-        self._held.pop((shard.data_id, shard.chunk_idx), None)
         if parcel.disk_first:
             self.spool.enqueue(shard)
         self._write_behind.written(parcel)
@@ -273,7 +265,7 @@ class Delivery:
 
     def _send(self, api: AtomscaleApi, shard: SpooledShard) -> Exception | None:
         """Send a shard; None once the server has confirmed it, or what went wrong."""
-        parcel = self._held.get((shard.data_id, shard.chunk_idx))
+        parcel = self._write_behind.find(shard.data_id, shard.chunk_idx)
         if parcel is not None:
             parcel.is_under_way = True
         try:
@@ -315,20 +307,32 @@ class Delivery:
 
     def _has_arrived(self, stream: Stream, shard: SpooledShard) -> None:
         """Let go of a shard that the server has confirmed; may be repeated where it failed half-way."""
-        parcel = self._held.get((shard.data_id, shard.chunk_idx))
 
-        def let_go() -> None:
+        def then() -> None:
             self.spool.confirm(shard)
-            if parcel is not None:
-                parcel.chunk.release()
-                parcel.safe.set()
-                self._held.pop((shard.data_id, shard.chunk_idx), None)
             stream.uploaded(shard.chunk_idx, shard.size)
 
+        self._let_go(shard, Chunk.release, then)
+
+    def _give_up(self, shard: SpooledShard) -> None:
+        """Send a shard no more; on disk it stays, or in the ring, where that is all that is left of it."""
+        self._let_go(shard, Chunk.set_aside, lambda: self.spool.give_up(shard))
+
+    def _let_go(
+        self, shard: SpooledShard, give_back: Callable[[Chunk], None], then: Callable[[], None]
+    ) -> None:
+        """Give back the buffer of a shard that lies in memory; while that is written, the writer does so."""
+        parcel = self._write_behind.find(shard.data_id, shard.chunk_idx)
         if parcel is None:
-            let_go()
-        else:  # while it is being written, whoever writes does so when that is done
-            self._write_behind.leave(parcel, let_go)
+            then()
+            return
+
+        def let_go() -> None:
+            give_back(parcel.chunk)
+            parcel.safe.set()
+            then()
+
+        self._write_behind.leave(parcel, let_go)
 
     def _try_again_or_lose(self, shard: SpooledShard, error: BaseException) -> None:
         """Draw the consequences of what neither network nor disk explains."""
@@ -344,22 +348,6 @@ class Delivery:
         else:  # on disk it stays, or in the ring
             stream.lose(shard.chunk_idx, in_words(error))
             self._give_up(shard)
-
-    def _give_up(self, shard: SpooledShard) -> None:
-        """Send a shard no more; on disk it stays, or in the ring, where that is all that is left of it."""
-        parcel = self._held.get((shard.data_id, shard.chunk_idx))
-
-        def let_go() -> None:
-            if parcel is not None:
-                parcel.chunk.set_aside()
-                parcel.safe.set()
-                self._held.pop((shard.data_id, shard.chunk_idx), None)
-            self.spool.give_up(shard)
-
-        if parcel is None:
-            let_go()
-        else:
-            self._write_behind.leave(parcel, let_go)
 
     def _try_again(
         self, stream: Stream, shard: SpooledShard, reason: str, retry_after_s: float | None = None

@@ -40,6 +40,11 @@ class Parcel:
     attempts: int = 1
     _claim: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """Stream and index."""
+        return self.stream.data_id, self.chunk.index
+
     def claim(self) -> bool:
         """Decide whose it is: True for the first who asks, the encoder or a push that is interrupted."""
         return self._claim.acquire(blocking=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -30,12 +31,13 @@ class Bench:
         self.write_behind = WriteBehind(lambda: self.now_s)
         self.stream: Any = StreamStub()
         self._threads = ThreadPoolExecutor()
+        self._numbers = itertools.count()
 
     def parcel(self, last_s: float | None = None, stream: Any = None, **changes: Any) -> Parcel:
         """Add a shard whose last frame came at ``last_s``, by default now."""
         arrived_ns = round((self.now_s if last_s is None else last_s) * 1e9)
         ids = np.zeros(1, np.int64)
-        chunk = Chunk(0, np.zeros((1, 1, 1), np.uint8), ids, ids, np.array([arrived_ns]))
+        chunk = Chunk(next(self._numbers), np.zeros((1, 1, 1), np.uint8), ids, ids, np.array([arrived_ns]))
         parcel = Parcel(stream or self.stream, chunk, **changes)
         self.write_behind.add(parcel)
         return parcel
