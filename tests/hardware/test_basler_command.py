@@ -1,4 +1,4 @@
-"""The command with a camera whose every grab fails, on pylon's own emulation."""
+"""The whole command on pylon's own emulation."""
 
 from __future__ import annotations
 
@@ -9,12 +9,34 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import zarr
 
 pytest.importorskip("pypylon.pylon", reason="pypylon is not installed")
 
 LIMIT_S = 110.0
-"""Less than the run would last that only ended by its duration."""
+"""Less than the longest of these runs would last that only ended by its duration."""
+
+
+def make_run(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    """Run the command with the first emulated camera; how it ended, and its report."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RHEED_", "AS_API_"))}
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "rheed_acquire", "--camera", "basler", "--basler.index", "0"),
+            *arguments,
+            "--json",
+        ],
+        cwd=folder,
+        env=kept | {"PYTHONUTF8": "1", "RHEED_SPOOL_DIR": str(folder / "spool")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=LIMIT_S,
+        check=False,
+    )
+    return done, json.loads(done.stdout)
 
 
 def test_image_files_that_are_none_end_the_run_with_the_first_reason(tmp_path: Path) -> None:
@@ -22,24 +44,31 @@ def test_image_files_that_are_none_end_the_run_with_the_first_reason(tmp_path: P
     images.mkdir()
     (images / "notes.txt").write_text("not an image")
     features = {"TestImageSelector": "Off", "ImageFileMode": "On", "ImageFilename": str(images)}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RHEED_", "AS_API_"))}
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "rheed_acquire", "--camera", "basler", "--basler.index", "0"),
-            *(f"--basler.features.{name}={value}" for name, value in features.items()),
-            *("--fps", "20", "--duration", "120", "--json"),
-        ],
-        cwd=tmp_path,
-        env=kept | {"PYTHONUTF8": "1", "RHEED_SPOOL_DIR": str(tmp_path / "spool")},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=LIMIT_S,
-        check=False,
+    done, report = make_run(
+        tmp_path,
+        *(f"--basler.features.{name}={value}" for name, value in features.items()),
+        *("--fps", "20", "--duration", "120"),
     )
-    report: dict[str, Any] = json.loads(done.stdout)
     assert (done.returncode, report["exit_code"], report["frames_received"]) == (1, 1, 0)
     (no_frame,) = [problem["text"] for problem in report["problems"] if problem["code"] == "no-frame"]
     assert "Failed to load image file" in no_frame
     assert "notes.txt" in no_frame
     assert "Traceback" not in done.stderr
+
+
+def test_the_archive_has_all_bits_and_the_stream_the_upper_eight(tmp_path: Path) -> None:
+    done, report = make_run(
+        tmp_path,
+        *("--basler.width", "64", "--basler.height", "48", "--basler.pixel-format", "Mono12"),
+        *("--fps", "100", "--frames", "300", "--archive", "originals"),
+    )
+    assert report["problems"] == [], done.stderr
+    assert (done.returncode, report["frames_archived"]) == (0, 300)
+    archive: Any = zarr.open_group(Path(report["archive"]) / "frames.zarr", mode="r")
+    frames = archive["frames"][:]
+    # The emulation's picture is a ramp that moves by one row with each frame.
+    assert frames.dtype == np.uint16
+    assert 255 < frames.max() <= 4095
+    np.testing.assert_array_equal(frames[1:, :-1], frames[:-1, 1:])
+    stream: Any = zarr.open_group(tmp_path / report["output"] / "frames.zarr", mode="r")
+    np.testing.assert_array_equal(stream["frames"][:], frames >> 4)
