@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -192,9 +193,7 @@ class Chunk:
 
     def hand_over(self) -> Chunk:
         """Make it another's: what its holder up to now does with it has no effect on the ring any more."""
-        handed = object.__new__(Chunk)
-        for name in Chunk.__slots__:
-            setattr(handed, name, getattr(self, name))
+        handed = copy(self)
         self._let_go()
         return handed
 
@@ -208,9 +207,7 @@ class Chunk:
         return self._half(halves, Taker.STREAM), self._half(halves, Taker.ARCHIVE)
 
     def _half(self, halves: _Halves, taker: Taker) -> Chunk:
-        half = object.__new__(Chunk)
-        for name in Chunk.__slots__:
-            setattr(half, name, getattr(self, name))
+        half = copy(self)
         if taker is not Taker.STREAM:  # whose gray goes when it lets go
             half._gray = GrayFrames(self.pixels, self.form)
         half.on_release = lambda: halves.release(taker)
