@@ -52,6 +52,11 @@ class PixelFormat:
     layout: Layout
     colours: str = ""
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether samples share bytes."""
+        return self.layout in (Layout.LSB_PACKED, Layout.GIGE_PACKED)
+
 
 _FORMATS = {
     known.name: known

@@ -75,7 +75,7 @@ class FrameForm:
     def unpacked(self) -> FrameForm:
         """What the frames are once packed samples have an element each; itself where they are not packed."""
         known = find_pixel_format(self.pixel_format)
-        if known.layout not in (Layout.LSB_PACKED, Layout.GIGE_PACKED):
+        if not known.is_packed:
             return self
         return FrameForm(self.height, self.width, f"Mono{known.bits}", self.bit_shift)
 
@@ -89,9 +89,8 @@ class FrameForm:
         known = find_pixel_format(self.pixel_format)
         if known.layout is Layout.ONE_PER_ELEMENT:
             return lambda frames: frames
-        is_packed = known.layout in (Layout.LSB_PACKED, Layout.GIGE_PACKED)
-        make = make_unpacker if is_packed else make_converter
-        convert, dtype = make(self.pixel_format, self.height, self.width), UINT16 if is_packed else UINT8
+        make, dtype = (make_unpacker, UINT16) if known.is_packed else (make_converter, UINT8)
+        convert = make(self.pixel_format, self.height, self.width)
 
         def levels(frames: NDArray[Any]) -> Levels:
             made: NDArray[Any] = np.empty((len(frames), self.height, self.width), dtype)

@@ -89,10 +89,7 @@ def make_converter(pixel_format: str, height: int, width: int, bit_shift: int | 
 
     def converter(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
         if source.shape != source_shape or source.dtype != source_dtype:
-            raise ValueError(
-                f"{known.name} pixels of {width} x {height} must be {source_dtype} of shape {source_shape}, "
-                f"not {source.dtype} of shape {source.shape}"
-            )
+            raise _other_pixels(known, height, width, source)
         if destination.shape != shape or destination.dtype != UINT8 or not destination.flags.c_contiguous:
             raise ValueError(
                 f"the destination must be C-contiguous uint8 of shape {shape}, "
@@ -117,18 +114,23 @@ def make_copier(pixel_format: str, height: int, width: int) -> Converter:
     CameraSettingError
         As for `frame_layout`.
     """
-    name = find_pixel_format(pixel_format).name
+    known = find_pixel_format(pixel_format)
     shape, dtype = frame_layout(pixel_format, height, width)
 
     def copier(source: NDArray[Any], destination: NDArray[Any]) -> None:
         if source.shape != shape or source.dtype != dtype:
-            raise ValueError(
-                f"{name} pixels of {width} x {height} must be {dtype} of shape {shape}, "
-                f"not {source.dtype} of shape {source.shape}"
-            )
+            raise _other_pixels(known, height, width, source)
         _copy(source, destination)
 
     return copier
+
+
+def _other_pixels(known: PixelFormat, height: int, width: int, source: NDArray[Any]) -> ValueError:
+    shape, dtype = frame_layout(known.name, height, width)
+    return ValueError(
+        f"{known.name} pixels of {width} x {height} must be {dtype} of shape {shape}, "
+        f"not {source.dtype} of shape {source.shape}"
+    )
 
 
 def make_unpacker(pixel_format: str, height: int, width: int) -> Converter:

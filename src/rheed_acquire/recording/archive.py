@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rheed_acquire.cameras.pixel_formats import find_pixel_format
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.recording.archive_shards import blosc_codec, write_shard
 from rheed_acquire.recording.declarations import ChunkDeclaration, PixelDeclaration
@@ -191,11 +192,10 @@ class Archive:
             avg_frame_rate=chunk.fps,
         )
         received = self._writer.incoming_path()
-        is_packed = chunk.form.unpacked() != chunk.form
+        is_packed = find_pixel_format(chunk.pixel_format).is_packed
+        frames = chunk.form.levels_of()(chunk.pixels) if is_packed else chunk.pixels
         try:
-            write_shard(
-                received, chunk.form.levels_of()(chunk.pixels) if is_packed else chunk.pixels, self._codec
-            )
+            write_shard(received, frames, self._codec)
             self._writer.commit(received, declaration, numbers=numbers)
         except BaseException as error:
             with contextlib.suppress(OSError):
