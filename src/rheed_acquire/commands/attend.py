@@ -18,7 +18,8 @@ from rheed_acquire.system.terminal import write_json
 if TYPE_CHECKING:
     from rheed_acquire.cameras.camera import CameraInfo
     from rheed_acquire.commands.progress import Display
-    from rheed_acquire.run.acquisition import Acquisition, Progress
+    from rheed_acquire.run.acquisition import Acquisition
+    from rheed_acquire.run.progress import Progress
     from rheed_acquire.run.report import RunReport
     from rheed_acquire.run_report.recorder import Outcome
     from rheed_acquire.settings.run_settings import RunSettings

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from rheed_acquire.run.acquisition import Acquisition, Progress
+    from rheed_acquire.run.acquisition import Acquisition
+    from rheed_acquire.run.progress import Progress
     from rheed_acquire.run.report import RunInfo
 
 PLAIN_INTERVAL_S = 5.0

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,17 +34,13 @@ from rheed_acquire.frames.stream_chunks import StreamChunks
 from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.host.guard.camera import who_gives_frames
 from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Observers
-from rheed_acquire.recording.archive import Archive, archived_form, check_archive
-from rheed_acquire.recording.declarations import StreamDeclaration
-from rheed_acquire.recording.layout import UNNAMED
-from rheed_acquire.recording.reading import read_stream
-from rheed_acquire.run.archiver import Archiver
-from rheed_acquire.run.arrivals import SILENCE_PERIODS
+from rheed_acquire.recording.archive import archived_form, check_archive
+from rheed_acquire.run.archiver import Archiver, begin_archive
 from rheed_acquire.run.capture import Capture
 from rheed_acquire.run.clock_watch import ClockWatch, judge_ids
 from rheed_acquire.run.judgement import judge
 from rheed_acquire.run.measured_rate import measure_fps
-from rheed_acquire.run.presence import Absence
+from rheed_acquire.run.progress import Progress
 from rheed_acquire.run.pushed_frames import PushedFrames
 from rheed_acquire.run.pusher import Pusher
 from rheed_acquire.run.report import Journal, RunInfo, RunReport
@@ -59,54 +55,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LEAST_TOLERANCE_S = 0.002
-
-
-SILENT_S = 2.0
-"""After which it is shown that no frame comes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """A run at one instant, for whoever shows it.
-
-    Attributes
-    ----------
-    absence
-        The time without the camera that lasts (seconds of ``time.perf_counter``); None while it is there.
-    silent_s
-        Since when no frame has come, in seconds; None before the first, and for a recording.
-    """
-
-    phase: str
-    info: RunInfo | None = None
-    elapsed_s: float = 0.0
-    frames_received: int = 0
-    frames_overrun: int = 0
-    frames_not_taken: int = 0
-    frames_not_archived: int = 0
-    frames_missing: int = 0
-    gap_count: int = 0
-    absence: Absence | None = None
-    silent_s: float | None = None
-    delivery: DeliveryStatus = field(default_factory=DeliveryStatus)
-
-    @property
-    def state(self) -> str:
-        """What the run is doing, in a word or two: its phase, or that it has no camera."""
-        return self.phase if self.absence is None else "camera lost"
-
-    @property
-    def camera_trouble(self) -> str | None:
-        """What is wrong with the camera just now, as a sentence; None where nothing is."""
-        absence, silent_s, info = self.absence, self.silent_s, self.info
-        if absence is not None:
-            tries = f"{absence.attempts} attempt{'' if absence.attempts == 1 else 's'} to open it again"
-            return f"lost {absence.lasted_s(time.perf_counter()):.0f} s ago, {tries}: {absence.reason}"
-        if self.phase != "capturing" or silent_s is None or info is None:
-            return None
-        return (
-            f"no frame for {silent_s:.0f} s" if silent_s > max(SILENT_S, SILENCE_PERIODS / info.fps) else None
-        )
+"""Of a recording's dates: chunks begin at whole milliseconds."""
 
 
 class Acquisition:
@@ -298,7 +247,8 @@ class Acquisition:
             )
             output = self._locate_output(data_id)
             started_utc = datetime.now(UTC)
-            archive = self._begin_archive(data_id, info, fps, form, output, started_utc)
+            frame = form.frame(info.height, info.width)
+            archive = begin_archive(settings, data_id, fps, frame, output, started_utc)
             self._info = RunInfo(
                 data_id=data_id,
                 camera=info,
@@ -390,32 +340,6 @@ class Acquisition:
         finally:
             self._observers.abandon()
             self._close(streamer)
-
-    def _begin_archive(
-        self,
-        data_id: str,
-        info: CameraInfo,
-        fps: float,
-        form: ChunkForm,
-        output: Path | None,
-        created: datetime,
-    ) -> Archive | None:
-        """Make the run's archive, where one is asked for."""
-        settings = self._settings
-        if settings.archive is None:
-            return None
-        named = None if output is None else (read_stream(output) or {}).get("name")
-        rotations = settings.rotations_per_min
-        declaration = StreamDeclaration(
-            name=settings.stream_name or str(named or UNNAMED),
-            fps=fps,
-            rotations_per_min=rotations,
-            rotational_period=fps * 60.0 / rotations if rotations > 0 else None,
-            project_id=settings.project_id,
-            azimuth_label=settings.azimuth,
-        )
-        frame = form.frame(info.height, info.width)
-        return Archive.create(settings.archive.absolute(), data_id, declaration, frame, created)
 
     def _check_rate(self, fps: float) -> None:
         """Raise `SettingsError` where the stream's rate is more than the service takes."""

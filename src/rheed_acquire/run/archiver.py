@@ -10,13 +10,21 @@ from typing import TYPE_CHECKING
 
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.chunk import Chunk
+from rheed_acquire.recording.archive import Archive
+from rheed_acquire.recording.declarations import StreamDeclaration
+from rheed_acquire.recording.layout import UNNAMED
+from rheed_acquire.recording.reading import read_stream
 from rheed_acquire.system.priority import make_way
 from rheed_acquire.system.worker import Worker, one_by_one
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from rheed_acquire.frames.frame_form import FrameForm
     from rheed_acquire.host.guard.calls import Patience
-    from rheed_acquire.recording.archive import Archive
     from rheed_acquire.run.report import Journal
+    from rheed_acquire.settings.run_settings import RunSettings
 
 logger = logging.getLogger(__name__)
 
@@ -169,3 +177,42 @@ class Archiver:
                 FindingCode.ARCHIVE_OPEN, f"the archive could not be closed: {error}", frames=0
             )
         self._ended.set()
+
+
+def begin_archive(
+    settings: RunSettings,
+    data_id: str,
+    fps: float,
+    frame: FrameForm,
+    output: Path | None,
+    created: datetime,
+) -> Archive | None:
+    """Make a run's archive, where one is asked for.
+
+    Parameters
+    ----------
+    fps
+        The camera's.
+    frame
+        What its frames are.
+    output
+        The stream's recording on this computer, which knows its name; None where there is none.
+
+    Raises
+    ------
+    RheedAcquireError, SettingsError
+        See `rheed_acquire.recording.archive.Archive.create`.
+    """
+    if settings.archive is None:
+        return None
+    named = None if output is None else (read_stream(output) or {}).get("name")
+    rotations = settings.rotations_per_min
+    declaration = StreamDeclaration(
+        name=settings.stream_name or str(named or UNNAMED),
+        fps=fps,
+        rotations_per_min=rotations,
+        rotational_period=fps * 60.0 / rotations if rotations > 0 else None,
+        project_id=settings.project_id,
+        azimuth_label=settings.azimuth,
+    )
+    return Archive.create(settings.archive.absolute(), data_id, declaration, frame, created)

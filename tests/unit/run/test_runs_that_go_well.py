@@ -15,7 +15,7 @@ from rheed_acquire.cameras.camera import CaptureRequest, SettingReadback
 from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.hookspecs import PROJECT, hookimpl
 from rheed_acquire.host.plugins import PluginHost
-from rheed_acquire.run.acquisition import Progress
+from rheed_acquire.run.progress import Progress
 from rheed_acquire.run.report import DELIVERED, FAILED, FRAMES_LOST, RunInfo, RunReport
 
 if TYPE_CHECKING:
