@@ -143,8 +143,7 @@ def _look_at_all(files: Sequence[Path], options: Options) -> list[_Looked]:
         assert size is not None
         why = (
             f"{file} has {found[1]} x {found[0]} pixels, where most of the recording has {size[1]} x "
-            f"{size[0]}: all "
-            "frames of a stream have one size"
+            f"{size[0]}: all frames of a stream have one size"
         )
         if not options.skip_bad:
             raise CameraSettingError(f"{why}; --replay.skip-bad leaves it out")

@@ -48,8 +48,8 @@ class Joined(Recording):
             if (part.shape, part.dtype) != (first.shape, first.dtype):
                 raise CameraSettingError(
                     f"{file} holds frames of {part.shape} {part.dtype.name}, but {first.path} of "
-                    f"{first.shape} "
-                    f"{first.dtype.name}: all frames of a stream have one size; replay one file by itself"
+                    f"{first.shape} {first.dtype.name}: all frames of a stream have one size; replay one "
+                    "file by itself"
                 )
             counts.append(part.count)
             starts.append(part.captured_ns)

@@ -7,13 +7,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+TAG = 274
+"""Of TIFF and EXIF."""
+
+
+def page_orientation(page: Any) -> int:
+    """The orientation of a TIFF page, 1 where it tells none."""
+    tag = page.tags.get(TAG)
+    return _known(None if tag is None else tag.value)
+
+
+def exif_orientation(exif: Any) -> int:
+    """The orientation that a picture's EXIF tells, 1 where it tells none."""
+    return _known(exif.get(TAG))
+
+
+def _known(value: object) -> int:
+    return value if isinstance(value, int) else 1
+
+
+def lies_on_its_side(orientation: int) -> bool:
+    """Whether rows are to be seen as columns."""
+    return orientation in (5, 6, 7, 8)
+
 
 def oriented(picture: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Turn and mirror a picture as the TIFF and EXIF tag 274 says; (H, W) or (H, W, S).
+    """Turn and mirror a picture as the tag of TIFF and EXIF says; (H, W) or (H, W, S).
 
     Source: TIFF 6.0, "Orientation": where row 0 and column 0 are to be seen.
     """
-    if orientation in (5, 6, 7, 8):
+    if lies_on_its_side(orientation):
         picture = picture.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         picture = picture[:, ::-1]

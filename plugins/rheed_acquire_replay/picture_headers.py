@@ -9,6 +9,7 @@ import numpy as np
 
 from rheed_acquire_replay.ksa import HEADER_BYTES as KSA_HEADER_BYTES
 from rheed_acquire_replay.ksa import read_header
+from rheed_acquire_replay.orientation import exif_orientation, lies_on_its_side, page_orientation
 from rheed_acquire_replay.pgm import HEADER_BYTES, read_pgm_header
 from rheed_acquire_replay.pictures import PILLOW_FORMATS, decode, exif_time_ns
 from rheed_acquire_replay.recording import reading
@@ -35,8 +36,7 @@ def _with_pillow(path: Path) -> Looked:
 
     with Image.open(path, formats=PILLOW_FORMATS) as image:
         exif = image.getexif()
-        turned = exif.get(274, 1) in (5, 6, 7, 8)
-        size = (image.width, image.height) if turned else (image.height, image.width)
+        size = _as_seen(image.height, image.width, exif_orientation(exif))
         return size, exif_time_ns(exif)
 
 
@@ -45,10 +45,12 @@ def _tiff(path: Path) -> Looked:
 
     with tifffile.TiffFile(path) as file:
         page = file.pages[0].aspage()
-        tag = page.tags.get(274)
-        turned = tag is not None and tag.value in (5, 6, 7, 8)
-        size = (page.imagewidth, page.imagelength) if turned else (page.imagelength, page.imagewidth)
+        size = _as_seen(page.imagelength, page.imagewidth, page_orientation(page))
         return size, page_time_ns(page)
+
+
+def _as_seen(height: int, width: int, orientation: int) -> tuple[int, int]:
+    return (width, height) if lies_on_its_side(orientation) else (height, width)
 
 
 def _pgm(path: Path) -> Looked:

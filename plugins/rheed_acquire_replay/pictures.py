@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rheed_acquire import CameraError
 from rheed_acquire_replay.ksa import KsaFrames
 from rheed_acquire_replay.moments import naive_moment_ns
-from rheed_acquire_replay.orientation import oriented
+from rheed_acquire_replay.orientation import exif_orientation, oriented
 from rheed_acquire_replay.pgm import decode_pgm
 from rheed_acquire_replay.recording import MOST_PIXELS, reading
 from rheed_acquire_replay.tiff import decode_page, packed_bits
@@ -86,10 +86,9 @@ def _decode_with_pillow(path: Path) -> Picture:
             raise ValueError(f"it has {image.width} x {image.height} pixels")
         exif = image.getexif()
         captured = exif_time_ns(exif)
-        orientation = exif.get(274, 1)
         pixels = _deep_png(path) if image.format == "PNG" else None
         pixels = _pixels(image) if pixels is None else pixels
-    return Picture(oriented(pixels, orientation if isinstance(orientation, int) else 1), None, captured)
+    return Picture(oriented(pixels, exif_orientation(exif)), None, captured)
 
 
 def _deep_png(path: Path) -> NDArray[Any] | None:

@@ -152,9 +152,10 @@ class PreparedRecording:
             told = 8
         if told is not None:
             self._read_first()
-            by = "by --replay.bits" if options.bits else self.notes.get("depth", "")
-            self.notes["depth"] = by if not options.bits else f"{told} bits, {by}"
-            self.notes["depth"] = self.notes["depth"] or f"{told} bits"
+            if options.bits:
+                self.notes["depth"] = f"{told} bits, by --replay.bits"
+            elif not self.notes.get("depth"):
+                self.notes["depth"] = f"{told} bits"
             return Samples(source.shape, source.dtype, told, None)
         greatest, looked, all_of_them = self._greatest()
         bits = next(depth for depth in DEPTHS if greatest < 1 << depth)
@@ -163,18 +164,14 @@ class PreparedRecording:
             self.notes["depth"] = f"{bits} bits: {seen} is above {greatest}"
             self.warnings.append(
                 f"its samples are taken for {bits} bits, because {seen} is above {greatest}; where they "
-                "are not, "
-                "say so with --replay.bits"
+                "are not, say so with --replay.bits"
             )
         else:
             self.notes["depth"] = "16 bits"
         return Samples(source.shape, source.dtype, bits, None)
 
     def _read_first(self) -> None:
-        for _ in self._readable(0, 1):
-            return
-        if self.count is None or not self._options.skip_bad:
-            return
+        next(self._readable(0, 1), None)
 
     def _greatest(self) -> tuple[int, int, bool]:
         """Find the greatest sample, in all frames where they are few: it, frames looked at, whether all."""

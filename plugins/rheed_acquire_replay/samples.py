@@ -120,5 +120,4 @@ def whole(frames: NDArray[Any]) -> NDArray[Any]:
             raise SamplesError(
                 f"holds values from {low:g} to {high:g}, and 0 to 65535 can be taken; {way_out}"
             )
-        return frames.astype(np.uint16)
     return frames.astype(np.uint16)

@@ -14,7 +14,7 @@ from rheed_acquire import CameraError, CameraSettingError
 from rheed_acquire_replay.arrays import ArrayRecording, find_axes
 from rheed_acquire_replay.axes import Axes
 from rheed_acquire_replay.options import Options
-from rheed_acquire_replay.orientation import oriented
+from rheed_acquire_replay.orientation import oriented, page_orientation
 from rheed_acquire_replay.recording import MOST_PIXELS, Block, Recording, reading
 from rheed_acquire_replay.tiff_facts import take_facts
 
@@ -99,11 +99,10 @@ def _open_series(path: Path, file: tifffile.TiffFile, series: Any, options: Opti
     if pages_missing is not None:
         raise CameraError(
             f"{path}: its metadata tells of more files, and page {pages_missing + 1} of {len(pages)} lies "
-            "in one "
-            "that is not there: put all files of the recording into one folder"
+            "in one that is not there: put all files of the recording into one folder"
         )
     axes = find_axes(path, series.shape, options.axes, _axes_of(series), "the file's axes")
-    plain = key.photometric.name in ("MINISBLACK", "RGB") and _orientation(key) == 1
+    plain = key.photometric.name in ("MINISBLACK", "RGB") and page_orientation(key) == 1
     if series.dataoffset is not None and plain and key.is_memmappable and _in_planes(axes):
         mapped = _mapped(path, series)
         return TiffSeries(path, mapped, axes)
@@ -112,8 +111,7 @@ def _open_series(path: Path, file: tifffile.TiffFile, series: Any, options: Opti
         if math.prod(series.shape) * series.dtype.itemsize > MOST_AT_ONCE:
             raise CameraError(
                 f"{path} keeps {series.shape} in {len(pages)} pages, which can be read at once only, and "
-                "is too large "
-                "for that: save it with a page for each frame"
+                "is too large for that: save it with a page for each frame"
             )
         check_page(key, key)
         return ArrayRecording(path, series.asarray(), axes)
@@ -181,8 +179,7 @@ def _choose(path: Path, file: tifffile.TiffFile, options: Options) -> Any:
     more = " and more" if len(series) > 10 else ""
     raise CameraSettingError(
         f"{path} has {len(series)} series of pictures, {listed}{more}: all frames of a stream have one "
-        "size; choose "
-        "one with --replay.dataset NUMBER"
+        "size; choose one with --replay.dataset NUMBER"
     )
 
 
@@ -195,11 +192,6 @@ def _axes_of(series: Any) -> str | None:
 def _in_planes(axes: Axes) -> bool:
     letters = axes.letters.replace("_", "")
     return letters.endswith(("YX", "YXS"))
-
-
-def _orientation(page: Any) -> int:
-    tag = page.tags.get(274)
-    return tag.value if tag is not None and isinstance(tag.value, int) else 1
 
 
 def packed_bits(page: Any) -> int | None:
@@ -232,7 +224,7 @@ def decode_page(page: Any) -> NDArray[Any]:
         picture = np.moveaxis(picture, 0, -1)
     elif picture.ndim == 3 and picture.shape[-1] in (1, 2):
         picture = picture[..., 0]  # gray, with opacity
-    return oriented(picture, _orientation(whole))
+    return oriented(picture, page_orientation(whole))
 
 
 def check_page(whole: Any, page: Any) -> None:
