@@ -30,8 +30,8 @@ def test_a_stream_given_up_with_chunks_waiting_does_not_stop_the_encoder_for_oth
         streamer.push(goes_on, 0, noise[:, :16, :16])
         assert streamer.finalize(goes_on, 20.0)["closed"]
         (recovered,) = streamer.recover(20.0)
-    # What was under way when it was given up may have arrived, and be sent again.
-    assert given["chunks_uploaded"] + recovered["chunks_uploaded"] >= 6
+    # What arrived while it was given up is counted by one of the two.
+    assert given["chunks_uploaded"] + recovered["chunks_uploaded"] == 6
     assert (recovered["lost"], recovered["closed"]) == ([], True)
 
 

@@ -11,7 +11,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from rheed_acquire.frames.chunk import Chunk
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 ENCODE_ATTEMPTS = SPOOL_ATTEMPTS = 3
 SPOOLERS = 2
 """While one waits for the disk to sync, the other writes."""
+SETTLE_S = 5.0
+"""How long a stream that is let go of is held by those who draw the consequences of an upload."""
 STUMBLES = 5
 """Attempts at a shard that may fail for a reason that neither network nor disk has."""
 
@@ -74,6 +77,9 @@ class Delivery:
         self._compression, self._backoff = Compression(compression_level), backoff
         self._chunks: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._streams: dict[str, Stream] = {}
+        # Of which stream each thread draws the consequences of an upload.
+        self._settling: dict[int, str] = {}
+        self._settled = threading.Condition()
         self._closing = threading.Event()
         self._window = UploadWindow(workers)
         # Whose shards are not on disk: their buffers are kept until they are, or the server has them.
@@ -112,8 +118,10 @@ class Delivery:
         self._chunks.put(parcel)
 
     def forget(self, data_id: str) -> None:
-        """Let go of a stream; what is still on its way stays where it is."""
-        self._streams.pop(data_id, None)
+        """Let go of a stream; what is still on its way stays where it is, and what has arrived is counted."""
+        with self._settled:
+            self._streams.pop(data_id, None)
+            self._settled.wait_for(lambda: data_id not in self._settling.values(), SETTLE_S)
         self._write_behind.forget(data_id)
 
     def settle(self, data_id: str, timeout_s: float) -> None:
@@ -261,7 +269,25 @@ class Delivery:
         finally:
             self._window.leave()
         # After another upload may begin: what follows waits for the disk, not for the network.
-        self._settle(stream, shard, error)
+        with self._stream_of(shard) as still_here:
+            if still_here is None:
+                self.spool.give_up(shard)
+            else:
+                self._settle(still_here, shard, error)
+
+    @contextmanager
+    def _stream_of(self, shard: SpooledShard) -> Iterator[Stream | None]:
+        """Give the stream whose shard is settled here, for which `forget` waits; None where it was let go."""
+        me = threading.get_ident()
+        with self._settled:
+            stream = self._streams.get(shard.data_id)
+            self._settling[me] = shard.data_id
+        try:
+            yield stream
+        finally:
+            with self._settled:
+                self._settling.pop(me, None)
+                self._settled.notify_all()
 
     def _send(self, api: AtomscaleApi, shard: SpooledShard) -> Exception | None:
         """Send a shard; None once the server has confirmed it, or what went wrong."""
@@ -337,17 +363,17 @@ class Delivery:
     def _try_again_or_lose(self, shard: SpooledShard, error: BaseException) -> None:
         """Draw the consequences of what neither network nor disk explains."""
         self._window.leave()
-        stream = self._streams.get(shard.data_id)
-        if stream is None:
-            self.spool.give_up(shard)
-        elif shard.confirmed:
-            self._has_arrived(stream, shard)
-        elif shard.stumbles < STUMBLES:
-            shard.stumbles += 1
-            self._try_again(stream, shard, in_words(error))
-        else:  # on disk it stays, or in the ring
-            stream.lose(shard.chunk_idx, in_words(error))
-            self._give_up(shard)
+        with self._stream_of(shard) as stream:
+            if stream is None:
+                self.spool.give_up(shard)
+            elif shard.confirmed:
+                self._has_arrived(stream, shard)
+            elif shard.stumbles < STUMBLES:
+                shard.stumbles += 1
+                self._try_again(stream, shard, in_words(error))
+            else:  # on disk it stays, or in the ring
+                stream.lose(shard.chunk_idx, in_words(error))
+                self._give_up(shard)
 
     def _try_again(
         self, stream: Stream, shard: SpooledShard, reason: str, retry_after_s: float | None = None
