@@ -24,8 +24,8 @@ from rheed_acquire.frames.ring_files import SUFFIX, look_into
 from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.server.process import LocalServer
 from rheed_acquire.streaming import RHEEDStreamer
-from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.limits import SpoolLimits, WhenFull
+from rheed_acquire.streaming.shard_description import describe_shard
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamFolder
 from rheed_acquire.streaming.stream_places import ring_folders

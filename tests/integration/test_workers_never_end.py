@@ -29,9 +29,9 @@ from rheed_acquire.frames.ring_files import remove_files
 from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.regions.frame_tap import FrameTap
 from rheed_acquire.regions.regions import Region
-from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.intake import Intake
 from rheed_acquire.streaming.limits import WhenFull
+from rheed_acquire.streaming.shard_description import describe_shard
 from rheed_acquire.streaming.spool_entries import look_through
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamFolder

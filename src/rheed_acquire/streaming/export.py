@@ -9,10 +9,10 @@ from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclara
 from rheed_acquire.recording.layout import GROUP, folder_name
 from rheed_acquire.recording.run_writer import RunWriter
 from rheed_acquire.recording.shard_encoding import encode_shard
-from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.recovery import recovered_chunk
+from rheed_acquire.streaming.shard_description import describe_shard
 from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamFolder

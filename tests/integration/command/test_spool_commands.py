@@ -17,9 +17,9 @@ import zarr
 from rheed_acquire.commands.spool import main
 from rheed_acquire.frames.ring_files import OWNER, shared_memory_folder, shared_memory_root
 from rheed_acquire.recording.shard_encoding import encode_shard
-from rheed_acquire.streaming.delivery import describe_shard
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.streaming.recovery import recovered_chunk
+from rheed_acquire.streaming.shard_description import describe_shard
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamFolder
 from rheed_acquire.streaming.stream_places import ring_folders
