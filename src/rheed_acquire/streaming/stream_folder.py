@@ -189,12 +189,14 @@ class StreamFolder:
 
     def open_file(self, shard: SpooledShard) -> BinaryIO:
         """Open a shard's file as it is; raises as `open`."""
-        try:
-            return open(self._shard_path(shard.chunk_idx), "rb", opener=open_own_file)
-        except FileNotFoundError:
-            if not (self.path / RECORD).exists():
-                raise OSError(errno.ENOENT, "the spool is not there at present", str(self.path)) from None
-            raise DamagedShardError("the shard is gone from the disk") from None
+        # Looked for again: the folder may have come back after the first look and before it was asked for.
+        for _ in range(2):
+            try:
+                return open(self._shard_path(shard.chunk_idx), "rb", opener=open_own_file)
+            except FileNotFoundError:
+                if not (self.path / RECORD).exists():
+                    raise OSError(errno.ENOENT, "the spool is not there at present", str(self.path)) from None
+        raise DamagedShardError("the shard is gone from the disk")
 
     def check(self, shard: SpooledShard) -> None:
         """Read a shard from end to end; raises as `open`, or where it is not what was written."""

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from rheed_acquire.frames.ring_files import shared_memory_folder
+from rheed_acquire.streaming import stream_folder
 from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.stream_folder import StreamFolder
 from rheed_acquire.streaming.stream_places import is_in_use
@@ -53,6 +54,35 @@ def keep(folder: StreamFolder, make_shard: MakeShard, chunk_idx: int, content: b
     shard = make_shard(content, chunk_idx, folder.record.data_id)
     folder.add(shard, [content])
     return shard
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows renames no folder with open files")
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_folder_that_comes_back_while_a_shard_is_looked_for_has_lost_none(
+    folder: StreamFolder,
+    make_shard: MakeShard,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    is_gone: bool,
+) -> None:
+    shard = keep(folder, make_shard, 0, b"shard")
+    if is_gone:
+        folder._shard_path(0).unlink()
+    away = folder.path.rename(tmp_path / "away")
+
+    def open_as_it_comes_back(path: str, flags: int) -> int:
+        try:
+            return os.open(path, flags)
+        finally:
+            if away.exists():
+                away.rename(folder.path)
+
+    monkeypatch.setattr(stream_folder, "open_own_file", open_as_it_comes_back)
+    if is_gone:
+        with pytest.raises(DamagedShardError, match="gone"):
+            folder.open(shard)
+    else:
+        folder.check(shard)
 
 
 @posix_only
