@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -113,12 +113,15 @@ class ChunkForm:
         How the stream's frames are made of the ring's.
     archive
         Folder of the run's archive, which has every frame too; None where there is none.
+    waits
+        Whether the source waits while the ring is full, as a recording does; no matter of what chunks hold.
     """
 
     pixel_format: str = "Mono8"
     bit_shift: int | None = None
     reduction: Reduction = WHOLE
     archive: Path | None = None
+    waits: bool = field(default=False, compare=False)
 
     def frame(self, height: int, width: int) -> FrameForm:
         """The form of frames of this size."""

@@ -219,7 +219,9 @@ class Acquisition:
         layout, _ = frame_layout(info.pixel_format, info.height, info.width)
         copy = make_copier(info.pixel_format, info.height, info.width)
         check_bit_shift(info.pixel_format, settings.bit_shift)
-        form = ChunkForm(find_pixel_format(info.pixel_format).name, settings.bit_shift, reduction)
+        form = ChunkForm(
+            find_pixel_format(info.pixel_format).name, settings.bit_shift, reduction, waits=info.recorded
+        )
         ring_chunks = decide_ring_chunks(
             settings.ring_chunks,
             settings.memory_limit,
@@ -263,7 +265,7 @@ class Acquisition:
             form = replace(form, archive=self._info.archive)
             self._phase = "making the ring"
             # Where the streamer wants it, else in plain memory.
-            what = None if form == PLAIN else form
+            what = None if form == PLAIN and not form.waits else form
             ring = streamer.open_ring(data_id, ring_chunks, info.height, info.width, what) or ChunkRing(
                 ring_chunks, chunk_size, info.height, info.width, given_up=self._stop.is_set, form=form
             )

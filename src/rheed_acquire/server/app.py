@@ -188,7 +188,8 @@ class Endpoints:
         token = self._tickets.issue(stream, chunk)
         url = f"{request.host_url}uploads/{token}"
         # "checksum" is this server's own: it says that the upload may bring one (`uploads.CHECKSUM_HEADER`).
-        return _json([{"upload_id": token[:8], "url": url, "part": 1, "checksum": "crc32c"}])
+        target = {"upload_id": token[:8], "url": url, "part": 1, "checksum": "crc32c", "keeps": "shards"}
+        return _json([target])
 
     def upload(self, request: Request, token: str) -> Response:
         """Receive a shard; a 2xx says that it was checked and will survive."""

@@ -90,10 +90,13 @@ class UploadTarget:
     takes_crc32c
         Whether the upload may bring a checksum. A URL signed for S3 allows no header that it was not signed
         with; this project's own server says that it takes one, and then need not decode every frame.
+    keeps_shards
+        Whether the server says that it keeps shards as they come, at the size that they have.
     """
 
     url: str = field(repr=False)
     takes_crc32c: bool = False
+    keeps_shards: bool = False
 
 
 def presign_query(chunk_idx: int) -> dict[str, str]:
@@ -197,7 +200,9 @@ class AtomscaleApi:
         if isinstance(answer, list) and answer:
             answer = answer[0]
         url = self._text(answer, path, "url")
-        return UploadTarget(url, takes_crc32c=answer.get("checksum") == "crc32c")
+        return UploadTarget(
+            url, takes_crc32c=answer.get("checksum") == "crc32c", keeps_shards=answer.get("keeps") == "shards"
+        )
 
     def put(self, target: UploadTarget, shard: OutgoingShard) -> None:
         """Send a shard to its presigned URL; returns once the server has confirmed it.

@@ -19,6 +19,7 @@ from rheed_acquire.frames.chunk import Chunk
 from rheed_acquire.recording.shard_encoding import Shard, encode_shard
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
 from rheed_acquire.streaming.compression import Compression
+from rheed_acquire.streaming.link_rate import LinkRate
 from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.parcel import Parcel
 from rheed_acquire.streaming.reference_clock import ReferenceClock
@@ -83,6 +84,7 @@ class Delivery:
         self._settled = threading.Condition()
         self._closing = threading.Event()
         self._window = UploadWindow(workers)
+        self._link = LinkRate()
         # Whose shards are not on disk: their buffers are kept until they are, or the server has them.
         self._write_behind = WriteBehind()
         # Whether the encoder had to wait for those behind it when it was done with a chunk.
@@ -177,6 +179,9 @@ class Delivery:
             nbytes,
             is_held_up=self._is_held_up or self._write_behind.is_behind,
             can_wait=stream.pushes_wait,
+            is_full=stream.ring_is_short,
+            are_kept=stream.shards_are_kept,
+            link_s_per_byte=self._link.seconds_per_byte,
         )
         for attempt in range(1, ENCODE_ATTEMPTS + 1):
             begun_s = time.monotonic()
@@ -189,7 +194,7 @@ class Delivery:
                 where = f"chunk {chunk.index} of stream {stream.data_id}"
                 logger.warning("%s: attempt %d to encode failed: %s", where, attempt, in_words(error))
             else:
-                self._compression.took(level, time.monotonic() - begun_s, nbytes)
+                self._compression.took(level, time.monotonic() - begun_s, nbytes, shard.size)
                 return shard
             if self._closing.wait(attempt):
                 break
@@ -266,7 +271,7 @@ class Delivery:
             if stream is None:  # let go of meanwhile
                 self.spool.give_up(shard)
                 return
-            error = self._send(api, shard)
+            error = self._send(api, stream, shard)
         finally:
             self._window.leave()
         # After another upload may begin: what follows waits for the disk, not for the network.
@@ -290,14 +295,15 @@ class Delivery:
                 self._settling.pop(me, None)
                 self._settled.notify_all()
 
-    def _send(self, api: AtomscaleApi, shard: SpooledShard) -> Exception | None:
+    def _send(self, api: AtomscaleApi, stream: Stream, shard: SpooledShard) -> Exception | None:
         """Send a shard; None once the server has confirmed it, or what went wrong."""
         parcel = self._write_behind.find(shard.data_id, shard.chunk_idx)
         if parcel is not None:
             parcel.is_under_way = True
         try:
-            with self.spool.open(shard) as body:
+            with self.spool.open(shard) as body, self._link.sending(shard.size):
                 target = api.presign(shard.chunk_idx, shard.body)
+                stream.shards_are_kept = target.keeps_shards
                 api.put(target, body)
                 shard.confirmed = True
         except Exception as error:  # noqa: BLE001 - it is not passed over: `_settle` takes it up

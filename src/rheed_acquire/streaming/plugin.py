@@ -19,9 +19,9 @@ class RHEEDStreamerSettings(BaseModel):
 
     compression: str = Field(
         AUTO,
-        description="auto follows the load: faster when pushes outrun the encoder, stronger when the uplink "
-        "is the limit; or for every chunk a level of zstd, 1 (fast) to 22 (small), or 0 for frames as they "
-        "are",
+        description="auto follows the load: faster when the camera outruns the encoder, stronger when the "
+        "uplink is the limit; or for every chunk a level of zstd, 1 (fast) to 22 (small), or 0 for frames as "
+        "they are",
     )
 
     max_fps: float = Field(

@@ -81,7 +81,7 @@ class RHEEDStreamer(Streamer):
         Python's logging decides, under the name ``rheed_acquire``.
     compression_level
         Of zstd, 1 (fast) to 22 (small), or 0 to store frames as they are. Left out, it follows the load:
-        faster where pushes outrun the encoder, stronger where the uplink is slow and there is time. Frames
+        for pushes of arrays, which wait, the level that brings most frames all the way to the server. Frames
         that do not shrink are stored.
     upload_workers
         Uploads under way at once, at most; how many follows the link.

@@ -36,7 +36,10 @@ class Stream:
     damaged
         What was found damaged where an earlier process left it, in words.
     pushes_wait
-        Whether chunks come as arrays, by a `push` that waits while the ring is full; a camera's do not.
+        Whether who fills the ring waits while it is full, as a `push` of arrays and a recording do; a camera
+        does not.
+    shards_are_kept
+        Whether the server keeps shards as they come.
     """
 
     def __init__(self, folder: StreamFolder, ring_chunks: int, when_full: WhenFull) -> None:
@@ -48,7 +51,7 @@ class Stream:
         self.archive_trouble: str | None = None
         self._ring_chunks, self._when_full = ring_chunks, when_full
         self._ring: ChunkRing | None = None
-        self.pushes_wait = False
+        self.pushes_wait = self.shards_are_kept = False
         self._frame_shape: tuple[int, int] | None = None
         self._home = HomeProcess(f"stream {record.data_id}")
         self._changed = threading.Condition()
@@ -134,7 +137,7 @@ class Stream:
         """
         with self._changed:
             if self._ring is None:
-                self.pushes_wait = grows
+                self.pushes_wait = grows or form.waits
                 self._ring = self.folder.make_ring(
                     count or self._ring_chunks,
                     self.chunk_size * form.reduction.frames,

@@ -133,9 +133,10 @@ class Streamer(ABC):
         count
             Chunks that it has room for.
         form
-            Where the ring's frames are not 8-bit gray, or the stream has fewer of them than the camera gives:
-            what they are. A chunk of the ring has ``form.reduction.frames`` times the stream's chunk_size of
-            frames. A streamer whose ``open_ring`` does not take it is not asked for a ring then.
+            Where the ring's frames are not 8-bit gray, or the stream has fewer of them than the camera gives,
+            or the source waits for room: what they are. A chunk of the ring has ``form.reduction.frames``
+            times the stream's chunk_size of frames. A streamer whose ``open_ring`` does not take it is not
+            asked for a ring where its frames are other ones.
         """
         return None
 

@@ -200,3 +200,15 @@ def test_an_archive_is_replayed_at_its_full_depth(tmp_path: Path, stage: Stage) 
     np.testing.assert_array_equal(
         recording(replayed, tmp_path)["frames"][:], recording(made, tmp_path)["frames"][:]
     )
+
+
+def test_a_recording_that_is_replayed_as_fast_as_it_goes_is_compressed_as_any(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 4, (2400, 160, 200), dtype=np.uint8)
+    np.savez(tmp_path / "growth.npz", frames=noise)
+    code, report, said = command(
+        *(tmp_path, "--camera", "replay", "--replay.path", "growth.npz", "--replay.speed", "0"),
+        *("--fps", "30", "--chunk-size", "60"),
+    )
+    assert code == 0, said
+    shards = (tmp_path / report["output"] / "frames.zarr" / "frames").glob("c/**/*")
+    assert sum(one.stat().st_size for one in shards if one.is_file()) < noise.nbytes / 2

@@ -7,8 +7,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from rheed_acquire.cameras.camera import CameraEndedError, CameraError
-from rheed_acquire.frames.ring import Chunk
+from rheed_acquire.frames.frame_form import ChunkForm
+from rheed_acquire.frames.ring import Chunk, ChunkRing
 from rheed_acquire.run.report import DELIVERED, FRAMES_LOST
 
 if TYPE_CHECKING:
@@ -106,3 +109,24 @@ def test_stamps_that_are_utc_reach_the_stream_to_the_nanosecond_and_bear_no_corr
     assert report.problems == []
     assert "pauses for up to 10.2 s, 1 times" in report.warnings[0].text
     assert report.exit_code == DELIVERED
+
+
+@pytest.mark.parametrize("takes_form", [True, False])
+def test_the_streamer_is_told_that_the_source_waits_if_it_wants_to_know(
+    stage: Stage, takes_form: bool
+) -> None:
+    streamer = stage.streamer()
+    told: list[bool] = []
+
+    def open_ring(data_id: str, count: int, height: int, width: int) -> ChunkRing:
+        told.append(False)
+        return ChunkRing(count, 8, height, width)
+
+    def open_ring_of_form(data_id: str, count: int, height: int, width: int, form: ChunkForm) -> ChunkRing:
+        told.append(form.waits)
+        return ChunkRing(count, 8, height, width, form=form)
+
+    streamer.open_ring = open_ring_of_form if takes_form else open_ring  # type: ignore[assignment]
+    camera = recorded(stage, list(range(8)), CameraEndedError("it is over"))
+    assert stage.session(camera, streamer).run().exit_code == DELIVERED
+    assert told == [takes_form]

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rheed_acquire.recording.shard_encoding import DEFAULT_LEVEL, STORED
-from rheed_acquire.streaming.compression import BEHIND, LADDER, PATIENCE, UPLINK_BEHIND, Compression
+from rheed_acquire.streaming.compression import BEHIND, PATIENCE, UPLINK_BEHIND, Compression
+from rheed_acquire.streaming.level_costs import LADDER
 
 CHUNK = 36_000_000
 FASTEST, FASTER = LADDER[1], LADDER[LADDER.index(DEFAULT_LEVEL) - 1]
@@ -22,11 +23,9 @@ class Encoder:
         self.now_s = 0.0
         self.seconds = {level: seconds * 2**place for place, level in enumerate(LADDER)}
 
-    def chunk(self, waiting: int = 0, uploads: int = 0, *, disk: bool = False, can_wait: bool = False) -> int:
-        level = self.compression.choose(
-            self.now_s, waiting, uploads, CHUNK, is_held_up=disk, can_wait=can_wait
-        )
-        self.compression.took(level, self.seconds.get(level, 0.1), CHUNK)
+    def chunk(self, waiting: int = 0, uploads: int = 0, *, disk: bool = False) -> int:
+        level = self.compression.choose(self.now_s, waiting, uploads, CHUNK, is_held_up=disk)
+        self.compression.took(level, self.seconds.get(level, 0.1), CHUNK, CHUNK // 4)
         self.now_s += INTERVAL_S
         return level
 
@@ -61,23 +60,6 @@ def test_an_encoder_that_falls_behind_the_camera_turns_faster_though_the_uplink_
     encoder = Encoder()
     encoder.chunks(3)
     assert encoder.chunks(4, waiting=BEHIND, uploads=99)[-1] == STORED
-
-
-def test_one_that_falls_behind_pushes_that_can_wait_stays_where_the_uplink_is_behind_too() -> None:
-    encoder = Encoder(seconds=0.075)  # no time for more than the normal level
-    encoder.chunks(3)
-    levels = [encoder.chunk(BEHIND, 1, can_wait=True) for _ in range(10)]
-    assert set(levels) == {DEFAULT_LEVEL}
-    assert encoder.chunk(1, 0, can_wait=True) == FASTER
-
-
-def test_what_was_stored_for_a_quick_uplink_is_compressed_again_once_that_is_behind() -> None:
-    encoder = Encoder(seconds=0.075)  # no time for more than the normal level
-    encoder.chunks(3)
-    assert [encoder.chunk(BEHIND, can_wait=True) for _ in range(3)][-1] == STORED
-    levels = [encoder.chunk(BEHIND, 1, can_wait=True) for _ in range(4 * PATIENCE)]
-    assert levels == sorted(levels, key=LADDER.index)
-    assert levels[-1] == DEFAULT_LEVEL
 
 
 def test_two_chunks_at_once_now_and_then_change_nothing() -> None:

@@ -138,7 +138,9 @@ class GuardedStreamer(Streamer):
             more = () if form is None else (form,)
             make: Callable[..., object] = self._streamer.open_ring
             if more and not _takes(make, data_id, count, height, width, *more):
-                return None
+                if form != PLAIN:
+                    return None
+                more = ()  # all that is new to it is that the source waits
             ring = make(data_id, count, height, width, *more)
             if ring is not None and not isinstance(ring, ChunkRing):
                 raise self._calls.wrong("open_ring", f"it returned {kind_of(ring)}, not a ChunkRing")
