@@ -1,7 +1,8 @@
 """The campaigns, from the project's root: ``python -m tests.faults.campaign kills --runs 100 --seed 1``.
 
-``kills`` kills runs at nasty instants, ``networks`` has them meet hostile ones. Each run has a seed of its
-own, printed with what became of it; ``--runs 1 --seed N`` makes that one again.
+``kills`` kills runs at nasty instants, half of them with an archive, ``archives`` all of them, and ``networks``
+has runs meet hostile ones. Each run has a seed of its own, printed with what became of it; ``--runs 1 --seed N``
+makes that one again.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.hostile_run import HostileRun
-from tests.faults.kill_run import KillRun
+from tests.faults.kill_run import ArchivedKillRun, KillRun
 from tests.faults.seeded_run import Outcome, OutcomeT, SeededRun
 
 from rheed_acquire.server.process import LocalServer
 
-CAMPAIGNS: Mapping[str, type[SeededRun[Any]]] = {"kills": KillRun, "networks": HostileRun}
+CAMPAIGNS: Mapping[str, type[SeededRun[Any]]] = {
+    "kills": KillRun,
+    "archives": ArchivedKillRun,
+    "networks": HostileRun,
+}
 
 
 def make_runs(

@@ -191,3 +191,11 @@ class KillRun(SeededRun[KillOutcome]):
             time.sleep(self._random.uniform(0.0, 0.05))
         else:
             time.sleep(self._random.uniform(0.5, 4.0))
+
+
+class ArchivedKillRun(KillRun):
+    """One that always keeps an archive beside its stream."""
+
+    def __init__(self, seed: int, folder: Path, upstream: LocalServer) -> None:
+        super().__init__(seed, folder, upstream)
+        self._archives = True
