@@ -1,8 +1,8 @@
 """The campaigns, from the project's root: ``python -m tests.faults.campaign kills --runs 100 --seed 1``.
 
-``kills`` kills runs at nasty instants, half of them with an archive, ``archives`` all of them, and ``networks``
-has runs meet hostile ones. Each run has a seed of its own, printed with what became of it; ``--runs 1 --seed N``
-makes that one again.
+``kills`` kills runs at nasty instants, half of them with an archive; ``archives`` is the same with one in
+every run; ``networks`` has runs meet hostile ones. Each run has a seed, printed with what became of
+it; ``--runs 1 --seed N`` makes that one again.
 """
 
 from __future__ import annotations

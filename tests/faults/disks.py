@@ -1,4 +1,4 @@
-"""Disks that are small, and folders that nobody may write to: where this system lets a test have them."""
+"""Small and slow disks, and folders that nobody may write to: where this system lets a test have them."""
 
 from __future__ import annotations
 
@@ -36,6 +36,30 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
 def enlarge(place: Path, size: str) -> None:
     """Make a small disk larger."""
     subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
+
+
+def slow_disk(place: Path, folder: Path, wait_ms: int) -> dict[str, str]:
+    """Variables that make each write and sync below ``folder`` wait, in a process that is started with them.
+
+    Parameters
+    ----------
+    place
+        A folder to build in what is preloaded; the test is skipped where that cannot be built.
+    """
+    compiler = shutil.which("cc")
+    if sys.platform != "linux" or compiler is None:
+        pytest.skip("a slow disk takes Linux and a C compiler")
+    library = place / "slow_disk.so"
+    source = Path(__file__).with_name("slow_disk.c")
+    built = subprocess.run(
+        [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if built.returncode != 0:
+        pytest.skip(f"what makes a disk slow cannot be built here: {built.stderr.strip()}")
+    return {"LD_PRELOAD": str(library), "SLOW_FOLDER": str(folder.resolve()), "SLOW_MS": str(wait_ms)}
 
 
 class ReadOnlyFolders:

@@ -86,6 +86,7 @@ class Rig:
         self.archive: Path | None = None
         self.endpoint = None if server is None else server.endpoint
         self.proxy: str | None = None
+        self.variables: dict[str, str] = {}
         self._site = folder / "site"
         self._install()
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -106,7 +107,7 @@ class Rig:
             kept["AS_API_KEY"] = self.server.api_key
         if self.proxy is not None:
             kept |= {"http_proxy": self.proxy, "no_proxy": ""}
-        return kept
+        return kept | self.variables
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a run with the faulty camera."""
@@ -251,34 +252,48 @@ class Rig:
 
     def archived(self) -> Any:
         """The frames of the one archive, which is closed."""
+        return self.archived_group()["frames"]
+
+    def archived_group(self) -> Any:
+        """The one archive, which is closed."""
         import zarr
 
         assert self.archive is not None
         (path,) = self.archive.glob("*/frames.zarr")
         group: Any = zarr.open_group(path, mode="r")
         assert group.attrs["state"] == "closed", f"the archive is {group.attrs['state']}"
-        return group["frames"]
+        return group
 
     def expect_archived(self, count: int) -> None:
-        """Check that the archive holds as many frames as the stream, numbers 0, 1, 2, ..., bit by bit."""
-        import zarr
-
+        """Check that the archive holds as many frames as the stream, numbers 0, 1, 2, ..., as they came."""
         assert self.archive is not None
         archives = list(self.archive.glob("*/frames.zarr"))
         if not count and not any((path / "frames").exists() for path in archives):
             return
         assert len(archives) == 1, f"{len(archives)} archives, with {count} frames in the stream"
-        group: Any = zarr.open_group(archives[0], mode="r")
-        assert group.attrs["state"] == "closed", f"the archive is {group.attrs['state']}"
-        frames = group["frames"]
-        assert frames.shape[0] == count, f"{frames.shape[0]} frames in the archive, {count} in the stream"
-        numbers = group["frame_id"][:]
+        numbers = self.expect_originals()
+        assert len(numbers) == count, f"{len(numbers)} frames in the archive, {count} in the stream"
         assert np.array_equal(numbers, np.arange(count)), "the archive's frames are not numbered one by one"
-        assert np.isfinite(group["time_unix_ms"][:]).all()
-        for number, frame in enumerate(frames[:]):
+
+    def expect_originals(self) -> NDArray[np.int64]:
+        """Check that each frame in the archive is as the camera gave it, with its stamp; their numbers.
+
+        The camera's stamps are its frames' numbers times their period, after a time that is not known here.
+        """
+        frames, group = self.archived(), self.archived_group()
+        numbers: NDArray[np.int64] = group["frame_id"][:]
+        assert (np.diff(numbers) > 0).all(), "a frame is there twice, or in another order"
+        begun = group["camera_timestamp_ns"][:] - [round(number * (1e9 / FPS)) for number in numbers.tolist()]
+        assert (begun == begun[0]).all(), "camera stamps are not those of the camera"
+        captured, arrived = group["time_unix_ms"][:], group["arrival_unix_ms"][:]
+        assert frames.shape[0] == len(numbers) == len(captured) == len(arrived)
+        assert np.isfinite(captured).all()
+        assert (np.diff(arrived) >= 0).all()
+        for number, frame in zip(numbers.tolist(), frames[:], strict=True):
             gray = expected_frame(number, self.height, self.width)
             good = gray if self.pixel_format == "Mono8" else deepen(gray, number)
             assert np.array_equal(frame, good), f"frame {number} was changed on its way into the archive"
+        return numbers
 
     def _has_chunks(self, data_id: str) -> bool:
         return any((folder / "chunks.jsonl").exists() for folder in self.runs.glob(f"*-{data_id[:8]}"))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.faults.disks import enlarge, small_disk
+from tests.faults.disks import enlarge, slow_disk, small_disk
 from tests.faults.rig import Rig
 
 if TYPE_CHECKING:
@@ -71,6 +71,25 @@ def test_a_full_archive_disk_ends_the_run_where_that_is_wanted(
         rig.expect_delivered(ended.report["frames_pushed"], ended.report["frames_pushed"])
 
 
+def test_a_slow_archive_disk_costs_the_stream_no_frame_and_says_what_it_missed(rig: Rig) -> None:
+    rig.pixel_format, rig.archive = "Mono12", rig.folder / "archive"
+    rig.variables = slow_disk(rig.folder, rig.archive, wait_ms=100)
+    speed = ("--faulty.speed", "4", "--ring-chunks", "8", "--spool-keep-free", "0")
+    ended = rig.run(*speed, "--drain-timeout", "250", "--frames", "2400")
+    report = ended.report
+    rig.expect_delivered(2400, 2400)
+    assert (report["frames_pushed"], report["frames_overrun"]) == (2400, 0)
+    expect_books_to_add_up(report)
+    missed = report["frames_not_archived"]
+    assert ended.code == (FRAMES_LOST if missed else DELIVERED), ended.err
+    assert codes(report) == ({"not-archived"} if missed else set())
+    assert all("slower than the camera" in problem["text"] for problem in report["problems"])
+    numbers = rig.expect_originals()
+    assert len(numbers) == report["frames_archived"] >= 8 * CHUNK
+    whole_chunks = numbers.reshape(-1, CHUNK)
+    assert (whole_chunks == whole_chunks[:, :1] + range(CHUNK)).all()
+
+
 def test_an_archive_disk_that_goes_away_and_comes_back_misses_what_came_meanwhile(rig: Rig) -> None:
     rig.pixel_format, rig.archive = "Mono12", rig.folder / "archive"
     elsewhere = rig.folder / "elsewhere"
@@ -90,6 +109,32 @@ def test_an_archive_disk_that_goes_away_and_comes_back_misses_what_came_meanwhil
     assert report["frames_archived"] > 0
     expect_books_to_add_up(report)
     rig.expect_delivered(3600, 3600)
+
+
+def test_an_archive_whose_disk_is_unmounted_is_completed_once_it_is_mounted_again(rig: Rig) -> None:
+    rig.pixel_format, rig.archive = "Mono12p", rig.folder / "archive"
+    elsewhere = rig.folder / "elsewhere"
+    process = rig.start(*FAST, "--frames", "1800", "--json")
+    assert rig.wait_until(lambda: rig.frames_taken > 3 * CHUNK, process)
+    rig.archive.rename(elsewhere)
+    rig.archive.mkdir()  # where it was mounted
+    ended = rig.finish(process)
+    report = ended.report
+    assert ended.code == FRAMES_LOST, ended.err
+    assert codes(report) == {"not-archived", "archive-open"}
+    assert any("not there at present" in warning["text"] for warning in report["warnings"])
+    expect_books_to_add_up(report)
+    rig.expect_delivered(1800, 1800)
+    assert list(rig.archive.iterdir()) == []
+    away = rig.recover()
+    assert away.code == FRAMES_LOST, away.out
+    assert list(rig.archive.iterdir()) == []
+    rig.archive.rmdir()
+    elsewhere.rename(rig.archive)
+    back = rig.recover()
+    assert back.code == DELIVERED, back.out + back.err
+    assert len(rig.expect_originals()) == report["frames_archived"]
+    assert rig.waiting() == []
 
 
 def test_a_spool_and_a_server_that_take_nothing_cost_the_archive_no_frame(

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import logging
 import secrets
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,8 @@ from rheed_acquire.recording.run_writer import RunWriter
 from rheed_acquire.system.durable_files import remove, sync_directory, try_to_remove_tree
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from numpy.typing import NDArray
 
     from rheed_acquire.frames.chunk import Chunk
@@ -70,6 +71,17 @@ def archived_form(form: FrameForm) -> FrameForm:
     return unpacked
 
 
+def free_folder(directory: Path, name: str, data_id: str, created: datetime) -> Path:
+    """Choose the folder of a run's archive in ``directory``, one that is not there yet."""
+    folders = (directory / archive_name(name, data_id, created, number) for number in itertools.count(1))
+    return next(folder for folder in folders if not folder.exists())
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether an archive is there, and not only a folder in which one was about to be made."""
+    return (folder / STREAM_FILE).is_file()
+
+
 def is_closed(folder: Path) -> bool:
     """Whether an archive is complete; one that is not there is not."""
     stream = read_stream(folder)
@@ -92,15 +104,8 @@ class Archive:
         self._codec = blosc_codec(writer.pixels.sample_bytes)
 
     @classmethod
-    def create(
-        cls,
-        directory: Path,
-        data_id: str,
-        declaration: StreamDeclaration,
-        form: FrameForm,
-        created: datetime,
-    ) -> Archive:
-        """Begin a run's archive, in a folder of its own in ``directory``.
+    def create(cls, folder: Path, data_id: str, declaration: StreamDeclaration, form: FrameForm) -> Archive:
+        """Begin a run's archive, in a folder that is not there yet.
 
         Raises
         ------
@@ -111,17 +116,12 @@ class Archive:
         """
         form = archived_form(form)
         pixels = PixelDeclaration(form.pixel_format, form.bits, form.shift)
-        for number in itertools.count(1):
-            folder = directory / archive_name(declaration.name, data_id, created, number)
-            try:
-                folder.mkdir(parents=True)
-                archive = cls(RunWriter.create(folder, data_id, declaration, pixels))
-                sync_directory(directory)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise RheedAcquireError(f"the archive {folder} cannot be written: {error.strerror}") from None
-            break
+        try:
+            folder.mkdir(parents=True)
+            archive = cls(RunWriter.create(folder, data_id, declaration, pixels))
+            sync_directory(folder.parent)
+        except OSError as error:
+            raise RheedAcquireError(f"the archive {folder} cannot be written: {error.strerror}") from None
         return archive
 
     @classmethod
@@ -133,7 +133,7 @@ class Archive:
         RheedAcquireError
             It is not there, or cannot be read or written.
         """
-        if not (folder / STREAM_FILE).is_file():
+        if not is_begun(folder):
             raise RheedAcquireError(f"the archive {folder} is not there")
         try:
             return cls(RunWriter.load(folder))
@@ -160,7 +160,7 @@ class Archive:
         """Whether a chunk is in it, safely."""
         return self._writer.has(index)
 
-    def add(self, chunk: Chunk, chunk_size: int, utc_offset_ns: int) -> None:
+    def add(self, chunk: Chunk, chunk_size: int, utc_offset_ns: int, *, more_wait: bool = False) -> None:
         """Keep a dated chunk; once this returns, it survives loss of power.
 
         Parameters
@@ -169,6 +169,8 @@ class Archive:
             Frames in a full chunk of the camera's.
         utc_offset_ns
             What makes ns since 1970 in UTC of the frames' arrivals.
+        more_wait
+            Whether other chunks wait: the arrays that show them may then follow later.
 
         Raises
         ------
@@ -196,7 +198,7 @@ class Archive:
         frames = chunk.form.levels_of()(chunk.pixels) if is_packed else chunk.pixels
         try:
             write_shard(received, frames, self._codec)
-            self._writer.commit(received, declaration, numbers=numbers)
+            self._writer.commit(received, declaration, numbers=numbers, more_wait=more_wait)
         except BaseException as error:
             with contextlib.suppress(OSError):
                 remove(received)
@@ -222,6 +224,8 @@ def _since_ns(chunk: Chunk) -> NDArray[np.int64]:
     """When each frame was captured, in ns since the first: as the run knows, else by the camera's stamps."""
     if chunk.since_ns is not None:
         return chunk.since_ns
-    times = chunk.timestamps_ns if (chunk.timestamps_ns >= 0).all() else chunk.host_ns
+    stamps = chunk.timestamps_ns
+    has_stamps = stamps.min() >= 0 and (np.diff(stamps) >= 0).all()  # those of a counter that wraps go back
+    times = stamps if has_stamps else chunk.host_ns
     since: NDArray[np.int64] = times - times[0]
     return since

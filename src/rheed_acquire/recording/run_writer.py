@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -49,6 +50,8 @@ _CHECKING = threading.BoundedSemaphore(min(8, os.cpu_count() or 1))
 """Shards that are checked at once: each may hold a frame, and more would only wait for the processors."""
 LISTED_AFTER_S = 1.0
 """How far the arrays may be behind while chunk comes upon chunk: eight files are replaced each time."""
+LISTING_SHARE = 10
+"""And on a slow disk so many times as long as it takes to replace them: chunks have the rest of its time."""
 
 
 def utc_now() -> str:
@@ -85,7 +88,7 @@ class RunWriter:
         # Confirmed, and not in the arrays yet; how many more are being committed; and when they were written.
         self._unlisted: list[ChunkDeclaration] = []
         self._committing = 0
-        self._listed_s = -math.inf
+        self._listed_s, self._listing_took_s = -math.inf, 0.0
 
     @classmethod
     def create(
@@ -197,6 +200,7 @@ class RunWriter:
         *,
         is_as_sent: bool = False,
         numbers: FrameNumbers | None = None,
+        more_wait: bool = False,
     ) -> None:
         """Check an uploaded shard and keep it; once this returns, it survives whatever happens.
 
@@ -212,6 +216,8 @@ class RunWriter:
             did not, and only some frames are decoded, to see that the sender can encode at all.
         numbers
             What is known of the frames of an archive, which this process has encoded itself.
+        more_wait
+            Whether other chunks wait already, as if they were committed at once with this one.
 
         Raises
         ------
@@ -228,8 +234,7 @@ class RunWriter:
         finally:
             with self._lock:
                 self._committing -= 1
-                is_due = self._committing == 0 or time.monotonic() - self._listed_s > LISTED_AFTER_S
-                if self._unlisted and is_due and self.state == "open":
+                if self._unlisted and self._is_listing_due(more_wait=more_wait) and self.state == "open":
                     self._list()
 
     def _keep(
@@ -255,12 +260,21 @@ class RunWriter:
             self._chunks.add(chunk)
             self._unlisted.append(chunk)
 
+    def _is_listing_due(self, *, more_wait: bool) -> bool:
+        if not (self._committing or more_wait):
+            return True
+        behind_s = time.monotonic() - self._listed_s
+        return behind_s > max(LISTED_AFTER_S, LISTING_SHARE * self._listing_took_s)
+
     def _list(self) -> None:
         """Bring the arrays up to date."""
+        self._refuse_unless_there()
+        begun_s = time.monotonic()
         self._arrays.write_changed(self._chunks.in_order, self._unlisted)
         self._arrays.write_attributes(self._attributes(), durable=False)
         self._unlisted.clear()
         self._listed_s = time.monotonic()
+        self._listing_took_s = self._listed_s - begun_s
 
     def link(self, **links: Any) -> None:
         """Record the ``physical_sample`` ({"id", "name"}) or more ``tags`` (of the same form)."""
@@ -315,7 +329,13 @@ class RunWriter:
             "clock_uncertainty_ms": latest.clock_uncertainty_ms if latest else None,
         }
 
+    def _refuse_unless_there(self) -> None:
+        """Make no folder anew whose disk is away: it would lie below where that is mounted."""
+        if not self.folder.is_dir():
+            raise OSError(errno.ENOENT, "the folder is not there at present", str(self.folder))
+
     def _write_record(self) -> None:
+        self._refuse_unless_there()
         self._arrays.write_attributes(self._attributes(), durable=self.is_closed)
         write_atomically(
             self.folder / STREAM_FILE, encode_document(self._record), self._incoming, durable=True

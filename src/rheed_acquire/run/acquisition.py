@@ -35,7 +35,7 @@ from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.host.guard.camera import who_gives_frames
 from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Observers
 from rheed_acquire.recording.archive import archived_form, check_archive
-from rheed_acquire.run.archiver import Archiver, begin_archive
+from rheed_acquire.run.archiver import Archiver, plan_archive
 from rheed_acquire.run.capture import Capture
 from rheed_acquire.run.clock_watch import ClockWatch, judge_ids
 from rheed_acquire.run.judgement import judge
@@ -250,7 +250,7 @@ class Acquisition:
             output = self._locate_output(data_id)
             started_utc = datetime.now(UTC)
             frame = form.frame(info.height, info.width)
-            archive = begin_archive(settings, data_id, fps, frame, output, started_utc)
+            planned = plan_archive(settings, data_id, fps, frame, output, started_utc)
             self._info = RunInfo(
                 data_id=data_id,
                 camera=info,
@@ -260,7 +260,7 @@ class Acquisition:
                 started_utc=started_utc,
                 output=output,
                 reduction=reduction,
-                archive=None if archive is None else archive.folder,
+                archive=None if planned is None else planned.folder,
             )
             form = replace(form, archive=self._info.archive)
             self._phase = "making the ring"
@@ -280,9 +280,9 @@ class Acquisition:
             )
             watch = ClockWatch(clock.judge, fps, settings.fps_tolerance, self._journal)
             archiver = self._archiver = None
-            if archive is not None:
+            if planned is not None:  # made once the spool has its name, with the ring
                 archiver = self._archiver = Archiver(
-                    archive,
+                    planned.make(),
                     chunk_size,
                     process_clock().utc_ns,
                     self._journal,

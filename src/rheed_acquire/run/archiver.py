@@ -6,11 +6,13 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.chunk import Chunk
-from rheed_acquire.recording.archive import Archive
+from rheed_acquire.recording.archive import Archive, free_folder
 from rheed_acquire.recording.declarations import StreamDeclaration
 from rheed_acquire.recording.layout import UNNAMED
 from rheed_acquire.recording.reading import read_stream
@@ -19,7 +21,6 @@ from rheed_acquire.system.worker import Worker, one_by_one
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
     from rheed_acquire.frames.frame_form import FrameForm
     from rheed_acquire.host.guard.calls import Patience
@@ -143,7 +144,9 @@ class Archiver:
             )
 
     def _add(self, chunk: Chunk) -> None:
-        self._archive.add(chunk, self._chunk_size, self._utc_ns(0))
+        arrived_ns = int(chunk.host_ns[0])
+        utc_offset_ns = self._utc_ns(arrived_ns) - arrived_ns
+        self._archive.add(chunk, self._chunk_size, utc_offset_ns, more_wait=len(self._under_way) > 1)
         self._settle(chunk, None)
 
     def _give_up(self, chunk: Chunk, error: BaseException) -> None:
@@ -179,15 +182,35 @@ class Archiver:
         self._ended.set()
 
 
-def begin_archive(
+@dataclass(frozen=True, slots=True)
+class PlannedArchive:
+    """A run's archive before it is made: what has its frames too must know of it first.
+
+    Attributes
+    ----------
+    folder
+        Where it will lie.
+    """
+
+    folder: Path
+    data_id: str
+    declaration: StreamDeclaration
+    form: FrameForm
+
+    def make(self) -> Archive:
+        """Make it; raises as `rheed_acquire.recording.archive.Archive.create`."""
+        return Archive.create(self.folder, self.data_id, self.declaration, self.form)
+
+
+def plan_archive(
     settings: RunSettings,
     data_id: str,
     fps: float,
     frame: FrameForm,
     output: Path | None,
     created: datetime,
-) -> Archive | None:
-    """Make a run's archive, where one is asked for.
+) -> PlannedArchive | None:
+    """Say what a run's archive will be, where one is asked for.
 
     Parameters
     ----------
@@ -197,11 +220,6 @@ def begin_archive(
         What its frames are.
     output
         The stream's recording on this computer, which knows its name; None where there is none.
-
-    Raises
-    ------
-    RheedAcquireError, SettingsError
-        See `rheed_acquire.recording.archive.Archive.create`.
     """
     if settings.archive is None:
         return None
@@ -215,4 +233,5 @@ def begin_archive(
         project_id=settings.project_id,
         azimuth_label=settings.azimuth,
     )
-    return Archive.create(settings.archive.absolute(), data_id, declaration, frame, created)
+    folder = free_folder(settings.archive.absolute(), declaration.name, data_id, created)
+    return PlannedArchive(folder, data_id, declaration, frame)

@@ -117,34 +117,37 @@ class RunRecorder:
         """
         folder = self._folder(report.info)
         html: Path | None = report_file(folder)
-        try:
-            if self._failure is not None:
-                raise RheedAcquireError(self._failure)  # noqa: TRY301
-            self._versions = versions(self._host, self._modules)
-            figures = self._figures(report, exit_code, html)
-            for stretch in report.stretches:
-                self._lose(
-                    LossRecord(
-                        utc_ms=stretch.begun_utc.timestamp() * 1e3,
-                        kind="away",
-                        missing=stretch.frames,
-                        seconds=stretch.seconds,
-                    )
-                )
-            record = self._record(report, figures)
-            # The archive has one too, so that the regions' traces are where the frames are.
-            for place in dict.fromkeys((folder, report.info.archive or folder)):
-                write_html(place, record, self._thumbnails.items)
-                write_json(place, record)
-        except Exception as error:
-            logger.debug("the run's report", exc_info=True)
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            report.warnings.append(
-                Finding(FindingCode.NO_REPORT, f"no report was written in {folder}: {reason}", 0)
+        self._losses += [
+            LossRecord(
+                utc_ms=stretch.begun_utc.timestamp() * 1e3,
+                kind="away",
+                missing=stretch.frames,
+                seconds=stretch.seconds,
             )
-            html = None
-            figures = self._figures(report, exit_code, html)
-        return Outcome(figures, html)
+            for stretch in report.stretches[: LISTED_LOSSES - len(self._losses)]
+        ]
+        # The archive has one too, so that the regions' traces are where the frames are. Its disk may be full.
+        for place in dict.fromkeys((report.info.archive or folder, folder)):
+            try:
+                self._write(place, report, self._figures(report, exit_code, html))
+            except Exception as error:
+                logger.debug("the run's report", exc_info=True)
+                reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+                report.warnings.append(
+                    Finding(FindingCode.NO_REPORT, f"no report was written in {place}: {reason}", 0)
+                )
+                html = None if place == folder else html
+        return Outcome(self._figures(report, exit_code, html), html)
+
+    def _write(self, place: Path, report: RunReport, figures: dict[str, Any]) -> None:
+        if self._failure is not None:
+            raise RheedAcquireError(self._failure)
+        if place == report.info.archive and not place.is_dir():
+            raise RheedAcquireError("the archive is not there at present")
+        self._versions = versions(self._host, self._modules)
+        record = self._record(report, figures)
+        write_html(place, record, self._thumbnails.items)
+        write_json(place, record)
 
     @staticmethod
     def _figures(report: RunReport, exit_code: int, html: Path | None) -> dict[str, Any]:

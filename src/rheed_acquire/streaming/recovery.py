@@ -14,7 +14,7 @@ from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.frames.chunk_buffer import Taker
 from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.frames.stream_chunks import StreamChunks
-from rheed_acquire.recording.archive import Archive, is_closed
+from rheed_acquire.recording.archive import Archive, is_begun, is_closed
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
 from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.parcel import Parcel
@@ -23,6 +23,7 @@ from rheed_acquire.streaming.retry import Backoff
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamFolder
 from rheed_acquire.streaming.stream_record import StreamRecord, age_s
+from rheed_acquire.system.durable_files import try_to_remove_tree
 
 if TYPE_CHECKING:
     from rheed_acquire.frames.chunk_buffer import ChunkBuffer
@@ -84,10 +85,8 @@ def complete_stream(
         delivery.settle(data_id, SETTLE_S)
     folder = stream.folder
     delivery.forget(data_id)
-    archive = folder.record.archive
-    # One that is open lacks something, of the ring or of the disk: a later recovery completes it.
-    is_archived = archive is None or is_closed(Path(archive))
-    is_done = closed and not stream.report(closed=closed)["lost"] and folder.is_done_with and is_archived
+    is_lossless = not stream.report(closed=closed)["lost"]
+    is_done = closed and is_lossless and folder.is_done_with and _is_archived(folder)
     stream.let_go_of_ring()
     if is_done:
         stream.note(finished=True)
@@ -97,6 +96,20 @@ def complete_stream(
     delivery.spool.close_stream(data_id, delete=is_done)
     # Not before: what arrives from here on is still in the folder, and a recovery sends it again.
     return stream.report(closed=closed)
+
+
+def _is_archived(folder: StreamFolder) -> bool:
+    """Whether the run's archive, where it has one, needs nothing more.
+
+    One that is open lacks something, of the ring or of the disk: a later recovery completes it.
+    """
+    archive = folder.record.archive
+    return archive is None or is_closed(Path(archive)) or _was_never_made(Path(archive), folder)
+
+
+def _was_never_made(archive: Path, folder: StreamFolder) -> bool:
+    """Whether the process ended before it had made its archive; else its disk may be away."""
+    return not is_begun(archive) and folder.took_nothing
 
 
 def _left_to_recover(stream: Stream) -> set[int]:
@@ -280,8 +293,12 @@ def archive_left(stream: Stream) -> None:
     folder = stream.folder
     if folder.record.archive is None:
         return
+    path = Path(folder.record.archive)
+    if _was_never_made(path, folder):
+        try_to_remove_tree(path)
+        return
     try:
-        archive = Archive.resume(Path(folder.record.archive))
+        archive = Archive.resume(path)
         for buffer in folder.chunks_not_archived():
             if not (archive.is_closed or archive.has(buffer.chunk_index)):
                 archive.add(_chunk_in(buffer), buffer.capacity, buffer.utc_offset_ns)

@@ -320,6 +320,14 @@ class StreamFolder:
         if self.record.archive is not None:
             yield from self._left_for(Taker.ARCHIVE)
 
+    @property
+    def took_nothing(self) -> bool:
+        """Whether no frame has ever come into its ring, which is there."""
+        files = list(self._ring_files())
+        return bool(files) and not any(
+            file.trouble is not None or (file.buffer is not None and file.buffer.promised) for file in files
+        )
+
     def _left_for(self, taker: Taker) -> Iterator[ChunkBuffer]:
         buffers = [
             file.buffer

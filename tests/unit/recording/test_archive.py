@@ -19,7 +19,7 @@ from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.frames.chunk import Chunk
 from rheed_acquire.frames.frame_form import FrameForm
 from rheed_acquire.frames.gray_frames import make_gray
-from rheed_acquire.recording.archive import Archive, check_archive
+from rheed_acquire.recording.archive import Archive, check_archive, free_folder
 from rheed_acquire.recording.dataset import open_run
 from rheed_acquire.recording.declarations import StreamDeclaration
 from rheed_acquire.recording.reading import RecordedRun
@@ -34,7 +34,8 @@ FORMATS = ["Mono8", "Mono10", "Mono12", "Mono14", "Mono16", "Mono10p", "Mono12p"
 def begin(directory: Path, pixel_format: str = "Mono12", bit_shift: int | None = None) -> Archive:
     declared = StreamDeclaration("growth", 120.0, 6.0, 1200.0, None, "[110]")
     form = FrameForm(HEIGHT, WIDTH, pixel_format, bit_shift)
-    return Archive.create(directory, DATA_ID, declared, form, datetime(2026, 11, 28, tzinfo=UTC))
+    folder = free_folder(directory, declared.name, DATA_ID, datetime(2026, 11, 28, tzinfo=UTC))
+    return Archive.create(folder, DATA_ID, declared, form)
 
 
 def frames_of(pixel_format: str, count: int, seed: int = 0) -> NDArray[Any]:
@@ -145,6 +146,41 @@ def test_what_the_disk_refuses_leaves_nothing_and_may_come_again(tmp_path: Path)
     listed.write_bytes(lines)
     archive.add(chunk_of(1, frames[SIZE:]), SIZE, 0)
     archive.close("test")
+    run = RecordedRun(archive.folder)
+    np.testing.assert_array_equal(run.read(0, len(run)), frames)
+
+
+def test_a_disk_that_is_away_has_nothing_made_where_it_was(tmp_path: Path) -> None:
+    archive, elsewhere = begin(tmp_path / "disk"), tmp_path / "elsewhere"
+    frames = frames_of("Mono12", 3 * SIZE)
+    for index in (0, 1):
+        archive.add(chunk_of(index, frames[index * SIZE : (index + 1) * SIZE]), SIZE, 0, more_wait=True)
+    (tmp_path / "disk").rename(elsewhere)
+    (tmp_path / "disk").mkdir()
+    with pytest.raises(OSError, match="No such file"):
+        archive.add(chunk_of(2, frames[2 * SIZE :]), SIZE, 0)
+    with pytest.raises(OSError, match="not there at present"):
+        archive.close("test")
+    assert list((tmp_path / "disk").iterdir()) == []
+    (tmp_path / "disk").rmdir()
+    elsewhere.rename(tmp_path / "disk")
+    later = Archive.resume(archive.folder)
+    later.add(chunk_of(2, frames[2 * SIZE :]), SIZE, 0)
+    later.close("recovered")
+    run = RecordedRun(archive.folder)
+    np.testing.assert_array_equal(run.read(0, len(run)), frames)
+
+
+def test_while_chunks_wait_on_a_slow_disk_the_arrays_that_show_them_follow_later(tmp_path: Path) -> None:
+    archive = begin(tmp_path)
+    frames = frames_of("Mono12", 3 * SIZE)
+    shown = []
+    for index in range(3):
+        archive._writer._listing_took_s = 60.0
+        chunk = chunk_of(index, frames[index * SIZE : (index + 1) * SIZE])
+        archive.add(chunk, SIZE, 0, more_wait=index < 2)
+        shown.append(len(RecordedRun(archive.folder)))
+    assert shown == [SIZE, SIZE, 3 * SIZE]
     run = RecordedRun(archive.folder)
     np.testing.assert_array_equal(run.read(0, len(run)), frames)
 

@@ -6,13 +6,18 @@ import threading
 import time
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import zarr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rheed_acquire.cameras.camera import Frame
+from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.frames.chunk import Chunk
 from rheed_acquire.recording.reading import RecordedRun
@@ -77,6 +82,53 @@ def test_losses_of_the_camera_are_gaps_of_the_archive_too(stage: Stage, tmp_path
     assert ids is not None
     assert ids.tolist() == numbers
     assert report.adds_up
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(1, 4), st.integers(0, 2_000_000), st.booleans()), min_size=1, max_size=40
+    ),
+    origin_ns=st.integers(0, 2**62),
+)
+def test_what_is_known_of_each_frame_is_in_the_archive_to_the_nanosecond(
+    stage: Stage,
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[tuple[int, int, bool]],
+    origin_ns: int,
+) -> None:
+    # Ids with gaps, stamps with jitter, and frames that the camera has no stamp of.
+    numbers = list(accumulate((step for step, _, _ in steps), initial=0))[:-1]
+    stamps = [
+        origin_ns + number * 250_000_000 + jitter if is_stamped else None
+        for number, (_, jitter, is_stamped) in zip(numbers, steps, strict=True)
+    ]
+    script = [
+        Frame(np.full((2, 4), number % 4096, np.uint16), number, stamp)
+        for number, stamp in zip(numbers, stamps, strict=True)
+    ]
+    seen: list[tuple[float, NDArray[np.int64], NDArray[np.int64]]] = []
+
+    def notify(hook: str, **arguments: Any) -> None:
+        if hook == "rheed_chunk_completed":
+            chunk = arguments["chunk"]
+            seen.append((chunk.capture_start_ms_utc, chunk.since_ns.copy(), chunk.host_ns.copy()))
+
+    folder = tmp_path_factory.mktemp("run")
+    report = make(stage, script, folder, frames=len(script), ring_chunks=50, notify=notify)
+    assert report.info.archive is not None
+    group: Any = zarr.open_group(report.info.archive / "frames.zarr", mode="r")
+    assert group["frames"][:, 0, 0].tolist() == [number % 4096 for number in numbers]
+    assert group["frame_id"][:].tolist() == numbers
+    assert group["camera_timestamp_ns"][:].tolist() == [-1 if stamp is None else stamp for stamp in stamps]
+    captured = np.concatenate([start_ms + since_ns / 1e6 for start_ms, since_ns, _ in seen])
+    assert group["time_unix_ms"][:].tolist() == captured.tolist()
+    arrived = np.concatenate([host_ns for _, _, host_ns in seen])
+    arrival_ms = np.array([process_clock().utc_ns(at) / 1e6 for at in arrived.tolist()])
+    # Of this computer's clock, which may have been corrected by a little meanwhile.
+    np.testing.assert_allclose(group["arrival_unix_ms"][:], arrival_ms, atol=5.0, rtol=0)
+    between = np.diff(group["arrival_unix_ms"][:])
+    np.testing.assert_allclose(between, np.diff(arrived) / 1e6, atol=1.0, rtol=0)
 
 
 def lose_the_archive(folder: Path) -> None:

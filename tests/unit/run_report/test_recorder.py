@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,21 @@ def test_a_report_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     (warning,) = outcome.figures["warnings"]
     assert warning["text"].startswith(f"no report was written in {tmp_path / 'runs'}")
     assert outcome.figures["exit_code"] == 0
+
+
+def test_an_archive_that_takes_no_report_costs_the_recording_none(tmp_path: Path) -> None:
+    recorder = make_recorder(tmp_path)
+    report = run_report()
+    report.info = replace(
+        report.info, output=tmp_path / "runs" / "growth", archive=tmp_path / "away" / "growth"
+    )
+    outcome = recorder.finish(report, 0)
+    (warning,) = outcome.figures["warnings"]
+    assert warning["text"].startswith(f"no report was written in {tmp_path / 'away'}")
+    assert outcome.report == tmp_path / "runs" / "growth" / "report.html"
+    assert outcome.report.is_file()
+    assert read_report(tmp_path)["run"] == outcome.figures
+    assert not (tmp_path / "away").exists()
 
 
 def test_a_recorder_that_fails_costs_the_run_nothing_but_the_report(
