@@ -6,8 +6,9 @@ import contextlib
 import itertools
 import logging
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -104,8 +105,21 @@ class Archive:
         self._codec = blosc_codec(writer.pixels.sample_bytes)
 
     @classmethod
-    def create(cls, folder: Path, data_id: str, declaration: StreamDeclaration, form: FrameForm) -> Archive:
+    def create(
+        cls,
+        folder: Path,
+        data_id: str,
+        declaration: StreamDeclaration,
+        form: FrameForm,
+        physical_sample: str | None = None,
+        tags: Sequence[str] = (),
+    ) -> Archive:
         """Begin a run's archive, in a folder that is not there yet.
+
+        Parameters
+        ----------
+        physical_sample, tags
+            Their names; only the server knows their ids.
 
         Raises
         ------
@@ -116,9 +130,12 @@ class Archive:
         """
         form = archived_form(form)
         pixels = PixelDeclaration(form.pixel_format, form.bits, form.shift)
+        links: dict[str, Any] = {"tags": [{"id": None, "name": tag} for tag in tags]}
+        if physical_sample is not None:
+            links["physical_sample"] = {"id": None, "name": physical_sample}
         try:
             folder.mkdir(parents=True)
-            archive = cls(RunWriter.create(folder, data_id, declaration, pixels))
+            archive = cls(RunWriter.create(folder, data_id, declaration, pixels, **links))
             sync_directory(folder.parent)
         except OSError as error:
             raise RheedAcquireError(f"the archive {folder} cannot be written: {error.strerror}") from None

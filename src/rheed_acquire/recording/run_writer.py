@@ -97,14 +97,19 @@ class RunWriter:
         data_id: str,
         declaration: StreamDeclaration,
         pixels: PixelDeclaration | None = None,
+        **links: Any,
     ) -> RunWriter:
-        """Make a new stream in the empty ``folder``; an archive where ``pixels`` says what its frames are."""
+        """Make a new stream in the empty ``folder``; an archive where ``pixels`` says what its frames are.
+
+        ``links`` are as in `link`, where they are known already.
+        """
         record = {
             "data_id": data_id,
             **asdict(declaration),
             **({} if pixels is None else asdict(pixels)),
             "physical_sample": None,
             "tags": [],
+            **links,
             "state": "open",
             "created_utc": utc_now(),
             "ended_utc": None,

@@ -196,10 +196,14 @@ class PlannedArchive:
     data_id: str
     declaration: StreamDeclaration
     form: FrameForm
+    physical_sample: str | None
+    tags: tuple[str, ...]
 
     def make(self) -> Archive:
         """Make it; raises as `rheed_acquire.recording.archive.Archive.create`."""
-        return Archive.create(self.folder, self.data_id, self.declaration, self.form)
+        return Archive.create(
+            self.folder, self.data_id, self.declaration, self.form, self.physical_sample, self.tags
+        )
 
 
 def plan_archive(
@@ -234,4 +238,4 @@ def plan_archive(
         azimuth_label=settings.azimuth,
     )
     folder = free_folder(settings.archive.absolute(), declaration.name, data_id, created)
-    return PlannedArchive(folder, data_id, declaration, frame)
+    return PlannedArchive(folder, data_id, declaration, frame, settings.physical_sample, settings.tags)

@@ -20,6 +20,7 @@ from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.frames.chunk import Chunk
+from rheed_acquire.recording.dataset import open_run
 from rheed_acquire.recording.reading import RecordedRun
 from rheed_acquire.run.report import DELIVERED, FRAMES_LOST, RunReport
 
@@ -61,6 +62,17 @@ def test_every_frame_is_in_the_stream_and_at_full_depth_in_the_archive(stage: St
     assert streamer.frames == [100 * number >> 4 for number in range(20)]
     figures = report.as_json()
     assert (figures["archive"], figures["frames_archived"]) == (str(report.info.archive), 20)
+
+
+def test_the_archive_says_what_the_run_was_of(stage: Stage, tmp_path: Path) -> None:
+    named = {"stream_name": "Growth 42", "azimuth": "[110]", "project_id": "p-1"}
+    told = {"physical_sample": "GaAs-7", "tags": ("calibration", "night")}
+    report = make(stage, deep(range(8)), tmp_path, frames=8, ring_chunks=4, **named, **told)
+    assert report.info.archive is not None
+    known = open_run(report.info.archive).attrs
+    assert (known["name"], known["azimuth_label"], known["project_id"]) == ("Growth 42", "[110]", "p-1")
+    assert (known["physical_sample"], known["tags"]) == ("GaAs-7", ["calibration", "night"])
+    assert (known["pixel_format"], known["bit_depth"]) == ("Mono12", 12)
 
 
 @pytest.mark.parametrize("reduction", [{"stream_every": 4}, {"stream_average": 4}])
