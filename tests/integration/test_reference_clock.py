@@ -21,14 +21,11 @@ from rheed_acquire.streaming.http_session import HttpSession
 from rheed_acquire.streaming.reference_clock import (
     SKIP_VARIABLE,
     ClockCorrection,
-    Exchange,
-    ExchangeError,
     ReferenceClock,
-    choose_exchange,
     corrected,
-    exchange_time,
     is_disabled,
 )
+from rheed_acquire.streaming.time_exchange import Exchange, ExchangeError, choose_exchange, exchange_time
 
 MS = 1_000_000
 
