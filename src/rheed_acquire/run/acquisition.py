@@ -15,26 +15,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rheed_acquire.cameras.camera import Camera, CameraError, CameraInfo, CaptureRequest
-from rheed_acquire.cameras.pixel_formats import find_pixel_format, frame_layout
-from rheed_acquire.clocks.cadence import decide_chunk_size, decide_fps
 from rheed_acquire.clocks.camera_clock import CaptureClock
 from rheed_acquire.clocks.timing import process_clock
-from rheed_acquire.errors import SettingsError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.accumulator import ChunkAccumulator
-from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
-from rheed_acquire.frames.pixels import check_bit_shift, make_copier
-from rheed_acquire.frames.reduction import WHOLE
+from rheed_acquire.frames.frame_form import PLAIN
 from rheed_acquire.frames.ring import Chunk, ChunkRing
-from rheed_acquire.frames.ring_size import decide_ring_chunks
 from rheed_acquire.frames.stream_chunks import StreamChunks
 from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.host.guard.camera import who_gives_frames
 from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Observers
-from rheed_acquire.recording.archive import archived_form, check_archive
+from rheed_acquire.recording.archive import check_archive
 from rheed_acquire.run.archiver import Archiver, plan_archive
 from rheed_acquire.run.capture import Capture
 from rheed_acquire.run.clock_watch import ClockWatch, judge_ids
@@ -44,18 +38,16 @@ from rheed_acquire.run.progress import Progress
 from rheed_acquire.run.pushed_frames import PushedFrames
 from rheed_acquire.run.pusher import Pusher
 from rheed_acquire.run.report import Journal, RunInfo, RunReport
+from rheed_acquire.run.run_plan import check_rate, plan_run
+from rheed_acquire.run.run_stream import RunStream
 from rheed_acquire.settings.run_settings import ArchiveFull
-from rheed_acquire.streaming.limits import too_fast
-from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
+from rheed_acquire.streaming.streamer import Streamer
 
 if TYPE_CHECKING:
     from rheed_acquire.regions.frame_tap import FrameTap
     from rheed_acquire.settings.run_settings import RunSettings
 
 logger = logging.getLogger(__name__)
-
-LEAST_TOLERANCE_S = 0.002
-"""Of a recording's dates: chunks begin at whole milliseconds."""
 
 
 class Acquisition:
@@ -106,16 +98,14 @@ class Acquisition:
         self.tap = tap
         self._stop = threading.Event()
         self._phase = "opening the camera"
-        self._streamer: Streamer | None = None
+        self._stream: RunStream | None = None
         self._info: RunInfo | None = None
         self._capture: Capture | None = None
         self._pusher: Pusher | None = None
         self._archiver: Archiver | None = None
         self._begun_s: float | None = None
         self._journal = Journal()
-        self._finalized = False
         self._undeliverable = False
-        self._status_failed, self._close_failed = False, False
 
     def stop(self) -> None:
         """End the run cleanly; may be called at any time, from any thread and more than once."""
@@ -125,22 +115,22 @@ class Acquisition:
         """Wait no longer for uploads, nor for a plugin: the run ends with what has been delivered."""
         self._stop.set()
         self._patience.end()
-        if self._streamer is not None:
-            self._close(self._streamer)
+        if self._stream is not None:
+            self._stream.close()
 
     def expect_no_delivery(self, code: FindingCode, why: str) -> None:
         """Note that no more chunks can be delivered: the run goes on, and at its end waits for none."""
         self._journal.problem(code, why, frames=0)
         self._undeliverable = True
-        if self._finalized and self._streamer is not None:
-            self._close(self._streamer)  # it waits already
+        if self._stream is not None and self._stream.is_finalized:
+            self._stream.close()  # it waits already
 
     def progress(self) -> Progress:
         """How far the run has come; may be called from any thread."""
-        capture, info, streamer = self._capture, self._info, self._streamer
-        if capture is None or info is None or streamer is None:
+        capture, info, stream = self._capture, self._info, self._stream
+        if capture is None or info is None or stream is None:
             return Progress(self._phase)
-        delivery = self._status(streamer, info)
+        delivery = stream.status()
         return Progress(
             phase=self._phase,
             info=info,
@@ -178,7 +168,7 @@ class Acquisition:
         if settings.archive is not None:
             check_archive(settings.archive)
         if settings.fps is not None:  # what cannot be is said before the camera is opened
-            self._check_rate(settings.fps)
+            check_rate(settings, settings.fps, self._max_fps)
 
         def open_camera(given_up: Callable[[], bool]) -> Camera:
             request = CaptureRequest(settings.fps, settings.rotations_per_min, given_up)
@@ -209,81 +199,65 @@ class Acquisition:
             self._journal.event(f"{name}: {text}")
         for warning in info.warnings:
             self._journal.warn(FindingCode.SOURCE, warning)
-        fps = decide_fps(info, settings.fps or self._measured_fps(camera, info), settings.fps_tolerance)
-        self._check_rate(fps)
-        reduction = settings.reduction
-        stream_fps = fps / reduction.frames
-        stream_chunk_size = decide_chunk_size(stream_fps, settings.chunk_size, settings.chunk_seconds)
-        # One of the camera's chunks becomes one of the stream's.
-        chunk_size = stream_chunk_size * reduction.frames
-        layout, _ = frame_layout(info.pixel_format, info.height, info.width)
-        copy = make_copier(info.pixel_format, info.height, info.width)
-        check_bit_shift(info.pixel_format, settings.bit_shift)
-        form = ChunkForm(
-            find_pixel_format(info.pixel_format).name, settings.bit_shift, reduction, waits=info.recorded
-        )
-        ring_chunks = decide_ring_chunks(
-            settings.ring_chunks,
-            settings.memory_limit,
-            chunk_size,
-            info.height,
-            info.width,
-            form,
-            archives=settings.archive is not None,
-        )
-        if settings.archive is not None:
-            archived_form(form.frame(info.height, info.width))
+        measured_fps = None if settings.fps else self._measured_fps(camera, info)
+        plan = plan_run(settings, info, measured_fps, self._max_fps)
         self._phase = "opening the stream"
-        streamer = self._streamer = self._open_streamer(self._stop.is_set)
-        data_id: str | None = None
+        streamer = self._open_streamer(self._stop.is_set)
+        stream = self._stream = RunStream(streamer, self._journal, self._patience, self._drain_timeout_s)
         try:
             data_id = streamer.initialize(
-                fps=stream_fps,
+                fps=plan.stream_fps,
                 rotations_per_min=settings.rotations_per_min,
-                chunk_size=stream_chunk_size,
-                stream_name=settings.stream_name or _dated_name(info),
+                chunk_size=plan.stream_chunk_size,
+                stream_name=plan.stream_name,
                 physical_sample=settings.physical_sample,
                 project_id=settings.project_id,
                 tags=list(settings.tags) or None,
                 azimuth=settings.azimuth,
             )
+            stream.begin(data_id)
             output = self._locate_output(data_id)
             started_utc = datetime.now(UTC)
-            frame = form.frame(info.height, info.width)
-            planned = plan_archive(settings, data_id, fps, frame, output, started_utc)
+            frame = plan.form.frame(info.height, info.width)
+            planned = plan_archive(settings, data_id, plan.fps, frame, output, started_utc)
             self._info = RunInfo(
                 data_id=data_id,
                 camera=info,
-                fps=fps,
+                fps=plan.fps,
                 rotations_per_min=settings.rotations_per_min,
-                chunk_size=chunk_size,
+                chunk_size=plan.chunk_size,
                 started_utc=started_utc,
                 output=output,
-                reduction=reduction,
+                reduction=settings.reduction,
                 archive=None if planned is None else planned.folder,
             )
-            form = replace(form, archive=self._info.archive)
+            form = replace(plan.form, archive=self._info.archive)
             self._phase = "making the ring"
             # Where the streamer wants it, else in plain memory.
             what = None if form == PLAIN and not form.waits else form
-            ring = streamer.open_ring(data_id, ring_chunks, info.height, info.width, what) or ChunkRing(
-                ring_chunks, chunk_size, info.height, info.width, given_up=self._stop.is_set, form=form
+            ring = streamer.open_ring(data_id, plan.ring_chunks, info.height, info.width, what) or ChunkRing(
+                plan.ring_chunks,
+                plan.chunk_size,
+                info.height,
+                info.width,
+                given_up=self._stop.is_set,
+                form=form,
             )
-            pushed = PushedFrames(round((1 / fps + settings.gap_tolerance) * 1e9), 1e9 / fps)
+            pushed = PushedFrames(round((1 / plan.fps + settings.gap_tolerance) * 1e9), 1e9 / plan.fps)
             clock = CaptureClock(
                 process_clock(),
-                fps,
+                plan.fps,
                 wraps_ns=info.timestamp_wraps_ns,
                 ptp=info.ptp_synchronized,
                 utc=info.utc_timestamps,
                 recorded=info.recorded,
             )
-            watch = ClockWatch(clock.judge, fps, settings.fps_tolerance, self._journal)
+            watch = ClockWatch(clock.judge, plan.fps, settings.fps_tolerance, self._journal)
             archiver = self._archiver = None
             if planned is not None:  # made once the spool has its name, with the ring
                 archiver = self._archiver = Archiver(
                     planned.make(),
-                    chunk_size,
+                    plan.chunk_size,
                     process_clock().utc_ns,
                     self._journal,
                     ring.for_archive,
@@ -299,7 +273,7 @@ class Acquisition:
                 clock,
                 watch,
                 self.tap,
-                StreamChunks(reduction, stream_fps, stream_chunk_size),
+                StreamChunks(settings.reduction, plan.stream_fps, plan.stream_chunk_size),
                 archiver,
                 ring.count - ring.for_archive - 1,  # one is being filled
             )
@@ -308,12 +282,12 @@ class Acquisition:
                 taken = sum(accumulator.accumulated for accumulator in before)
                 accumulator = ChunkAccumulator(
                     ring,
-                    copy,
-                    layout,
-                    fps,
+                    plan.copy,
+                    plan.layout,
+                    plan.fps,
                     pusher.put,
                     self._unusable_frame,
-                    gap_tolerance_s=_date_tolerance_s(info, fps, settings.gap_tolerance),
+                    gap_tolerance_s=plan.date_tolerance_s,
                     frame_id_cycle=info.frame_id_cycle,
                     frame_limit=None if settings.frames is None else settings.frames - taken,
                     first_chunk_index=sum(accumulator.chunks for accumulator in before),
@@ -328,28 +302,19 @@ class Acquisition:
             self._capture = Capture(
                 settings,
                 camera,
-                fps,
+                plan.fps,
                 reopen,
                 make_accumulator,
                 self._journal,
                 pusher.interrupt,
             )
-            return self._stream(streamer, self._capture, self._info, pusher)
+            return self._capture_and_deliver(stream, self._capture, self._info, pusher)
         except BaseException:
-            if data_id is not None and not self._finalized:
-                self._finalize(streamer, data_id)
+            stream.end_if_begun()
             raise
         finally:
             self._observers.abandon()
-            self._close(streamer)
-
-    def _check_rate(self, fps: float) -> None:
-        """Raise `SettingsError` where the stream's rate is more than the service takes."""
-        reduction = self._settings.reduction
-        reduced_to = None if reduction == WHOLE else fps / reduction.frames
-        refusal = too_fast(fps, self._max_fps, reduced_to)
-        if refusal is not None:
-            raise SettingsError(refusal)
+            stream.close()
 
     def _measured_fps(self, camera: Camera, info: CameraInfo) -> float | None:
         """Watch the frames of a camera that does not say how fast it is; None where nothing comes of it."""
@@ -368,7 +333,9 @@ class Acquisition:
         )
         return fps
 
-    def _stream(self, streamer: Streamer, capture: Capture, info: RunInfo, pusher: Pusher) -> RunReport:
+    def _capture_and_deliver(
+        self, stream: RunStream, capture: Capture, info: RunInfo, pusher: Pusher
+    ) -> RunReport:
         """From the first frame to the report, once the stream exists: it is finalized on every way out."""
         self._notify(STARTED, run=info)
         self._observers.started(info, self._journal, self._stop.is_set)
@@ -382,7 +349,7 @@ class Acquisition:
                     self._journal.warn(FindingCode.REGIONS, note)
             self._phase = "capturing"
             self._begun_s = time.monotonic()
-            capture.run(self._stop, lambda: self._stop_reason(streamer, info))
+            capture.run(self._stop, lambda: self._stop_reason(stream))
             self._phase = "closing the camera"
             capture.close()
         finally:
@@ -394,8 +361,8 @@ class Acquisition:
                 self._phase = "archiving"
                 archiver.finish(self._patience, self._settings.drain_timeout)
                 self._phase = "uploading"
-            status = self._status(streamer, info)
-            delivery = self._finalize(streamer, info.data_id)
+            status = stream.status()
+            delivery = stream.finalize()
         pushed = pusher.pushed
         report = RunReport(
             info=info,
@@ -447,61 +414,15 @@ class Acquisition:
         self._notify(COMPLETED, run=info, chunk=chunk)
         self._observers.completed(info, chunk, self._journal)
 
-    def _stop_reason(self, streamer: Streamer, info: RunInfo) -> str | None:
+    def _stop_reason(self, stream: RunStream) -> str | None:
         """Why the run has to end, or None."""
         reason = None if self._archiver is None else self._archiver.stop_reason
-        return reason or self._status(streamer, info).stop_reason
+        return reason or stream.status().stop_reason
 
-    def _status(self, streamer: Streamer, info: RunInfo) -> DeliveryStatus:
-        try:
-            return streamer.status(info.data_id)
-        except Exception as error:
-            # A streamer that cannot tell, or has let go of the stream: figures are no reason to end a run.
-            logger.debug("no status", exc_info=True)
-            if not self._status_failed and not self._finalized and not self._patience.ended:
-                self._status_failed = True
-                self._journal.warn(
-                    FindingCode.STREAMER_SILENT, f"how far the uploads are is unknown: {error}"
-                )
-            return DeliveryStatus()
-
-    def _close(self, streamer: Streamer) -> None:
-        try:
-            streamer.close()
-        except Exception as error:
-            logger.debug("close failed", exc_info=True)
-            if not self._close_failed:
-                self._close_failed = True
-                self._journal.warn(FindingCode.STREAMER_CALL, str(error))
-
-    def _finalize(self, streamer: Streamer, data_id: str) -> dict[str, Any]:
-        self._finalized = True
-        timeout_s = 0.0 if self._undeliverable else self._settings.drain_timeout
-        try:
-            return streamer.finalize(data_id, timeout_s)
-        except Exception as error:
-            logger.debug("finalize failed", exc_info=True)
-            self._journal.problem(FindingCode.NOT_FINALIZED, f"the stream could not be finalized: {error}")
-            return {}
+    def _drain_timeout_s(self) -> float:
+        return 0.0 if self._undeliverable else self._settings.drain_timeout
 
     def _unusable_frame(self, error: CameraError) -> None:
         """End the run: no frame after this one could be used either."""
         self._journal.problem(FindingCode.FRAME_UNUSABLE, str(error))
         self._stop.set()
-
-
-def _date_tolerance_s(info: CameraInfo, fps: float, gap_tolerance_s: float) -> float:
-    """How far a frame may be dated off its time before it begins a chunk of its own.
-
-    A recording knows when each frame was captured, and has the time for more chunks: no date is off by more
-    than half a frame's time, or the two milliseconds that whole ones in chunks' starts may make.
-    """
-    return min(gap_tolerance_s, max(0.5 / fps, LEAST_TOLERANCE_S)) if info.recorded else gap_tolerance_s
-
-
-def _dated_name(info: CameraInfo) -> str | None:
-    """Name a stream whose frames are dated as they were recorded; None for the streamer's own name."""
-    if info.captured_unix_ns is None:
-        return None
-    captured = datetime.fromtimestamp(info.captured_unix_ns // 1_000_000_000, UTC).astimezone()
-    return f"RHEED Stream {captured:%Y-%m-%d %H:%M}"

@@ -1,0 +1,92 @@
+"""The run's stream, as far as the run asks about it and ends it: what fails there costs no frame."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from rheed_acquire.findings import FindingCode
+from rheed_acquire.host.guard.calls import Patience
+from rheed_acquire.run.report import Journal
+from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
+
+logger = logging.getLogger(__name__)
+
+
+class RunStream:
+    """What a streamer says of the run's stream, and the end of both.
+
+    Parameters
+    ----------
+    streamer
+        Open.
+    journal
+        Where it is told what the streamer raises, of each method once.
+    patience
+        Whether the user still waits.
+    drain_timeout_s
+        Asked, at the end of the stream, how long that may wait for uploads.
+    """
+
+    def __init__(
+        self,
+        streamer: Streamer,
+        journal: Journal,
+        patience: Patience,
+        drain_timeout_s: Callable[[], float],
+    ) -> None:
+        self.streamer = streamer
+        self.is_finalized = False
+        """Whether its end has begun."""
+        self._data_id: str | None = None
+        self._journal, self._patience = journal, patience
+        self._drain_timeout_s = drain_timeout_s
+        self._status_failed, self._close_failed = False, False
+
+    def begin(self, data_id: str) -> None:
+        """Note that the streamer has opened the stream: from now on it has to be ended."""
+        self._data_id = data_id
+
+    def status(self) -> DeliveryStatus:
+        """How far its chunks have come."""
+        if self._data_id is None:
+            return DeliveryStatus()
+        try:
+            return self.streamer.status(self._data_id)
+        except Exception as error:
+            # A streamer that cannot tell, or has let go of the stream: figures are no reason to end a run.
+            logger.debug("no status", exc_info=True)
+            if not self._status_failed and not self.is_finalized and not self._patience.ended:
+                self._status_failed = True
+                self._journal.warn(
+                    FindingCode.STREAMER_SILENT, f"how far the uploads are is unknown: {error}"
+                )
+            return DeliveryStatus()
+
+    def finalize(self) -> dict[str, Any]:
+        """End it, after its uploads; the streamer's report."""
+        self.is_finalized = True
+        if self._data_id is None:
+            return {}
+        try:
+            return self.streamer.finalize(self._data_id, self._drain_timeout_s())
+        except Exception as error:
+            logger.debug("finalize failed", exc_info=True)
+            self._journal.problem(FindingCode.NOT_FINALIZED, f"the stream could not be finalized: {error}")
+            return {}
+
+    def end_if_begun(self) -> None:
+        """End what was begun and not ended, on the way out of a run that failed."""
+        if self._data_id is not None and not self.is_finalized:
+            self.finalize()
+
+    def close(self) -> None:
+        """Close the streamer; a `finalize` in another thread waits no longer."""
+        try:
+            self.streamer.close()
+        except Exception as error:
+            logger.debug("close failed", exc_info=True)
+            if not self._close_failed:
+                self._close_failed = True
+                self._journal.warn(FindingCode.STREAMER_CALL, str(error))
