@@ -70,7 +70,7 @@ class CameraContract:
         Whether buffers may be overwritten once ``on_frame`` has returned. False for a camera that lends
         pictures which it keeps, as a computed one may.
     leak_kb, leak_why
-        Resident memory in kB that one more opening may cost, and why.
+        Memory in kB that one more opening may cost, and why.
     """
 
     backend: ClassVar[str] = ""

@@ -24,13 +24,16 @@ def held() -> Held:
 
     Returns
     -------
-    ``threads``, ``descriptors`` and ``memory_kb``, which is resident memory in kB.
+    ``threads``, ``descriptors`` and ``memory_kb``, memory in kB without pages of files: those the
+    system takes back and gives again as it likes.
     """
     gc.collect()
     counts = {"threads": threading.active_count()}
     if _STATUS.exists():
         status = dict(line.split(":", 1) for line in _STATUS.read_text(encoding="ascii").splitlines())
-        counts = {"threads": int(status["Threads"]), "memory_kb": int(status["VmRSS"].split()[0])}
+        kinds = ("RssAnon", "RssShmem", "VmSwap") if "RssAnon" in status else ("VmRSS",)
+        memory_kb = sum(int(status.get(kind, "0").split()[0]) for kind in kinds)
+        counts = {"threads": int(status["Threads"]), "memory_kb": memory_kb}
     for folder in _DESCRIPTORS:
         if folder.is_dir():
             counts["descriptors"] = sum(1 for _ in folder.iterdir())

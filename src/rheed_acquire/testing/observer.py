@@ -55,7 +55,7 @@ class Observer:
     ) -> None:
         self.frames = 0
         self.kept: list[TakenFrame] = []
-        self.threads: set[threading.Thread] = set()  # not their numbers, which are given anew
+        self.threads: set[threading.Thread | int] = set()
         self.faults: list[CameraError] = []
         self.breaches: list[str] = []
         self._hold_s, self._gate = hold_s, gate
@@ -75,7 +75,7 @@ class Observer:
                 self.note(Rule.STOPS, f"a frame (id {frame.id}) came after stop or close had returned")
             if self._running > 1:
                 self.note(Rule.ONE_THREAD, f"frame {frame.id} came while on_frame was running already")
-            self.threads.add(threading.current_thread())
+            self.threads.add(_this_thread())
             if len(self.threads) > 1:
                 self.note(Rule.ONE_THREAD, f"frame {frame.id} came from another thread than those before it")
             self._changed.notify_all()
@@ -207,3 +207,12 @@ def within(call: Callable[[], None], rule: Rule, name: str, limit_s: float = LIM
         raise errors[0]
     if errors:
         broken(rule, f"{name} raised {errors[0]!r}")
+
+
+def _this_thread() -> threading.Thread | int:
+    """Who calls: a thread of Python's as such, since numbers are given anew; one of an SDK's by its number.
+
+    From Python 3.13 on each call that comes out of such a thread makes another object for it.
+    """
+    thread = threading.current_thread()
+    return threading.get_native_id() if isinstance(thread, threading._DummyThread) else thread
