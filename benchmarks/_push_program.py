@@ -1,4 +1,4 @@
-"""Pushes chunks through one client and measures itself; run by `benchmarks.client`, as a program.
+"""Pushes chunks through one client and measures itself; run by `benchmarks._pushes`, as a program.
 
 It is run by the interpreter that has the client, and needs nothing but that and numpy. The task comes as one
 JSON object on standard input, so that no key is seen in the list of processes; the figures leave as one on
@@ -46,6 +46,15 @@ def peak_bytes() -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+def written_bytes() -> int | None:
+    """Bytes that this process has had written to disk; None where the system does not tell (not Linux)."""
+    try:
+        lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes:"))
+
+
 def forget_peak() -> None:
     """Begin the peak anew at what is resident now, where the system can (Linux)."""
     with contextlib.suppress(OSError):
@@ -68,6 +77,7 @@ def main() -> None:
     )
     pushes_s: list[float] = []
     cpu_s = time.process_time()
+    written = written_bytes()
     begun = time.perf_counter()
     for number in range(task["chunks"]):
         time.sleep(max(0.0, begun + number * task["interval_s"] - time.perf_counter()))
@@ -78,7 +88,7 @@ def main() -> None:
     report = streamer.finalize(data_id)
     ended = time.perf_counter()
     cpu_s = time.process_time() - cpu_s
-    after = peak_bytes()
+    after, written_at_end = peak_bytes(), written_bytes()
     print(
         json.dumps(
             {
@@ -87,6 +97,7 @@ def main() -> None:
                 "seconds": ended - begun,
                 "drain_s": ended - pushed,
                 "cpu_s": cpu_s,
+                "written": None if written is None or written_at_end is None else written_at_end - written,
                 "memory_before": before,
                 "memory_peak": after,
                 "report": repr(report),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 import time
 from collections import Counter
@@ -155,26 +156,40 @@ def test_the_accumulators_own_cost_is_less_than_the_whole(pixel_format: str) -> 
 
 
 def test_a_push_is_measured_in_a_process_of_its_own_and_every_chunk_arrives(tmp_path: Path) -> None:
-    client = module("client")
-    case = client.Case("noise", 4, 6, 8, "sink", paced=False, chunks=5, rounds=1)
+    pushes = module("_pushes")
+    case = pushes.Case("noise", 4, 6, 8, "sink", paced=False, chunks=5, rounds=1)
     frames = tmp_path / "frames.npy"
     np.save(frames, module("_frames").make_frames("noise", 8, 6, 8))
     begun = time.perf_counter()
-    figures = client._push(case, client.OURS, client.sys.executable, frames)
+    figures = pushes.push(case, pushes.OURS, pushes.sys.executable, frames)
     assert len(figures["pushes_s"]) == 5
     assert 0 < sum(figures["pushes_s"]) <= figures["seconds"] < time.perf_counter() - begun
+    assert figures["written"] is None or figures["written"] >= 0
     assert figures["memory_before"] is None or 0 < figures["memory_before"] <= figures["memory_peak"]
 
 
 def test_a_client_whose_chunks_do_not_all_arrive_is_not_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = module("client")
+    pushes = module("_pushes")
     program = tmp_path / "_push_program.py"
     program.write_text(
         "import json; print(json.dumps({'data_id': 'stream-1', 'report': 'all is well'}))", encoding="utf-8"
     )
-    monkeypatch.setattr(client, "__file__", str(tmp_path / "client.py"))
-    case = client.Case("noise", 4, 6, 8, "sink", paced=False, chunks=5, rounds=1)
+    monkeypatch.setattr(pushes, "__file__", str(tmp_path / "_pushes.py"))
+    case = pushes.Case("noise", 4, 6, 8, "sink", paced=False, chunks=5, rounds=1)
     with pytest.raises(RuntimeError, match="0 of 5 chunks arrived: all is well"):
-        client._push(case, client.OURS, client.sys.executable, tmp_path / "frames.npy")
+        pushes.push(case, pushes.OURS, pushes.sys.executable, tmp_path / "frames.npy")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs processes kept to some processors")
+def test_processors_are_doubled_up_to_all_and_given_back() -> None:
+    scaling = module("scaling")
+    there = os.sched_getaffinity(0)
+    counts = scaling.counts()
+    assert (counts[0], counts[-1]) == (1, len(there))
+    assert counts == sorted(set(counts))
+    for processors in counts:
+        with scaling.only(processors):
+            assert len(os.sched_getaffinity(0)) == processors
+        assert os.sched_getaffinity(0) == there
