@@ -78,6 +78,8 @@ class Chunk:
         (N,) int64: when each frame was captured, in nanoseconds since the first; None until it is known.
     fps
         Frames per second by which the frames are evenly spaced from the first; None for the stream's.
+    is_stamped
+        Whether `since_ns` is by the camera's clock for every frame; else arrivals, which jitter, are in it.
     """
 
     __slots__ = (
@@ -90,6 +92,7 @@ class Chunk:
         "gaps",
         "host_ns",
         "index",
+        "is_stamped",
         "on_date",
         "on_release",
         "on_safe",
@@ -118,6 +121,7 @@ class Chunk:
         on_set_aside: Callable[[], None] | None = None,
         on_safe: Callable[[Taker], None] | None = None,
         *,
+        is_stamped: bool = False,
         pixels: NDArray[Any] | None = None,
         form: FrameForm | None = None,
         rooms: GrayRooms | None = None,
@@ -130,7 +134,7 @@ class Chunk:
         self.frame_ids, self.timestamps_ns, self.host_ns = frame_ids, timestamps_ns, host_ns
         self.gaps, self.after_overrun = gaps, after_overrun
         self.capture_start_ms_utc, self.time_base = capture_start_ms_utc, time_base
-        self.since_ns, self.fps = since_ns, fps
+        self.since_ns, self.fps, self.is_stamped = since_ns, fps, is_stamped
         self.on_release, self.on_date, self.on_set_aside = on_release, on_date, on_set_aside
         self.on_safe = on_safe
         self._gray = GrayFrames(pixels, form, rooms)

@@ -92,6 +92,7 @@ class StreamChunks:
             after_overrun=chunk.after_overrun,
             time_base=chunk.time_base,
             since_ns=since_ns,
+            is_stamped=chunk.is_stamped,
             fps=self._fps(chunk.fps, since_ns),
             on_release=give_back,
             on_set_aside=set_aside,

@@ -1,4 +1,4 @@
-"""What is known of each frame of an archive, beside its pixels."""
+"""What is known of each frame of a chunk, beside its pixels."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ class FrameNumbers:
     frame_ids: NDArray[np.int64]
     stamps_ns: NDArray[np.int64]
     arrival_unix_ms: NDArray[np.float64]
+
+    @classmethod
+    def of_times(cls, unix_ms: NDArray[np.float64]) -> FrameNumbers:
+        """Of frames of which nothing else is known than (N,) capture times."""
+        none = np.full(len(unix_ms), -1, np.int64)
+        return cls(unix_ms, none, none, np.full(len(unix_ms), np.nan))
 
     def write(self, path: Path, staging: Path) -> None:
         """Keep them in a file, durably."""

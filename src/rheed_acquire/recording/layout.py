@@ -7,7 +7,7 @@
     chunks.jsonl    one line for every confirmed chunk, in the order of confirmation
     incoming/       uploads on their way, while the stream is open
     repacking/      shards being moved together, while the stream is being closed
-    numbers/        of an archive: what is known of each frame, a file for each chunk, until it is closed
+    numbers/        what is known of each frame, a file for each chunk of which it is, until it is closed
 
 An archive, which a run keeps of its camera's own frames, is such a folder too; its name ends in ``-archive``.
 """

@@ -6,10 +6,10 @@ All of it follows from the confirmed chunks, so that after a crash it is simply 
 array                      shape        type    meaning
 ========================== ============ ======= =======================================================
 ``frames``                 (T, H, W)    uint8   the images; of an archive also uint16
-``time_unix_ms``           (T,)         float64 when each was captured, ms since 1970, UTC: its chunk's
-                                                start plus its place in the chunk times 1000 / the rate that
-                                                the client gave the chunk, which is the stream's where the
-                                                camera keeps it
+``time_unix_ms``           (T,)         float64 when each was captured, ms since 1970, UTC: as the client
+                                                says of each frame, else its chunk's start plus its place in
+                                                the chunk times 1000 / the rate that the client gave the
+                                                chunk, which is the stream's where the camera keeps it
 ``chunk_index``            (C,)         int64   index that the client gave each chunk received
 ``chunk_start_unix_ms``    (C,)         int64   capture of its first frame
 ``chunk_frames``           (C,)         int64   its number of frames
@@ -86,7 +86,8 @@ class RunArrays:
     pixels
         What an archive's frames are; None for the local server's 8-bit gray.
     numbers_of
-        Of an archive: reads what is known of the frames of a chunk, by its index.
+        Reads what is known of the frames of a chunk, by its index; None for a chunk of a stream whose client
+        has said nothing of them.
     """
 
     def __init__(
@@ -95,16 +96,18 @@ class RunArrays:
         staging: Path,
         fps: float,
         pixels: PixelDeclaration | None = None,
-        numbers_of: Callable[[int], FrameNumbers] | None = None,
+        numbers_of: Callable[[int], FrameNumbers | None] = lambda _: None,
     ) -> None:
         self._group = group
         self._staging = staging
         self._fps = fps
         self._pixels, self._numbers_of = pixels, numbers_of
+        names = _OF_FRAMES if pixels is not None else (TIMES,)
         self._of_frames = {
-            name: Vector(group / name, staging, _STAMP_BLOCK, element_type, "time", attributes)
-            for name, (element_type, attributes) in _OF_FRAMES.items()
-            if name == TIMES or numbers_of is not None
+            name: Vector(
+                group / name, staging, _STAMP_BLOCK, _OF_FRAMES[name][0], "time", _OF_FRAMES[name][1]
+            )
+            for name in names
         }
         self._lists = {
             name: Vector(group / name, staging, _LIST_BLOCK, element_type, "chunk", {})
@@ -129,9 +132,10 @@ class RunArrays:
         for one in changed:
             # Nothing also where a longer chunk of the same index may have been.
             absent = one.chunk_size - one.frames
-            for name, values in self._values_of(one).items():
+            values = self._values_of(one)
+            for name, vector in self._of_frames.items():
                 nothing = [math.nan if _OF_FRAMES[name][0] == "float64" else -1] * absent
-                self._of_frames[name].put([(one.index * one.chunk_size, [*values, *nothing])], frames)
+                vector.put([(one.index * one.chunk_size, [*values[name], *nothing])], frames)
         self._write_frame_metadata(chunks[-1], frames, durable=False)
         row = bisect_left(chunks, min(chunk.index for chunk in changed), key=lambda chunk: chunk.index)
         moved = chunks[row:]
@@ -173,8 +177,8 @@ class RunArrays:
 
     def _values_of(self, chunk: ChunkDeclaration) -> Mapping[str, Sequence[float]]:
         """What the arrays with an element for each frame have of a chunk, by their names."""
-        if self._numbers_of is not None:
-            numbers = self._numbers_of(chunk.index)
+        numbers = self._numbers_of(chunk.index)
+        if numbers is not None:
             return {
                 TIMES: numbers.unix_ms.tolist(),
                 FRAME_IDS: numbers.frame_ids.tolist(),

@@ -39,6 +39,7 @@ from rheed_acquire.system.durable_files import (
     forget_cached,
     put_durably,
     read_json,
+    remove,
     try_to_remove_tree,
     write_atomically,
 )
@@ -81,7 +82,7 @@ class RunWriter:
             self._incoming,
             record["fps"],
             self.pixels,
-            None if self.pixels is None else lambda index: FrameNumbers.read(self._numbers_path(index)),
+            self._numbers_of,
         )
         self._lock = threading.RLock()
         self._chunks = ReceivedChunks()
@@ -220,7 +221,8 @@ class RunWriter:
             Whether a checksum of the sender's was found to fit the body. Then what could go wrong on the way
             did not, and only some frames are decoded, to see that the sender can encode at all.
         numbers
-            What is known of the frames of an archive, which this process has encoded itself.
+            What is known of the chunk's frames; of a stream's only when each was captured. The frames of an
+            archive, of which it is always known, this process has encoded itself.
         more_wait
             Whether other chunks wait already, as if they were committed at once with this one.
 
@@ -247,7 +249,7 @@ class RunWriter:
     ) -> None:
         try:
             with _CHECKING, received.open("r+b") as file:
-                if numbers is None:
+                if self.pixels is None:
                     verify_shard(file, chunk.frames, chunk.height, chunk.width, decode_every)
                 if chunk.frames < chunk.chunk_size:
                     extend_shard(file, chunk.frames, chunk.chunk_size)
@@ -260,6 +262,8 @@ class RunWriter:
             self.check(chunk)
             if numbers is not None:
                 numbers.write(self._numbers_path(chunk.index), self._incoming)
+            else:  # of one that is replaced
+                remove(self._numbers_path(chunk.index))
             put_durably(received, shard_path(self._frames_folder, chunk.index), self.folder)
             append_durably(self.folder / CHUNKS_FILE, json.dumps(asdict(chunk)).encode())
             self._chunks.add(chunk)
@@ -318,6 +322,10 @@ class RunWriter:
             try_to_remove_tree(self._work)
             try_to_remove_tree(self._incoming)
             try_to_remove_tree(self._numbers)
+
+    def _numbers_of(self, index: int) -> FrameNumbers | None:
+        path = self._numbers_path(index)
+        return FrameNumbers.read(path) if self.pixels is not None or path.exists() else None
 
     def _numbers_path(self, index: int) -> Path:
         return self._numbers / str(index)

@@ -20,6 +20,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from rheed_acquire.recording.frame_numbers import FrameNumbers
+from rheed_acquire.recording.frame_times import FRAME_TIMES
 from rheed_acquire.recording.refusals import RunClosedError, UnfitError
 from rheed_acquire.server import wire
 from rheed_acquire.server.catalogue import Catalogue
@@ -181,15 +183,17 @@ class Endpoints:
 
     def presign(self, request: Request) -> Response:
         """Give out an upload URL for a chunk."""
-        data_id, chunk = wire.parse_chunk(request.args, _object(request))
+        body = _object(request)
+        data_id, chunk = wire.parse_chunk(request.args, body)
+        times_ms = wire.parse_times(body, chunk)
         stream = self._store.get(data_id)
         stream.check(chunk)
         self._store.heard_of(data_id)
-        token = self._tickets.issue(stream, chunk)
+        token = self._tickets.issue(stream, chunk, times_ms)
         url = f"{request.host_url}uploads/{token}"
-        # "checksum" is this server's own: it says that the upload may bring one (`uploads.CHECKSUM_HEADER`).
-        target = {"upload_id": token[:8], "url": url, "part": 1, "checksum": "crc32c", "keeps": "shards"}
-        return _json([target])
+        # This server's own: the upload may bring a checksum (`uploads.CHECKSUM_HEADER`), this request times.
+        own = {"checksum": "crc32c", "keeps": "shards", FRAME_TIMES: "taken"}
+        return _json([{"upload_id": token[:8], "url": url, "part": 1, **own}])
 
     def upload(self, request: Request, token: str) -> Response:
         """Receive a shard; a 2xx says that it was checked and will survive."""
@@ -201,12 +205,13 @@ class Endpoints:
             self._uploading.release()
 
     def _receive(self, request: Request, token: str) -> Response:
-        with self._tickets.redeem(token) as (stream, chunk):
+        with self._tickets.redeem(token) as (stream, chunk, times_ms):
+            numbers = None if times_ms is None else FrameNumbers.of_times(times_ms)
             claimed = request.headers.get(CHECKSUM_HEADER)
             target = stream.incoming_path()
             try:
                 confirmation = receive(BodyReader(request.environ), target, chunk.largest_shard, claimed)
-                stream.commit(target, chunk, is_as_sent=claimed is not None)
+                stream.commit(target, chunk, is_as_sent=claimed is not None, numbers=numbers)
             finally:
                 remove(target)
             self._store.heard_of(stream.data_id)

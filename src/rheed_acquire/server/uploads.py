@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from wsgiref.types import WSGIEnvironment
 
 import google_crc32c
@@ -22,11 +22,17 @@ from rheed_acquire.recording.run_writer import RunWriter
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.system.durable_files import BulkWriter
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 CHECKSUM_HEADER = "x-amz-checksum-crc32c"
 """As S3 spells it: the crc32c of the body, big-endian, in base64."""
 
 VALID_FOR_S = 15 * 60.0
 MOST_TICKETS = 4096
+MOST_TIMES = 1 << 22
+"""Frames' own times that tickets hold together, 8 bytes each."""
 _LOOKED_AT = 128
 _BLOCK_BYTES = 1 << 18
 """Small enough to be found in the processor's cache again by checksum and copy."""
@@ -37,6 +43,7 @@ class _Ticket:
     stream: RunWriter
     chunk: ChunkDeclaration
     expires: float
+    times_ms: NDArray[np.float64] | None = None
     in_use: bool = False
 
 
@@ -46,30 +53,48 @@ class UploadTickets:
     Where there are too many the oldest that is not in use goes: its client is told so, and asks for another.
     """
 
-    def __init__(self, valid_for_s: float = VALID_FOR_S, most: int = MOST_TICKETS) -> None:
-        self._valid_for_s, self._most = valid_for_s, most
+    def __init__(
+        self, valid_for_s: float = VALID_FOR_S, most: int = MOST_TICKETS, most_times: int = MOST_TIMES
+    ) -> None:
+        self._valid_for_s, self._most, self._most_times = valid_for_s, most, most_times
+        self._times = 0
         self._tickets: dict[str, _Ticket] = {}  # in the order of their making, and so of their expiry
         self._lock = threading.Lock()
 
-    def issue(self, stream: RunWriter, chunk: ChunkDeclaration) -> str:
-        """Make a token that is good for one successful upload of this chunk."""
+    def issue(
+        self, stream: RunWriter, chunk: ChunkDeclaration, times_ms: NDArray[np.float64] | None = None
+    ) -> str:
+        """Make a token that is good for one successful upload of this chunk, whose frames may have times."""
         token = secrets.token_urlsafe(32)
         now = time.monotonic()
         with self._lock:
             stale = [key for key, ticket in self._oldest() if ticket.expires < now]
-            if not stale and len(self._tickets) >= self._most:
-                stale = [key for key, ticket in self._oldest() if not ticket.in_use][:1]
             for key in stale:
-                del self._tickets[key]
-            self._tickets[token] = _Ticket(stream, chunk, now + self._valid_for_s)
+                self._drop(key)
+            while self._is_full(times_ms):
+                oldest = next((key for key, ticket in self._oldest() if not ticket.in_use), None)
+                if oldest is None:
+                    break
+                self._drop(oldest)
+            self._tickets[token] = _Ticket(stream, chunk, now + self._valid_for_s, times_ms)
+            self._times += 0 if times_ms is None else len(times_ms)
         return token
+
+    def _is_full(self, times_ms: NDArray[np.float64] | None) -> bool:
+        too_many = times_ms is not None and self._times + len(times_ms) > self._most_times
+        return len(self._tickets) >= self._most or too_many
+
+    def _drop(self, token: str) -> None:
+        ticket = self._tickets.pop(token, None)
+        if ticket is not None and ticket.times_ms is not None:
+            self._times -= len(ticket.times_ms)
 
     def _oldest(self) -> Iterator[tuple[str, _Ticket]]:
         """Those that are first in line to go: no more of them than uploads can be under way at once."""
         return islice(self._tickets.items(), _LOOKED_AT)
 
     @contextmanager
-    def redeem(self, token: str) -> Iterator[tuple[RunWriter, ChunkDeclaration]]:
+    def redeem(self, token: str) -> Iterator[tuple[RunWriter, ChunkDeclaration, NDArray[np.float64] | None]]:
         """Use a token for one upload; it is spent when the body of the ``with`` succeeds.
 
         Raises
@@ -85,12 +110,12 @@ class UploadTickets:
                 raise Refusal(403, "this upload URL is in use")
             ticket.in_use = True
         try:
-            yield ticket.stream, ticket.chunk
+            yield ticket.stream, ticket.chunk, ticket.times_ms
         except BaseException:
             ticket.in_use = False
             raise
         with self._lock:
-            self._tickets.pop(token, None)
+            self._drop(token)
 
 
 class HungUpError(Exception):

@@ -8,12 +8,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
+from rheed_acquire.recording.frame_times import FRAME_TIMES, decode_times
 from rheed_acquire.recording.layout import place_of, shard_key
 from rheed_acquire.server.json_body import UNPROCESSABLE, has_controls, is_encodable, shown
 from rheed_acquire.server.refusal import Refusal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _LARGEST_SIDE = 65_536
 LARGEST_FRAME = 1 << 26
@@ -177,6 +182,20 @@ def parse_chunk(query: Mapping[str, str], body: Mapping[str, Any]) -> tuple[str,
         avg_frame_rate=_number_text(body, "avg_frame_rate"),
     )
     return text(body, "data_id"), declaration
+
+
+def parse_times(body: Mapping[str, Any], chunk: ChunkDeclaration) -> NDArray[np.float64] | None:
+    """Take when each of a chunk's frames was captured, in ms since 1970; None where it is not said."""
+    if FRAME_TIMES not in body:
+        return None
+    try:
+        times_us = decode_times(body[FRAME_TIMES], chunk.frames)
+    except ValueError as error:
+        raise _wrong(f"{FRAME_TIMES!r} {error}") from None
+    if chunk.start_unix_ms + int(times_us[-1]) // 1000 > _LATEST_MS:
+        raise _wrong(f"{FRAME_TIMES!r} must lie in the years 1 to 9999")
+    times_ms: NDArray[np.float64] = chunk.start_unix_ms + times_us / 1000
+    return times_ms
 
 
 def _parse_dims(dims: str) -> tuple[int, int, int]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json as json_text
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from pydantic import SecretStr
 
 from rheed_acquire.errors import StreamerError
+from rheed_acquire.recording.frame_times import FRAME_TIMES, encode_times
 from rheed_acquire.recording.layout import shard_key
 from rheed_acquire.streaming.confirmation import CHECKSUM_HEADER, doubt
 from rheed_acquire.streaming.error_bodies import detail_of, is_json, reason_of, shown_url
@@ -17,6 +18,10 @@ from rheed_acquire.streaming.http_session import REFUSAL_BYTES, Answer, HttpSess
 from rheed_acquire.streaming.outgoing import OutgoingShard
 from rheed_acquire.streaming.retry import is_transient, parse_retry_after
 from rheed_acquire.streaming.transport_errors import NoAnswerError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 GONE = (404, 409, 410)
 """What a server answers for a stream that it does not know or has closed."""
@@ -149,6 +154,7 @@ class AtomscaleApi:
         self._bare_confirmations = bare_confirmations
         self._http = HttpSession(self._timeouts.connect_s)
         self._keys_refused = 0
+        self._takes_times = False
 
     def close(self) -> None:
         """Close the connections."""
@@ -193,12 +199,27 @@ class AtomscaleApi:
         """Tag the stream."""
         self._call("POST", "/tags/data-items/", json={"data_ids": [data_id], "tag_ids": tag_ids})
 
-    def presign(self, chunk_idx: int, body: dict[str, str]) -> UploadTarget:
-        """Ask where a chunk's shard can be put, once."""
-        path = "/data_entries/raw_data/staged/upload_urls/"
-        answer = self._call("POST", path, params=presign_query(chunk_idx), json=body, may_pass=True)
-        if isinstance(answer, list) and answer:
-            answer = answer[0]
+    def presign(
+        self, chunk_idx: int, body: dict[str, str], times_us: NDArray[np.int64] | None = None
+    ) -> UploadTarget:
+        """Ask where a chunk's shard can be put, once; a server that takes the frames' own times gets them.
+
+        Parameters
+        ----------
+        times_us
+            (N,) in microseconds since the chunk's start.
+        """
+        path, query = "/data_entries/raw_data/staged/upload_urls/", presign_query(chunk_idx)
+        times = None if times_us is None else encode_times(times_us)
+        while True:
+            bringing = times is not None and self._takes_times
+            asked = {**body, FRAME_TIMES: times} if bringing else body
+            answer = self._call("POST", path, params=query, json=asked, may_pass=True)
+            if isinstance(answer, list) and answer:
+                answer = answer[0]
+            if times is None or bringing or not isinstance(answer, dict) or FRAME_TIMES not in answer:
+                break
+            self._takes_times = True  # only its answer says so: ask again
         url = self._text(answer, path, "url")
         return UploadTarget(
             url, takes_crc32c=answer.get("checksum") == "crc32c", keeps_shards=answer.get("keeps") == "shards"

@@ -302,7 +302,7 @@ class Delivery:
             parcel.is_under_way = True
         try:
             with self.spool.open(shard) as body, self._link.sending(shard.size):
-                target = api.presign(shard.chunk_idx, shard.body)
+                target = api.presign(shard.chunk_idx, shard.body, shard.times_us)
                 stream.shards_are_kept = target.keeps_shards
                 api.put(target, body)
                 shard.confirmed = True

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
+from rheed_acquire.recording.frame_numbers import FrameNumbers
 from rheed_acquire.recording.layout import GROUP, folder_name
 from rheed_acquire.recording.run_writer import RunWriter
 from rheed_acquire.recording.shard_encoding import encode_shard
@@ -69,7 +70,11 @@ def export_stream(folder: StreamFolder, directory: Path) -> Path:
             remove(received)
             folder.quarantine(shard)
             continue
-        recorded.commit(received, _declaration(shard))
+        declared, times_us = _declaration(shard), shard.times_us
+        numbers = None
+        if times_us is not None:
+            numbers = FrameNumbers.of_times(declared.start_unix_ms + times_us / 1000)
+        recorded.commit(received, declared, numbers=numbers)
     recorded.close("exported from the spool")
     return target / GROUP
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
+import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from rheed_acquire.streaming.shard_in_memory import ShardInMemory
 
 VERSION = 2
@@ -29,7 +32,8 @@ class SpooledShard:
     body
         Of the presign request (see the wire protocol).
     stamps
-        ``frame_ids``, ``timestamps_ns`` and ``host_ns`` of the frames.
+        ``frame_ids``, ``timestamps_ns`` and ``host_ns`` of the frames; where these are not evenly spaced also
+        ``times_us``, microseconds since ``start_unix_ms_utc`` of the body.
     crc32c
         Of the encoded bytes, known once they are written.
     content
@@ -53,6 +57,12 @@ class SpooledShard:
     attempts: int = 0
     stumbles: int = 0
     confirmed: bool = False
+
+    @property
+    def times_us(self) -> NDArray[np.int64] | None:
+        """(N,) when each frame was captured, in microseconds since the start; None where evenly spaced."""
+        times = self.stamps.get("times_us")
+        return None if times is None else np.array(times, np.int64)
 
 
 _OF_THIS_PROCESS = ("content", "attempts", "stumbles", "confirmed")

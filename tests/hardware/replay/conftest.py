@@ -119,6 +119,25 @@ class Stage:
             container.mux(stream.encode())
         return path
 
+    @staticmethod
+    def write_uneven_video(path: Path, steps_ms: Sequence[int]) -> Path:
+        """Encode a gray frame, and one more so many milliseconds after the one before."""
+        import av
+
+        with av.open(str(path), "w") as container:
+            stream: Any = container.add_stream("ffv1", rate=30)
+            stream.height, stream.width, stream.pix_fmt = 48, 64, "gray"
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+            at_ms = 0
+            for number, step_ms in enumerate((0, *steps_ms)):
+                at_ms += step_ms
+                pixels = np.full((48, 64), number * 5 % 256, np.uint8)
+                picture = av.VideoFrame.from_ndarray(pixels, format="gray")
+                picture.pts, picture.time_base = at_ms, Fraction(1, 1000)
+                container.mux(stream.encode(picture))
+            container.mux(stream.encode())
+        return path
+
 
 @pytest.fixture(scope="session")
 def stage() -> Stage:

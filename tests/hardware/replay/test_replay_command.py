@@ -141,19 +141,40 @@ def test_a_growth_that_is_replayed_has_the_period_that_it_had(
     assert utc_ms[-1] - utc_ms[0] == pytest.approx(seconds * 1000, rel=0.02)
 
 
-def test_frames_that_come_unevenly_are_dated_each_within_half_a_frames_time(
-    tmp_path: Path, stage: Stage
+@pytest.mark.parametrize("speed", ["0", "5"])
+def test_frames_that_come_unevenly_keep_each_its_own_time_in_recording_and_archive(
+    tmp_path: Path, stage: Stage, speed: str
 ) -> None:
-    fps, count = 10.0, 60
-    times_s = np.cumsum(np.where(np.arange(count) % 7 == 3, 0.19, 0.1)) + 1_767_225_600.0
+    count = 60
+    jitter_s = np.random.default_rng(4).uniform(0, 0.03, count)
+    times_s = np.cumsum(np.where(np.arange(count) % 7 == 3, 0.19, 0.1) + jitter_s) + 1_767_225_600.0
     np.savez(tmp_path / "growth.npz", frames=stage.frames(count), times=times_s)
     code, replayed, said = command(
-        tmp_path, "--camera", "replay", "--replay.path", "growth.npz", "--replay.speed", "0"
+        *(tmp_path, "replay", "growth.npz", "--replay.speed", speed, "--replay.keep-timestamps"),
+        *("--archive", "archives"),
     )
     assert code == 0, said
-    run = recording(replayed, tmp_path)
-    np.testing.assert_array_equal(run["frames"][:], stage.frames(count))
-    np.testing.assert_allclose(run["time_unix_ms"][:] / 1e3, times_s, atol=0.5 / fps + 0.001)
+    (archive,) = (tmp_path / "archives").glob("*/frames.zarr")
+    archived: Any = zarr.open_group(archive, mode="r")
+    for run in (recording(replayed, tmp_path), archived):
+        np.testing.assert_array_equal(run["frames"][:], stage.frames(count))
+        np.testing.assert_allclose(run["time_unix_ms"][:] / 1e3, times_s, rtol=0, atol=2e-6)
+    # And a replay of the replay has them too, where chunks begin elsewhere.
+    again = ("replay", replayed["output"], "--replay.speed", "0", "--replay.first", "7", "--output", "again")
+    code, replayed, said = command(tmp_path, *again)
+    assert code == 0, said
+    found_s = recording(replayed, tmp_path)["time_unix_ms"][:] / 1e3
+    np.testing.assert_allclose(found_s, times_s[7:], rtol=0, atol=4e-6)
+
+
+def test_the_frames_of_a_video_are_dated_one_by_one_also_where_the_file_has_no_date(
+    tmp_path: Path, stage: Stage
+) -> None:
+    path = stage.write_uneven_video(tmp_path / "growth.mkv", steps_ms := [33, 33, 34, 200] * 10)
+    code, replayed, said = command(tmp_path, "replay", str(path), "--replay.speed", "0")
+    assert code == 0, said
+    found_ms = recording(replayed, tmp_path)["time_unix_ms"][:]
+    np.testing.assert_allclose(np.diff(found_ms), steps_ms, atol=0.002)
 
 
 def test_a_mistake_is_one_line_and_names_what_to_do(tmp_path: Path, stage: Stage) -> None:

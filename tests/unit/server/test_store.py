@@ -397,6 +397,22 @@ def test_upload_urls_are_bounded_and_the_oldest_that_is_not_in_use_goes(store: S
                 pass
 
 
+def test_the_frames_times_that_upload_urls_hold_are_bounded_too(store: StreamStore) -> None:
+    stream, tickets = store.create(DECLARATION), UploadTickets(most_times=8)
+    chunk, times_ms = declare(0, make_frames(4)), np.arange(4.0)
+    first, second, third = (tickets.issue(stream, chunk, times_ms) for _ in range(3))
+    with pytest.raises(Refusal), tickets.redeem(first):
+        pass
+    bare = tickets.issue(stream, chunk)
+    for token, expected in ((second, times_ms), (third, times_ms), (bare, None)):
+        with tickets.redeem(token) as (_, _, found):
+            assert found is expected
+    fresh = [tickets.issue(stream, chunk, times_ms) for _ in range(2)]
+    for token in fresh:
+        with tickets.redeem(token):
+            pass
+
+
 def test_a_catalogue_that_is_full_says_so(tmp_path: Path) -> None:
     (tmp_path / ".server").mkdir()
     catalogue = Catalogue(tmp_path)
