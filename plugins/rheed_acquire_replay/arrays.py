@@ -13,6 +13,9 @@ from rheed_acquire import CameraError, CameraSettingError
 from rheed_acquire_replay.axes import Axes, AxesError, named, understood
 from rheed_acquire_replay.recording import BLOCK_BYTES, Block, Recording, reading
 
+MOST_AT_ONCE = 1 << 30
+"""Bytes that are read at once where a file keeps frames together."""
+
 
 class ArrayRecording(Recording):
     """An array whose slices can be read.
@@ -53,6 +56,22 @@ class ArrayRecording(Recording):
         """Read one block."""
         # A memory-mapped file is read only by a copy: here and not in the camera's thread.
         return Block(list(range(first, end)), np.array(self.axes.read(self._array, first, end)))
+
+
+def check_chunks(path: Path, chunks: Sequence[int] | None, dtype: np.dtype[Any]) -> None:
+    """Refuse an array of which more has to be read at once than there is memory for, before any of it is.
+
+    Raises
+    ------
+    CameraError
+        It is so.
+    """
+    stored_bytes = math.prod(chunks) * dtype.itemsize if chunks else 0
+    if stored_bytes > MOST_AT_ONCE:
+        raise CameraError(
+            f"{path} keeps {stored_bytes / 1e9:.1f} GB of frames in one chunk, which can be read at once "
+            "only, and is too large for that: save it in chunks of a few frames"
+        )
 
 
 def find_axes(

@@ -11,7 +11,7 @@ import numpy as np
 
 from rheed_acquire import CameraError
 from rheed_acquire_replay import INSTALL
-from rheed_acquire_replay.arrays import ArrayRecording, choose, find_axes
+from rheed_acquire_replay.arrays import ArrayRecording, check_chunks, choose, find_axes
 from rheed_acquire_replay.axes import Axes
 from rheed_acquire_replay.moments import as_times
 from rheed_acquire_replay.options import Options
@@ -73,6 +73,7 @@ def open_hdf5(path: Path, options: Options) -> Recording:
                 raise
             dataset = found[name]
             _check_readable(path, name, dataset)
+            check_chunks(path, dataset.chunks, dataset.dtype)
             axes = find_axes(path, dataset.shape, options.axes, sample=dataset)
             recording = Hdf5Dataset(path, file, dataset, axes)
             recording.notes["dataset"] = name

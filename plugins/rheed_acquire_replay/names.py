@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import calendar
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,27 @@ from rheed_acquire_replay.moments import EARLIEST_S, LATEST_S, seconds_in
 
 Key: TypeAlias = tuple[tuple[int, float, str], ...]
 
+_MONTHS_SPELLED = (
+    "january jan januar j\xe4nner janvier janv",
+    "february feb februar f\xe9vrier fevrier f\xe9vr",
+    "march mar m\xe4rz maerz mrz mars",
+    "april apr avril avr",
+    "may mai",
+    "june jun juni juin",
+    "july jul juli juillet juil",
+    "august aug ao\xfbt aout",
+    "september sep sept septembre",
+    "october oct oktober okt octobre",
+    "november nov novembre",
+    "december dec dezember dez d\xe9cembre decembre d\xe9c",
+)
+"""From January on, in English, German and French."""
 _MONTHS = {
-    name.lower(): number
-    for number in range(1, 13)
-    for name in (calendar.month_name[number], calendar.month_abbr[number], calendar.month_abbr[number] + ".")
-} | {"sept": 9}
+    spelled: number
+    for number, names in enumerate(_MONTHS_SPELLED, start=1)
+    for name in names.split()
+    for spelled in (name, f"{name}.")
+}
 _MONTH = "|".join(sorted((re.escape(name) for name in _MONTHS), key=len, reverse=True))
 _YEAR = r"(?P<year>(?:19[89]|20\d)\d)"
 _MONTH_0, _DAY_0 = r"(?P<month>0[1-9]|1[0-2])", r"(?P<day>0[1-9]|[12]\d|3[01])"
@@ -35,13 +51,13 @@ _DATES = tuple(
         rf"{_YEAR}(?P<sep>[-_. :]?){_MONTH_0}(?P=sep){_DAY_0}",
         rf"{_YEAR}[-_. ]{_MONTH_1}[-_. ]{_DAY_1}",
         rf"{_YEAR}[-_. ]?(?P<month>{_MONTH})[-_. ]?{_DAY_1}",
-        rf"{_DAY_1}[-_. ]?(?P<month>{_MONTH})[-_. ,]*{_YEAR}",
+        rf"{_DAY_1}(?:\. |[-_. ])?(?P<month>{_MONTH})[-_. ,]*{_YEAR}",
         rf"(?P<month>{_MONTH})[-_. ]?{_DAY_1}[-_. ,]+{_YEAR}",
         rf"{_DAY_1}(?P<sep>[-_. ]){_MONTH_1}(?P=sep){_YEAR}",
         rf"{_MONTH_1}(?P<sep>[-_. ]){_DAY_1}(?P=sep){_YEAR}",
     )
 )
-_LONE_MONTH = re.compile(rf"(?<![a-z])({_MONTH})(?![a-z])", re.IGNORECASE)
+_LONE_MONTH = re.compile(rf"(?<![^\W\d_])({_MONTH})(?![^\W\d_])", re.IGNORECASE)
 _SIGNED = re.compile(r"(?<![0-9A-Za-z)\]])[-+](?=[0-9.,]*[0-9])")
 _ANY_SIGN = re.compile(r"(?<![0-9)\]])[-+](?=\d)")
 _DECIMAL = re.compile(r"(?<![\d.,])(\d+)[.,](\d+)(?![.,]?\d)")
@@ -91,12 +107,16 @@ def in_order(files: Iterable[Path], root: Path | None = None) -> Named:
     ordered = tuple(files[place] for place in order)
     names = [names[place] for place in order]
     keys = [keys[place] for place in order]
-    return Named(ordered, _moments(names), _seconds(names), _jumps(ordered, keys))
+    moments = _moments(names)
+    # Where names tell times, a longer step is a pause.
+    jumps = () if moments is not None else _jumps(ordered, keys)
+    return Named(ordered, moments, _seconds(names), jumps)
 
 
 def _name(file: Path, root: Path | None) -> str:
     folders = () if root is None else file.parent.relative_to(root).parts
-    return "/".join((*folders, file.stem))
+    # macOS spells an umlaut as two characters.
+    return unicodedata.normalize("NFC", "/".join((*folders, file.stem)))
 
 
 def _keys(names: Sequence[str]) -> list[Key]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rheed_acquire import CameraError, CameraSettingError
-from rheed_acquire_replay.arrays import ArrayRecording, find_axes
+from rheed_acquire_replay.arrays import MOST_AT_ONCE, ArrayRecording, find_axes
 from rheed_acquire_replay.axes import Axes
 from rheed_acquire_replay.options import Options
 from rheed_acquire_replay.orientation import oriented, page_orientation
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import tifffile
 
 _MOST_COLOURS = 4
-MOST_AT_ONCE = 1 << 30
-"""Bytes that are read at once where pages are not frames."""
 _SAMPLE_BITS = (10, 12, 14)
 """Samples that a file packs: read, they are in the low bits of 16."""
 

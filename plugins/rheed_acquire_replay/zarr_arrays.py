@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rheed_acquire import CameraError
-from rheed_acquire_replay.arrays import ArrayRecording, choose, find_axes
+from rheed_acquire_replay.arrays import ArrayRecording, check_chunks, choose, find_axes
 from rheed_acquire_replay.axes import Axes
 from rheed_acquire_replay.frame_times import plain_rate
 from rheed_acquire_replay.moments import as_times, seconds_in
@@ -78,6 +78,7 @@ def open_zarr(path: Path, options: Options) -> Recording:
 def _of(
     path: Path, array: Any, options: Options, letters: str | None, by: str = "the array's axes"
 ) -> Recording:
+    check_chunks(path, array.chunks, np.dtype(array.dtype))
     recording = ZarrArray(path, array, find_axes(path, array.shape, options.axes, letters, by, array))
     rate = array.attrs.get("fps")
     if isinstance(rate, int | float) and rate > 0:

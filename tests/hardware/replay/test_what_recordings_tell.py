@@ -231,6 +231,16 @@ def test_times_beside_frames_in_hdf5_are_theirs(tmp_path: Path, stage: Stage) ->
         ["31-12-2023_235959", "02-01-2024_101112"],
         ["30 Dec 2023", "5 Jan 2024", "4 Feb 2024"],
         ["growth_Jan_01", "growth_Feb_02", "growth_Apr_01"],
+        ["05-JAN-2024", "17-Feb-2024", "01-mar-2024", "01-DEC-2024"],
+        ["5. Januar 2024", "17. Februar 2024", "1. M\xe4rz 2024", "2. Mai 2024", "5. Dezember 2024"],
+        ["5 janvier 2024", "17 f\xe9vrier 2024", "1 mars 2024", "3 juillet 2024", "2 ao\xfbt 2024"],
+        ["30 Jan 2024", "1 Ma\u0308rz 2024"],
+        ["Probe_Okt_1", "Probe_Dez_1"],
+        ["t=1,5", "t=2,25", "t=2,5", "t=10,0"],
+        ["img_t001_z000", "img_t001_z001", "img_t002_z000", "img_t010_z000"],
+        ["growth_2024-01-05_9", "growth_2024-01-05_10", "growth_2024-01-06_1"],
+        ["img-10C", "img-5C", "img0C", "img10C", "img100C"],
+        ["img", "img (1)", "img (2)", "img (10)"],
         ["2024-01-02 11-05-00 AM", "2024-01-02 01-05-00 PM"],
         ["img_20240102101112045", "img_20240102101112345"],
         ["t=0.25", "t=0.5", "t=2", "t=10.0"],
@@ -246,6 +256,13 @@ def test_names_are_ordered_by_what_they_mean(names: list[str]) -> None:
     for given_order in (names, names[::-1], sorted(names)):
         found = in_order(Path(f"{name}.png") for name in given_order)
         assert [file.stem for file in found.files] == names
+
+
+def test_a_pause_between_times_in_names_is_no_number_that_is_missing() -> None:
+    seconds = (0, 1, 2, 3, 40, 41)
+    found = in_order(Path(f"2024-01-05 10-00-{second:02d}.png") for second in seconds)
+    assert found.moments is not None
+    assert found.jumps == ()
 
 
 def test_times_in_names_are_those_of_the_frames(tmp_path: Path, stage: Stage) -> None:
