@@ -52,8 +52,7 @@ def _zstd() -> bytes:
 def _lzw() -> bytes:
     import imagecodecs
 
-    encoded: bytes = imagecodecs.lzw_encode(b"\0" * (1 << 28))
-    return encoded
+    return bytes(imagecodecs.lzw_encode(b"\0" * (1 << 28)))
 
 
 def _tiff(path: Path, compression: int, strip: bytes, height: int = 48) -> None:
