@@ -361,8 +361,8 @@ class Acquisition:
                 self._phase = "archiving"
                 archiver.finish(self._patience, self._settings.drain_timeout)
                 self._phase = "uploading"
-            status = stream.status()
             delivery = stream.finalize()
+            status = stream.status()
         pushed = pusher.pushed
         report = RunReport(
             info=info,

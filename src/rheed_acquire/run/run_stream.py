@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from rheed_acquire.findings import FindingCode
@@ -40,6 +41,7 @@ class RunStream:
         self.is_finalized = False
         """Whether its end has begun."""
         self._data_id: str | None = None
+        self._ended: DeliveryStatus | None = None
         self._journal, self._patience = journal, patience
         self._drain_timeout_s = drain_timeout_s
         self._status_failed, self._close_failed = False, False
@@ -49,7 +51,9 @@ class RunStream:
         self._data_id = data_id
 
     def status(self) -> DeliveryStatus:
-        """How far its chunks have come."""
+        """How far its chunks have come; by the final report, once the streamer has let go of the stream."""
+        if self._ended is not None:
+            return self._ended
         if self._data_id is None:
             return DeliveryStatus()
         try:
@@ -66,15 +70,18 @@ class RunStream:
 
     def finalize(self) -> dict[str, Any]:
         """End it, after its uploads; the streamer's report."""
-        self.is_finalized = True
         if self._data_id is None:
             return {}
+        before = self.status()
+        self.is_finalized = True
+        report: dict[str, Any] = {}
         try:
-            return self.streamer.finalize(self._data_id, self._drain_timeout_s())
+            report = self.streamer.finalize(self._data_id, self._drain_timeout_s())
         except Exception as error:
             logger.debug("finalize failed", exc_info=True)
             self._journal.problem(FindingCode.NOT_FINALIZED, f"the stream could not be finalized: {error}")
-            return {}
+        self._ended = _at_the_end(before, report)
+        return report
 
     def end_if_begun(self) -> None:
         """End what was begun and not ended, on the way out of a run that failed."""
@@ -90,3 +97,16 @@ class RunStream:
             if not self._close_failed:
                 self._close_failed = True
                 self._journal.warn(FindingCode.STREAMER_CALL, str(error))
+
+
+def _at_the_end(before: DeliveryStatus, report: Mapping[str, Any]) -> DeliveryStatus:
+    """Bring a status up to a streamer's report, as far as that has the figures."""
+    uploaded = int(report.get("chunks_uploaded", before.chunks_uploaded))
+    failed = int(report.get("chunks_failed", before.chunks_failed))
+    return replace(
+        before,
+        chunks_pushed=max(before.chunks_pushed, uploaded + failed),
+        chunks_uploaded=uploaded,
+        chunks_failed=failed,
+        bytes_uploaded=int(report.get("bytes_uploaded", before.bytes_uploaded)),
+    )

@@ -244,6 +244,28 @@ def test_a_stream_that_cannot_be_finalized_is_a_problem_and_the_report_comes_all
     stage.assert_ended_once(streamer, camera)
 
 
+def test_a_run_that_is_over_shows_what_the_streamer_reported_and_not_that_it_knows_the_stream_no_more(
+    stage: Stage,
+) -> None:
+    def forget() -> None:
+        if "finalize" in streamer.calls:
+            raise ValueError("no such stream")
+
+    told = {
+        "chunks_uploaded": 2,
+        "chunks_not_uploaded": 1,
+        "chunks_failed": 1,
+        "closed": True,
+        "lost": [(1, "")],
+    }
+    streamer = stage.streamer(status=forget, finalize=lambda: told)
+    session = stage.session(stage.camera(range(20)), streamer, frames=20, ring_chunks=4)
+    report = session.run()
+    shown = session.acquisition.progress().delivery
+    assert (shown.chunks_pushed, shown.chunks_uploaded, shown.chunks_failed) == (report.chunks_pushed, 2, 1)
+    assert shown.chunks_queued == 0
+
+
 def test_a_streamer_that_cannot_tell_its_status_is_finalized_all_the_same(stage: Stage) -> None:
     camera, streamer = stage.camera(range(8)), stage.streamer(status=failing(RuntimeError("closed")))
     with contextlib.suppress(RuntimeError):
