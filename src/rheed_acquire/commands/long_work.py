@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rheed_acquire.system.terminal import stderr_console, stderr_is_terminal
+from rheed_acquire.text.printable_text import printable
 
 
 @contextmanager
@@ -31,3 +32,20 @@ def progress_of(what: str, frames: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=stderr_console(), transient=True) as progress:
         task = progress.add_task(what, total=frames)
         yield lambda done: progress.advance(task, done)
+
+
+@contextmanager
+def at_work(what: str) -> Iterator[None]:
+    """Show on stderr, where that is a terminal, that work goes on whose end nobody knows, and since when.
+
+    It is gone when the work is over.
+    """
+    if not stderr_is_terminal():
+        yield
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=stderr_console(), transient=True) as progress:
+        progress.add_task(printable(what), total=None)
+        yield

@@ -20,7 +20,7 @@ from rheed_acquire.streaming.spool import Spool, default_spool_folder
 from rheed_acquire.streaming.spool_entries import StrangeEntry
 from rheed_acquire.streaming.stream_places import is_in_use
 from rheed_acquire.streaming.streamer import LOCAL_SERVER
-from rheed_acquire.system.terminal import write_json, write_line, write_note
+from rheed_acquire.system.terminal import stderr_is_terminal, write_json, write_line, write_note
 
 if TYPE_CHECKING:
     from rheed_acquire.server.process import LocalServer
@@ -48,10 +48,14 @@ def main(arguments: Sequence[str]) -> int:
         write_note(f"warning: {entry.path} is left as it is: {entry.reason}")
     for server in sorted(servers):
         try:
+            if stderr_is_terminal():
+                write_note(f"delivering what waits for {server}")
             reports += recover_server(server, root, run, rheed.bare_confirmations)
         except RheedAcquireError as error:
             complete = False
             write_note(f"warning: {server}: {error}")
+    if export is not None and stderr_is_terminal():
+        write_note(f"writing what the spool holds to {export}")
     exported = export_streams(root, export) if export is not None else []
     complete = complete and all(
         report.get("closed")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,3 +63,29 @@ def test_what_cannot_be_played_ends_with_2_and_one_sentence(
     said = capsys.readouterr().err
     assert name in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminal in Python")
+def test_in_a_terminal_it_shows_that_it_is_at_work(tmp_path: Path, stage: Stage) -> None:
+    import pty
+
+    stage.write_run(tmp_path / "frames.zarr", stage.frames(4), [stage.began_ms + 100 * n for n in range(4)])
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rheed_acquire", "replay", "--inspect", "frames.zarr"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        env={**os.environ, "TERM": "xterm-256color", "PYTHONUTF8": "1"},
+    )
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux says so that the other end is closed
+        while piece := os.read(leader, 4096):
+            shown += piece
+    os.close(leader)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"looking at the recording" in shown
+    assert b"4 frames" in told
+    assert b"looking" not in told
