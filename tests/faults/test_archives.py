@@ -114,8 +114,9 @@ def test_an_archive_disk_that_goes_away_and_comes_back_misses_what_came_meanwhil
 def test_an_archive_whose_disk_is_unmounted_is_completed_once_it_is_mounted_again(rig: Rig) -> None:
     rig.pixel_format, rig.archive = "Mono12p", rig.folder / "archive"
     elsewhere = rig.folder / "elsewhere"
-    process = rig.start(*FAST, "--frames", "1800", "--json")
-    assert rig.wait_until(lambda: rig.frames_taken > 3 * CHUNK, process)
+    process = rig.start("--faulty.speed", "2", *FAST[2:], "--frames", "1800", "--json")
+    archive = rig.archive
+    assert rig.wait_until(lambda: list(archive.glob("*/chunks.jsonl")), process)
     rig.archive.rename(elsewhere)
     rig.archive.mkdir()  # where it was mounted
     ended = rig.finish(process)

@@ -47,7 +47,7 @@ class FrameNumbers:
         numbers = (self.frame_ids, self.stamps_ns)
         data = b"".join([np.asarray(one, "<f8").tobytes() for one in floats])
         data += b"".join([np.asarray(one, "<i8").tobytes() for one in numbers])
-        write_atomically(path, data, staging, durable=True)
+        write_atomically(path, data, staging, durable=True, root=staging.parent)
 
     @classmethod
     def read(cls, path: Path) -> FrameNumbers:

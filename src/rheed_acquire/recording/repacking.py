@@ -64,16 +64,16 @@ def repack(frames_folder: Path, work: Path, chunks: Sequence[StoredChunk], chunk
         if first_irregular(chunks, chunk_size) == len(chunks):
             return
         try_to_remove_tree(work)
-        work.mkdir(parents=True)
+        work.mkdir()
         plan = _build(frames_folder, work, chunks, chunk_size)
         sync_directory(work)
-        write_atomically(work / "plan.json", encode_document(plan), work, durable=True)
+        write_atomically(work / "plan.json", encode_document(plan), work, durable=True, root=work)
     if not (work / "placing").exists():
         for source, place in plan["moves"]:
             if not (work / str(place)).exists():
                 replace(shard_path(frames_folder, source), work / str(place))
         sync_directory(work)
-        write_atomically(work / "placing", b"", work, durable=True)
+        write_atomically(work / "placing", b"", work, durable=True, root=work)
     for place in range(plan["first"], plan["end"]):
         if (work / str(place)).exists():
             put_durably(work / str(place), shard_path(frames_folder, place), frames_folder)

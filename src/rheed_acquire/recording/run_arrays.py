@@ -193,7 +193,7 @@ class RunArrays:
         self._write(f"{FRAMES}/zarr.json", encode_document(document), durable=durable)
 
     def _write(self, path: str, data: bytes, *, durable: bool) -> None:
-        write_atomically(self._group / path, data, self._staging, durable=durable)
+        write_atomically(self._group / path, data, self._staging, durable=durable, root=self._staging.parent)
 
 
 def _frames_while_open(chunks: Sequence[ChunkDeclaration]) -> int:

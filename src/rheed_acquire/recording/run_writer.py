@@ -351,5 +351,9 @@ class RunWriter:
         self._refuse_unless_there()
         self._arrays.write_attributes(self._attributes(), durable=self.is_closed)
         write_atomically(
-            self.folder / STREAM_FILE, encode_document(self._record), self._incoming, durable=True
+            self.folder / STREAM_FILE,
+            encode_document(self._record),
+            self._incoming,
+            durable=True,
+            root=self.folder,
         )

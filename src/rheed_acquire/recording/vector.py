@@ -118,13 +118,14 @@ class Vector:
         return self._folder / "c" / str(number)
 
     def _write_block(self, number: int, block: array[float], *, durable: bool) -> None:
-        write_atomically(self._block_path(number), _little_endian(block), self._staging, durable=durable)
+        self._write(self._block_path(number), _little_endian(block), durable=durable)
 
     def _write_metadata(self, length: int, *, durable: bool) -> None:
         document = vector_document(length, self._block, self._element_type, self._dimension, self._attributes)
-        write_atomically(
-            self._folder / "zarr.json", encode_document(document), self._staging, durable=durable
-        )
+        self._write(self._folder / "zarr.json", encode_document(document), durable=durable)
+
+    def _write(self, path: Path, data: bytes, *, durable: bool) -> None:
+        write_atomically(path, data, self._staging, durable=durable, root=self._staging.parent)
 
 
 def _little_endian(elements: array[float]) -> bytes:

@@ -151,14 +151,27 @@ def sync_directory(directory: Path) -> None:
 
 def make_durable_directory(directory: Path, root: Path) -> None:
     """Make ``directory`` and what is missing between it and the existing ``root``, durably."""
-    made = []
+    for made in make_below(directory, root):
+        sync_directory(made.parent)
+
+
+def make_below(directory: Path, root: Path) -> list[Path]:
+    """Make ``directory`` and what is missing between it and ``root``, which is never made; those made.
+
+    Raises
+    ------
+    FileNotFoundError
+        ``root`` is not there, as where its disk is away.
+    """
+    missing = []
     step = directory
     while step != root and not step.exists():
-        made.append(step)
+        missing.append(step)
         step = step.parent
-    directory.mkdir(parents=True, exist_ok=True)
-    for step in made:
-        sync_directory(step.parent)
+    missing.reverse()
+    for step in missing:
+        step.mkdir(exist_ok=True)
+    return missing
 
 
 def put_durably(source: Path, target: Path, root: Path) -> None:
@@ -168,7 +181,9 @@ def put_durably(source: Path, target: Path, root: Path) -> None:
     sync_directory(target.parent)
 
 
-def write_atomically(target: Path, data: bytes, staging: Path, *, durable: bool) -> None:
+def write_atomically(
+    target: Path, data: bytes, staging: Path, *, durable: bool, root: Path | None = None
+) -> None:
     """Write a file that no reader ever sees half written.
 
     Parameters
@@ -178,9 +193,14 @@ def write_atomically(target: Path, data: bytes, staging: Path, *, durable: bool)
         ``target``: a left-over there would be an unknown object in a Zarr hierarchy.
     durable
         Whether it must survive loss of power from the return on.
+    root
+        A folder that is not made where it is missing, nor any above it; None where all may be made.
     """
-    staging.mkdir(parents=True, exist_ok=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (staging, target.parent):
+        if root is None:
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            make_below(folder, root)
     temporary = staging / f"{target.name}.{secrets.token_hex(8)}.part"
     try:
         with temporary.open("wb") as file:

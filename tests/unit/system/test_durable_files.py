@@ -19,6 +19,7 @@ from rheed_acquire.system.durable_files import (
     remove,
     remove_tree,
     try_to_remove_tree,
+    write_atomically,
     write_pieces,
 )
 
@@ -131,3 +132,13 @@ def test_of_a_folder_with_an_open_file_the_rest_is_deleted(tmp_path: Path) -> No
         assert not try_to_remove_tree(folder)
         assert [path.name for path in folder.iterdir()] == ["held"]
     assert try_to_remove_tree(folder)
+
+
+def test_a_root_whose_disk_is_away_is_not_made_anew(tmp_path: Path) -> None:
+    root = tmp_path / "disk" / "run"
+    with pytest.raises(FileNotFoundError):
+        write_atomically(root / "a" / "file", b"", root / "staging", durable=True, root=root)
+    assert list(tmp_path.iterdir()) == []
+    root.mkdir(parents=True)
+    write_atomically(root / "a" / "file", b"told", root / "staging", durable=True, root=root)
+    assert (root / "a" / "file").read_bytes() == b"told"
