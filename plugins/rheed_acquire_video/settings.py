@@ -1,0 +1,125 @@
+"""Which source FFmpeg opens, what is asked of it, and what is taken of its pictures."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Self
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+Size = Annotated[int, Field(gt=0, le=65536)]
+Offset = Annotated[int, Field(ge=0, le=65536)]
+
+URL_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "srt", "udp", "rtp", "tcp")
+
+_SECRET_NAME = re.compile(r"pass|pwd|token|key|auth|secret|sig|credential|session|cookie|header|proxy", re.I)
+"""What in a URL's query, or as the name of an option, stands before what nobody else should read."""
+
+
+class Deinterlace(StrEnum):
+    """What becomes of the two fields of an interlaced picture, which were taken one after the other."""
+
+    OFF = "off"
+    FIELDS = "fields"
+    INTERPOLATE = "interpolate"
+
+
+class FieldOrder(StrEnum):
+    """Which field of an interlaced picture is the earlier one."""
+
+    AUTO = "auto"
+    TOP = "top"
+    BOTTOM = "bottom"
+
+
+class VideoSettings(BaseModel):
+    """The source, what it is asked for, and what is taken of its pictures."""
+
+    # An error would else repeat a URL with its password.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
+
+    source: str | None = Field(
+        None,
+        description="a capture device by its name, address or serial number, as rheed-acquire cameras lists "
+        "them; rtsp:// or http:// of a network camera; screen; window:ID or window:TITLE; lavfi:GRAPH",
+    )
+    url: SecretStr | None = Field(
+        None, description="in place of the source, the URL of a stream with the user and password in it"
+    )
+    size: str | None = Field(
+        None,
+        description="size of the pictures that a capture device is asked for",
+        json_schema_extra={"metavar": "WIDTHxHEIGHT"},
+    )
+    input_format: str | None = Field(
+        None,
+        description="what a capture device shall send, as FFmpeg spells it: gray, yuyv422, gray12le, mjpeg",
+    )
+    width: Size | None = Field(None, description="width of the region of interest in pixels")
+    height: Size | None = Field(None, description="height of the region of interest in pixels")
+    offset_x: Offset | None = Field(None, description="left edge of the region of interest")
+    offset_y: Offset | None = Field(None, description="upper edge of the region of interest")
+    deinterlace: Deinterlace = Field(
+        Deinterlace.OFF,
+        description="of an analog camera's pictures; fields: each field is a frame of half the height, at "
+        "twice the rate; interpolate: the missing rows are made up",
+    )
+    field_order: FieldOrder = Field(
+        FieldOrder.AUTO,
+        description="which field comes first, where the source does not tell: top for PAL, bottom for NTSC",
+    )
+    low_latency: bool = Field(
+        False,
+        description="have FFmpeg hold no picture back for the order of pictures; not with B-frames",
+    )
+    options: dict[str, str] = Field(
+        default_factory=dict,
+        description="any other option of FFmpeg's input by its name, such as rtsp_transport=udp or "
+        "standard=PAL",
+    )
+
+    @field_validator("source")
+    @classmethod
+    def _check_source(cls, text: str | None) -> str | None:
+        if text is None or "://" not in text:
+            return text
+        scheme = text.partition("://")[0].lower()
+        if scheme not in URL_SCHEMES:
+            raise ValueError(f"must begin with one of {', '.join(f'{known}://' for known in URL_SCHEMES)}")
+        parts = urlsplit(text)
+        if "@" in parts.netloc or any(_SECRET_NAME.search(name) for name, _ in parse_qsl(parts.query)):
+            raise ValueError(
+                "a password does not belong where others can read it; leave this out and give the whole URL "
+                "in the environment variable RHEED_VIDEO__URL, or as url below [video] in the settings file"
+            )
+        return text
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and url.get_secret_value().partition("://")[0].lower() not in URL_SCHEMES:
+            raise ValueError(f"must begin with one of {', '.join(f'{known}://' for known in URL_SCHEMES)}")
+        return url
+
+    @field_validator("size")
+    @classmethod
+    def _check_size(cls, text: str | None) -> str | None:
+        if text is not None and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", text):
+            raise ValueError("must be spelled WIDTHxHEIGHT, such as 1280x720")
+        return text
+
+    @field_validator("options")
+    @classmethod
+    def _check_options(cls, options: dict[str, str]) -> dict[str, str]:
+        for name in options:
+            if _SECRET_NAME.search(name):
+                raise ValueError(f"{name} cannot be given here, where others could read it: see --video.url")
+        return options
+
+    @model_validator(mode="after")
+    def _check_choice(self) -> Self:
+        if self.source is not None and self.url is not None:
+            raise ValueError("give either source or url, not both")
+        return self
