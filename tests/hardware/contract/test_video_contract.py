@@ -32,7 +32,7 @@ class TestVideo(CameraContract):
         "options": {"probesize": "100000"},
     }
     unread = {
-        "url": "a secret is not read back: see test_secrets",
+        "url": "a secret is not read back: see test_video_command",
         "size": OF_A_DEVICE,
         "input_format": OF_A_DEVICE,
     }
