@@ -77,7 +77,10 @@ def test_a_display_that_is_gone_is_a_loss_and_its_last_picture_is_not_repeated(d
         display.stop()
         fault = taken.wait_for_fault()
     assert isinstance(fault, CameraLostError)
-    with pytest.raises(CameraError, match=r"screen .* cannot be opened"), taking(source="screen"):
+
+
+def test_a_display_that_is_not_there_cannot_be_opened() -> None:
+    with pytest.raises(CameraError, match=r"screen .* cannot be opened"), taking(source="screen::59876"):
         pass
 
 
