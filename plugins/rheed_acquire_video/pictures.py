@@ -1,7 +1,7 @@
 """What a decoded picture is as an array: a view of FFmpeg's own memory wherever that can be.
 
 Luma is taken as it comes. Its range, where that is the limited one of television (black 16, white 235), is
-neither stretched nor cut: see decision 0034. Names of pixel formats are FFmpeg's (``libavutil/pixfmt.h``).
+neither stretched nor cut: see decision 0035. Names of pixel formats are FFmpeg's (``libavutil/pixfmt.h``).
 """
 
 from __future__ import annotations
