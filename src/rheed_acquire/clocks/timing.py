@@ -115,11 +115,7 @@ class HostClock:
 
     def _read(self) -> tuple[int, int]:
         """When, and how far the wall clock is from ``perf_counter_ns``."""
-        wall_ns = self._wall_ns or time.time_ns
-        readings = [(self._now_ns(), wall_ns(), self._now_ns()) for _ in range(5)]
-        # The pair of readings with the least time between them is the least disturbed one.
-        before, wall, after = min(readings, key=lambda reading: reading[2] - reading[0])
-        return after, wall - (before + after) // 2
+        return offset_ns(self._now_ns, self._wall_ns or time.time_ns)
 
     def _follow(self) -> None:
         with self._lock:
@@ -144,11 +140,21 @@ class HostClock:
             self._slew = Slew(now, offset, target, _FOLLOW_PPM)
 
 
+def offset_ns(steady_ns: Callable[[], int], other_ns: Callable[[], int]) -> tuple[int, int]:
+    """When, by the steady clock, and how far another clock is from it.
+
+    A thread may be held up between any two readings: of several the least disturbed are taken.
+    """
+    readings = [(steady_ns(), other_ns(), steady_ns()) for _ in range(5)]
+    before, other, after = min(readings, key=lambda reading: reading[2] - reading[0])
+    return after, other - (before + after) // 2
+
+
 def _asleep_ns() -> int:
     """Time this machine has slept; 0 where ``perf_counter`` counts it, or nothing tells."""
     if sys.platform != "linux":
         return 0
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.perf_counter_ns()
+    return offset_ns(time.perf_counter_ns, lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME))[1]
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rheed_acquire.clocks.camera_clock import CaptureClock
-from rheed_acquire.clocks.timing import HostClock
+from rheed_acquire.clocks.timing import HostClock, offset_ns
 from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk
 
 SECOND = 1_000_000_000
@@ -168,3 +168,21 @@ def test_the_host_clock_reads_utc_and_keeps_even_steps() -> None:
     # Windows' wall clock moves in steps of 16 ms; the wall clock may be slewed meanwhile.
     assert before - 50_000_000 <= said <= after + 50_000_000
     assert clock.utc_ns(read + 3 * 3600 * SECOND) - said == 3 * 3600 * SECOND
+
+
+@given(held_up=st.lists(st.integers(0, 10**10), min_size=14, max_size=14), quiet=st.integers(0, 4))
+def test_a_thread_that_is_held_up_between_two_readings_is_no_step_of_a_clock(
+    held_up: list[int], quiet: int
+) -> None:
+    pauses = [*held_up[: 3 * quiet], 0, 0, 0, *held_up[3 * quiet :]]
+    now_ns = 0
+
+    def steady_ns() -> int:
+        nonlocal now_ns
+        now_ns += pauses.pop(0) if pauses else 0
+        return now_ns
+
+    def other_ns() -> int:
+        return steady_ns() + 1_000
+
+    assert offset_ns(steady_ns, other_ns)[1] == 1_000
