@@ -93,6 +93,11 @@ class Setting:
         return any(isinstance(kind, type) and issubclass(kind, Mapping) for kind in origins)
 
     @cached_property
+    def is_path(self) -> bool:
+        """Whether it is one file or folder."""
+        return any(isinstance(kind, type) and issubclass(kind, PurePath) for kind in self._kinds)
+
+    @cached_property
     def takes_booleans(self) -> bool:
         """Whether true and false are among its values; pydantic would take them for 1 and 0."""
         return self.is_list or self.is_mapping or bool(self._kinds & {bool, Any, object})
@@ -123,7 +128,7 @@ class Setting:
             return "N"
         if float in self._kinds:
             return "NUMBER"
-        if any(isinstance(kind, type) and issubclass(kind, PurePath) for kind in self._kinds):
+        if self.is_path:
             return "PATH"
         return "TEXT"
 

@@ -7,6 +7,7 @@ everything that is wrong.
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ FOREIGN_VARIABLES = frozenset({"RHEED_INTEROP_PYTHON", "RHEED_SHARED_MEMORY"})
 """Variables that begin like settings and are not."""
 
 _LONGEST_SHOWN = 60
+_HOME = re.compile(r"~[^/\\]*")
+"""How a path below somebody's home begins. A shell knows it where a word begins, nobody does in a file."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,13 @@ class Reading:
         if setting.is_secret and isinstance(value, str):
             value = SecretStr(value)
         path = setting.path if entry is None else (*setting.path, entry)
+        home = _HOME.match(value) if setting.is_path and isinstance(value, str) else None
+        if home:
+            value = os.path.expanduser(value)  # noqa: PTH111 - tells by its outcome where there is none
         assignment = Assignment(setting, path, value, f"{name}{joint}{shown}", origin, source or origin)
         self.assignments[path] = assignment
+        if home and value.startswith(home[0]):
+            self.reject(assignment, "must be a path; the home directory it begins with is unknown")
         return assignment
 
     def reject(self, assignment: Assignment, what: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from rheed_acquire.clocks.cadence import MIN_CHUNK_S
@@ -28,6 +28,8 @@ from rheed_acquire.text.names import clean_name
 
 MOST_REDUCED = 1000
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
+_Folder = Annotated[Path, AfterValidator(with_room_below)]
+"""One that runs are kept below: on Windows in the form that allows for long names."""
 GROUPS = ("Camera", "Stream", "Run", "View", "Output", "Delivery")
 """The headings of the help, in their order."""
 _CAMERA, _STREAM, _RUN, _VIEW, _OUTPUT, _DELIVERY = ({"group": group} for group in GROUPS)
@@ -245,12 +247,12 @@ class RunSettings(BaseModel):
         description="key of the service",
         json_schema_extra={**_OUTPUT, "environment": ["AS_API_KEY", "ATOMSCALE_API_KEY"]},
     )
-    output: Path = Field(
+    output: _Folder = Field(
         Path("runs"),
         description="directory for runs kept by the local server",
         json_schema_extra={**_OUTPUT, "metavar": "DIR"},
     )
-    archive: Path | None = Field(
+    archive: _Folder | None = Field(
         None,
         description="directory where every frame is kept as the camera delivers it, at its full depth and "
         "rate, beside the stream",
@@ -262,7 +264,7 @@ class RunSettings(BaseModel):
         "frames that are not archived, stop ends the run",
         json_schema_extra={**_OUTPUT},
     )
-    spool_dir: Path | None = Field(
+    spool_dir: _Folder | None = Field(
         None,
         description="where chunks are kept until they are delivered; without it, a folder of this user's",
         json_schema_extra={**_DELIVERY, "metavar": "DIR"},
@@ -357,22 +359,6 @@ class RunSettings(BaseModel):
         if isinstance(value, str) and not value.strip():
             raise ValueError("must name a directory; '.' is the working directory")
         return value
-
-    @field_validator("output", "log_file", "config", "spool_dir")
-    @classmethod
-    def _with_home(cls, value: Path | None) -> Path | None:
-        # A shell expands ~ on the command line, but nobody does in a file.
-        if value is None or not str(value).startswith("~"):
-            return value
-        try:
-            return value.expanduser()
-        except RuntimeError:
-            raise ValueError("must be a path; the home directory it begins with is unknown") from None
-
-    @field_validator("output", "spool_dir")
-    @classmethod
-    def _with_room(cls, value: Path | None) -> Path | None:
-        return None if value is None else with_room_below(value)
 
     @field_validator("endpoint")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -212,6 +213,30 @@ def test_enumerations_and_paths_arrive_as_their_types(sources: Sources) -> None:
     assert _value(loaded, "basler.trigger") is Trigger.LINE
     assert loaded.run.output == Path.home() / "x"
     assert _value(loaded, "pattern.images") == Path("here")
+
+
+@pytest.mark.parametrize("key", ["output", "archive", "spool_dir", "log_file", "pattern.images"])
+@pytest.mark.parametrize("place", ["flag", "variable", "file"])
+def test_a_path_below_the_users_home_is_found_wherever_it_is_written(
+    sources: Sources, key: str, place: str
+) -> None:
+    table, _, name = key.rpartition(".")
+    if place == "flag":
+        loaded = sources.load(f"--{key.replace('_', '-')}", "~/growth 1")
+    elif place == "variable":
+        loaded = sources.load(environ={"RHEED_" + key.replace(".", "__").upper(): "~/growth 1"})
+    else:
+        loaded = sources.load(toml=(f"[{table}]\n" if table else "") + f'{name} = "~/growth 1"')
+    value = _value(loaded, key) if table else getattr(loaded.run, key)
+    assert value == Path.home() / "growth 1"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows' Python makes one up beside the user's own")
+def test_a_home_that_nobody_has_is_said_to_be_unknown(sources: Sources) -> None:
+    told = "must be a path; the home directory it begins with is unknown"
+    assert sources.problems("--archive", "~nobody-of-this-name/x") == [
+        f"--archive '~nobody-of-this-name/x': {told} (command line)"
+    ]
 
 
 def test_the_table_shows_the_chosen_camera_and_of_others_what_is_set(sources: Sources) -> None:
