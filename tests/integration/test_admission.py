@@ -96,13 +96,13 @@ def test_frames_too_large_for_any_ring_do_not_decide_the_size_of_the_stream(
 def disk_at_rest(delivery: Delivery) -> Iterator[None]:
     """Let the encoder wait, so that the ring fills."""
     may_go_on = threading.Event()
-    encode = delivery._encode
+    encode = delivery._encoder.encode
 
-    def wait(*arguments: Any) -> Any:
+    def wait(*arguments: Any, **more: Any) -> Any:
         may_go_on.wait(30)
-        return encode(*arguments)
+        return encode(*arguments, **more)
 
-    delivery._encode = wait  # type: ignore[method-assign, assignment]
+    delivery._encoder.encode = wait  # type: ignore[method-assign]
     try:
         yield
     finally:

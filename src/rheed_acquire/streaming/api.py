@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_text
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
@@ -13,10 +13,11 @@ from rheed_acquire.errors import StreamerError
 from rheed_acquire.recording.frame_times import FRAME_TIMES, encode_times
 from rheed_acquire.recording.layout import shard_key
 from rheed_acquire.streaming.confirmation import CHECKSUM_HEADER, doubt
-from rheed_acquire.streaming.error_bodies import detail_of, is_json, reason_of, shown_url
+from rheed_acquire.streaming.error_bodies import detail_of, is_json, reason_of
 from rheed_acquire.streaming.http_session import REFUSAL_BYTES, Answer, HttpSession
 from rheed_acquire.streaming.outgoing import OutgoingShard
 from rheed_acquire.streaming.retry import is_transient, parse_retry_after
+from rheed_acquire.streaming.server_urls import check_endpoint, place_of, secrets_of
 from rheed_acquire.streaming.transport_errors import NoAnswerError
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ class AtomscaleApi:
         DamagedShardError
             The shard is not what was written; the server has not stored it.
         """
-        place = _place(target.url)
+        place = place_of(target.url)
         # The signature covers an empty content type, and the key is none of that server's business.
         headers = {"content-type": ""}
         if target.takes_crc32c:
@@ -254,7 +255,7 @@ class AtomscaleApi:
         except NoAnswerError as error:
             raise ApiError(f"PUT to {place}: {error}", transient=True, unsent=error.unsent) from None
         if not answer.is_success:
-            reason = _interceptor(answer, place) or reason_of(answer.body, *_secrets_of(target.url))
+            reason = _interceptor(answer, place) or reason_of(answer.body, *secrets_of(target.url))
             raise ApiError(
                 f"PUT to {place}: HTTP {answer.status} {reason}".rstrip(),
                 answer.status,
@@ -365,52 +366,6 @@ class AtomscaleApi:
                 if isinstance(answer.get(key), str) and answer[key]:
                     return str(answer[key])
         raise self._nonsense(path)
-
-
-def _is_http_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets without their like, or a port that is none
-        return False
-
-
-def check_endpoint(endpoint: str) -> None:
-    """Refuse what is no base URL.
-
-    Raises
-    ------
-    StreamerError
-        It is none, or it holds what is no part of one: a user name, a password, a query.
-    """
-    if not _is_http_url(endpoint):
-        raise StreamerError(
-            f"the endpoint {shown_url(endpoint)!r} is not a URL such as https://api.atomscale.ai; "
-            "set it by --endpoint or AS_API_ENDPOINT"
-        )
-    parts = urlsplit(endpoint)
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise StreamerError(
-            f"the endpoint {shown_url(endpoint)!r} must hold no user name, password or query; "
-            "set it by --endpoint or AS_API_ENDPOINT, and the key by AS_API_KEY"
-        )
-
-
-def _place(url: str) -> str:
-    """The part of a presigned URL that is no secret."""
-    try:
-        return urlsplit(url).hostname or "the upload URL"
-    except ValueError:
-        return "the upload URL"
-
-
-def _secrets_of(url: str) -> list[str]:
-    """What of a presigned URL nobody else may read: its query, and a token that is its last part."""
-    parts = urlsplit(url)
-    values = [value for _, value in parse_qsl(parts.query) if len(value) >= 6]
-    token = parts.path.rpartition("/")[2]
-    spelt = [*values, *(quote(value, safe="") for value in values), *([token] if len(token) >= 16 else [])]
-    return [parts.query, *sorted(spelt, key=len, reverse=True)]
 
 
 def _interceptor(answer: Answer, server: str) -> str | None:

@@ -16,9 +16,8 @@ from contextlib import contextmanager
 from functools import partial
 
 from rheed_acquire.frames.chunk import Chunk
-from rheed_acquire.recording.shard_encoding import Shard, encode_shard
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
-from rheed_acquire.streaming.compression import Compression
+from rheed_acquire.streaming.chunk_encoder import ChunkEncoder
 from rheed_acquire.streaming.link_rate import LinkRate
 from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.parcel import Parcel
@@ -33,10 +32,11 @@ from rheed_acquire.streaming.upload_window import UploadWindow
 from rheed_acquire.streaming.write_behind import WriteBehind
 from rheed_acquire.system.priority import make_way
 from rheed_acquire.system.worker import Worker, one_by_one
+from rheed_acquire.text.told import told
 
 logger = logging.getLogger(__name__)
 
-ENCODE_ATTEMPTS = SPOOL_ATTEMPTS = 3
+SPOOL_ATTEMPTS = 3
 SPOOLERS = 2
 """While one waits for the disk to sync, the other writes."""
 SETTLE_S = 5.0
@@ -76,7 +76,7 @@ class Delivery:
     ) -> None:
         self._open_api = open_api
         self.spool, self.clock = spool, clock
-        self._compression, self._backoff = Compression(compression_level), backoff
+        self._backoff = backoff
         self._chunks: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._streams: dict[str, Stream] = {}
         # Of which stream each thread draws the consequences of an upload.
@@ -85,6 +85,7 @@ class Delivery:
         self._closing = threading.Event()
         self._window = UploadWindow(workers)
         self._link = LinkRate()
+        self._encoder = ChunkEncoder(compression_level, self._link, self._closing)
         # Whose shards are not on disk: their buffers are kept until they are, or the server has them.
         self._write_behind = WriteBehind()
         # Whether the encoder had to wait for those behind it when it was done with a chunk.
@@ -153,7 +154,13 @@ class Delivery:
         # A stream that was finalized with chunks waiting: they stay in its ring, for a later recovery.
         if self.closing or self._streams.get(stream.data_id) is not stream or not parcel.claim():
             return
-        content = self._encode(stream, parcel.chunk)
+        content = self._encoder.encode(
+            stream,
+            parcel.chunk,
+            chunks_waiting=self._chunks.qsize(),
+            shards_waiting=self.spool.shards_waiting,
+            is_held_up=self._is_held_up or self._write_behind.is_behind,
+        )
         if content is None:
             return
         shard = describe_shard(stream, parcel.chunk, content.size, self.clock)
@@ -167,38 +174,6 @@ class Delivery:
         self._write_behind.add(parcel)
         if not parcel.disk_first:
             self.spool.enqueue(shard)
-
-    def _encode(self, stream: Stream, chunk: Chunk) -> Shard | None:
-        """Encode a chunk; None where the delivery was closed meanwhile."""
-        count, height, width = chunk.shape
-        nbytes = count * height * width  # of the gray that is encoded
-        waiting = self._chunks.qsize(), self.spool.shards_waiting
-        level = self._compression.choose(
-            time.monotonic(),
-            *waiting,
-            nbytes,
-            is_held_up=self._is_held_up or self._write_behind.is_behind,
-            can_wait=stream.pushes_wait,
-            is_full=stream.ring_is_short,
-            are_kept=stream.shards_are_kept,
-            link_s_per_byte=self._link.seconds_per_byte,
-        )
-        for attempt in range(1, ENCODE_ATTEMPTS + 1):
-            begun_s = time.monotonic()
-            try:
-                shard = encode_shard(chunk.frames, level)
-            except Exception as error:
-                # Most likely memory, which may be there again in a moment.
-                if attempt == ENCODE_ATTEMPTS:
-                    raise
-                where = f"chunk {chunk.index} of stream {stream.data_id}"
-                logger.warning("%s: attempt %d to encode failed: %s", where, attempt, in_words(error))
-            else:
-                self._compression.took(level, time.monotonic() - begun_s, nbytes, shard.size)
-                return shard
-            if self._closing.wait(attempt):
-                break
-        return None
 
     def _spool_worker(self, name: str) -> Worker:
         spool = one_by_one(self._write_behind.take, self._spool_chunk, self._spool_again_or_not)
@@ -238,7 +213,7 @@ class Delivery:
             parcel.attempts += 1
             self._spool_chunk(parcel)
         else:
-            self._stay_in_memory(parcel, parcel.shard, in_words(error))
+            self._stay_in_memory(parcel, parcel.shard, told(error))
 
     def _lose_chunk(self, parcel: Parcel, error: BaseException) -> None:
         """Give up a chunk that could not be encoded."""
@@ -247,7 +222,7 @@ class Delivery:
             self._pass_on(parcel, parcel.shard)
             return
         stream, index = parcel.stream, parcel.chunk.index
-        reason = f"encoding failed: {in_words(error)}"
+        reason = f"encoding failed: {told(error)}"
         logger.error("chunk %d of stream %s is given up: %s", index, stream.data_id, reason)
         stream.lose(index, reason)
         # What is in the ring can be recovered later.
@@ -377,9 +352,9 @@ class Delivery:
                 self._has_arrived(stream, shard)
             elif shard.stumbles < STUMBLES:
                 shard.stumbles += 1
-                self._try_again(stream, shard, in_words(error))
+                self._try_again(stream, shard, told(error))
             else:  # on disk it stays, or in the ring
-                stream.lose(shard.chunk_idx, in_words(error))
+                stream.lose(shard.chunk_idx, told(error))
                 self._give_up(shard)
 
     def _try_again(
@@ -398,8 +373,3 @@ class Delivery:
             reason,
         )
         self.spool.retry(shard, delay_s)
-
-
-def in_words(error: BaseException) -> str:
-    """What went wrong, also where the error itself says nothing, as one for want of memory does."""
-    return f"{type(error).__name__}: {error}".removesuffix(": ")

@@ -1,10 +1,10 @@
-"""What foreign code raised, in one line."""
+"""What was raised, in one line."""
 
 from __future__ import annotations
 
 
 def told(error: BaseException) -> str:
-    """Say in one line what a plugin raised."""
+    """Say in one line what a plugin, or anything, raised."""
     try:
         text = " ".join(str(error).split())
     except BaseException:  # noqa: BLE001 - even this is the plugin's
