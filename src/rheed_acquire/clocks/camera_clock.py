@@ -169,7 +169,11 @@ class CaptureClock:
                 by_ptp = self._by_ptp(int(stamps[first]) - int(since_ns[first]), start_ns)
                 start_ns, source = (start_ns, source) if by_ptp is None else (by_ptp, "ptp")
             start_ms = _ms(start_ns)
+        seen_ms = start_ms
         start_ms, fps = self._evenly(start_ms, since_ns, by_camera)
+        # Frames that seem to be from before the start are dated by it, the others as they were.
+        if start_ms != seen_ms:
+            since_ns = np.maximum(since_ns - round((start_ms - seen_ms) * 1e6), 0)
         return CaptureTimes(start_ms, since_ns, judged.counter_ns, by_camera, judged.anew, source, fps)
 
     def foresee_ms(self, stamps_ns: NDArray[np.int64], host_ns: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -265,18 +269,21 @@ class CaptureClock:
     ) -> tuple[float, float]:
         """Start and rate by which readers date the chunk's frames, so that no date ever runs backwards.
 
-        They add whole periods to a start in whole milliseconds. By the declared rate, a camera that is faster
-        would have its frames dated into the next chunk, further with each; by the measured one it has not.
+        They add whole periods to a start in whole milliseconds, or `CaptureTimes.since_ns` to the start. By
+        the declared rate, a camera that is faster would have its frames dated into the next chunk, further
+        with each; by the measured one it has not.
         """
         steps, fps = len(since_ns) - 1, self._fps
         last_ms = start_ms + int(since_ns[-1]) / 1e6
-        if round(start_ms) < self._earliest_ms:
+        if min(round(start_ms), start_ms) < self._earliest_ms:
             start_ms = float(math.ceil(self._earliest_ms))
         if steps:
             off_ns = self._period_ns if by_camera.any() else max(ARRIVALS_OFF_NS, self._period_ns)
             if abs((last_ms - start_ms) * 1e6 - steps * self._period_ns) > off_ns:
                 fps = steps * 1e9 / max((last_ms - start_ms) * 1e6, steps * _LEAST_STEP_NS)
-        self._earliest_ms = round(start_ms) + steps * 1e3 / fps
+        # Frames that are stamped may be dated one by one, too.
+        last_ms = max(last_ms, start_ms) if by_camera.all() else -math.inf
+        self._earliest_ms = max(round(start_ms) + steps * 1e3 / fps, last_ms)
         return start_ms, fps
 
 
