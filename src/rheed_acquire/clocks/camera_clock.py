@@ -59,6 +59,9 @@ class CaptureTimes:
     fps
         The rate at which the chunk's frames are evenly spaced from its start, in frames per second: the
         declared one, or the measured one where the frames would be off their places by the declared one.
+    moved_ns
+        By how much the start was put off, so that no date runs backwards: frames that seem to be from before
+        it are dated by it.
     """
 
     start_ms_utc: float
@@ -68,6 +71,7 @@ class CaptureTimes:
     anew: NDArray[np.bool_]
     source: TimeSource
     fps: float
+    moved_ns: int = 0
 
     @property
     def ms_utc(self) -> NDArray[np.float64]:
@@ -171,10 +175,10 @@ class CaptureClock:
             start_ms = _ms(start_ns)
         seen_ms = start_ms
         start_ms, fps = self._evenly(start_ms, since_ns, by_camera)
-        # Frames that seem to be from before the start are dated by it, the others as they were.
-        if start_ms != seen_ms:
-            since_ns = np.maximum(since_ns - round((start_ms - seen_ms) * 1e6), 0)
-        return CaptureTimes(start_ms, since_ns, judged.counter_ns, by_camera, judged.anew, source, fps)
+        moved_ns = round((start_ms - seen_ms) * 1e6)
+        return CaptureTimes(
+            start_ms, since_ns, judged.counter_ns, by_camera, judged.anew, source, fps, moved_ns
+        )
 
     def foresee_ms(self, stamps_ns: NDArray[np.int64], host_ns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Estimate when frames that are not yet a chunk were captured, in ms UTC: (N,) each.
@@ -269,8 +273,8 @@ class CaptureClock:
     ) -> tuple[float, float]:
         """Start and rate by which readers date the chunk's frames, so that no date ever runs backwards.
 
-        They add whole periods to a start in whole milliseconds, or `CaptureTimes.since_ns` to the start. By
-        the declared rate, a camera that is faster would have its frames dated into the next chunk, further
+        They add whole periods to a start in whole milliseconds, or to the start what each frame is after it.
+        By the declared rate, a camera that is faster would have its frames dated into the next chunk, further
         with each; by the measured one it has not.
         """
         steps, fps = len(since_ns) - 1, self._fps

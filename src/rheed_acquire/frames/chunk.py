@@ -80,6 +80,8 @@ class Chunk:
         Frames per second by which the frames are evenly spaced from the first; None for the stream's.
     is_stamped
         Whether `since_ns` is by the camera's clock for every frame; else arrivals, which jitter, are in it.
+    moved_ns
+        By how much the start was put off, to keep dates in order.
     """
 
     __slots__ = (
@@ -93,6 +95,7 @@ class Chunk:
         "host_ns",
         "index",
         "is_stamped",
+        "moved_ns",
         "on_date",
         "on_release",
         "on_safe",
@@ -122,6 +125,7 @@ class Chunk:
         on_safe: Callable[[Taker], None] | None = None,
         *,
         is_stamped: bool = False,
+        moved_ns: int = 0,
         pixels: NDArray[Any] | None = None,
         form: FrameForm | None = None,
         rooms: GrayRooms | None = None,
@@ -135,6 +139,7 @@ class Chunk:
         self.gaps, self.after_overrun = gaps, after_overrun
         self.capture_start_ms_utc, self.time_base = capture_start_ms_utc, time_base
         self.since_ns, self.fps, self.is_stamped = since_ns, fps, is_stamped
+        self.moved_ns = moved_ns
         self.on_release, self.on_date, self.on_set_aside = on_release, on_date, on_set_aside
         self.on_safe = on_safe
         self._gray = GrayFrames(pixels, form, rooms)

@@ -93,6 +93,7 @@ class StreamChunks:
             time_base=chunk.time_base,
             since_ns=since_ns,
             is_stamped=chunk.is_stamped,
+            moved_ns=chunk.moved_ns,
             fps=self._fps(chunk.fps, since_ns),
             on_release=give_back,
             on_set_aside=set_aside,

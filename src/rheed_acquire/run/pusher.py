@@ -142,7 +142,7 @@ class Pusher:
         try:
             times = self.clock.times(chunk)
             chunk.since_ns, chunk.fps = times.since_ns, times.fps
-            chunk.is_stamped = bool(times.by_camera.all())
+            chunk.is_stamped, chunk.moved_ns = bool(times.by_camera.all()), times.moved_ns
             chunk.date(times.start_ms_utc, "reference" if times.source in ("ptp", "utc") else "host")
             self._depth.look(chunk)
             if self._tap is not None:

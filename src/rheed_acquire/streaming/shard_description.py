@@ -73,7 +73,7 @@ def _own_times_us(chunk: Chunk, first_ms: float, fps: float) -> list[int] | None
     """
     if chunk.since_ns is None or not chunk.is_stamped:
         return None
-    own_ms = first_ms + chunk.since_ns / 1e6
+    own_ms = first_ms + np.maximum(chunk.since_ns - chunk.moved_ns, 0) / 1e6
     even_ms = np.arange(len(chunk)) * (1000.0 / fps)
     off_ms = _OFF_EXACT_MS if chunk.time_base == "reference" else _OFF_MS
     if np.abs(own_ms - even_ms).max() <= off_ms:

@@ -272,7 +272,8 @@ def test_whatever_the_stamps_no_date_runs_backwards_and_no_frame_is_dated_long_a
         # As a reader dates them, from a start in whole milliseconds.
         dates = round(times.start_ms_utc) + np.arange(size) * 1000 / times.fps
         # Where each frame is stamped, by its own time as well.
-        own = times.ms_utc if times.by_camera.all() else dates
+        after_ms = np.maximum(times.since_ns - times.moved_ns, 0) / 1e6
+        own = times.start_ms_utc + after_ms if times.by_camera.all() else dates
         assert latest - 1e-3 <= min(dates[0], own[0])
         if not clock.recorded:
             slack_ms = 100 + 1000 / fps + 2
