@@ -83,11 +83,13 @@ def test_a_portal_that_answers_everything_for_a_while_costs_no_frame(
     streamer = connect(service, ring_chunks=2)
     data_id = initialize(streamer)
     for endpoint in ("presign", "put", "end"):
-        service.fail(endpoint, 200, times=20, body=PAGE, headers=HTML)
-        service.fail(endpoint, 200, times=2, headers=HTML)
+        service.fail(endpoint, 200, times=FOREVER, body=PAGE, headers=HTML)
     for chunk_idx in range(6):
         streamer.push(data_id, chunk_idx, make_frames(20, seed=chunk_idx))
     until_failed(streamer, data_id, "a captive portal or proxy")
+    service.recover()
+    for endpoint in ("presign", "put", "end"):
+        service.fail(endpoint, 200, times=2, headers=HTML)
     report = streamer.finalize(data_id, drain_timeout_s=30)
     assert (report["chunks_uploaded"], report["lost"], report["closed"]) == (6, [], True)
     assert service.ended == [data_id]
@@ -103,10 +105,11 @@ def test_a_checksum_that_was_asked_for_has_to_come_back(
     data_id = initialize(streamer)
     # The URL takes a checksum; the answer has the right ETag, and not the echo.
     url = f"{service.endpoint}/storage/elsewhere"
-    service.fail("presign", 200, body=[{"url": url, "checksum": "crc32c"}])
-    service.fail("put", 200, headers={"ETag": '"of-another-kind"'})
+    service.fail("presign", 200, times=FOREVER, body=[{"url": url, "checksum": "crc32c"}])
+    service.fail("put", 200, times=FOREVER, headers={"ETag": '"of-another-kind"'})
     streamer.push(data_id, 0, make_frames(20))
     until_failed(streamer, data_id, "without the checksum that was promised")
+    service.recover()
     assert streamer.finalize(data_id)["chunks_uploaded"] == 1
     assert "x-amz-checksum-crc32c" in service.requests_to("put")[0].headers
 

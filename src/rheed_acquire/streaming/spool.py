@@ -252,8 +252,13 @@ class Spool:
             shard.content = None
 
     def enqueue(self, shard: SpooledShard) -> None:
-        """Put a shard into the queue that is on disk already, or that lives by its `SpooledShard.content`."""
+        """Put a shard into the queue that is on disk already, or that lives by its `SpooledShard.content`.
+
+        One that has arrived is passed over: a step that failed half-way is repeated.
+        """
         self._home.check()
+        if shard.confirmed:
+            return
         key = (shard.data_id, shard.chunk_idx)
         with self._changed:
             if key not in self._queue:

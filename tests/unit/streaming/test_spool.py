@@ -123,6 +123,20 @@ def test_streams_and_their_shards_are_offered_oldest_first_whatever_was_touched_
     assert order == [("b", [2, 10]), ("c", [2, 10]), ("a", [2, 10])]
 
 
+def test_a_shard_that_has_arrived_meanwhile_is_not_queued_again(
+    open_spool: OpenSpool, make_record: Any, make_shard: Any
+) -> None:
+    spool = open_spool()
+    spool.open_stream(make_record())
+    spool.add(make_shard(b"x", 0), [b"x"])
+    shard = spool.take()
+    assert shard is not None
+    shard.confirmed = True
+    spool.confirm(shard)
+    spool.enqueue(shard)
+    assert (spool.shards_waiting, spool.counts("growth-1").nbytes) == (0, 0)
+
+
 def test_a_shard_given_back_keeps_its_place(open_spool: OpenSpool, make_record: Any, make_shard: Any) -> None:
     spool = open_spool()
     spool.open_stream(make_record())
