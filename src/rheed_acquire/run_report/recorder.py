@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,15 +118,15 @@ class RunRecorder:
         """
         folder = self._folder(report.info)
         html: Path | None = report_file(folder)
-        self._losses += [
-            LossRecord(
-                utc_ms=stretch.begun_utc.timestamp() * 1e3,
-                kind="away",
-                missing=stretch.frames,
-                seconds=stretch.seconds,
+        for stretch in report.stretches:
+            self._lose(
+                LossRecord(
+                    utc_ms=stretch.begun_utc.timestamp() * 1e3,
+                    kind="away",
+                    missing=stretch.frames,
+                    seconds=stretch.seconds,
+                )
             )
-            for stretch in report.stretches[: LISTED_LOSSES - len(self._losses)]
-        ]
         # The archive has one too, so that the regions' traces are where the frames are. Its disk may be full.
         for place in dict.fromkeys((report.info.archive or folder, folder)):
             try:
@@ -144,10 +145,14 @@ class RunRecorder:
             raise RheedAcquireError(self._failure)
         if place == report.info.archive and not place.is_dir():
             raise RheedAcquireError("the archive is not there at present")
-        self._versions = versions(self._host, self._modules)
+        self._versions = self._all_versions
         record = self._record(report, figures)
         write_html(place, record, self._thumbnails.items)
         write_json(place, record)
+
+    @cached_property
+    def _all_versions(self) -> dict[str, str]:
+        return versions(self._host, self._modules)
 
     @staticmethod
     def _figures(report: RunReport, exit_code: int, html: Path | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tests.unit.run_report.conftest import START_MS, run_report
 
 from rheed_acquire.frames.ring import NO_TIMESTAMP, Chunk, Gap
 from rheed_acquire.host.plugins import PluginHost
+from rheed_acquire.run.report import Stretch
 from rheed_acquire.run_report import recorder as recorder_module
 from rheed_acquire.run_report.recorder import RunRecorder
 from rheed_acquire.settings.sources import load_settings
@@ -139,6 +140,19 @@ def test_an_archive_that_takes_no_report_costs_the_recording_none(tmp_path: Path
     assert outcome.report.is_file()
     assert read_report(tmp_path)["run"] == outcome.figures
     assert not (tmp_path / "away").exists()
+
+
+def test_stretches_beyond_those_that_are_listed_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "LISTED_LOSSES", 2)
+    recorder = make_recorder(tmp_path)
+    report = run_report()
+    report.stretches = tuple(Stretch(report.ended_utc, 1.0, number, "silent") for number in range(5))
+    recorder.finish(report, 0)
+    made = read_report(tmp_path)
+    assert [loss["missing"] for loss in made["losses"]] == [0, 1]
+    assert made["losses_left_out"] == 3
 
 
 def test_a_recorder_that_fails_costs_the_run_nothing_but_the_report(
