@@ -10,13 +10,13 @@ from rheed_acquire.text.printable_text import printable
 
 
 @contextmanager
-def progress_of(what: str, frames: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on stderr, where that is a terminal; it is gone when the work is over.
+def progress_of(what: str, frames: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show on stderr, where that is a terminal, how far the work is; it is gone when the work is over.
 
     Parameters
     ----------
     frames
-        How many there are.
+        How many there are; None where nobody knows, and only the time is shown that the work has taken.
 
     Yields
     ------
@@ -26,26 +26,22 @@ def progress_of(what: str, frames: int) -> Iterator[Callable[[int], None]]:
     if not stderr_is_terminal():
         yield lambda done: None  # noqa: ARG005
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    text = TextColumn("{task.description}", markup=False)
+    columns = (
+        (SpinnerColumn(), text, TimeElapsedColumn())
+        if frames is None
+        else (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    )
     with Progress(*columns, console=stderr_console(), transient=True) as progress:
-        task = progress.add_task(what, total=frames)
+        task = progress.add_task(printable(what), total=frames)
         yield lambda done: progress.advance(task, done)
-
-
-@contextmanager
-def at_work(what: str) -> Iterator[None]:
-    """Show on stderr, where that is a terminal, that work goes on whose end nobody knows, and since when.
-
-    It is gone when the work is over.
-    """
-    if not stderr_is_terminal():
-        yield
-        return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=stderr_console(), transient=True) as progress:
-        progress.add_task(printable(what), total=None)
-        yield

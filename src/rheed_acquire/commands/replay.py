@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.commands.host import answered, load
-from rheed_acquire.commands.long_work import at_work
+from rheed_acquire.commands.long_work import progress_of
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.system.terminal import write_json, write_line
 from rheed_acquire.text.printable_text import printable
@@ -48,7 +48,7 @@ def _inspect(flags: Sequence[str]) -> int:
     if backend.inspect is None:
         raise SettingsError(f"camera {CAMERA!r} cannot be inspected")
     try:
-        with at_work("looking at the recording"):
+        with progress_of("looking at the recording"):
             info = backend.inspect(settings.backend(backend.name))
     except RheedAcquireError as error:
         raise SettingsError(str(error)) from None
