@@ -109,7 +109,8 @@ class Compression:
 
     def took(self, level: int, seconds: float, nbytes: int, size: int) -> None:
         """Learn that ``nbytes`` of frames became a shard of ``size`` bytes in so many seconds."""
-        self._costs.encoded(level, seconds, nbytes, size)
+        if self._fixed is None:
+            self._costs.encoded(level, seconds, nbytes, size)
 
     def _take_fastest(self, link_s_per_byte: float, *, link_is_idle: bool, are_kept: bool) -> None:
         if self._stay <= STEADY and not link_is_idle:

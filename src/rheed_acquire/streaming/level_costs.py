@@ -50,7 +50,7 @@ class LevelCosts:
     def encoded(self, level: int, seconds: float, nbytes: int, size: int) -> None:
         """Learn what became of ``nbytes`` bytes of frames: a shard of ``size``, in so many seconds."""
         self._chunks += 1
-        known = self._known.setdefault(level, _Known())
+        known = self._known[level]
         known.encode_s = blend(known.encode_s, seconds / nbytes)
         known.size = blend(known.size, size / nbytes)
 
