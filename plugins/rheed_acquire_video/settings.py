@@ -85,9 +85,7 @@ class VideoSettings(BaseModel):
     def _check_source(cls, text: str | None) -> str | None:
         if text is None or "://" not in text:
             return text
-        scheme = text.partition("://")[0].lower()
-        if scheme not in URL_SCHEMES:
-            raise ValueError(f"must begin with one of {', '.join(f'{known}://' for known in URL_SCHEMES)}")
+        _check_scheme(text)
         parts = urlsplit(text)
         if "@" in parts.netloc or any(_SECRET_NAME.search(name) for name, _ in parse_qsl(parts.query)):
             raise ValueError(
@@ -99,8 +97,8 @@ class VideoSettings(BaseModel):
     @field_validator("url")
     @classmethod
     def _check_url(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and url.get_secret_value().partition("://")[0].lower() not in URL_SCHEMES:
-            raise ValueError(f"must begin with one of {', '.join(f'{known}://' for known in URL_SCHEMES)}")
+        if url is not None:
+            _check_scheme(url.get_secret_value())
         return url
 
     @field_validator("size")
@@ -123,3 +121,8 @@ class VideoSettings(BaseModel):
         if self.source is not None and self.url is not None:
             raise ValueError("give either source or url, not both")
         return self
+
+
+def _check_scheme(url: str) -> None:
+    if url.partition("://")[0].lower() not in URL_SCHEMES:
+        raise ValueError(f"must begin with one of {', '.join(f'{known}://' for known in URL_SCHEMES)}")
