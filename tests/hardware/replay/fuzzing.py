@@ -22,6 +22,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from benchmarks._push_program import peak_bytes
 
 from rheed_acquire import CameraError
 from rheed_acquire_replay.formats import open_recording
@@ -256,26 +257,11 @@ def _work(first: int, count: int) -> None:
             assert why is None or "\n" not in why, why
             told[f"{kind}: {'refused' if why else 'read'}"] += 1
             faulthandler.cancel_dump_traceback_later()
-    peak = _peak_bytes()
+    peak = peak_bytes()
     assert peak is None or peak < MOST_BYTES, f"{peak / 1e9:.2f} GB of memory"
     for name, times in sorted(told.items()):
         print(f"{name} {times}")
     print(f"peak {0 if peak is None else peak}")
-
-
-def _peak_bytes() -> int | None:
-    """Most memory that this program ever held; None where the system does not tell."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # What getrusage(2) tells began as what the process that started this one had held.
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def main() -> int:

@@ -27,9 +27,10 @@ _BLOCK = b"\0" * (1 << 24)
 _READ = """
 import sys
 from pathlib import Path
-from tests.hardware.replay.fuzzing import _peak_bytes, try_to_read
+from benchmarks._push_program import peak_bytes
+from tests.hardware.replay.fuzzing import try_to_read
 why = try_to_read("", Path(sys.argv[1]))
-print(_peak_bytes() or 0, why or "read", sep="\\n")
+print(peak_bytes() or 0, why or "read", sep="\\n")
 """
 
 
