@@ -138,6 +138,21 @@ def test_whole_and_partial_chunks_left_in_the_ring_are_built_and_delivered(
     assert connect(local_server).recover() == []
 
 
+def test_who_recovers_is_told_of_every_chunk_once(
+    connect: Connect, local_server: LocalServer, leave: Any, make_frames: MakeFrames
+) -> None:
+    frames = make_frames(CHUNK_SIZE, *SHAPE)
+    for chunks in (3, 1):
+        dead = leave()
+        for chunk_idx in range(chunks):
+            dead.in_ring(chunk_idx, frames)
+        dead.die()
+    told: list[int] = []
+    reports = connect(local_server).recover(on_chunks=told.append)
+    assert sum(report["chunks_uploaded"] for report in reports) == sum(told) == 4
+    assert min(told) >= 0
+
+
 @pytest.mark.parametrize("reduction", [Reduction(5), Reduction(5, is_mean=True)])
 def test_what_the_ring_had_of_a_reduced_stream_is_reduced_and_delivered(
     connect: Connect,

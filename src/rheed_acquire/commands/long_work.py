@@ -10,13 +10,14 @@ from rheed_acquire.text.printable_text import printable
 
 
 @contextmanager
-def progress_of(what: str, frames: int | None = None) -> Iterator[Callable[[int], None]]:
+def progress_of(what: str, count: int | None = None) -> Iterator[Callable[[int], None]]:
     """Show on stderr, where that is a terminal, how far the work is; it is gone when the work is over.
 
     Parameters
     ----------
-    frames
-        How many there are; None where nobody knows, and only the time is shown that the work has taken.
+    count
+        How many frames or chunks there are; None where nobody knows, and only the time is shown that the work
+        has taken.
 
     Yields
     ------
@@ -39,9 +40,9 @@ def progress_of(what: str, frames: int | None = None) -> Iterator[Callable[[int]
     text = TextColumn("{task.description}", markup=False)
     columns = (
         (SpinnerColumn(), text, TimeElapsedColumn())
-        if frames is None
+        if count is None
         else (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     )
     with Progress(*columns, console=stderr_console(), transient=True) as progress:
-        task = progress.add_task(printable(what), total=frames)
+        task = progress.add_task(printable(what), total=count)
         yield lambda done: progress.advance(task, done)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from rheed_acquire.commands.host import answered, load
+from rheed_acquire.commands.long_work import progress_of
 from rheed_acquire.commands.run_setup import spool_limits
-from rheed_acquire.commands.spool import read_spool
+from rheed_acquire.commands.spool import IN_USE, waiting_streams
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.run.report import DELIVERED, FRAMES_LOST
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.plugin import RHEEDStreamerSettings
 from rheed_acquire.streaming.spool import Spool, default_spool_folder
 from rheed_acquire.streaming.spool_entries import StrangeEntry
-from rheed_acquire.streaming.stream_places import is_in_use
 from rheed_acquire.streaming.streamer import LOCAL_SERVER
 from rheed_acquire.system.terminal import stderr_is_terminal, write_json, write_line, write_note
 
@@ -42,21 +43,22 @@ def main(arguments: Sequence[str]) -> int:
     assert isinstance(rheed, RHEEDStreamerSettings)
     root = run.spool_dir or default_spool_folder()
     reports: list[dict[str, Any]] = []
-    servers, strange = waiting_servers(root)
+    waiting, strange = chunks_waiting(root)
     complete = not any(entry.holds_frames for entry in strange)
     for entry in strange:
         write_note(f"warning: {entry.path} is left as it is: {entry.reason}")
-    for server in sorted(servers):
+    for server, chunks in sorted(waiting.items()):
         try:
             if stderr_is_terminal():
                 write_note(f"delivering what waits for {server}")
-            reports += recover_server(server, root, run, rheed.bare_confirmations)
+            with progress_of("delivering chunks", chunks) as on_chunks:
+                reports += recover_server(server, root, run, rheed.bare_confirmations, on_chunks)
         except RheedAcquireError as error:
             complete = False
             write_note(f"warning: {server}: {error}")
     if export is not None and stderr_is_terminal():
         write_note(f"writing what the spool holds to {export}")
-    exported = export_streams(root, export) if export is not None else []
+    exported = [] if export is None else export_streams(root, export)
     complete = complete and all(
         report.get("closed")
         and not any(report.get(rest) for rest in ("lost", "quarantined", "damaged", "archive_trouble"))
@@ -71,24 +73,32 @@ def main(arguments: Sequence[str]) -> int:
     return DELIVERED if complete else FRAMES_LOST
 
 
-def waiting_servers(root: Path) -> tuple[set[str], list[StrangeEntry]]:
-    """The servers of the streams that no process is at work on; and what in the spool is no stream.
+def chunks_waiting(root: Path) -> tuple[dict[str, int], list[StrangeEntry]]:
+    """Count by server the chunks of the streams that no process is at work on; and what is no stream.
 
     Raises
     ------
     SettingsError
         The spool cannot be read.
     """
-    if not root.is_dir():
-        return set(), []
-    streams, strange = read_spool(root)
-    return {record.server for path, record in streams if not is_in_use(path)}, strange
+    streams, strange = waiting_streams(root)
+    waiting: Counter[str] = Counter()
+    for stream in streams:
+        if stream.state != IN_USE:
+            waiting[stream.server] += stream.chunks + stream.ring_chunks
+    return dict(waiting), strange
 
 
 def recover_server(
-    server: str, root: Path, run: RunSettings, bare_confirmations: bool
+    server: str,
+    root: Path,
+    run: RunSettings,
+    bare_confirmations: bool,
+    on_chunks: Callable[[int], None] = lambda chunks: None,  # noqa: ARG005
 ) -> list[dict[str, Any]]:
     """Deliver everything that waits for one server.
+
+    ``on_chunks`` is told of how many more chunks have arrived or were given up.
 
     Raises
     ------
@@ -99,15 +109,19 @@ def recover_server(
         if run.api_key is None:
             raise SettingsError("needs an API key: set AS_API_KEY in the environment or in .env")
         with _open_streamer(run.api_key, server, server, root, run, bare_confirmations) as streamer:
-            return streamer.recover(run.drain_timeout)
+            return streamer.recover(run.drain_timeout, on_chunks)
     from rheed_acquire.server.process import LocalServer
 
     with LocalServer(Path(server.removeprefix(LOCAL_SERVER))) as local:
-        return recover_own(local, root, run, bare_confirmations)
+        return recover_own(local, root, run, bare_confirmations, on_chunks)
 
 
 def recover_own(
-    local: LocalServer, root: Path, run: RunSettings, bare_confirmations: bool
+    local: LocalServer,
+    root: Path,
+    run: RunSettings,
+    bare_confirmations: bool,
+    on_chunks: Callable[[int], None] = lambda chunks: None,  # noqa: ARG005
 ) -> list[dict[str, Any]]:
     """Deliver to a server that was started for it, and wait for nothing more once that is lost."""
     server = f"{LOCAL_SERVER}{local.directory}"
@@ -118,7 +132,7 @@ def recover_own(
             streamer.close()  # under `recover`, which returns then
 
         local.on_loss = leave_the_rest
-        return streamer.recover(run.drain_timeout)
+        return streamer.recover(run.drain_timeout, on_chunks)
 
 
 def _open_streamer(
@@ -148,13 +162,15 @@ def export_streams(root: Path, directory: Path) -> list[Path]:
     """Write what is still in the spool as recordings; it stays there as well."""
     from rheed_acquire.streaming.export import export_stream
 
+    waiting, _ = chunks_waiting(root)
     spool = Spool(root, SpoolLimits())
     try:
-        return [
-            export_stream(folder, directory)
-            for folder in spool.leftovers()
-            if folder.shards() or next(folder.chunks_left(), None) is not None
-        ]
+        with progress_of("writing chunks", sum(waiting.values())) as on_chunks:
+            return [
+                export_stream(folder, directory, on_chunks)
+                for folder in spool.leftovers()
+                if folder.shards() or next(folder.chunks_left(), None) is not None
+            ]
     except OSError as error:
         raise SettingsError(f"cannot write to {directory} (--export): {error.strerror}") from None
     finally:

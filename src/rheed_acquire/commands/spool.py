@@ -37,6 +37,8 @@ class WaitingStream:
 
 
 CLEAR, DELETE = "--clear", "--delete-undelivered-frames"
+IN_USE = "in use"
+"""The state of a stream that a process is at work on."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -85,9 +87,9 @@ def main(arguments: Sequence[str]) -> int:
         write_line("", f"{entry.path}\n  left as it is: {entry.reason}")
     for ring in rings:
         write_line("", f"{ring.folder}\n  ring       {_of_orphan(ring)}")
-    if rings or any(stream.ring is not None and stream.state != "in use" for stream in streams):
+    if rings or any(stream.ring is not None and stream.state != IN_USE for stream in streams):
         write_line("", f"rheed-acquire spool {CLEAR} frees the memory of rings that hold nothing")
-    if any(stream.state != "in use" for stream in streams):
+    if any(stream.state != IN_USE for stream in streams):
         write_line("", "rheed-acquire recover delivers what no process is at work on")
     return 0
 
@@ -185,7 +187,7 @@ def _look_at(path: Path, record: StreamRecord) -> WaitingStream:
     if record.refused:
         state = f"refused by the server ({record.refused})"
     if is_in_use(path):
-        state = "in use"
+        state = IN_USE
     rings = [file for folder in ring_folders(path) for file in folder.glob(f"*{SUFFIX}")]
     spooled = {sidecar.stem for sidecar in (path / "shards").glob("*.json")}
     only_in_ring = [

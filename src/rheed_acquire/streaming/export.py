@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,13 +18,18 @@ from rheed_acquire.streaming.shard_description import describe_shard
 from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamFolder
-from rheed_acquire.system.durable_files import remove
+from rheed_acquire.system.durable_files import remove, replace, sync_directory, try_to_remove_tree
 
 
-def export_stream(folder: StreamFolder, directory: Path) -> Path:
+def export_stream(
+    folder: StreamFolder,
+    directory: Path,
+    on_chunks: Callable[[int], None] = lambda chunks: None,  # noqa: ARG005
+) -> Path:
     """Write a stream's shards as a Zarr recording, the same as the local server's.
 
-    Damaged shards are left out; the recording's metadata names the chunks that are missing.
+    Damaged shards are left out; the recording's metadata names the chunks that are missing. Nothing is left
+    of a recording that is not finished.
 
     Parameters
     ----------
@@ -31,6 +37,8 @@ def export_stream(folder: StreamFolder, directory: Path) -> Path:
         Of the stream; its shards stay where they are.
     directory
         Where the recording's folder is made.
+    on_chunks
+        Told of how many more chunks are written or left out.
 
     Returns
     -------
@@ -43,14 +51,28 @@ def export_stream(folder: StreamFolder, directory: Path) -> Path:
         It cannot be written.
     """
     record = folder.record
-    _encode_what_is_left(folder)
     created = datetime.fromtimestamp(record.created_unix_s, UTC)
     target = directory / folder_name(record.name, record.data_id, created)
     number = 1
     while target.exists():  # an earlier export, which stays as it is
         number += 1
         target = directory / f"{folder_name(record.name, record.data_id, created)}.{number}"
-    target.mkdir(parents=True)
+    half = directory / f".{target.name}.part"
+    try_to_remove_tree(half)  # of a process that was killed
+    half.mkdir(parents=True)
+    try:
+        _write(folder, half, on_chunks)
+        replace(half, target)
+    except BaseException:
+        try_to_remove_tree(half)
+        raise
+    sync_directory(directory)
+    return target / GROUP
+
+
+def _write(folder: StreamFolder, target: Path, on_chunks: Callable[[int], None]) -> None:
+    record = folder.record
+    _encode_what_is_left(folder)
     rotations = record.rotations_per_min
     declaration = StreamDeclaration(
         name=record.name,
@@ -69,14 +91,15 @@ def export_stream(folder: StreamFolder, directory: Path) -> Path:
         except DamagedShardError:
             remove(received)
             folder.quarantine(shard)
+            on_chunks(1)
             continue
         declared, times_us = _declaration(shard), shard.times_us
         numbers = None
         if times_us is not None:
             numbers = FrameNumbers.of_times(declared.start_unix_ms + times_us / 1000)
         recorded.commit(received, declared, numbers=numbers)
+        on_chunks(1)
     recorded.close("exported from the spool")
-    return target / GROUP
 
 
 def _encode_what_is_left(folder: StreamFolder) -> None:

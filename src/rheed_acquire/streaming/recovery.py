@@ -47,11 +47,12 @@ def complete_stream(
     drain_timeout_s: float,
     *,
     patience_s: float,
+    on_chunks: Callable[[int], None] = lambda chunks: None,  # noqa: ARG005
 ) -> dict[str, Any]:
     """Wait for a stream's uploads, end it on the server, and let its folder go.
 
     While chunks still wait, the stream is left open on the server and in the spool: ended, it would take no
-    more.
+    more. ``on_chunks`` is as in `Stream.drain`.
 
     Returns
     -------
@@ -60,7 +61,7 @@ def complete_stream(
     """
     data_id = stream.data_id
     closed = False
-    is_drained = stream.drain(drain_timeout_s)
+    is_drained = stream.drain(drain_timeout_s, on_chunks)
     left = _left_to_recover(stream)
     if is_drained and not left:
         delivered_before = stream.folder.record.delivered
@@ -135,6 +136,8 @@ class Recovery:
         Between attempts to end one.
     drain_timeout_s
         How long each stream's uploads are waited for.
+    on_chunks
+        Told of how many more chunks have arrived or were given up.
     """
 
     def __init__(
@@ -144,8 +147,9 @@ class Recovery:
         open_api: Callable[[], AtomscaleApi],
         backoff: Backoff,
         drain_timeout_s: float,
+        on_chunks: Callable[[int], None] = lambda chunks: None,  # noqa: ARG005
     ) -> None:
-        self._server, self._delivery = server, delivery
+        self._server, self._delivery, self._on_chunks = server, delivery, on_chunks
         self._open_api, self._backoff, self._drain_timeout_s = open_api, backoff, drain_timeout_s
         # Kept from one call of `finish` to the next, which goes on where one failed.
         self._begun: deque[Stream] = deque()
@@ -206,6 +210,7 @@ class Recovery:
             self._backoff,
             self._drain_timeout_s,
             patience_s=self._drain_timeout_s,
+            on_chunks=self._on_chunks,
         )
         return {
             **_named(record),

@@ -430,7 +430,11 @@ class RHEEDStreamer(Streamer):
         self._delivery.release(delivery)
         return report
 
-    def recover(self, drain_timeout_s: float | None = None) -> list[dict[str, Any]]:
+    def recover(
+        self,
+        drain_timeout_s: float | None = None,
+        on_chunks: Callable[[int], None] = lambda chunks: None,  # noqa: ARG005
+    ) -> list[dict[str, Any]]:
         """Finish what earlier processes have left in the spool for this server: upload, and finalize.
 
         `initialize` begins to do so in the background; this waits for it.
@@ -439,6 +443,8 @@ class RHEEDStreamer(Streamer):
         ----------
         drain_timeout_s
             Seconds to wait for each stream's uploads, 600 by default; what is not uploaded then stays.
+        on_chunks
+            Called in this thread with how many more chunks have arrived or were given up.
 
         Returns
         -------
@@ -450,7 +456,7 @@ class RHEEDStreamer(Streamer):
         delivery, _ = self._delivery.acquire()
         try:
             with self._recovering:
-                return self._make_recovery(delivery, timeout_s).finish()
+                return self._make_recovery(delivery, timeout_s, on_chunks).finish()
         finally:
             self._delivery.release(delivery)
 
@@ -560,8 +566,13 @@ class RHEEDStreamer(Streamer):
         # It goes on where it stumbles, for as long as the delivery is open.
         Worker("recovery", recover, delivery.stopping).start()
 
-    def _make_recovery(self, delivery: Delivery, drain_timeout_s: float) -> Recovery:
-        return Recovery(self._server, delivery, self._open_api, self._backoff, drain_timeout_s)
+    def _make_recovery(
+        self,
+        delivery: Delivery,
+        drain_timeout_s: float,
+        on_chunks: Callable[[int], None] = lambda chunks: None,  # noqa: ARG005
+    ) -> Recovery:
+        return Recovery(self._server, delivery, self._open_api, self._backoff, drain_timeout_s, on_chunks)
 
     def _open_api(self) -> AtomscaleApi:
         return AtomscaleApi(

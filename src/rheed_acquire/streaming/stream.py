@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -246,11 +247,24 @@ class Stream:
         with self._changed:
             self._finalizing = False
 
-    def drain(self, timeout_s: float) -> bool:
-        """Wait until no chunk is on its way; False where one still is after ``timeout_s`` seconds."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._abandoned or not self._pending, timeout_s)
-            return not self._pending
+    def drain(self, timeout_s: float, on_chunks: Callable[[int], None] = lambda chunks: None) -> bool:  # noqa: ARG005
+        """Wait until no chunk is on its way; False where one still is after ``timeout_s`` seconds.
+
+        ``on_chunks`` is told, from the first chunk on, of how many more have arrived or were given up.
+        """
+        deadline = time.monotonic() + timeout_s
+        told = 0
+        while True:
+            with self._changed:
+                is_over = self._changed.wait_for(
+                    lambda: self._abandoned or not self._pending or self._done != told,  # noqa: B023
+                    max(0.0, deadline - time.monotonic()),
+                )
+                done, pending, is_over = self._done, self._pending, not is_over or self._abandoned
+            on_chunks(done - told)
+            told = done
+            if is_over or not pending:
+                return not pending
 
     def abandon(self) -> None:
         """Let whoever drains the stream wait no longer."""
@@ -303,5 +317,9 @@ class Stream:
             logger.warning("%s cannot be written: %s", self.folder.path, error)
 
     @property
+    def _done(self) -> int:
+        return len(self._uploaded) + len(self._lost)
+
+    @property
     def _pending(self) -> int:
-        return len(self._pushed) - len(self._uploaded) - len(self._lost)
+        return len(self._pushed) - self._done

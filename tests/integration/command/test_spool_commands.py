@@ -17,6 +17,7 @@ import zarr
 from rheed_acquire.commands.spool import main
 from rheed_acquire.frames.ring_files import OWNER, shared_memory_folder, shared_memory_root
 from rheed_acquire.recording.shard_encoding import encode_shard
+from rheed_acquire.streaming.export import export_stream
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.streaming.recovery import recovered_chunk
 from rheed_acquire.streaming.shard_description import describe_shard
@@ -213,6 +214,30 @@ def test_recover_exports_a_stream_that_only_the_ring_has(command: Command, leave
     exported = json.loads(command("recover", "--export", "rescued", "--json").stdout)["exported"]
     assert len(exported) == 1
     np.testing.assert_array_equal(read_frames(command.folder / exported[0]), FRAMES[0])
+
+
+def test_an_export_that_is_interrupted_leaves_no_half_recording_and_nothing_is_lost(
+    command: Command, leave: Any
+) -> None:
+    folder = StreamFolder.take(leave("growth", spooled=(0, 1), in_ring=(2,)).path)
+    assert folder is not None
+    rescued, told = command.folder / "rescued", []
+
+    def interrupt(chunks: int) -> None:
+        told.append(chunks)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            export_stream(folder, rescued, interrupt)
+        assert list(rescued.iterdir()) == []
+        recording = export_stream(folder, rescued, told.append)
+    finally:
+        folder.close(delete=False)
+    assert sum(told) == 2 + 3
+    np.testing.assert_array_equal(read_frames(recording), FRAMES.reshape(-1, 6, 8))
+    assert [path.name for path in rescued.iterdir()] == [recording.parent.name]
 
 
 def test_an_export_leaves_damaged_shards_out_and_names_what_is_missing(command: Command, leave: Any) -> None:
