@@ -152,11 +152,7 @@ def _numbers(file: Path) -> tuple[int, ...]:
 
 def _several_series(named: Named) -> list[str]:
     """Say where names are of several series, as of two cameras: their frames follow one another."""
-    series: dict[str, int] = {}
-    for file in named.files:
-        shape = _NUMBERS.sub("#", file.stem)
-        series[shape] = series.get(shape, 0) + 1
-    many = {shape: count for shape, count in series.items() if count > 1}
+    many = {shape: count for shape, count in named.series.items() if count > 1}
     if len(many) < 2 or len(many) > _LISTED:
         return []
     listed = ", ".join(f"{count} {shape}" for shape, count in many.items())

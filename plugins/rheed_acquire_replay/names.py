@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -64,6 +64,11 @@ _DECIMAL = re.compile(r"(?<![\d.,])(\d+)[.,](\d+)(?![.,]?\d)")
 _NUMBER = re.compile(r"\d+")
 _UNIT = re.compile(r"(?<![\d.,])(\d+(?:[.,]\d+)?)[ _]?(s|sec|ms|us|min)(?![A-Za-z0-9])")
 _EPOCH = re.compile(r"(?<![\d.,])(\d{10}(?:[.,]\d{1,9})?|\d{13})(?![\d])")
+_QUANTITY = re.compile(
+    r"[ _]?(?:\xb0 ?[CFK]?|deg(?:C|F|K|rees?)?|[CFKV]|m?[Tt]orr|m?bar|Pa|sccm|[numk]m|\xc5|ang|[numk]?eV|"
+    r"[kmu]V|[munp]A|[mk]?W|ML|%|pct|rpm|Hz|[mnu]?s|sec|min|h)(?![^\W\d_])"
+)
+"""What follows a number that was measured or set, as a temperature, and counts nothing."""
 _LISTED = 5
 
 
@@ -81,12 +86,15 @@ class Named:
         The same in seconds, from 1970 on in UTC or from any origin; None where they do not say.
     jumps
         Pairs of names between which the numbers jump, and how many are missing between them.
+    series
+        How many files are named in each way: by their names with ``#`` for numbers.
     """
 
     files: tuple[Path, ...]
     moments: tuple[datetime, ...] | None
     seconds: tuple[float, ...] | None
     jumps: tuple[tuple[Path, Path, int], ...]
+    series: Mapping[str, int]
 
 
 def in_order(files: Iterable[Path], root: Path | None = None) -> Named:
@@ -110,13 +118,18 @@ def in_order(files: Iterable[Path], root: Path | None = None) -> Named:
     moments = _moments(names)
     # Where names tell times, a longer step is a pause.
     jumps = () if moments is not None else _jumps(ordered, keys)
-    return Named(ordered, moments, _seconds(names), jumps)
+    return Named(ordered, moments, _seconds(names), jumps, Counter(_shape(key) for key in keys))
 
 
 def _name(file: Path, root: Path | None) -> str:
     folders = () if root is None else file.parent.relative_to(root).parts
     # macOS spells an umlaut as two characters.
     return unicodedata.normalize("NFC", "/".join((*folders, file.stem)))
+
+
+def _shape(key: Key) -> str:
+    """How a file is named, its folders apart."""
+    return "".join("#" if kind == 0 else text for kind, _, text in key).rpartition("/")[2]
 
 
 def _keys(names: Sequence[str]) -> list[Key]:
@@ -245,7 +258,10 @@ def _seconds(names: Sequence[str]) -> tuple[float, ...] | None:
 
 
 def _jumps(files: Sequence[Path], keys: Sequence[Key]) -> tuple[tuple[Path, Path, int], ...]:
-    """Find where the last of the names' numbers that changes steps further than it mostly does."""
+    """Find where the last of the names' numbers that changes steps further than it mostly does.
+
+    What is measured or set, as a temperature, counts nothing: numbers below 0 or with a unit.
+    """
     if len(files) < 3:
         return ()
     shapes = {tuple((kind, text) for kind, _, text in key) for key in keys}
@@ -254,7 +270,7 @@ def _jumps(files: Sequence[Path], keys: Sequence[Key]) -> tuple[tuple[Path, Path
     changing = [
         place
         for place, (kind, _, _) in enumerate(keys[0])
-        if kind == 0 and len({key[place][1] for key in keys}) > 1
+        if kind == 0 and len({key[place][1] for key in keys}) > 1 and not _is_quantity(keys, place)
     ]
     if not changing:
         return ()
@@ -270,6 +286,11 @@ def _jumps(files: Sequence[Path], keys: Sequence[Key]) -> tuple[tuple[Path, Path
         for place, step in enumerate(steps)
         if step > usual
     )
+
+
+def _is_quantity(keys: Sequence[Key], place: int) -> bool:
+    unit = keys[0][place + 1][2] if place + 1 < len(keys[0]) else ""
+    return min(key[place][1] for key in keys) < 0 or _QUANTITY.match(unit) is not None
 
 
 def jumps_in_words(jumps: Sequence[tuple[Path, Path, int]]) -> str:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 TAG = 274
 """Of TIFF and EXIF."""
+_SLANT = 0.02
+"""So little of a display matrix is what is left of a turn that was computed."""
 
 
 def page_orientation(page: Any) -> int:
@@ -45,13 +47,14 @@ def oriented(picture: NDArray[Any], orientation: int) -> NDArray[Any]:
     return picture
 
 
-def turned(matrix: tuple[int, int, int, int]) -> int:
+def turned(matrix: tuple[int, int, int, int]) -> int | None:
     """Find the orientation that a display matrix stands for, of which a, b, c and d are given.
 
-    Source: ISO/IEC 14496-12, "Track Header Box": x' = a x + c y and y' = b x + d y; quarter turns and mirrors
-    only, 1 for any other.
+    Source: ISO/IEC 14496-12, "Track Header Box": x' = a x + c y and y' = b x + d y. None for what is no
+    quarter turn and no mirror.
     """
-    a, b, c, d = (int(np.sign(value)) for value in matrix)
+    least = _SLANT * max(abs(value) for value in matrix)
+    a, b, c, d = (0 if abs(value) <= least else int(np.sign(value)) for value in matrix)
     return {
         (1, 0, 0, 1): 1,
         (-1, 0, 0, 1): 2,
@@ -61,4 +64,4 @@ def turned(matrix: tuple[int, int, int, int]) -> int:
         (0, 1, -1, 0): 6,
         (0, -1, -1, 0): 7,
         (0, -1, 1, 0): 8,
-    }.get((a, b, c, d), 1)
+    }.get((a, b, c, d))

@@ -96,11 +96,16 @@ class Video(Recording):
             first = next(iter(container.decode(stream)), None)
             if first is None:
                 raise CameraError(f"{path} holds no frame")
-            self._orientation = _orientation(first)
+            orientation = _orientation(first)
+            self._orientation = orientation or 1
             picture = self._picture(first)
             codec = f"{context.name}, {context.format.name}"
         super().__init__(path, picture.shape, picture.dtype, count)
         self.notes["format"] = codec + (", turned as it says" if self._orientation != 1 else "")
+        if orientation is None:
+            self.warnings.append(
+                "it says that it is turned, but by no quarter turn: its frames stay as they are stored"
+            )
         self.bits = 16 if self._deep else 8
         if self._deep:
             self.notes["depth"] = "16 bits, as FFmpeg spreads what there is"
@@ -204,7 +209,8 @@ def _containers() -> str:
     return ",".join(sorted(set(av.formats_available) - _REFERRING))
 
 
-def _orientation(picture: Any) -> int:
+def _orientation(picture: Any) -> int | None:
+    """As `turned` finds it."""
     for side_data in picture.side_data:
         if side_data.type.name == "DISPLAYMATRIX":
             a, b, _, c, d, *_ = np.frombuffer(side_data, np.int32).tolist()

@@ -265,6 +265,34 @@ def test_a_pause_between_times_in_names_is_no_number_that_is_missing() -> None:
     assert found.jumps == ()
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("img-10C", "img-5C", "img0C", "img5C", "img100C"),
+        ("T300 K", "T301 K", "T302 K", "T400 K"),
+        ("bias_-2", "bias_-1", "bias_0", "bias_5"),
+        ("0001_20degC", "0002_21degC", "0003_22degC", "0004_90degC"),
+        ("GaN 1 nm", "GaN 2 nm", "GaN 3 nm", "GaN 10 nm"),
+    ],
+)
+def test_numbers_that_were_measured_count_nothing_that_could_be_missing(
+    tmp_path: Path, stage: Stage, names: tuple[str, ...]
+) -> None:
+    from PIL import Image
+
+    for number, name in enumerate(names):
+        Image.fromarray(np.full((6, 9), number, np.uint8)).save(tmp_path / f"{name}.png")
+    recording = open_recording(tmp_path)
+    assert recording.warnings == []
+    np.testing.assert_array_equal(read(recording)[:, 0, 0], np.arange(len(names)))
+
+
+def test_a_counter_beside_a_measured_number_still_tells_what_is_missing() -> None:
+    names = ("0001_20C", "0002_20C", "0003_90C", "0005_91C")
+    (jump,) = in_order(Path(f"{name}.png") for name in names).jumps
+    assert [file.stem for file in jump[:2]] == ["0003_90C", "0005_91C"]
+
+
 def test_times_in_names_are_those_of_the_frames(tmp_path: Path, stage: Stage) -> None:
     from PIL import Image
 
