@@ -284,10 +284,9 @@ class StampJudge:
     def findings(self) -> list[tuple[str, str]]:
         """What is wrong with the clock: of each kind its name, and a clause with the figures."""
         found = []
-        if self.pace is not None:
-            found.append(
-                ("pace", f"it counts {self.pace:.3g} s in a second, so that arrivals date the frames")
-            )
+        pace = self.pace  # which another thread may be judging just now
+        if pace is not None:
+            found.append(("pace", f"it counts {pace:.3g} s in a second, so that arrivals date the frames"))
         if self.restarts:
             found.append(("set", f"it was set {self.restarts} times, by {self.jump_s:+.3g} s at most"))
         if self.odd:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import logging
 import secrets
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,11 @@ class Archive:
     ----------
     writer
         Of the run's folder.
+
+    Attributes
+    ----------
+    encode_s, write_s
+        Seconds that compressing has taken so far, and writing with all that comes with it.
     """
 
     def __init__(self, writer: RunWriter) -> None:
@@ -103,6 +109,7 @@ class Archive:
             raise RheedAcquireError(f"{writer.folder} is no archive")
         self._writer = writer
         self._codec = blosc_codec(writer.pixels.sample_bytes)
+        self.encode_s = self.write_s = 0.0
 
     @classmethod
     def create(
@@ -169,6 +176,11 @@ class Archive:
         return self._writer.folder / GROUP
 
     @property
+    def fps(self) -> float:
+        """Frames per second, of the camera."""
+        return self._writer.fps
+
+    @property
     def is_closed(self) -> bool:
         """Whether it takes no more chunks."""
         return self._writer.is_closed
@@ -211,10 +223,12 @@ class Archive:
             avg_frame_rate=chunk.fps,
         )
         received = self._writer.incoming_path()
+        begun_s = time.perf_counter()
         is_packed = find_pixel_format(chunk.pixel_format).is_packed
         frames = chunk.form.levels_of()(chunk.pixels) if is_packed else chunk.pixels
+        encode_s = time.perf_counter() - begun_s
         try:
-            write_shard(received, frames, self._codec)
+            encode_s += write_shard(received, frames, self._codec)
             self._writer.commit(received, declaration, numbers=numbers, more_wait=more_wait)
         except BaseException as error:
             with contextlib.suppress(OSError):
@@ -225,6 +239,8 @@ class Archive:
                 return
             try_to_remove_tree(shard_path(self.group / FRAMES, chunk.index).parent.parent)
             raise
+        self.encode_s += encode_s
+        self.write_s += time.perf_counter() - begun_s - encode_s
 
     def close(self, reason: str) -> None:
         """End it: move the frames together where some are missing, and complete the metadata.

@@ -150,6 +150,11 @@ class RunWriter:
         return str(self._record["data_id"])
 
     @property
+    def fps(self) -> float:
+        """Frames per second that it declares."""
+        return float(self._record["fps"])
+
+    @property
     def state(self) -> str:
         """``open``, ``closing`` while the frames are moved together, or ``closed``."""
         return str(self._record["state"])

@@ -1,9 +1,10 @@
 """Looks at a run's frames from beside their way, and measures the regions in every one of them, once.
 
 Two threads bring frames here: the tap's own, which looks at the chunk that is being filled some times a
-second, and the pusher, which brings each chunk before it is pushed. The camera's thread knows nothing of it.
+second, and the dispatcher, which brings each chunk before anybody takes it. The camera's thread knows
+nothing of it.
 
-A buffer of the ring is used again only when its chunk has been pushed, and the pusher pushes a chunk only
+A buffer of the ring is used again only when its chunk has been taken, and the dispatcher gives it away only
 when `FrameTap.complete` has returned: so whoever holds the tap's lock reads frames that stay where they are.
 """
 
@@ -172,7 +173,7 @@ class FrameTap:
                     number = self._frames_before + before + committed - 1
                     newest = buffer.frames[committed - 1 : committed]
                     self._show(newest, number, buffer.host_ns[committed - 1])
-                # While the pusher lags behind, its chunks come first.
+                # While the dispatcher lags behind, its chunks come first.
                 if index == self._completed + 1 and self._foresee_ms is not None and committed:
                     stamps, arrived = buffer.timestamps_ns[:committed], buffer.host_ns[:committed]
                     self._measure(buffer.frames, self._foresee_ms(stamps, arrived), committed)

@@ -32,6 +32,7 @@ from rheed_acquire.recording.archive import check_archive
 from rheed_acquire.run.archiver import Archiver, plan_archive
 from rheed_acquire.run.capture import Capture
 from rheed_acquire.run.clock_watch import ClockWatch, judge_ids
+from rheed_acquire.run.dispatcher import Dispatcher
 from rheed_acquire.run.judgement import judge
 from rheed_acquire.run.measured_rate import measure_fps
 from rheed_acquire.run.progress import Progress
@@ -261,22 +262,22 @@ class Acquisition:
                     process_clock().utc_ns,
                     self._journal,
                     ring.for_archive,
+                    self._patience,
                     stops_run=settings.archive_full is ArchiveFull.STOP,
                     waits=info.recorded,
                 )
             pusher = self._pusher = Pusher(
                 streamer,
-                self._info,
-                self._show,
+                data_id,
                 self._journal,
                 pushed,
-                clock,
                 watch,
-                self.tap,
                 StreamChunks(settings.reduction, plan.stream_fps, plan.stream_chunk_size),
-                archiver,
-                ring.count - ring.for_archive - 1,  # one is being filled
+                self._patience,
+                None if archiver is None else ring.count - ring.for_archive - 1,  # one is being filled
+                waits=info.recorded,
             )
+            dispatcher = Dispatcher(self._info, self._show, self._journal, clock, self.tap, pusher, archiver)
 
             def make_accumulator(info: CameraInfo, before: list[ChunkAccumulator]) -> ChunkAccumulator:
                 taken = sum(accumulator.accumulated for accumulator in before)
@@ -285,7 +286,7 @@ class Acquisition:
                     plan.copy,
                     plan.layout,
                     plan.fps,
-                    pusher.put,
+                    dispatcher.put,
                     self._unusable_frame,
                     gap_tolerance_s=plan.date_tolerance_s,
                     frame_id_cycle=info.frame_id_cycle,
@@ -306,9 +307,9 @@ class Acquisition:
                 reopen,
                 make_accumulator,
                 self._journal,
-                pusher.interrupt,
+                dispatcher.interrupt,
             )
-            return self._capture_and_deliver(stream, self._capture, self._info, pusher)
+            return self._capture_and_deliver(stream, self._capture, self._info, dispatcher, pusher)
         except BaseException:
             stream.end_if_begun()
             raise
@@ -334,18 +335,26 @@ class Acquisition:
         return fps
 
     def _capture_and_deliver(
-        self, stream: RunStream, capture: Capture, info: RunInfo, pusher: Pusher
+        self,
+        stream: RunStream,
+        capture: Capture,
+        info: RunInfo,
+        dispatcher: Dispatcher,
+        pusher: Pusher,
     ) -> RunReport:
         """From the first frame to the report, once the stream exists: it is finalized on every way out."""
         self._notify(STARTED, run=info)
         self._observers.started(info, self._journal, self._stop.is_set)
+        dispatcher.start()
         pusher.start()
         archiver = self._archiver
         if archiver is not None:
             archiver.start()
         try:
             if self.tap is not None:
-                for note in self.tap.begin(info.camera.width, info.camera.height, pusher.clock.foresee_ms):
+                for note in self.tap.begin(
+                    info.camera.width, info.camera.height, dispatcher.clock.foresee_ms
+                ):
                     self._journal.warn(FindingCode.REGIONS, note)
             self._phase = "capturing"
             self._begun_s = time.monotonic()
@@ -354,12 +363,13 @@ class Acquisition:
             capture.close()
         finally:
             self._phase = "uploading"
-            pusher.finish(self._patience)
+            dispatcher.finish(self._patience)
+            pusher.finish()
             if self.tap is not None:
                 self.tap.stop()
             if archiver is not None:
                 self._phase = "archiving"
-                archiver.finish(self._patience, self._settings.drain_timeout)
+                archiver.finish(self._settings.drain_timeout)
                 self._phase = "uploading"
             delivery = stream.finalize()
             status = stream.status()

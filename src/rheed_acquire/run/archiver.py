@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TOO_SLOW = "its disk is slower than the camera"
+BEHIND = "it is slower than the camera"
+"""Why a chunk found no room; at the end it is said what of it is slow."""
+FEWER_TO_COMPRESS = (
+    "choose a smaller region or a lower frame rate, or run fewer programs beside it; more --ring-chunks help "
+    "where it lasts only for a while"
+)
 POLL_S = 0.2
 
 
@@ -53,6 +58,8 @@ class Archiver:
         Whether the run is to end where the archive takes no more.
     room
         Chunks that it may have at a time.
+    patience
+        Whether the user still waits.
     waits
         Whether a chunk waits for room, as a recording's may.
     """
@@ -64,13 +71,14 @@ class Archiver:
         utc_ns: Callable[[int], int],
         journal: Journal,
         room: int,
+        patience: Patience,
         *,
         stops_run: bool,
         waits: bool,
     ) -> None:
         self._archive, self._chunk_size, self._utc_ns = archive, chunk_size, utc_ns
         self._journal, self._stops_run, self._waits = journal, stops_run, waits
-        self._room = threading.Semaphore(room)
+        self._room, self._patience = threading.Semaphore(room), patience
         self._queue: queue.SimpleQueue[Chunk | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._under_way: list[Chunk] = []
@@ -101,8 +109,8 @@ class Archiver:
     def put(self, chunk: Chunk) -> None:
         """Take a dated chunk over; where there is no room for it, it is counted and released at once."""
         while not self._room.acquire(timeout=POLL_S if self._waits else 0):
-            if not self._waits or self._left_behind:
-                self.miss(len(chunk), TOO_SLOW)
+            if not self._waits or self._patience.is_over:
+                self.miss(len(chunk), BEHIND)
                 chunk.release()
                 return
         with self._lock:
@@ -119,10 +127,13 @@ class Archiver:
         if is_first:
             self._journal.event(f"frames are missing from the archive: {reason}", "error")
 
-    def finish(self, patience: Patience, timeout_s: float) -> None:
-        """Write what is left and close the archive, in ``timeout_s`` seconds at most; say what is missing."""
+    def end(self) -> None:
+        """Say that no more chunks come: once those it has are written the archive is closed."""
         self._queue.put(None)
-        is_over = patience.wait(self._ended, timeout_s)
+
+    def finish(self, timeout_s: float) -> None:
+        """Wait for that, `end` having been called, for ``timeout_s`` seconds at most; say what is missing."""
+        is_over = self._patience.wait(self._ended, timeout_s)
         self._closing.set()
         if not is_over:
             with self._lock:
@@ -136,12 +147,34 @@ class Archiver:
                 frames=0,
             )
         if self.frames_missed:
-            reasons = "; ".join(f"{frames}: {reason}" for reason, frames in self._reasons.items())
-            self._journal.problem(
-                FindingCode.NOT_ARCHIVED,
-                f"{self.frames_missed} frames are not in the archive ({reasons})",
-                frames=self.frames_missed,
-            )
+            self._say_what_is_missing()
+
+    def _say_what_is_missing(self) -> None:
+        behind, advice = self._why_behind()
+        reasons = "; ".join(
+            f"{frames}: {behind if reason == BEHIND else reason}" for reason, frames in self._reasons.items()
+        )
+        self._journal.problem(
+            FindingCode.NOT_ARCHIVED,
+            f"{self.frames_missed} frames are not in the archive ({reasons})",
+            frames=self.frames_missed,
+            advice=advice if set(self._reasons) == {BEHIND} else None,
+        )
+
+    def _why_behind(self) -> tuple[str, str | None]:
+        """Say which part of the archive was slower than the camera, by what was measured, and what to do."""
+        if not self.frames:
+            return "its disk had not taken the first chunk yet", None
+        encode_ms, write_ms = (
+            1e3 * seconds / self.frames for seconds in (self._archive.encode_s, self._archive.write_s)
+        )
+        times = f"compressing takes {encode_ms:.2g} ms a frame and writing {write_ms:.2g} ms"
+        period_ms = 1e3 / self._archive.fps
+        is_disk = write_ms >= encode_ms
+        what = "its disk is" if is_disk else "this computer's processor is"
+        how = "slower than the camera" if encode_ms + write_ms > period_ms else "too slow at times"
+        text = f"{what} {how}: {times}, and one comes every {period_ms:.2g} ms"
+        return text, None if is_disk else FEWER_TO_COMPRESS
 
     def _add(self, chunk: Chunk) -> None:
         arrived_ns = int(chunk.host_ns[0])

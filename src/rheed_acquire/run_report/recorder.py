@@ -1,8 +1,8 @@
 """Keeps, while a run goes, what its report will need and nothing else will know afterwards.
 
 `RunRecorder.notify` is called where the observers' hooks are: once when the run begins, once per chunk in
-the pusher's thread, once at the end. Per chunk it costs some arithmetic on the chunk's stamps and, every few
-seconds, one frame made small. What it keeps is bounded however long the run is.
+the dispatcher's thread, once at the end. Per chunk it costs some arithmetic on the chunk's stamps and, every
+few seconds, one frame made small. What it keeps is bounded however long the run is.
 """
 
 from __future__ import annotations

@@ -20,12 +20,14 @@ from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.frames.chunk import Chunk
+from rheed_acquire.host.guard.calls import Patience
+from rheed_acquire.recording.archive import is_closed
 from rheed_acquire.recording.dataset import open_run
 from rheed_acquire.recording.reading import RecordedRun
 from rheed_acquire.run.report import DELIVERED, FRAMES_LOST, RunReport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from tests.unit.run.conftest import Stage
@@ -79,7 +81,7 @@ def test_the_archive_says_what_the_run_was_of(stage: Stage, tmp_path: Path) -> N
 def test_the_archive_has_every_frame_of_a_reduced_stream(
     stage: Stage, tmp_path: Path, reduction: dict[str, int]
 ) -> None:
-    report = make(stage, deep(range(32)), tmp_path, frames=32, chunk_size=2, ring_chunks=4, **reduction)
+    report = make(stage, deep(range(32)), tmp_path, frames=32, chunk_size=2, ring_chunks=6, **reduction)
     assert (report.frames_pushed, report.frames_reduced, report.frames_archived) == (8, 24, 32)
     assert archived(report).tolist() == [100 * number for number in range(32)]
     assert report.exit_code == DELIVERED
@@ -182,6 +184,23 @@ def test_who_wants_every_original_has_the_run_end_with_the_archive(stage: Stage,
     assert report.adds_up
 
 
+def wait_for_one(directory: Path) -> list[Path]:
+    """What lies in a directory, once something does."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (directory.is_dir() and (found := list(directory.iterdir()))):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
+
+def wait_for_end(folder: Path) -> None:
+    """Let the archive come to its end."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_closed(folder):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def wait_for_chunks(folder: Path, count: int) -> None:
     """Let the archive keep up with the camera."""
     deadline = time.monotonic() + PATIENCE_S
@@ -197,15 +216,102 @@ def test_a_streamer_that_lets_go_of_nothing_costs_the_archive_nothing(stage: Sta
     def push(chunk: Chunk) -> None:
         held.append(chunk.hand_over())
 
-    script: list[Any] = []
-    for chunk in range(5):
-        script += [*deep(range(8 * chunk, 8 * chunk + 8)), partial(wait_for_chunks, tmp_path, chunk + 1)]
+    script = one_by_one(tmp_path, 5)
     report = make(stage, script, tmp_path, stage.streamer(push=push), frames=40, ring_chunks=2)
     assert archived(report).tolist() == [100 * number for number in range(40)]
     assert (report.frames_archived, report.frames_overrun) == (40, 0)
     assert (report.frames_pushed, report.frames_not_taken, len(held)) == (8, 32, 1)
     assert report.adds_up
     assert "chunk-not-taken" in {problem.code for problem in report.problems}
+
+
+def blocks_in_its_first_push(until: threading.Event) -> Callable[[Chunk], None]:
+    """A streamer's push that does not return before it may."""
+    return lambda chunk: None if until.wait(PATIENCE_S) else pytest.fail("nobody let it go on")
+
+
+def one_by_one(folder: Path, chunks: int) -> list[Any]:
+    """Frames of so many chunks, each of which is in the archive before the next one comes."""
+    script: list[Any] = []
+    for chunk in range(chunks):
+        script += [*deep(range(8 * chunk, 8 * chunk + 8)), partial(wait_for_chunks, folder, chunk + 1)]
+    return script
+
+
+def test_a_push_that_never_returns_costs_the_archive_nothing(stage: Stage, tmp_path: Path) -> None:
+    let_go = threading.Event()
+    camera = stage.camera(one_by_one(tmp_path, 6))
+    camera._info = replace(camera.info, pixel_format="Mono12")
+    streamer = stage.streamer(push=blocks_in_its_first_push(let_go))
+    patience = Patience(grace_s=0.5)
+    session = stage.session(
+        camera, streamer, archive=tmp_path / "archive", frames=48, ring_chunks=2, patience=patience
+    ).start()
+    try:
+        (folder,) = wait_for_one(tmp_path / "archive")
+        wait_for_end(folder)  # of the archive, while the push still hangs
+        session.acquisition.abandon()
+        report = session.result()
+    finally:
+        let_go.set()
+    assert archived(report).tolist() == [100 * number for number in range(48)]
+    assert (report.frames_archived, report.frames_overrun) == (48, 0)
+    assert (report.frames_pushed, report.frames_not_taken) == (0, 48)
+    assert report.adds_up
+    (problem,) = report.problems
+    assert problem.code == "chunk-not-taken"
+    assert "the push of chunk 0 had not returned" in problem.text
+
+
+def test_a_push_that_takes_long_costs_the_stream_what_had_no_room_and_the_archive_nothing(
+    stage: Stage, tmp_path: Path
+) -> None:
+    let_go = threading.Event()
+    camera = stage.camera(one_by_one(tmp_path, 6))
+    camera._info = replace(camera.info, pixel_format="Mono12")
+    streamer = stage.streamer(push=blocks_in_its_first_push(let_go))
+    session = stage.session(camera, streamer, archive=tmp_path / "archive", frames=48, ring_chunks=4).start()
+    try:
+        (folder,) = wait_for_one(tmp_path / "archive")
+        wait_for_end(folder)
+    finally:
+        let_go.set()
+    report = session.result()
+    assert archived(report).tolist() == [100 * number for number in range(48)]
+    assert (report.frames_archived, report.frames_overrun) == (48, 0)
+    assert (report.frames_pushed, report.frames_not_taken) == (24, 24)
+    assert [index for index, _, _ in streamer.pushed] == [0, 1, 2]
+    assert report.adds_up
+
+
+def test_a_recording_waits_for_a_push_and_the_archive_has_what_came_when_the_user_waits_no_longer(
+    stage: Stage, tmp_path: Path
+) -> None:
+    let_go, pushing = threading.Event(), threading.Event()
+
+    def push(chunk: Chunk) -> None:
+        pushing.set()
+        let_go.wait(PATIENCE_S)
+
+    camera = stage.camera(deep(range(80)))
+    camera._info = replace(camera.info, pixel_format="Mono12", recorded=True)
+    session = stage.session(
+        camera,
+        stage.streamer(push=push),
+        archive=tmp_path / "archive",
+        ring_chunks=2,
+        patience=Patience(grace_s=0.5),
+    ).start()
+    try:
+        stage.wait_for(pushing)
+        session.acquisition.abandon()
+        report = session.result()
+    finally:
+        let_go.set()
+    assert report.adds_up
+    assert report.frames_pushed == 0
+    assert report.frames_archived >= 8
+    assert archived(report).tolist() == [100 * number for number in range(report.frames_archived)]
 
 
 def test_colour_is_refused_before_there_is_a_stream(stage: Stage, tmp_path: Path) -> None:
