@@ -7,6 +7,7 @@ scratch="$(cd "$2" && pwd)/scaffold"
 checkout="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 name=two-words
 plugin="rheed-acquire-$name"
+called_back=called-back
 
 mkdir "$scratch"
 "$python" -m venv "$scratch/environment"
@@ -30,18 +31,20 @@ fi
 
 python -m pip install -q "$wheel[author]"
 rheed-acquire new-plugin "$name" --defaults
-python "$checkout/.ci/check_public_imports.py" "$plugin"
-python -m pip install -q -e "$plugin[test]"
-(
-    cd "$plugin"
-    ruff check --no-cache
-    ruff format --check --no-cache
-    mypy
-    python -m pytest -q
-)
+rheed-acquire new-plugin "$called_back" --defaults --callback
+for camera in "$name" "$called_back"; do
+    python "$checkout/.ci/check_public_imports.py" "rheed-acquire-$camera"
+    python -m pip install -q -e "rheed-acquire-$camera[test]"
+    (
+        cd "rheed-acquire-$camera"
+        ruff check --no-cache
+        ruff format --check --no-cache
+        mypy
+        python -m pytest -q
+    )
 
-rheed-acquire --camera "$name" --duration 2 --drain-timeout 60 --json >report.json
-python - "$name" <<'EOF'
+    rheed-acquire --camera "$camera" --duration 2 --drain-timeout 60 --json >report.json
+    python - "$camera" <<'EOF'
 import json
 import sys
 
@@ -52,6 +55,7 @@ if camera != sys.argv[1] or pushed != received or received < 100:
     sys.exit(f"{received} frames received from {camera}, {pushed} pushed: {report}")
 print(f"{camera}: {pushed} frames arrived")
 EOF
+done
 
 # A name that is taken, now by the plugin itself.
 code=0

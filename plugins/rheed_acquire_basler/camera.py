@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pypylon import genicam, pylon
 
 from rheed_acquire import (
-    Camera,
+    CallbackCamera,
     CameraError,
     CameraInfo,
     CaptureRequest,
-    OnFault,
-    OnFrame,
+    Frame,
     SettingReadback,
     Trigger,
 )
-from rheed_acquire.cameras.fault_report import FaultReport
 from rheed_acquire.cameras.genapi.buffers import buffers_for
 from rheed_acquire.cameras.genapi.configure import apply_settings, flag
 from rheed_acquire.cameras.genapi.features import FeatureWriter
@@ -34,6 +31,7 @@ from rheed_acquire_basler.grabbing import (
     FailureHandler,
     FrameClock,
     ImageHandler,
+    ImageReader,
 )
 from rheed_acquire_basler.pylon_nodes import PylonNodeMap, reason
 from rheed_acquire_basler.settings import BaslerSettings
@@ -45,7 +43,7 @@ _REGISTRATION = (pylon.RegistrationMode_Append, pylon.Cleanup_None)
 _TICK_HZ = ("GevTimestampTickFrequency", "DeviceTimestampFrequency")
 
 
-class BaslerCamera(Camera):
+class BaslerCamera(CallbackCamera):
     """A Basler camera.
 
     Parameters
@@ -67,27 +65,23 @@ class BaslerCamera(Camera):
         self._found = found
         self._settings = settings
         self._request = request
-        self._lock = threading.RLock()
-        self._fault: FaultReport | None = None
         self._trigger: SoftwareTrigger | None = None
         self._statistics: dict[str, int] = {}
         self._baseline: dict[str, int] = {}
-        self._open = True
         self._grabbing = False
+        self._handler: ImageHandler | None = None
         self._camera: Any = open_device(found)
         try:
-            self._info, clock = self._configure()
-            layout = image_layout(self._info.pixel_format, self._info.width, self._info.height)
-            self._make_handler: Callable[[], ImageHandler] = lambda: ImageHandler(layout, clock)
-            self._images = self._retired = self._make_handler()
-            self._failures = FailureHandler(str(found.info), self._report)
-            self._camera.RegisterImageEventHandler(self._images, *_REGISTRATION)
+            self._info, self._clock = self._configure()
+            self._layout = image_layout(self._info.pixel_format, self._info.width, self._info.height)
+            self._reader = ImageReader(self._layout, self._clock)
+            self._failures = FailureHandler(str(found.info), self.report_fault)
             self._camera.RegisterConfiguration(self._failures, *_REGISTRATION)
         except (genicam.GenericException, NodeRefusalError) as error:
-            self._release()
+            self.disconnect()
             raise CameraError(f"{found.info} cannot be configured: {reason(error)}") from None
         except BaseException:
-            self._release()
+            self.disconnect()
             raise
 
     @property
@@ -95,61 +89,47 @@ class BaslerCamera(Camera):
         """The camera with the settings that it was opened with."""
         return self._info
 
-    def start(self, on_frame: OnFrame, on_fault: OnFault) -> None:
-        """Begin to deliver frames.
+    def begin_grabbing(self, deliver: Callable[[Any], None]) -> None:
+        """Make pylon grab, and call for each image.
 
         Raises
         ------
         CameraError
-            The camera is closed, already started, or refuses to stream.
+            The camera refuses to stream.
         """
-        with self._lock:
-            if not self._open or self._grabbing:
-                raise CameraError(f"{self._found.info} is {'already started' if self._open else 'closed'}")
-            self._fault = FaultReport(on_fault)
-            self._renew_handler()
-            self._images.begin(on_frame, self._fault)
-            self._trigger = None
-            self._baseline = self._driver_statistics()
-            try:
-                self._camera.StartGrabbing(
-                    pylon.GrabStrategy_OneByOne, pylon.GrabLoop_ProvidedByInstantCamera
-                )
-            except genicam.GenericException as error:
-                self._images.end()
-                raise CameraError(f"{self._found.info} refuses to stream: {reason(error)}") from None
-            self._grabbing = True
-            if self._settings.trigger is Trigger.SOFTWARE and self._request.fps is not None:
-                self._trigger = SoftwareTrigger(self._fire, self._request.fps, self._trigger_failed)
-                self._trigger.start()
+        self._trigger = None
+        self._reader = ImageReader(self._layout, self._clock)
+        self._renew_handler(deliver)
+        self._baseline = self._driver_statistics()
+        try:
+            self._camera.StartGrabbing(pylon.GrabStrategy_OneByOne, pylon.GrabLoop_ProvidedByInstantCamera)
+        except genicam.GenericException as error:
+            raise CameraError(f"{self._found.info} refuses to stream: {reason(error)}") from None
+        self._grabbing = True
+        if self._settings.trigger is Trigger.SOFTWARE and self._request.fps is not None:
+            self._trigger = SoftwareTrigger(self._fire, self._request.fps, self._trigger_failed)
+            self._trigger.start()
 
-    def stop(self) -> None:
-        """End delivery. May be called from within ``on_frame``."""
-        with self._lock:
-            was_grabbing, self._grabbing = self._grabbing, False
-            trigger, fault = self._trigger, self._fault
-        if not was_grabbing:
-            self._images.end()  # another thread may be stopping right now
-            return
-        if fault is not None:
-            fault.silence()
-        if trigger is not None:
-            trigger.stop()
+    def read(self, image: Any) -> Frame | None:
+        """Read one of pylon's grab results, which takes its buffer back by itself.
+
+        Raises
+        ------
+        CameraError
+            The image is not as the camera's settings say, or none has come whole.
+        """
+        return self._reader.read(image)
+
+    def end_grabbing(self) -> None:
+        """Make pylon grab no more, and keep the counters."""
+        if self._trigger is not None:
+            self._trigger.stop()
         self._statistics = self._collect_statistics()
+        self._grabbing = False
         try:
             self._camera.StopGrabbing()
         except genicam.GenericException as error:
             logger.debug("stopping %s: %s", self._found.info, reason(error))
-        self._images.end()
-
-    def close(self) -> None:
-        """Give the camera back to pylon and to other programs."""
-        with self._lock:
-            if not self._open:
-                return
-            self._open = False
-        self.stop()
-        self._release()
 
     def statistics(self) -> Mapping[str, int]:
         """Counters since `start`: failed grabs, skipped images, and all that pylon's stream grabber counts.
@@ -160,23 +140,21 @@ class BaslerCamera(Camera):
         """
         return self._collect_statistics() if self._grabbing else dict(self._statistics)
 
-    def temperature_c(self) -> float | None:
-        """The device's temperature now, in degrees Celsius; None where it tells none."""
-        with self._lock:
-            if not self._open:
-                return None
-            return device_temperature_c(FeatureWriter(PylonNodeMap(self._camera.GetNodeMap())))
+    def read_temperature_c(self) -> float | None:
+        """Ask the device for its temperature, where it tells one."""
+        return device_temperature_c(FeatureWriter(PylonNodeMap(self._camera.GetNodeMap())))
 
-    def _renew_handler(self) -> None:
+    def _renew_handler(self, deliver: Callable[[Any], None]) -> None:
         """Give each run a handler of its own.
 
         pylon's thread of the run before may still be on its way into that run's handler, though
         ``StopGrabbing`` has returned: what it brings must not be taken for a frame of this run. pylon keeps a
         bare pointer, so that the handler before this one has to stay.
         """
-        self._retired, self._images = self._images, self._make_handler()
-        self._camera.DeregisterImageEventHandler(self._retired)
-        self._camera.RegisterImageEventHandler(self._images, *_REGISTRATION)
+        self._retired, self._handler = self._handler, ImageHandler(deliver)
+        if self._retired is not None:
+            self._camera.DeregisterImageEventHandler(self._retired)
+        self._camera.RegisterImageEventHandler(self._handler, *_REGISTRATION)
 
     def _configure(self) -> tuple[CameraInfo, FrameClock]:
         device = str(self._found.info)
@@ -231,12 +209,7 @@ class BaslerCamera(Camera):
         return True
 
     def _trigger_failed(self, error: Exception) -> None:
-        self._report(CameraError(f"{self._found.info} cannot be triggered by software: {reason(error)}"))
-
-    def _report(self, error: CameraError) -> None:
-        fault = self._fault
-        if fault is not None:
-            fault(error)
+        self.report_fault(CameraError(f"{self._found.info} cannot be triggered by software: {reason(error)}"))
 
     def _driver_statistics(self) -> dict[str, int]:
         nodes = PylonNodeMap(self._camera.GetStreamGrabberNodeMap())
@@ -257,8 +230,8 @@ class BaslerCamera(Camera):
         # pylon starts some counters anew with each start and lets others run on.
         since = {name: value - self._baseline.get(name, 0) for name, value in driver.items()}
         since = {name: driver[name] if value < 0 else value for name, value in since.items()}
-        since["failed_grabs"] = self._images.failed_grabs
-        since["skipped_images"] = self._images.skipped_images
+        since["failed_grabs"] = self._reader.failed_grabs
+        since["skipped_images"] = 0 if self._handler is None else self._handler.skipped_images
         since["frames_lost"] = (
             since["failed_grabs"] + since["skipped_images"] + since.get("buffer_underruns", 0)
         )
@@ -266,15 +239,18 @@ class BaslerCamera(Camera):
             since["triggers_missed"] = self._trigger.missed
         return since
 
-    def _release(self) -> None:
-        """Take everything off the camera; go on where a step fails, as all do when the camera is gone."""
-        self._open = False
+    def disconnect(self) -> None:
+        """Give the camera back to pylon and to other programs.
+
+        Goes on where a step fails, as all do when the camera is gone.
+        """
         # pylon's object goes with its last reference, and only with it its threads and descriptors.
         camera, self._camera = self._camera, None
         steps = [camera.Close, camera.DestroyDevice]
         if hasattr(self, "_failures"):  # missing where the camera could not be configured
             steps.insert(0, lambda: camera.DeregisterConfiguration(self._failures))
-            steps.insert(0, lambda: camera.DeregisterImageEventHandler(self._images))
+        if self._handler is not None:
+            steps.insert(0, lambda: camera.DeregisterImageEventHandler(self._handler))
         for step in steps:
             try:
                 step()

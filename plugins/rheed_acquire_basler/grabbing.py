@@ -1,12 +1,8 @@
-"""What pylon calls while a camera grabs: for each image, and when the camera fails.
-
-An exception that leaves a handler is lost in pylon or ends the grabbing without a word, so none does.
-"""
+"""What pylon calls while a camera grabs, for each image and when the camera fails, and what it brings."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +11,7 @@ from typing import Any
 import numpy as np
 from pypylon import pylon
 
-from rheed_acquire import CameraError, CameraLostError, Frame, OnFrame
+from rheed_acquire import CameraError, CameraLostError, Frame
 from rheed_acquire.cameras.genapi.image_layout import ImageLayout, PaddedRows, Pixels
 
 logger = logging.getLogger(__name__)
@@ -47,78 +43,39 @@ class FrameClock:
         return ticks if self.tick_hz == 1_000_000_000 else ticks * 1_000_000_000 // self.tick_hz
 
 
-def _ignore(_: object) -> None:
-    """Stand in for a run's callbacks while there is none."""
-
-
-class ImageHandler(pylon.ImageEventHandler):  # type: ignore[misc]
-    """Lends each image to ``on_frame``, from pylon's grab-loop thread.
-
-    Each run has one of its own; pylon keeps a bare pointer to it.
+class ImageReader:
+    """Reads the results of one run, and counts those that hold no image.
 
     Attributes
     ----------
-    failed_grabs, skipped_images
+    failed_grabs
         Since the start.
     """
 
     def __init__(self, layout: ImageLayout, clock: FrameClock) -> None:
-        super().__init__()
         self.failed_grabs = 0
-        self.skipped_images = 0
         self._layout = layout
         self._padded: PaddedRows | None = None
         self._clock = clock
-        self._on_frame: OnFrame = _ignore
-        self._fault: Callable[[CameraError], None] = _ignore
         self._frame = Frame(_NOTHING, None, None)
-        self._delivering = False
-        self._any_delivered = False
+        self._any_read = False
         self._first_failure_s = 0.0
-        # Held during a callback, so that `end` can wait for it; reentrant, so that a callback may call it.
-        self._in_callback = threading.RLock()
 
-    def begin(self, on_frame: OnFrame, fault: Callable[[CameraError], None]) -> None:
-        """Deliver from now on, and count anew."""
-        self.failed_grabs = self.skipped_images = 0
-        self._any_delivered = False
-        self._on_frame, self._fault = on_frame, fault
-        self._delivering = True
+    def read(self, result: Any) -> Frame | None:
+        """Make a frame of a result; None where the grab has failed.
 
-    def end(self) -> None:
-        """Deliver no more; return when no callback is running (but the one that called this)."""
-        self._delivering = False
-        with self._in_callback:
-            self._on_frame, self._fault = _ignore, _ignore
-
-    def OnImageGrabbed(self, camera: Any, result: Any) -> None:  # noqa: ARG002, N802 - pylon's name
-        """Handle one image or failed grab."""
-        with self._in_callback:
-            if not self._delivering:
-                return
-            try:
-                if result.GrabSucceeded():
-                    self._deliver(result)
-                else:
-                    self._count_failure(result)
-            except CameraError as error:
-                self._delivering = False
-                self._fault(error)
-            except Exception as error:  # see the module's first lines
-                self._delivering = False
-                logger.debug("frame callback failed", exc_info=True)
-                self._fault(CameraError(f"a frame could not be delivered: {type(error).__name__}: {error}"))
-
-    def OnImagesSkipped(self, camera: Any, count: int) -> None:  # noqa: ARG002, N802 - pylon's name
-        """Count images that pylon dropped."""
-        self.skipped_images += count
-
-    def _deliver(self, result: Any) -> None:
+        Raises
+        ------
+        CameraError
+            The image has another size than the camera's settings say, or every grab so far has failed.
+        """
+        if not result.GrabSucceeded():
+            self._count_failure(result)
+            return None
         layout, frame = self._layout, self._frame
         width, height = result.GetWidth(), result.GetHeight()
         if width != layout.width or height != layout.height:
-            self._refuse_size(width, height)
-            return
+            raise self._other_size(width, height)
         buffer = result.GetImageMemoryView()
         if buffer.nbytes == layout.nbytes:
             frame.pixels = np.ndarray(layout.shape, layout.dtype, buffer)
@@ -131,26 +88,20 @@ class ImageHandler(pylon.ImageEventHandler):  # type: ignore[misc]
         frame.id = block_id if counts else None
         ticks = result.GetTimeStamp()
         frame.timestamp_ns = self._clock.nanoseconds(ticks) if ticks else None
-        self._any_delivered = True
-        try:
-            self._on_frame(frame)
-        finally:
-            frame.pixels = _NOTHING  # pylon takes the buffer back now; nothing may point into it
+        self._any_read = True
+        return frame
 
-    def _refuse_size(self, width: int, height: int) -> None:
-        self._delivering = False
+    def _other_size(self, width: int, height: int) -> CameraError:
         layout = self._layout
-        self._fault(
-            CameraError(
-                f"the camera sends frames of {width} x {height} pixels, but its Width and Height are "
-                f"{layout.width} x {layout.height}. Where the emulated camera plays image files, set "
-                "--basler.width and --basler.height to the size of the images"
-            )
+        return CameraError(
+            f"the camera sends frames of {width} x {height} pixels, but its Width and Height are "
+            f"{layout.width} x {layout.height}. Where the emulated camera plays image files, set "
+            "--basler.width and --basler.height to the size of the images"
         )
 
     def _count_failure(self, result: Any) -> None:
         self.failed_grabs += 1
-        if self.failed_grabs > _FAILURES_LOGGED and self._any_delivered:
+        if self.failed_grabs > _FAILURES_LOGGED and self._any_read:
             return
         now = time.monotonic()
         if self.failed_grabs == 1:
@@ -159,9 +110,33 @@ class ImageHandler(pylon.ImageEventHandler):  # type: ignore[misc]
         if self.failed_grabs <= _FAILURES_LOGGED:
             more = "; further ones are counted only" if self.failed_grabs == _FAILURES_LOGGED else ""
             logger.warning("grab %d failed: %s%s", self.failed_grabs, what, more)
-        if not self._any_delivered and now - self._first_failure_s > _ALL_FAILED_S:
-            self._delivering = False
-            self._fault(CameraError(f"every one of the first {self.failed_grabs} grabs failed: {what}"))
+        if not self._any_read and now - self._first_failure_s > _ALL_FAILED_S:
+            raise CameraError(f"every one of the first {self.failed_grabs} grabs failed: {what}")
+
+
+class ImageHandler(pylon.ImageEventHandler):  # type: ignore[misc]
+    """Hands each result on, from pylon's grab-loop thread.
+
+    Each run has one of its own; pylon keeps a bare pointer to it.
+
+    Attributes
+    ----------
+    skipped_images
+        Since the start.
+    """
+
+    def __init__(self, deliver: Callable[[Any], None]) -> None:
+        super().__init__()
+        self.skipped_images = 0
+        self._deliver = deliver
+
+    def OnImageGrabbed(self, camera: Any, result: Any) -> None:  # noqa: ARG002, N802 - pylon's name
+        """Handle one image or failed grab."""
+        self._deliver(result)
+
+    def OnImagesSkipped(self, camera: Any, count: int) -> None:  # noqa: ARG002, N802 - pylon's name
+        """Count images that pylon dropped."""
+        self.skipped_images += count
 
 
 class FailureHandler(pylon.ConfigurationEventHandler):  # type: ignore[misc]

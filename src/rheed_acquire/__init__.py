@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rheed_acquire.cameras.callback_camera import CallbackCamera
     from rheed_acquire.cameras.camera import (
         AmbiguousCameraError,
         Camera,
@@ -62,6 +63,7 @@ _HOMES = {
     ),
     "rheed_acquire.cameras.camera_settings": ("CameraSettings", "Trigger", "TriggerEdge"),
     "rheed_acquire.errors": ("RheedAcquireError", "SettingsError", "StreamerError"),
+    "rheed_acquire.cameras.callback_camera": ("CallbackCamera",),
     "rheed_acquire.cameras.grab_loop": ("GrabLoopCamera",),
     "rheed_acquire.host.guard.observed_chunk": ("ObservedChunk",),
     "rheed_acquire.hookspecs": ("CameraBackend", "hookimpl"),
@@ -80,6 +82,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AmbiguousCameraError",
+    "CallbackCamera",
     "Camera",
     "CameraBackend",
     "CameraEndedError",

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rheed_acquire import CameraError, Frame
+from rheed_acquire import CameraError
 
 pytest.importorskip("pypylon.pylon", reason="pypylon is not installed")
 
 from rheed_acquire.cameras.genapi.image_layout import image_layout
 from rheed_acquire_basler.grabbing import (
     FrameClock,
-    ImageHandler,
+    ImageReader,
 )
 
 
@@ -36,23 +36,18 @@ def test_rows_with_padding_are_read_without_it(pixel_format: str) -> None:
     layout = image_layout(pixel_format, 4, 2)
     plain = np.arange(layout.nbytes, dtype=np.uint8)
     padded = np.pad(plain.reshape(2, -1), ((0, 0), (0, 6)), constant_values=165)
-    taken: list[Any] = []
-    faults: list[CameraError] = []
-    handler = ImageHandler(layout, FrameClock(zero_is_an_id=True, tick_hz=10**9))
-    handler.begin(lambda frame: taken.append(frame.pixels.copy()), faults.append)
-    handler.OnImageGrabbed(None, sent(padded.tobytes(), 6))
-    handler.OnImageGrabbed(None, sent(plain.tobytes(), 0))
-    assert faults == []
-    for pixels in taken:
-        assert np.array_equal(pixels, plain.view(layout.dtype).reshape(layout.shape))
+    reader = ImageReader(layout, FrameClock(zero_is_an_id=True, tick_hz=10**9))
+    for result in (sent(padded.tobytes(), 6), sent(plain.tobytes(), 0)):
+        frame = reader.read(result)
+        assert frame is not None
+        assert np.array_equal(frame.pixels, plain.view(layout.dtype).reshape(layout.shape))
 
 
 def test_an_image_smaller_than_announced_is_a_fault_that_says_both_sizes() -> None:
-    faults: list[CameraError] = []
-    handler = ImageHandler(image_layout("Mono12", 4, 2), FrameClock(zero_is_an_id=True, tick_hz=10**9))
-    handler.begin(lambda _: None, faults.append)
-    handler.OnImageGrabbed(None, sent(bytes(10), 0))
-    assert str(faults[0]) == "the camera sent 10 bytes where an image of 4 x 2 Mono12 takes 16"
+    reader = ImageReader(image_layout("Mono12", 4, 2), FrameClock(zero_is_an_id=True, tick_hz=10**9))
+    with pytest.raises(CameraError) as raised:
+        reader.read(sent(bytes(10), 0))
+    assert str(raised.value) == "the camera sent 10 bytes where an image of 4 x 2 Mono12 takes 16"
 
 
 def test_a_gige_camera_that_does_not_count_has_no_frame_ids_and_its_ticks_become_nanoseconds() -> None:
@@ -66,19 +61,14 @@ def test_a_gige_camera_that_does_not_count_has_no_frame_ids_and_its_ticks_become
             GetTimeStamp=lambda: ticks,
         )
 
+    clock = FrameClock(zero_is_an_id=False, tick_hz=125_000_000)
+    reader = ImageReader(image_layout("Mono8", 4, 2), clock)
     ids: list[int | None] = []
     stamps: list[int | None] = []
-
-    def on_frame(frame: Frame) -> None:
+    for block_id, ticks in ((0, 0), (1, 1), (65535, 2**62), (2**64 - 1, 5)):
+        frame = reader.read(result(block_id, ticks))
+        assert frame is not None
         ids.append(frame.id)
         stamps.append(frame.timestamp_ns)
-
-    clock = FrameClock(zero_is_an_id=False, tick_hz=125_000_000)
-    handler = ImageHandler(image_layout("Mono8", 4, 2), clock)
-    faults: list[CameraError] = []
-    handler.begin(on_frame, faults.append)
-    for block_id, ticks in ((0, 0), (1, 1), (65535, 2**62), (2**64 - 1, 5)):
-        handler.OnImageGrabbed(None, result(block_id, ticks))
     assert ids == [None, 1, 65535, None]
     assert stamps == [None, 8, 2**65, 40]
-    assert faults == []

@@ -40,11 +40,16 @@ def main(arguments: Sequence[str]) -> int:
         action="store_true",
         help="ask nothing: licence Apache-2.0, and texts to be replaced for author and description",
     )
+    parser.add_argument(
+        "--callback",
+        action="store_true",
+        help="for an SDK that calls a function of yours for each frame, and has no call that waits for one",
+    )
     given = parser.parse_args(arguments)
     check_name(given.name)
     target = given.dir / f"rheed-acquire-{given.name}"
     check_target(target)
-    write(given.name, target, defaults=given.defaults)
+    write(given.name, target, defaults=given.defaults, callback=given.callback)
     write_line(
         f"{target} is written; its README.md says what to replace. Next:",
         "",
@@ -98,13 +103,15 @@ def check_target(target: Path) -> None:
         raise SettingsError(f"{target} cannot be made (--dir): {error.strerror}") from None
 
 
-def write(name: str, target: Path, *, defaults: bool) -> None:
+def write(name: str, target: Path, *, defaults: bool, callback: bool) -> None:
     """Render the template into ``target``, which must not exist.
 
     Parameters
     ----------
     defaults
         Take the default answer to each question instead of asking on the terminal.
+    callback
+        Derive the camera from `CallbackCamera`, in place of `GrabLoopCamera`.
 
     Raises
     ------
@@ -129,6 +136,7 @@ def write(name: str, target: Path, *, defaults: bool) -> None:
         "module": module,
         "variable": f"RHEED_{name.replace('-', '_').upper()}__",
         "prefix": "".join(word.capitalize() for word in re.split("[-_]", name)),
+        "callback": callback,
         "year": str(date.today().year),  # noqa: DTZ011  the author's own year, for the licence
     }
     try:

@@ -101,13 +101,17 @@ def test_what_the_author_answers_is_written(command: Command) -> None:
     assert 'description="Zoë\'s camera",' in files["src/rheed_acquire_asked/__init__.py"]
 
 
+@pytest.mark.parametrize("way", [[], ["--callback"]])
 @pytest.mark.parametrize("name", ["q", "hamamatsu-orca-flash4-lt"])
 def test_what_is_written_is_linted_and_formatted_whatever_the_length_of_its_name(
-    command: Command, name: str
+    command: Command, name: str, way: list[str]
 ) -> None:
     pytest.importorskip("copier", reason="copier is not installed")
     pytest.importorskip("ruff", reason="ruff is not installed")
-    assert command("new-plugin", name, "--defaults").returncode == 0
+    assert command("new-plugin", name, "--defaults", *way).returncode == 0
+    camera = next((command.folder / f"rheed-acquire-{name}" / "src").glob("*/camera.py"))
+    base = "CallbackCamera" if way else "GrabLoopCamera"
+    assert f"Camera({base}):" in camera.read_text(encoding="utf-8")
     for job in (["check"], ["format", "--check", "--diff"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *job, "--no-cache"],
