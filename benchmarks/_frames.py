@@ -1,4 +1,4 @@
-"""What is streamed: real RHEED frames where they are there, and noise."""
+"""What is streamed: real RHEED frames where they are there, the noise of a camera, and noise alone."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ def make_frames(content: str, count: int, height: int, width: int) -> NDArray[np
     Parameters
     ----------
     content
-        ``real``: crops of recorded frames, from the middle outwards so that all differ; or ``noise``,
-        uniform, which nothing can compress.
+        ``real``: crops of recorded frames, from the middle outwards so that all differ; ``shot noise``:
+        three streaks, each pixel with the noise of the light that falls on it, as no recording that was
+        compressed before has it; or ``noise``, uniform, which nothing can compress.
 
     Raises
     ------
@@ -29,6 +30,8 @@ def make_frames(content: str, count: int, height: int, width: int) -> NDArray[np
     """
     if content == "noise":
         return np.random.default_rng(0).integers(0, 256, (count, height, width), np.uint8)
+    if content == "shot noise":
+        return _shot_noise(count, height, width)
     pictures = _recorded()
     _, full_height, full_width = pictures.shape
     if height > full_height or width > full_width:
@@ -45,6 +48,21 @@ def make_frames(content: str, count: int, height: int, width: int) -> NDArray[np
 def contents() -> list[str]:
     """The contents that can be had here; real frames come first."""
     return ["real", "noise"] if _files() else ["noise"]
+
+
+def _shot_noise(count: int, height: int, width: int) -> NDArray[np.uint8]:
+    across = (np.arange(width) / width - 0.5)[np.newaxis, :]
+    down = (np.arange(height) / height - 0.6)[:, np.newaxis]
+    light = 12.0 + sum(
+        gray * np.exp(-(((across - place) / 0.015) ** 2) - (down / 0.15) ** 2)
+        for gray, place in ((180.0, 0.0), (120.0, -0.14), (120.0, 0.14))
+    )
+    generator = np.random.default_rng(0)
+    frames = np.empty((count, height, width), np.uint8)
+    for frame in frames:
+        noise = generator.standard_normal((height, width), np.float32)
+        frame[:] = np.clip(light + np.sqrt(light) * noise, 0, 255)
+    return frames
 
 
 def _files() -> list[Path]:

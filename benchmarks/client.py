@@ -51,6 +51,7 @@ def cases(quick: bool) -> Iterator[Case]:
                 if content == "real":
                     yield Case(content, count, height, width, server, False, chunks, 2, THEIR_LEVEL)
             yield Case(content, count, height, width, "local server", paced=True, chunks=5, rounds=2)
+        yield Case("shot noise", count, height, width, "sink", False, chunks // 2, 2)
 
 
 def _compare(case: Case, interpreters: dict[str, str]) -> Iterator[Row]:

@@ -2,8 +2,8 @@
 
 ``zstandard`` compresses frame by frame on one thread, as one would write it by hand; zarr-python writes the
 same sharded array into memory with its own threads; `encode_shard` on one thread tells what is owed to the
-processors. All at zstd's level 3, in bytes of pixels. The first three make the shard in pieces, one after
-another, as the spool writes them; zarr-python puts it together too.
+processors. All at level 3, in bytes of pixels, the others as zstd has it. The first three make the shard in
+pieces, one after another, as the spool writes them; zarr-python puts it together too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LEVEL = 3
 def rows(quick: bool) -> Iterator[Row]:
     """Measure both sizes and contents."""
     for (height, width), count in SIZES.items():
-        for content in contents():
+        for content in (*contents(), "shot noise"):
             frames = make_frames(content, count, height, width)
             yield from _compare(f"{height} x {width}, {content}", frames, 2 if quick else 7)
 

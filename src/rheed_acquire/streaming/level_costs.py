@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from rheed_acquire.recording.shard_encoding import DEFAULT_LEVEL, STORED
 
 LADDER = (STORED, -50, 1, DEFAULT_LEVEL, 5, 7)
-"""Levels worth having, by what they do to real RHEED frames. Against zstd's level 3, of which the shards are
-4.6 times smaller than the frames: to store them costs nothing but the disk, and -50 is 1.9 times as fast, its
-shards only 1.5 times smaller than the frames: both for a camera that would lose frames otherwise. Level 1 is
-up to 1.2 times as fast and 4 % larger, 5 takes 2.5 times as long for 5 % less, 7 five times as long for 11 %.
-Those between and beyond give less."""
+"""Levels worth having, by what they do to real RHEED frames. Against level 3, of which the shards are about
+five times smaller than the frames: to store them costs nothing but the disk, and -50 is 1.9 times as fast,
+its shards only 1.6 times smaller than the frames: both for a camera that would lose frames otherwise. Level 1
+is 1.1 times as fast and 2 % larger, 5 takes 3.3 to 4.6 times as long for 7 to 10 % less, 7 six times as long
+for 14 %. Those between and beyond give less."""
 
-_RELATIVE_TIME = (0.03, 0.53, 0.9, 1.0, 2.5, 5.0)
-_RELATIVE_LOGARITHM = (0.0, 0.26, 0.97, 1.0, 1.04, 1.08)
+_RELATIVE_TIME = (0.03, 0.52, 0.9, 1.0, 3.8, 6.1)
+_RELATIVE_LOGARITHM = (0.0, 0.3, 0.99, 1.0, 1.05, 1.09)
 """Of the size against the frames': so that what level 3 cannot shrink no level is taken to shrink."""
 
 IDLE_LINK_GAIN = 4.0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import Any
 
 import google_crc32c
 import numpy as np
 import pytest
 import zarr
+import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from zarr.storage import MemoryStore
 from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.recording.zarr_metadata import encode_document
 
+REAL_FRAMES = Path(__file__).parents[4] / "shared" / "data" / "rheed-deposition"
 PICTURES = ("noise", "black", "white", "one bright pixel")
 
 
@@ -115,3 +118,34 @@ def test_frames_are_smaller_at_a_higher_level() -> None:
     rows = np.arange(200)[:, np.newaxis] * np.arange(300) % 251
     frames = np.stack([np.roll(rows, shift, axis=1) for shift in range(3)]).astype(np.uint8)
     assert len(bytes(encode_shard(frames, 19))) < len(bytes(encode_shard(frames, 1))) < frames.nbytes
+
+
+def shot_noise(gray: float, seed: int, count: int = 2) -> NDArray[np.uint8]:
+    """Make frames of a spot on a background, each pixel with the noise of the light that falls on it."""
+    across, down = np.meshgrid(np.arange(200.0), np.arange(150.0))
+    light = 4.0 + gray * np.exp(-((across - 100) ** 2 + (down - 90) ** 2) / 2 / 12.0**2)
+    noise = np.random.default_rng(seed).standard_normal((count, *light.shape))
+    frames: NDArray[np.uint8] = np.clip(light + np.sqrt(light) * noise, 0, 255).astype(np.uint8)
+    return frames
+
+
+@settings(max_examples=10)
+@given(gray=st.floats(0, 250), seed=st.integers(0, 1000), level=st.sampled_from([1, 3, 5, 7, 9]))
+def test_frames_with_the_noise_of_a_camera_are_smaller_than_zstd_makes_them_by_itself(
+    gray: float, seed: int, level: int
+) -> None:
+    frames = shot_noise(gray, seed)
+    by_itself = sum(len(zstandard.ZstdCompressor(level=level).compress(frame.data)) for frame in frames)
+    assert len(bytes(encode_shard(frames, level))) < by_itself
+
+
+@pytest.mark.skipif(not REAL_FRAMES.is_dir(), reason=f"there are no recorded frames in {REAL_FRAMES.name}")
+@pytest.mark.parametrize("level", [1, 3, 5, 7, 19])
+def test_recorded_frames_are_at_most_a_fiftieth_larger_than_zstd_makes_them_by_itself(level: int) -> None:
+    images = pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    frames = []
+    for path in sorted(REAL_FRAMES.glob("*.bmp"))[::8]:
+        with images.open(path) as image:
+            frames.append(np.asarray(image.convert("L")))
+    by_itself = sum(len(zstandard.ZstdCompressor(level=level).compress(frame.data)) for frame in frames)
+    assert len(bytes(encode_shard(np.stack(frames), level))) <= 1.02 * by_itself
