@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from rheed_acquire.commands.overview import COMMANDS
+from rheed_acquire.commands.overview import COMMANDS, module_of
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.system.terminal import exit_code_of, expect_json, kept_stdout, write_failure, write_note
 
@@ -83,5 +83,5 @@ def _dispatch(arguments: list[str]) -> int:
             raise SettingsError(
                 f"there is no command {name!r}; {hint} (a run has none: rheed-acquire --camera NAME)"
             )
-    command = import_module(f"rheed_acquire.commands.{name.replace('-', '_')}")
+    command = import_module(module_of(name))
     return int(command.main(arguments))

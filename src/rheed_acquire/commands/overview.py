@@ -1,9 +1,9 @@
-"""Which commands there are, and what they end with: the end of every help."""
+"""Which commands there are, and what they end with."""
 
 from __future__ import annotations
 
 COMMANDS = {
-    "view": "show the camera in a browser, to align the beam and draw regions of interest",
+    "view": "show the camera in a browser, and start runs there",
     "replay": "replay a recording, or say what it is",
     "plugins": "list the plugins, their cameras, and whether each can be used",
     "cameras": "list the devices that can be opened now",
@@ -17,10 +17,8 @@ COMMANDS = {
     "new-plugin": "write the package of a camera of your own, to start from",
 }
 
-EPILOG = """\
-Commands, in the place of the flags (each has --help):
-{commands}
-
+_TITLE = "Commands, in the place of the flags (each has --help):"
+_EXIT_CODES = """\
 Exit codes:
   0    every frame that the camera delivered has arrived, and none is missing
   1    the run failed
@@ -30,7 +28,17 @@ Exit codes:
 """
 
 
-def epilog() -> str:
-    """The end of the help."""
+def module_of(name: str) -> str:
+    """The module whose `main` is the command of that name."""
+    return f"rheed_acquire.commands.{name.replace('-', '_')}"
+
+
+def commands() -> str:
+    """Every command with what it is for."""
     width = max(map(len, COMMANDS)) + 2
-    return EPILOG.format(commands="\n".join(f"  {name:<{width}}{text}" for name, text in COMMANDS.items()))
+    return "\n".join([_TITLE, *(f"  {name:<{width}}{text}" for name, text in COMMANDS.items())])
+
+
+def epilog() -> str:
+    """The end of all the help that there is."""
+    return f"{commands()}\n\n{_EXIT_CODES}"

@@ -33,7 +33,10 @@ def main(arguments: Sequence[str]) -> int:
     """Recover, and say for each stream what became of it."""
     usage = "recover [--export DIR] [--json] [FLAGS]"
     if answered(
-        arguments, usage, "Deliver what earlier runs left in the spool; --export DIR writes the rest."
+        arguments,
+        usage,
+        "Deliver what earlier runs left in the spool; --export DIR writes the rest.",
+        headings=("delivery",),
     ):
         return 0
     remaining, export = _take_export(list(arguments))

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
         "is: frames, size, depth, rate, times, and where each was taken from; the exit code is 2 where it "
         "cannot be played."
     )
-    if answered(arguments, "replay [--inspect] PATH [FLAGS]", description):
+    if answered(arguments, "replay [--inspect] PATH [FLAGS]", description, headings=(CAMERA,)):
         return 0
     flags = [argument for argument in arguments if argument != INSPECT]
     # A word that follows no flag is the path; so flags come after it, as in every other command.

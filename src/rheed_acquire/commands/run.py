@@ -9,8 +9,8 @@ from rheed_acquire.commands.host import answered, load
 
 def main(arguments: Sequence[str]) -> int:
     """Capture, deliver, and report."""
-    description = "Stream a RHEED camera to Atomscale, or without an API key to a local server."
-    if answered(arguments, "--camera NAME [FLAGS]  |  COMMAND [FLAGS]", description):
+    description = "Stream a RHEED camera to Atomscale with AS_API_KEY set, else to a local server."
+    if answered(arguments, "--camera NAME [FLAGS]  |  COMMAND [FLAGS]", description, lists_commands=True):
         return 0
     host, settings = load(arguments)
     from rheed_acquire.commands.attend import attend, show_result

@@ -177,7 +177,10 @@ def choose_camera(host: PluginHost, name: str | None) -> CameraBackend:
     """
     known = ", ".join(sorted(host.cameras))
     if name is None:
-        raise SettingsError(f"choose a camera: --camera NAME, with one of {known}")
+        raise SettingsError(
+            f"choose a camera: --camera NAME, with one of {known}; --camera simulated needs no hardware, "
+            "rheed-acquire cameras lists the devices that can be opened, and --help tells more"
+        )
     backend = host.cameras.get(name)
     if ("camera", name) in host.ambiguous:
         raise SettingsError(host.ambiguous["camera", name])

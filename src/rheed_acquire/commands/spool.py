@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         f"Show what waits to be delivered. {CLEAR} frees the memory of rings that hold nothing; with "
         f"{DELETE} also that of rings whose stream is gone from the spool, and the frames in them are lost."
     )
-    if answered(arguments, usage, description):
+    if answered(arguments, usage, description, headings=("delivery",)):
         return 0
     asked = {flag for flag in (CLEAR, DELETE) if flag in arguments}
     if asked == {DELETE}:

@@ -13,7 +13,7 @@ def main(arguments: Sequence[str]) -> int:
         "Show the camera in a browser, at the URL that is printed, without recording anything: to align the "
         "beam and to draw regions of interest. A run is started in the page."
     )
-    if answered(arguments, "view --camera NAME [FLAGS]", description):
+    if answered(arguments, "view --camera NAME [FLAGS]", description, headings=("camera", "view")):
         return 0
     host, settings = load(arguments)
     from rheed_acquire.commands.attend_with_view import attend_with_view

@@ -77,6 +77,11 @@ class Setting:
         return _holds_secret(self.field.annotation)
 
     @cached_property
+    def is_everyday(self) -> bool:
+        """Whether everybody needs to know it: it is on the help's first screen."""
+        return bool(self._extra.get("everyday"))
+
+    @cached_property
     def is_flag(self) -> bool:
         """Whether it is true or false and nothing else."""
         return self._kinds <= {bool, type(None)} and bool in self._kinds

@@ -1,4 +1,4 @@
-"""The command line: read into assignments, and described by the help.
+"""The command line, read into assignments.
 
 Not argparse: it ends at the first mistake, repeats the value of an unknown flag (which may be a secret),
 takes ``-1e-3`` for a flag, and cannot express ``--basler.features.NAME=VALUE``.
@@ -7,29 +7,32 @@ takes ``-1e-3`` for a flag, and cannot express ``--basler.features.NAME=VALUE``.
 from __future__ import annotations
 
 import re
-import shutil
-import textwrap
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from itertools import pairwise
+from typing import Any, Literal
 
 from rheed_acquire.settings.catalogue import Catalogue, Setting
 from rheed_acquire.settings.readers import Reading, shown_value
-from rheed_acquire.settings.run_settings import GROUPS
 
-if TYPE_CHECKING:
-    from rheed_acquire.host.plugins import PluginHost
-
-_INFORMATIVE = ("-h", "--help", "--version")
-_COLUMN = 30
+_HELP = ("-h", "--help")
+_INFORMATIVE = (*_HELP, "--version")
 
 
 def asks_for(argv: Sequence[str]) -> Literal["help", "version"] | None:
     """Return what the command line asks to be shown instead of a run, if it does."""
     for word in argv:
-        if word in ("-h", "--help"):
+        if word in _HELP:
             return "help"
         if word == "--version":
             return "version"
+    return None
+
+
+def help_topic(argv: Sequence[str]) -> str | None:
+    """Return the word behind ``--help``, of what more is to be told; None where there is none."""
+    for word, following in pairwise(argv):
+        if word in _HELP and not following.startswith("-"):
+            return following
     return None
 
 
@@ -67,58 +70,6 @@ def read_flags(argv: Sequence[str], catalogue: Catalogue) -> Reading:
             value = tokens.pop(0)
         _assign(reading, setting, name, entry, value)
     return reading
-
-
-def format_help(
-    host: PluginHost,
-    *,
-    prog: str = "rheed-acquire",
-    usage: str = "[FLAGS]",
-    description: str = "",
-    epilog: str = "",
-    width: int | None = None,
-) -> str:
-    """Return the help: every flag of the run and of each loaded backend.
-
-    Parameters
-    ----------
-    usage
-        What may follow the program's name.
-    description, epilog
-        Set before the flags and after them, as they stand.
-    width
-        In columns; by default the terminal's, but no more than is easy to read.
-    """
-    catalogue = Catalogue(host)
-    width = width or max(60, min(shutil.get_terminal_size().columns, 100))
-    groups: dict[str, list[Setting]] = {title: [] for title in GROUPS}
-    for setting in catalogue.settings.values():
-        if not setting.is_secret:
-            groups.setdefault(setting.group, []).append(setting)
-    lines = [f"usage: {prog} {usage}", ""]
-    if description:
-        lines += [description.rstrip(), ""]
-    for title, settings in groups.items():
-        lines += textwrap.wrap(f"{title}:", width)
-        for setting in settings:
-            lines += _entry(_invocation(setting), _explanation(setting, catalogue), width)
-        lines.append("")
-    lines += ["Help:", *_entry("-h, --help", "show this and exit", width)]
-    lines += [*_entry("--version", "show the version and exit", width), ""]
-    lines += textwrap.wrap(
-        "Each flag is also an environment variable, --stream-name RHEED_STREAM_NAME and --basler.exposure-us "
-        "RHEED_BASLER__EXPOSURE_US, which may stand in a file .env, and a key of rheed-acquire.toml, "
-        "stream_name and, in the table [basler], exposure_us; there, --tag, --region, --disable-plugin and "
-        "--json are tags, regions, disable_plugins and json_report, and in a variable commas separate a "
-        "list. A flag wins over the environment, that over .env, that over the file. The API key is never a "
-        "flag, since others can read the command line of a running program: set AS_API_KEY, or api_key in "
-        "the file.",
-        width,
-        break_on_hyphens=False,
-    )
-    if epilog:
-        lines += ["", epilog.rstrip()]
-    return "\n".join(lines) + "\n"
 
 
 def _find(name: str, catalogue: Catalogue) -> tuple[Setting | None, str | None, bool]:
@@ -188,46 +139,3 @@ def _unknown(token: str, rest: list[str], catalogue: Catalogue) -> Iterator[str]
         return
     near = catalogue.nearest(name, secrets=False)
     yield f"{shown}: no such flag; the nearest is {near.flag} (command line)"
-
-
-def _invocation(setting: Setting) -> str:
-    if setting.is_flag:
-        return f"--[no-]{setting.flag.removeprefix('--')}"
-    if setting.is_mapping:
-        return f"{setting.flag}.NAME=VALUE"
-    return f"{setting.flag} {setting.metavar}"
-
-
-def _explanation(setting: Setting, catalogue: Catalogue) -> str:
-    text = (setting.field.description or "").rstrip(".")
-    known = {"camera": catalogue.cameras, "streamer": catalogue.streamers}.get(setting.key, ())
-    if known:
-        text = text.partition(", such as")[0] + f": {', '.join(known)}"
-    if setting.is_list:
-        text += "; can be repeated"
-    default = setting.field.get_default(call_default_factory=False)
-    shown = _default_shown(default)
-    return f"{text} (default: {shown})" if shown else text
-
-
-def _default_shown(default: Any) -> str:
-    """Return a default for the help; empty where there is nothing to say."""
-    if default is None or default is False or isinstance(default, tuple | list | dict):
-        return ""
-    if isinstance(default, float):
-        return f"{default:g}"
-    if default is True:
-        return "on"
-    text = str(getattr(default, "value", default))
-    return "" if text == "PydanticUndefined" else text
-
-
-def _entry(left: str, right: str, width: int) -> list[str]:
-    wrapped = textwrap.wrap(right, width - _COLUMN, break_on_hyphens=False) or [""]
-    left = f"  {left}"
-    if len(left) <= _COLUMN - 2:
-        lines = [f"{left:<{_COLUMN}}{wrapped[0]}".rstrip()]
-        wrapped = wrapped[1:]
-    else:
-        lines = [left]
-    return lines + [" " * _COLUMN + line for line in wrapped if line]

@@ -6,7 +6,8 @@ one backend is in that backend's own model.
 
 A field may say more about how it is shown, in ``json_schema_extra``, and so may a plugin author's:
 ``metavar`` (what stands for the value in the help), ``group`` (under which heading), ``flag`` (the flag's
-name where it is not the field's) and ``environment`` (further variables, the first winning over the second).
+name where it is not the field's), ``environment`` (further variables, the first winning over the second) and,
+in the run's own, ``everyday`` (whether it is on the first screen of the help).
 """
 
 from __future__ import annotations
@@ -58,13 +59,13 @@ class RunSettings(BaseModel):
     camera: str | None = Field(
         None,
         description="kind of camera, such as simulated or basler",
-        json_schema_extra={**_CAMERA, "metavar": "NAME"},
+        json_schema_extra={**_CAMERA, "everyday": True, "metavar": "NAME"},
     )
     fps: _Finite | None = Field(
         None,
         gt=0,
-        description="frames per second to ask of the camera; without it, the camera's own rate",
-        json_schema_extra={**_CAMERA, "metavar": "FPS"},
+        description="frames per second; without it, the camera's own",
+        json_schema_extra={**_CAMERA, "everyday": True, "metavar": "FPS"},
     )
     fps_tolerance: _Finite = Field(
         0.01,
@@ -83,13 +84,13 @@ class RunSettings(BaseModel):
 
     stream_name: str | None = Field(
         None,
-        description="name of the stream; without it, one with the time of day",
-        json_schema_extra={**_STREAM, "metavar": "NAME"},
+        description="name of the stream; else one with the time of day",
+        json_schema_extra={**_STREAM, "everyday": True, "metavar": "NAME"},
     )
     physical_sample: str | None = Field(
         None,
-        description="physical sample, by name or UUID; a new name is created",
-        json_schema_extra={**_STREAM, "metavar": "SAMPLE"},
+        description="sample, by name or UUID; a new name is created",
+        json_schema_extra={**_STREAM, "everyday": True, "metavar": "SAMPLE"},
     )
     project_id: str | None = Field(
         None,
@@ -149,7 +150,7 @@ class RunSettings(BaseModel):
         None,
         gt=0,
         description="end the run after so many seconds",
-        json_schema_extra={**_RUN, "metavar": "S"},
+        json_schema_extra={**_RUN, "everyday": True, "metavar": "S"},
     )
     frames: int | None = Field(
         None,
@@ -197,13 +198,13 @@ class RunSettings(BaseModel):
     config: Path | None = Field(
         None,
         description="settings file; without it, rheed-acquire.toml in the working directory, if there is one",
-        json_schema_extra={**_RUN, "metavar": "FILE"},
+        json_schema_extra={**_RUN, "everyday": True, "metavar": "FILE"},
     )
 
     view: bool = Field(
         False,
-        description="show the run in a browser, at the URL that is printed",
-        json_schema_extra={**_VIEW},
+        description="show the run in a browser",
+        json_schema_extra={**_VIEW, "everyday": True},
     )
     view_open: bool = Field(
         False,
@@ -250,13 +251,12 @@ class RunSettings(BaseModel):
     output: _Folder = Field(
         Path("runs"),
         description="directory for runs kept by the local server",
-        json_schema_extra={**_OUTPUT, "metavar": "DIR"},
+        json_schema_extra={**_OUTPUT, "everyday": True, "metavar": "DIR"},
     )
     archive: _Folder | None = Field(
         None,
-        description="directory where every frame is kept as the camera delivers it, at its full depth and "
-        "rate, beside the stream",
-        json_schema_extra={**_OUTPUT, "metavar": "DIR"},
+        description="directory that keeps every frame at its full depth and rate, beside the stream",
+        json_schema_extra={**_OUTPUT, "everyday": True, "metavar": "DIR"},
     )
     archive_full: ArchiveFull = Field(
         ArchiveFull.DROP,
@@ -301,7 +301,7 @@ class RunSettings(BaseModel):
     json_report: bool = Field(
         False,
         description="print the result as one JSON object",
-        json_schema_extra={**_OUTPUT, "flag": "json"},
+        json_schema_extra={**_OUTPUT, "everyday": True, "flag": "json"},
     )
     verbosity: int = Field(
         2,

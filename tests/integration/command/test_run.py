@@ -234,16 +234,45 @@ def test_the_console_script_and_the_module_are_one_command(command: Command) -> 
     shown = command("--help")
     assert shown.returncode == 0
     assert shown.stderr == ""
-    for text in ("usage: rheed-acquire", "--camera NAME", "--thirdparty.pause-after N", "  130  interrupted"):
+    for text in ("usage: rheed-acquire", "--camera NAME", "  new-plugin  ", "--help all", "thirdparty"):
         assert text in shown.stdout
     assert "--api-key" not in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 100
 
 
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (("--help", "all"), ("--spool-keep-free GB", "--thirdparty.pause-after N", "  130  interrupted")),
+        (("-h", "thirdparty"), ("--thirdparty.pause-after N",)),
+        (("view", "--help", "Delivery"), ("--spool-keep-free GB",)),
+        (("--help", "show"), ("usage: rheed-acquire show",)),
+        (("spool", "--help"), ("usage: rheed-acquire spool", "--spool-limit GB")),
+    ],
+)
+def test_help_is_there_for_everything_and_for_each_topic(
+    command: Command, arguments: tuple[str, ...], shown: tuple[str, ...]
+) -> None:
+    done = command(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--api-key" not in done.stdout
+    for text in shown:
+        assert text in done.stdout
+
+
+def test_help_on_what_there_is_none_of_names_what_is_near(command: Command) -> None:
+    done = command("--help", "third-party")
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == "error: --help 'third-party': there is no such topic; did you mean thirdparty? (command line)\n"
+    )
+
+
 def test_help_is_given_even_where_a_plugin_or_a_file_is_broken(command: Command) -> None:
     command.plugins.add("bad-camera", "import no_such_sdk", plugin="bad")
     command.write("rheed-acquire.toml", "= nonsense")
-    done = command("--help", RHEED_DISABLE_PLUGINS="no_such_plugin")
+    done = command("--help", "all", RHEED_DISABLE_PLUGINS="no_such_plugin")
     assert done.returncode == 0
     assert "--thirdparty.fps NUMBER" in done.stdout
 
