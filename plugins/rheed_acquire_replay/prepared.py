@@ -13,7 +13,7 @@ from rheed_acquire import CameraError, CameraSettingError
 from rheed_acquire_replay.frame_times import plain_rate
 from rheed_acquire_replay.options import Options
 from rheed_acquire_replay.recording import Block, Recording
-from rheed_acquire_replay.samples import DEPTHS, Samples, SamplesError, whole
+from rheed_acquire_replay.samples import DEPTHS, DeliveredSamples, Samples, SamplesError, whole
 
 LOOKED_AT_BYTES, LOOKED_AT_FRAMES = 256 << 20, 200
 """So much of a recording is read to find its depth, spread over it."""
@@ -140,9 +140,12 @@ class PreparedRecording:
             self.notes.setdefault("rate", f"{source.fps:.6g} frames/s, by the times of its frames")
         return source.fps
 
-    def _look(self) -> Samples:
+    def _look(self) -> Samples | DeliveredSamples:
         """Find how deep samples are: by what is said, else by the greatest that is found."""
         source, options = self.source, self._options
+        if source.pixel_format is not None and options.scale is None and not options.bits:
+            self._read_first()
+            return DeliveredSamples(source.shape, source.pixel_format)
         if options.scale is not None:
             self.notes["depth"] = "16 bits, spread by --replay.scale"
             self._read_first()

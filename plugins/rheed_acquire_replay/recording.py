@@ -67,6 +67,9 @@ class Recording(ABC):
         Of the sample stage as it was recorded.
     bits
         How many bits of a sample are significant, the lowest ones, where the recording tells.
+    pixel_format
+        Of frames in colour or behind a mosaic, in PFNC spelling, where the recording tells it: they are
+        replayed as they are.
     notes
         What was understood and where it was taken from, by what it is: ``{"rate": "20 frames/s, by ..."}``.
     warnings
@@ -116,6 +119,7 @@ class Recording(ABC):
         self.times_ns: NDArray[np.int64] | None = None
         self.rotations_per_min: float | None = None
         self.bits: int | None = None
+        self.pixel_format: str | None = None
         self.notes: dict[str, str] = {}
         self.warnings: list[str] = []
         self.files_of_set: frozenset[str] = frozenset()

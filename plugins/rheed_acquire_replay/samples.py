@@ -95,6 +95,27 @@ class Samples:
         return np.rint(np.clip(spread, 0.0, 65_535.0)).astype(np.uint16)
 
 
+class DeliveredSamples:
+    """Samples that are what a camera delivered already, in a pixel format that is known.
+
+    Parameters
+    ----------
+    shape
+        Of a frame.
+    pixel_format
+        In PFNC spelling.
+    """
+
+    above = 0
+
+    def __init__(self, shape: tuple[int, ...], pixel_format: str) -> None:
+        self.shape, self.pixel_format = shape, pixel_format
+
+    def of(self, frames: NDArray[Any]) -> NDArray[Any]:
+        """Give frames of shape (N, *shape) as they are, C-contiguous."""
+        return np.ascontiguousarray(frames)
+
+
 def whole(frames: NDArray[Any]) -> NDArray[Any]:
     """Give samples as uint8 or uint16 where they are such numbers, whatever type they have.
 

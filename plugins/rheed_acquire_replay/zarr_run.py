@@ -26,12 +26,14 @@ class ZarrRun(Recording):
             self._run = run = RecordedRun(path)
         except RheedAcquireError as error:
             raise CameraError(str(error)) from None
-        super().__init__(path, (run.height or 1, run.width or 1), run.dtype, len(run), run.fps)
+        super().__init__(path, run.frame_shape, run.dtype, len(run), run.fps)
         rotations = run.attributes.get("rotations_per_min")
         self.rotations_per_min = None if rotations is None else float(rotations)
         if "bit_depth" in run.attributes:
             self.bits = run.bit_depth
             self.notes["depth"] = f"{self.bits} bits, by the archive"
+        if run.channels or run.mosaic:
+            self.pixel_format = run.pixel_format
         times = run.time_unix_ms()
         known = times[~np.isnan(times)]
         if not len(known):

@@ -157,11 +157,14 @@ class KillRun(SeededRun[KillOutcome]):
         rig.wait_until(lambda: rig.frames_taken > some, process)
 
     def _at_first_shard(self, rig: Rig, process: subprocess.Popen[bytes]) -> None:
-        rig.wait_until(lambda: rig.spooled("shards/*.shard"), process)
+        # With a link that keeps up none is written to the disk.
+        rig.wait_until(
+            lambda: rig.spooled("shards/*.shard") or rig.archiving("frames.zarr/frames/c/*"), process, 8.0
+        )
 
     def _in_a_write(self, rig: Rig, process: subprocess.Popen[bytes]) -> None:
         self._pass_some_frames(rig, process)
-        rig.wait_until(lambda: rig.spooled("tmp/*"), process, 5.0)
+        rig.wait_until(lambda: rig.spooled("tmp/*") or rig.archiving("incoming/*"), process, 5.0)
 
     def _after_a_confirmation(self, rig: Rig, process: subprocess.Popen[bytes]) -> None:
         self._pass_some_frames(rig, process)

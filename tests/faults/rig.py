@@ -201,6 +201,10 @@ class Rig:
         """Files in the spool, as ``shards/*.shard`` of any stream."""
         return list(self.spool.glob(f"*/{pattern}"))
 
+    def archiving(self, pattern: str) -> list[Path]:
+        """Files in archives, as ``incoming/*`` of any; none where none is kept."""
+        return [] if self.archive is None else list(self.archive.glob(f"*/{pattern}"))
+
     def waiting(self) -> list[Path]:
         """Streams that the spool still knows."""
         return self.spooled("stream.json")

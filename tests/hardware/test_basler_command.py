@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import zarr
 
+from rheed_acquire import RecordedRun
+
 pytest.importorskip("pypylon.pylon", reason="pypylon is not installed")
 
 LIMIT_S = 110.0
@@ -54,6 +56,29 @@ def test_image_files_that_are_none_end_the_run_with_the_first_reason(tmp_path: P
     assert "Failed to load image file" in no_frame
     assert "notes.txt" in no_frame
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "kept_as", "shape"),
+    [("BayerGB12", "BayerGB12", (48, 64)), ("RGB16Packed", "RGB16", (48, 64, 3))],
+)
+def test_the_archive_has_mosaics_and_colour_as_they_come_and_the_stream_their_gray(
+    tmp_path: Path, pixel_format: str, kept_as: str, shape: tuple[int, ...]
+) -> None:
+    done, report = make_run(
+        tmp_path,
+        *("--basler.width", "64", "--basler.height", "48", "--basler.pixel-format", pixel_format),
+        *("--fps", "50", "--frames", "100", "--archive", "originals"),
+    )
+    assert report["problems"] == [], done.stderr
+    assert (done.returncode, report["frames_archived"]) == (0, 100)
+    run = RecordedRun(Path(report["archive"]))
+    frames = run.read(0, 100)
+    assert (run.pixel_format, frames.shape) == (kept_as, (100, *shape))
+    assert frames.dtype == np.uint16
+    assert frames.max() > 255
+    stream: Any = zarr.open_group(tmp_path / report["output"] / "frames.zarr", mode="r")
+    np.testing.assert_array_equal(stream["frames"][:], run.gray(frames))
 
 
 def test_the_archive_has_all_bits_and_the_stream_the_upper_eight(tmp_path: Path) -> None:

@@ -125,6 +125,8 @@ def test_the_emulated_counter_never_wraps() -> None:
         ("BayerRG8", "BayerRG8", (48, 64), np.uint8),
         ("RGB8", "RGB8", (48, 64, 3), np.uint8),
         ("BGR8Packed", "BGR8", (48, 64, 3), np.uint8),
+        ("BayerGB12", "BayerGB12", (48, 64), np.uint16),
+        ("RGB16Packed", "RGB16", (48, 64, 3), np.uint16),
     ],
 )
 def test_each_pixel_format_has_the_layout_that_a_frame_promises(

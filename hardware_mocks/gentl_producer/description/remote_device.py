@@ -10,6 +10,12 @@ PIXEL_FORMATS = {  # PFNC codes
     "Mono12": 0x01100005,
     "Mono12p": 0x010C0047,
     "Mono16": 0x01100007,
+    "BayerRG8": 0x01080009,
+    "BayerRG12": 0x01100011,
+    "BayerRG12p": 0x010C0059,
+    "RGB8": 0x02180014,
+    "BGR8": 0x02180015,
+    "RGB12": 0x0230001A,
 }
 TEST_PATTERNS = {
     "Off": 0,

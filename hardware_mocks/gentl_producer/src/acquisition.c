@@ -131,7 +131,8 @@ static void describe(struct device *device, struct buffer *buffer, uint64_t fram
     buffer->offset_x = picture->offset_x;
     buffer->offset_y = picture->offset_y;
     buffer->pixel_format = INTEGER(PixelFormat);
-    buffer->image_size = picture_size(picture->width, picture->height, picture->bits, picture->packed) +
+    int64_t samples = picture->width * picture->channels;
+    buffer->image_size = picture_size(samples, picture->height, picture->bits, picture->packed) +
                          (size_t)(picture->height * picture->padding);
     buffer->chunk_count = 0;
 }

@@ -44,11 +44,9 @@ static GC_ERROR prepare_picture(struct device *device) {
         .binning_x = (int)INTEGER(BinningHorizontal),
         .binning_y = (int)INTEGER(BinningVertical),
         .binning_sums = INTEGER(BinningMode) == BinningMode_is_Sum,
-        .bits = format == PixelFormat_is_Mono8    ? 8
-                : format == PixelFormat_is_Mono10 ? 10
-                : format == PixelFormat_is_Mono16 ? 16
-                                                  : 12,
-        .packed = format == PixelFormat_is_Mono12p,
+        .bits = format_bits(format),
+        .channels = format_channels(format),
+        .packed = format_is_packed(format),
         .padding = INTEGER(LinePadding),
     };
     GC_ERROR result = load_frames(device, picture);

@@ -23,16 +23,16 @@ static struct slope slope_of(int pattern) {
     }
 }
 
-static size_t row_size(int64_t width, int bits, bool packed) {
-    size_t pixels = (size_t)width;
-    return packed ? pixels * 3 / 2 : bits == 8 ? pixels : pixels * 2;
+static size_t row_size(int64_t samples, int bits, bool packed) {
+    size_t count = (size_t)samples;
+    return packed ? count * 3 / 2 : bits == 8 ? count : count * 2;
 }
 
-size_t picture_size(int64_t width, int64_t height, int bits, bool packed) {
-    return row_size(width, bits, packed) * (size_t)height;
+size_t picture_size(int64_t samples, int64_t height, int bits, bool packed) {
+    return row_size(samples, bits, packed) * (size_t)height;
 }
 
-/* Values as they lie in a buffer. PFNC Mono12p: pixel 0 in byte 0 and the low half of byte 1. Widths are even. */
+/* Values as they lie in a buffer. PFNC ...12p: pixel 0 in byte 0 and the low half of byte 1. Widths are even. */
 static void store(const uint16_t *values, size_t count, int bits, bool packed, uint8_t *out) {
     if (packed) {
         for (size_t i = 0; i + 1 < count; i += 2, out += 3) {
@@ -70,7 +70,7 @@ bool picture_prepare(struct picture *picture) {
     size_t width = (size_t)picture->width;
     picture->ramp = make_ramp(picture, 0);
     picture->ramp_odd = picture->packed ? make_ramp(picture, 1) : NULL;
-    picture->row = malloc(width * sizeof *picture->row);
+    picture->row = malloc(width * (size_t)picture->channels * sizeof *picture->row);
     picture->sums = malloc(width * sizeof *picture->sums);
     return picture->ramp && picture->row && picture->sums && (!picture->packed || picture->ramp_odd);
 }
@@ -114,7 +114,13 @@ static void draw_row(const struct picture *picture, struct slope slope, uint64_t
         uint32_t sum = picture->binning_sums ? picture->sums[x] : picture->sums[x] / area;
         picture->row[x] = (uint16_t)(sum > highest ? highest : sum);
     }
-    store(picture->row, (size_t)picture->width, picture->bits, picture->packed, out);
+    /* In colour sample c of a pixel is its value and c quarters of the whole range, from the last pixel on. */
+    int channels = picture->channels;
+    for (int64_t x = channels > 1 ? picture->width - 1 : -1; x >= 0; x--)
+        for (int c = channels - 1; c >= 0; c--)
+            picture->row[x * channels + c] =
+                (uint16_t)((picture->row[x] + ((uint32_t)c << (picture->bits - 2))) & highest);
+    store(picture->row, (size_t)(picture->width * channels), picture->bits, picture->packed, out);
 }
 
 /* A row of an unbinned horizontal or diagonal ramp is a piece of the prepared one. */
@@ -133,20 +139,24 @@ static void copy_ramp(const struct picture *picture, struct slope slope, uint64_
 }
 
 static void draw_stamp(const struct picture *picture, uint64_t frame, uint8_t *out) {
-    uint16_t values[8];
-    for (int i = 0; i < 8; i++) values[i] = (uint16_t)((frame >> (8 * i)) & 0xFF);
-    store(values, 8, picture->bits, picture->packed, out);
+    uint16_t values[24];
+    int count = 8 * picture->channels;
+    for (int i = 0; i < count; i++) values[i] = (uint16_t)((frame >> (8 * (i / picture->channels))) & 0xFF);
+    store(values, (size_t)count, picture->bits, picture->packed, out);
 }
 
 void picture_draw(const struct picture *picture, uint64_t frame, uint8_t *out) {
     struct slope slope = slope_of(picture->pattern);
-    size_t row = row_size(picture->width, picture->bits, picture->packed);
+    size_t row = row_size(picture->width * picture->channels, picture->bits, picture->packed);
+    bool coloured = picture->channels > 1;
     bool binned = picture->binning_x > 1 || picture->binning_y > 1;
     bool from_file = picture->pattern == TestPattern_is_Off && picture->frame_count > 0;
     for (int64_t y = 0; y < picture->height; y++) {
         uint8_t *target = out + (size_t)y * (row + (size_t)picture->padding);
         memset(target + row, PADDING, (size_t)picture->padding);
-        if (!binned && slope.a) {
+        if (coloured) {
+            draw_row(picture, slope, frame, y, target);
+        } else if (!binned && slope.a) {
             copy_ramp(picture, slope, frame, y, target, row);
         } else if (!binned && from_file && picture->bits == 8) {
             const uint8_t *image = picture->frames + (frame % picture->frame_count) * picture->frame_size;

@@ -12,8 +12,9 @@ struct picture {
     int64_t sensor_width;
     int binning_x, binning_y;
     bool binning_sums;
-    int bits;    /* of a pixel's value */
-    bool packed; /* Mono12p */
+    int bits;     /* of a sample */
+    int channels; /* samples of a pixel: 3 in colour */
+    bool packed;  /* two samples in three bytes */
     int64_t padding; /* bytes behind each line */
     const uint8_t *frames;
     uint64_t frame_count;
@@ -26,7 +27,8 @@ struct picture {
     bool stamp;
 };
 
-size_t picture_size(int64_t width, int64_t height, int bits, bool packed);
+/* Bytes of the samples of `width` pixels times `channels`, and `height` lines. */
+size_t picture_size(int64_t samples, int64_t height, int bits, bool packed);
 
 /* Allocate what drawing needs; false without memory. */
 bool picture_prepare(struct picture *picture);

@@ -224,6 +224,11 @@ int64_t remote_integer(struct device *device, int id);
 double remote_float(struct device *device, int id);
 void remote_set_integer(struct device *device, int id, int64_t value);
 size_t remote_payload_size(struct device *device);
+
+/* Of a pixel format: bits of a sample, samples of a pixel, whether two samples lie in three bytes. */
+int format_bits(int64_t format);
+int format_channels(int64_t format);
+bool format_is_packed(int64_t format);
 uint64_t device_time(const struct device *device, uint64_t at_ns);
 
 /* xml.c: the remote device's XML with features under other names; NULL without memory */

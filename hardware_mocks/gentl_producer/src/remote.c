@@ -93,18 +93,30 @@ void remote_power_on(struct device *device) {
     device->clock_origin = clock_ns();
 }
 
-static int format_bits(int64_t format) {
+int format_bits(int64_t format) {
     switch (format) {
-    case PixelFormat_is_Mono8: return 8;
+    case PixelFormat_is_Mono8:
+    case PixelFormat_is_BayerRG8:
+    case PixelFormat_is_RGB8:
+    case PixelFormat_is_BGR8: return 8;
     case PixelFormat_is_Mono10: return 10;
     case PixelFormat_is_Mono16: return 16;
     default: return 12;
     }
 }
 
+int format_channels(int64_t format) {
+    return format == PixelFormat_is_RGB8 || format == PixelFormat_is_BGR8 || format == PixelFormat_is_RGB12 ? 3 : 1;
+}
+
+bool format_is_packed(int64_t format) {
+    return format == PixelFormat_is_Mono12p || format == PixelFormat_is_BayerRG12p;
+}
+
 size_t remote_payload_size(struct device *device) {
     int64_t format = INTEGER(PixelFormat);
-    size_t image = picture_size(INTEGER(Width), INTEGER(Height), format_bits(format), format == PixelFormat_is_Mono12p);
+    size_t image = picture_size(INTEGER(Width) * format_channels(format), INTEGER(Height), format_bits(format),
+                                format_is_packed(format));
     size_t padding = (size_t)(INTEGER(Height) * INTEGER(LinePadding));
     return image + padding + chunks_size(chunks_wanted(device));
 }
@@ -116,8 +128,9 @@ void remote_refresh(struct device *device) {
     SET(PixelDynamicRangeMax, (INT64_C(1) << format_bits(INTEGER(PixelFormat))) - 1);
     SET(PayloadSize, (int64_t)remote_payload_size(device));
     int64_t format = INTEGER(PixelFormat);
-    int64_t bits = format == PixelFormat_is_Mono12p ? 12 : format == PixelFormat_is_Mono8 ? 8 : 16;
-    SET(LinePitch, INTEGER(Width) * bits / 8 + INTEGER(LinePadding));
+    int64_t samples = INTEGER(Width) * format_channels(format);
+    size_t line = picture_size(samples, 1, format_bits(format), format_is_packed(format));
+    SET(LinePitch, (int64_t)line + INTEGER(LinePadding));
     SET_FLOAT(AcquisitionFrameRateMax, acquisition_rate_limit(device));
     SET_FLOAT(AcquisitionResultingFrameRate, acquisition_rate(device));
     SET(AcquisitionIsActive, device->acquiring ? 1 : 0);
@@ -155,7 +168,10 @@ static bool integer_fits(struct device *device, int id, int64_t value) {
     case REMOTE_OffsetY: return value <= height_max(device) - INTEGER(Height);
     case REMOTE_PixelFormat:
         return value == PixelFormat_is_Mono8 || value == PixelFormat_is_Mono10 || value == PixelFormat_is_Mono12 ||
-               value == PixelFormat_is_Mono12p || value == PixelFormat_is_Mono16;
+               value == PixelFormat_is_Mono12p || value == PixelFormat_is_Mono16 ||
+               value == PixelFormat_is_BayerRG8 || value == PixelFormat_is_BayerRG12 ||
+               value == PixelFormat_is_BayerRG12p || value == PixelFormat_is_RGB8 || value == PixelFormat_is_BGR8 ||
+               value == PixelFormat_is_RGB12;
     default: return true;
     }
 }

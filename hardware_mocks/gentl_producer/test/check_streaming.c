@@ -151,7 +151,8 @@ static void check_closing_while_it_streams(struct chain *chain) {
 
 void check_streaming(void) {
     static const int64_t formats[] = {PixelFormat_is_Mono8, PixelFormat_is_Mono10, PixelFormat_is_Mono12,
-                                      PixelFormat_is_Mono12p, PixelFormat_is_Mono16};
+                                      PixelFormat_is_Mono12p, PixelFormat_is_Mono16, PixelFormat_is_BayerRG12p,
+                                      PixelFormat_is_RGB8, PixelFormat_is_RGB12};
     struct chain chain;
     GOOD(gc.GCInitLib());
     open_chain(&chain, 0);
@@ -160,7 +161,7 @@ void check_streaming(void) {
     check_xml(chain.stream);
     write_float(chain.port, REMOTE_AcquisitionFrameRate, 1000.0);
     write_float(chain.port, REMOTE_ExposureTime, 100.0);
-    for (int f = 0; f < 5; f++)
+    for (int f = 0; f < (int)(sizeof formats / sizeof *formats); f++)
         for (int64_t pattern = 0; pattern <= TestPattern_is_GreyDiagonalRampMoving; pattern++)
             check_format(&chain, formats[f], 1 + (pattern + f) % 3, pattern);
     write_integer(chain.port, REMOTE_PixelFormat, PixelFormat_is_Mono8);

@@ -58,7 +58,7 @@ class Frame:
     ----------
     pixels
         The SDK's own buffer, not a copy. Shape (H, W) for monochrome and Bayer formats, uint8 or uint16;
-        (H, W, 3) uint8 for RGB8 and BGR8; (payload bytes,) uint8 for packed ones. `CameraInfo.pixel_format`
+        (H, W, 3) of the same in colour; (payload bytes,) uint8 for packed ones. `CameraInfo.pixel_format`
         names the format in PFNC spelling.
     id
         The camera's own frame counter as it counts it (see `CameraInfo.frame_id_cycle`), or None where it

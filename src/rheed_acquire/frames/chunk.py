@@ -55,8 +55,8 @@ class Chunk:
         Place in the stream, counted from 0.
     pixels
         The frames as the camera delivered them, (N, ...) C-contiguous, each as
-        `rheed_acquire.cameras.pixel_formats.frame_layout` says: (N, H, W) uint8 or uint16, (N, H, W, 3) uint8
-        in colour, (N, bytes) uint8 where samples are packed. Valid until `release`.
+        `rheed_acquire.cameras.pixel_formats.frame_layout` says: (N, H, W) uint8 or uint16, (N, H, W, 3) in
+        colour, (N, bytes) uint8 where samples are packed. Valid until `release`.
     form
         Their size, pixel format and depth.
     frame_ids

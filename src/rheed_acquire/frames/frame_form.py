@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from rheed_acquire.cameras.pixel_formats import UINT8, UINT16, Layout, find_pixel_format, frame_layout
-from rheed_acquire.frames.pixels import make_converter, make_unpacker
+from rheed_acquire.cameras.pixel_formats import UINT8, UINT16, find_pixel_format, frame_layout
+from rheed_acquire.frames.pixels import Converter, make_leveller, make_unpacker
 from rheed_acquire.frames.reduction import WHOLE, Reduction
 
 if TYPE_CHECKING:
@@ -77,28 +77,40 @@ class FrameForm:
         known = find_pixel_format(self.pixel_format)
         if not known.is_packed:
             return self
-        return FrameForm(self.height, self.width, f"Mono{known.bits}", self.bit_shift)
+        return FrameForm(self.height, self.width, known.unpacked, self.bit_shift)
+
+    def samples_of(self) -> Callable[[NDArray[Any]], NDArray[Any]]:
+        """Make what gives frames with an element for each sample, as `unpacked` says.
+
+        Called with frames (N, ...) as they lie in the ring; gives the frames themselves where they are so
+        already. It uses memory of its own: call it from one thread at a time.
+        """
+        if not find_pixel_format(self.pixel_format).is_packed:
+            return lambda frames: frames
+        return self._one_by_one(make_unpacker(self.pixel_format, self.height, self.width))
 
     def levels_of(self) -> Callable[[NDArray[Any]], Levels]:
         """Make what gives the gray levels of frames at the camera's depth.
 
         Called with frames (N, ...) as they lie in the ring; gives (N, H, W) uint8 or uint16, the frames
-        themselves where they are such levels already. Colour and mosaics become 8-bit gray. It uses memory of
+        themselves where they are such levels already. Colour and mosaics become luma. It uses memory of
         its own: call it from one thread at a time.
         """
         known = find_pixel_format(self.pixel_format)
-        if known.layout is Layout.ONE_PER_ELEMENT:
+        if not known.is_packed and not known.colours:
             return lambda frames: frames
-        make, dtype = (make_unpacker, UINT16) if known.is_packed else (make_converter, UINT8)
-        convert = make(self.pixel_format, self.height, self.width)
+        return self._one_by_one(make_leveller(self.pixel_format, self.height, self.width))
 
-        def levels(frames: NDArray[Any]) -> Levels:
+    def _one_by_one(self, convert: Converter) -> Callable[[NDArray[Any]], NDArray[Any]]:
+        dtype = UINT8 if self.bits == 8 else UINT16
+
+        def of(frames: NDArray[Any]) -> NDArray[Any]:
             made: NDArray[Any] = np.empty((len(frames), self.height, self.width), dtype)
-            for frame, level in zip(frames, made, strict=True):
-                convert(frame, level)
+            for frame, one in zip(frames, made, strict=True):
+                convert(frame, one)
             return made
 
-        return levels
+        return of
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ from rheed_acquire.cameras.pixel_formats import (
 from rheed_acquire.errors import SettingsError
 
 Converter: TypeAlias = Callable[[NDArray[Any], NDArray[Any]], None]
-"""Called as ``converter(source, destination)``; see `make_converter`, `make_copier` and `make_unpacker`."""
+"""Called as ``converter(source, destination)``; see `make_converter`, `make_copier`, `make_unpacker` and
+`make_leveller`."""
 
 # Luma of ITU-R BT.601 (2.5.1), 0.299 R + 0.587 G + 0.114 B, in 256ths. Their sum is 256, so gray stays gray.
 _LUMA = {"R": 77, "G": 150, "B": 29}
@@ -44,7 +45,8 @@ def make_converter(pixel_format: str, height: int, width: int, bit_shift: int | 
     A Bayer mosaic becomes luma at full resolution: pixel (y, x) is (77 R + 75 G1 + 75 G2 + 29 B + 128) >> 8
     of the 2 x 2 pixels from (y, x) to (y + 1, x + 1), which hold each colour of the mosaic wherever they lie;
     the last row and column repeat their neighbours. No pixel is invented that way, at the price of a shift
-    by half a pixel to the upper left and of a blur as wide.
+    by half a pixel to the upper left and of a blur as wide. Of more than 8 bits luma is made at full depth,
+    rounded, and then shifted as monochrome samples are.
 
     Parameters
     ----------
@@ -74,17 +76,14 @@ def make_converter(pixel_format: str, height: int, width: int, bit_shift: int | 
     known = find_pixel_format(pixel_format)
     source_shape, source_dtype = frame_layout(pixel_format, height, width)
     shift = _checked_shift(known, bit_shift)
-    match known.layout:
-        case Layout.LSB_PACKED | Layout.GIGE_PACKED:
-            convert = _packed_converter(known, height, width, shift)
-        case Layout.COLOUR:
-            convert = _colour_converter(known, height, width)
-        case Layout.BAYER:
-            convert = _bayer_converter(known, height, width)
-        case _ if known.bits == 8:
-            convert = _copy
-        case _:
-            convert = _narrowing_converter(np.empty((height, width), UINT16), shift)
+    if known.colours:
+        convert = _coloured_converter(known, height, width, shift)
+    elif known.is_packed:
+        convert = _packed_converter(known, height, width, shift)
+    elif known.bits == 8:
+        convert = _copy
+    else:
+        convert = _narrowing_converter(np.empty((height, width), UINT16), shift)
     shape = (height, width)
 
     def converter(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
@@ -142,7 +141,35 @@ def make_unpacker(pixel_format: str, height: int, width: int) -> Converter:
         ``unpacker(source, destination)``: the payload (bytes,) uint8, and (H, W) uint16 with the value in the
         low bits. It uses memory of its own: call it from one thread at a time.
     """
+    return _sample_unpacker(find_pixel_format(pixel_format), height, width)
+
+
+def make_leveller(pixel_format: str, height: int, width: int) -> Converter:
+    """Make the function that gives the gray levels of frames at their own depth.
+
+    Returns
+    -------
+    Converter
+        ``leveller(source, destination)``: a frame as `frame_layout` says, and (H, W) uint8, or uint16 for
+        more than 8 bits. Colour and mosaics become luma as in `make_converter`. It uses memory of its own:
+        call it from one thread at a time.
+    """
     known = find_pixel_format(pixel_format)
+    if not known.colours:
+        return _sample_unpacker(known, height, width) if known.is_packed else _copy
+    luma = (_bayer_converter if known.is_mosaic else _colour_converter)(known, height, width)
+    if not known.is_packed:
+        return luma
+    unpack, samples = _sample_unpacker(known, height, width), np.empty((height, width), UINT16)
+
+    def leveller(source: NDArray[Any], destination: NDArray[Any]) -> None:
+        unpack(source, samples)
+        luma(samples, destination)
+
+    return leveller
+
+
+def _sample_unpacker(known: PixelFormat, height: int, width: int) -> Converter:
     unpack = _unpacker(known, height, width)
     down = 16 - known.bits
 
@@ -196,6 +223,21 @@ def _narrowing_converter(samples: NDArray[np.uint16], shift: int) -> Converter:
     return convert
 
 
+def _coloured_converter(known: PixelFormat, height: int, width: int, shift: int) -> Converter:
+    """Colour or a mosaic -> uint8 (H, W)."""
+    level = make_leveller(known.name, height, width)
+    if known.bits == 8:
+        return level
+    levels = np.empty((height, width), UINT16)
+    narrow = _narrowing_converter(levels, shift)
+
+    def convert(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
+        level(source, levels)
+        narrow(levels, destination)
+
+    return convert
+
+
 def _packed_converter(known: PixelFormat, height: int, width: int, shift: int) -> Converter:
     """Packed payload (bytes,) -> uint8 (H, W)."""
     if known.layout is Layout.GIGE_PACKED and shift == known.bits - 8:
@@ -212,7 +254,7 @@ def _packed_converter(known: PixelFormat, height: int, width: int, shift: int) -
 def _unpacker(known: PixelFormat, height: int, width: int) -> Callable[[NDArray[Any]], NDArray[np.uint16]]:
     """Packed payload (bytes,) -> (H, W) uint16, samples in the top bits, valid until the next call."""
     pixels = height * width
-    word, moves = _UNPACKING[known.name]
+    word, moves = _UNPACKING[known.layout, known.bits]
     words = np.empty(math.ceil(2 * pixels / word.itemsize), word)
     moved = np.empty_like(words)
     lanes = [(right, moved.view(lane)[::step], words.view(lane)[::step]) for right, lane, step in moves]
@@ -238,13 +280,13 @@ def _unpacker(known: PixelFormat, height: int, width: int) -> Callable[[NDArray[
 # Words that end with a group of pixels, and begin before it, are gathered in one call; the group's last pixel
 # is then in place. The others are moved there: the words are shifted right, and every so many of the smaller
 # integers that the result is made of replace those of the words.
-_UNPACKING: dict[str, tuple[np.dtype[Any], list[tuple[int, str, int]]]] = {
+_UNPACKING: dict[tuple[Layout, int], tuple[np.dtype[Any], list[tuple[int, str, int]]]] = {
     # Four pixels in five bytes: the first two go to the lower half, then the first of each two.
-    "Mono10p": (np.dtype("<u8"), [(12, "<u4", 2), (6, "<u2", 2)]),
-    "Mono12p": (np.dtype("<u4"), [(4, "<u2", 2)]),
+    (Layout.LSB_PACKED, 10): (np.dtype("<u8"), [(12, "<u4", 2), (6, "<u2", 2)]),
+    (Layout.LSB_PACKED, 12): (np.dtype("<u4"), [(4, "<u2", 2)]),
     # Byte 0 has bits 11..4 of the first pixel, byte 2 those of the second, and byte 1 bits 3..0 of the first
     # in its low half and of the second in its high half (Basler racer GigE manual AW001183, 9.2.3).
-    "Mono12Packed": (np.dtype("<u4"), [(12, "u1", 4)]),
+    (Layout.GIGE_PACKED, 12): (np.dtype("<u4"), [(12, "u1", 4)]),
 }
 
 
@@ -254,16 +296,22 @@ def _gige_high_bits(source: NDArray[np.uint8], destination: NDArray[np.uint8]) -
     flat[1::2] = source[2::3]
 
 
-def _colour_converter(known: PixelFormat, height: int, width: int) -> Converter:
-    weights = [_LUMA[colour] for colour in known.colours]
-    total = np.empty((height, width), UINT16)
-    term = np.empty((height, width), UINT16)
+def _room_for_sums(known: PixelFormat) -> Any:
+    """Of samples times 256ths."""
+    return UINT16 if known.bits == 8 else np.uint32
 
-    def convert(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
-        np.multiply(source[..., 0], weights[0], out=total, dtype=UINT16)
+
+def _colour_converter(known: PixelFormat, height: int, width: int) -> Converter:
+    sums = _room_for_sums(known)
+    weights = [_LUMA[colour] for colour in known.colours]
+    total = np.empty((height, width), sums)
+    term = np.empty((height, width), sums)
+
+    def convert(source: NDArray[Any], destination: NDArray[Any]) -> None:
+        np.multiply(source[..., 0], weights[0], out=total, dtype=sums)
         np.add(total, _HALF, out=total)
         for channel in (1, 2):
-            np.multiply(source[..., channel], weights[channel], out=term, dtype=UINT16)
+            np.multiply(source[..., channel], weights[channel], out=term, dtype=sums)
             np.add(total, term, out=total)
         np.right_shift(total, 8, out=destination, casting="unsafe")
 
@@ -273,18 +321,19 @@ def _colour_converter(known: PixelFormat, height: int, width: int) -> Converter:
 def _bayer_converter(known: PixelFormat, height: int, width: int) -> Converter:
     # Any 2 x 2 pixels hold one red, one blue and two green, so weighting each pixel by its colour first makes
     # the same sum right at every phase of the mosaic. The two green pixels share the weight.
+    sums = _room_for_sums(known)
     share = {colour: weight // known.colours.count(colour) for colour, weight in _LUMA.items()}
-    tile = np.array([share[colour] for colour in known.colours], UINT16).reshape(2, 2)
+    tile = np.array([share[colour] for colour in known.colours], sums).reshape(2, 2)
     weights = tile[:, np.arange(width) % 2]
-    weighted = np.empty((height, width), UINT16)
+    weighted = np.empty((height, width), sums)
     # Rows one after the other are added fastest; the pair at the end of each, with a pixel of the next row,
     # ends up in the last column. numpy reads ahead of where it writes, so that in place needs no copy.
     left, right = weighted.reshape(-1)[:-1], weighted.reshape(-1)[1:]
     total, below = weighted[:-1], weighted[1:]
 
-    def convert(source: NDArray[Any], destination: NDArray[np.uint8]) -> None:
+    def convert(source: NDArray[Any], destination: NDArray[Any]) -> None:
         for row in (0, 1):
-            np.multiply(source[row::2], weights[row], out=weighted[row::2], dtype=UINT16)
+            np.multiply(source[row::2], weights[row], out=weighted[row::2], dtype=sums)
         np.add(left, right, out=left)
         np.add(total, below, out=total)
         np.add(total, _HALF, out=total)

@@ -53,7 +53,7 @@ class StreamChunks:
         firsts, size = groups(chunk.frame_ids, chunk.timestamps_ns, self._reduction)
         # A mean is made of samples at their full depth, before any of them is reduced to 8 bits.
         form = chunk.form.unpacked() if self._reduction.is_mean else chunk.form
-        unpack = chunk.form.levels_of() if form != chunk.form else None
+        unpack = chunk.form.samples_of() if form != chunk.form else None
         room = self._take(form)
         frames = room[: len(firsts)]
         for first, frame in zip(firsts.tolist(), frames, strict=True):

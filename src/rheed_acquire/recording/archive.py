@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rheed_acquire.cameras.pixel_formats import find_pixel_format
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.recording.archive_shards import blosc_codec, write_shard
 from rheed_acquire.recording.declarations import ChunkDeclaration, PixelDeclaration
 from rheed_acquire.recording.frame_numbers import FrameNumbers
-from rheed_acquire.recording.layout import FRAMES, GROUP, STREAM_FILE, archive_name, shard_path
+from rheed_acquire.recording.layout import GROUP, STREAM_FILE, archive_name
 from rheed_acquire.recording.reading import read_stream
 from rheed_acquire.recording.run_writer import RunWriter
-from rheed_acquire.system.durable_files import remove, sync_directory, try_to_remove_tree
+from rheed_acquire.system.durable_files import remove, sync_directory
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,23 +53,6 @@ def check_archive(directory: Path) -> None:
         raise SettingsError(
             f"the archive {directory} cannot be written to ({why}): choose another with --archive"
         ) from None
-
-
-def archived_form(form: FrameForm) -> FrameForm:
-    """What frames of this form are in an archive.
-
-    Raises
-    ------
-    SettingsError
-        They are in colour.
-    """
-    unpacked = form.unpacked()
-    if len(unpacked.shape) != 2:
-        raise SettingsError(
-            f"--archive keeps gray frames and mosaics, not {form.pixel_format}: set the camera to another "
-            "pixel format, or leave --archive out"
-        )
-    return unpacked
 
 
 def free_folder(directory: Path, name: str, data_id: str, created: datetime) -> Path:
@@ -132,10 +114,8 @@ class Archive:
         ------
         RheedAcquireError
             It cannot be written.
-        SettingsError
-            See `archived_form`.
         """
-        form = archived_form(form)
+        form = form.unpacked()
         pixels = PixelDeclaration(form.pixel_format, form.bits, form.shift)
         links: dict[str, Any] = {"tags": [{"id": None, "name": tag} for tag in tags]}
         if physical_sample is not None:
@@ -224,8 +204,7 @@ class Archive:
         )
         received = self._writer.incoming_path()
         begun_s = time.perf_counter()
-        is_packed = find_pixel_format(chunk.pixel_format).is_packed
-        frames = chunk.form.levels_of()(chunk.pixels) if is_packed else chunk.pixels
+        frames = chunk.form.samples_of()(chunk.pixels)
         encode_s = time.perf_counter() - begun_s
         try:
             encode_s += write_shard(received, frames, self._codec)
@@ -237,7 +216,7 @@ class Archive:
                 # Safe, and only not in the arrays yet: those are written with the next chunk, or at the end.
                 logger.warning("the archive %s is behind: %s", self.folder, error)
                 return
-            try_to_remove_tree(shard_path(self.group / FRAMES, chunk.index).parent.parent)
+            self._writer.remove_shard(chunk.index)
             raise
         self.encode_s += encode_s
         self.write_s += time.perf_counter() - begun_s - encode_s

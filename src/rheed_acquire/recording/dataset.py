@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.recording.layout import CHANNELS
 from rheed_acquire.recording.lazy_frames import ABSENT, LazyFrames
 from rheed_acquire.recording.reading import RecordedRun
 
@@ -44,8 +45,9 @@ def open_run(path: str | PathLike[str], *, missing: Literal["drop", "keep"] = "d
     Returns
     -------
     xarray.Dataset
-        ``frames`` (time, y, x), a Dask array with a chunk for each shard of the recording, uint8 for runs of
-        the local server, and as the camera delivered them, up to uint16, for archives; one frame, a slice or
+        ``frames`` (time, y, x), or of an archive in colour (time, y, x, c) with the channels' letters at
+        ``c``: a Dask array with a chunk for each shard of the recording, uint8 for runs of the local server,
+        and as the camera delivered them, up to uint16, for archives; one frame, a slice or
         a step chosen from it decodes no other frames, while a list, or a choice out of a choice, decodes
         whole shards. Coordinates along ``time``: ``time``
         (datetime64[ns], UTC), ``frame_id`` (int64) and ``chunk`` (int64), the index of the chunk that each
@@ -81,11 +83,16 @@ def open_run(path: str | PathLike[str], *, missing: Literal["drop", "keep"] = "d
         frames,
         chunks=frames.chunks,
         name=False,  # a name made of the content would cost more than opening
-        meta=np.empty((0, 0, 0), frames.dtype),
+        meta=np.empty((0,) * frames.ndim, frames.dtype),
     )
-    return xarray.Dataset(
-        {"frames": (("time", "y", "x"), array, {"long_name": "gray level"})}, coordinates, _attributes(run)
-    )
+    axes: tuple[str, ...] = ("time", "y", "x")
+    what = "gray level"
+    if run.channels:
+        axes, what = (*axes, CHANNELS), "level of each colour"
+        coordinates[CHANNELS] = (CHANNELS, list(run.channels))
+    elif run.mosaic:
+        what = f"level behind a mosaic of colour filters, {run.mosaic} row by row"
+    return xarray.Dataset({"frames": (axes, array, {"long_name": what})}, coordinates, _attributes(run))
 
 
 def _frames(run: RecordedRun, *, keep: bool) -> tuple[LazyFrames, dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rheed_acquire.cameras.pixel_formats import find_pixel_format
 from rheed_acquire.recording.shards import index_bytes, longest_frame
 
 
@@ -34,7 +35,7 @@ class PixelDeclaration:
     Attributes
     ----------
     pixel_format
-        In PFNC spelling; samples that came packed have an element each.
+        In PFNC spelling; samples that came packed have an element each. Mosaics and colour are as they are.
     bit_depth
         Significant bits of a sample: uint8 up to 8, uint16 above.
     bit_shift
@@ -47,8 +48,18 @@ class PixelDeclaration:
 
     @property
     def sample_bytes(self) -> int:
-        """That one pixel takes."""
+        """That one sample takes."""
         return 1 if self.bit_depth <= 8 else 2
+
+    @property
+    def channels(self) -> str:
+        """The samples of each pixel in colour, such as ``RGB``; empty where it has one."""
+        return find_pixel_format(self.pixel_format).channels
+
+    @property
+    def axes(self) -> int:
+        """Of the array of frames."""
+        return 4 if self.channels else 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ STAMPS = "camera_timestamp_ns"
 """Of an archive: each frame's stamp by the camera's own clock."""
 ARRIVALS = "arrival_unix_ms"
 """Of an archive: when this computer had each frame."""
+CHANNELS = "c"
+"""The last axis of the images of an archive in colour."""
 STREAM_FILE = "stream.json"
 CHUNKS_FILE = "chunks.jsonl"
 INCOMING = "incoming"
@@ -86,9 +88,9 @@ def find_run_folder(directory: Path, data_id: str) -> Path | None:
     return None
 
 
-def shard_path(frames_folder: Path, place: int) -> Path:
-    """Where the shard of a place in the array ``frames`` lies."""
-    return frames_folder / "c" / str(place) / "0" / "0"
+def shard_path(frames_folder: Path, place: int, axes: int = 3) -> Path:
+    """Where the shard of a place in the array ``frames`` lies, which has so many axes."""
+    return frames_folder.joinpath("c", str(place), *["0"] * (axes - 1))
 
 
 def shard_key(place: int | str) -> str:

@@ -17,8 +17,9 @@ ABSENT = -1
 
 
 class LazyFrames:
-    """An array (T, H, W) of frames, each from its place in a run; those that never came read as 0.
+    """An array of frames, each from its place in a run; those that never came read as 0.
 
+    It is (T, H, W), in colour (T, H, W, 3).
     Indexing it reads. Frames that are not asked for are not decoded, also where they are in the same shard.
     It can be pickled, for workers in other processes.
 
@@ -32,8 +33,8 @@ class LazyFrames:
 
     def __init__(self, run: RecordedRun, places: NDArray[np.int64]) -> None:
         self._run = run
-        self.shape = (len(places), run.height or 0, run.width or 0)
-        self.ndim = 3
+        self.shape = (len(places), *run.frame_shape)
+        self.ndim = len(self.shape)
         self.dtype = run.dtype
         is_absent = places < 0
         shards = np.where(is_absent, ABSENT, places // run.shard_frames)
@@ -45,10 +46,10 @@ class LazyFrames:
         self._places = places[self._firsts]
 
     @property
-    def chunks(self) -> tuple[tuple[int, ...], tuple[int], tuple[int]]:
+    def chunks(self) -> tuple[tuple[int, ...], ...]:
         """How many frames are in each block, and the extent of the other axes."""
         lengths = np.diff(self._firsts, append=self.shape[0])
-        return tuple(lengths.tolist()) or (0,), (self.shape[1],), (self.shape[2],)
+        return tuple(lengths.tolist()) or (0,), *((length,) for length in self.shape[1:])
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read what basic indexing, or one list or mask of each axis (outer indexing), chooses."""
@@ -63,7 +64,7 @@ class LazyFrames:
         return chosen
 
     def _read(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
-        """(N, H, W), these frames; those that lie side by side in one go."""
+        """(N, ...), these frames; those that lie side by side in one go."""
         places = self._places_of(numbers)
         starts = np.flatnonzero(np.diff(places, prepend=-9) != 1).tolist()
         pieces = list(pairwise([*starts, len(places)]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rheed_acquire.cameras.pixel_formats import find_pixel_format
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.frames.frame_form import FrameForm, Levels
 from rheed_acquire.frames.gray_frames import make_gray
-from rheed_acquire.recording.layout import FRAME_IDS, FRAMES, GROUP, STREAM_FILE, TIMES, shard_key, shard_path
+from rheed_acquire.recording.layout import FRAME_IDS, FRAMES, GROUP, STREAM_FILE, TIMES, shard_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,8 +98,30 @@ class RecordedRun:
         return None if self._frames is None else int(self._frames.shape[2])
 
     @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Of a frame: (H, W), or (H, W, 3) in colour; without pixels where there is none."""
+        return (0, 0) if self._frames is None else tuple(self._frames.shape[1:])
+
+    @property
+    def pixel_format(self) -> str | None:
+        """In PFNC spelling, as the archive says; None for the local server's gray."""
+        known = self.attributes.get("pixel_format")
+        return known if isinstance(known, str) else None
+
+    @property
+    def channels(self) -> str:
+        """The samples of each pixel in colour, such as ``RGB``; empty where it has one."""
+        return "" if self.pixel_format is None else find_pixel_format(self.pixel_format).channels
+
+    @property
+    def mosaic(self) -> str:
+        """The colours of a mosaic's 2 x 2 tile row by row, such as ``RGGB``; empty where it is none."""
+        known = None if self.pixel_format is None else find_pixel_format(self.pixel_format)
+        return known.colours if known is not None and known.is_mosaic else ""
+
+    @property
     def dtype(self) -> np.dtype[Any]:
-        """Of a pixel."""
+        """Of a sample."""
         return np.dtype(np.uint8) if self._frames is None else np.dtype(self._frames.dtype)
 
     @property
@@ -136,23 +160,32 @@ class RecordedRun:
 
     @property
     def bit_depth(self) -> int:
-        """Significant bits of a pixel."""
+        """Significant bits of a sample."""
         known = self.attributes.get("bit_depth")
         return known if isinstance(known, int) else 8 * self.dtype.itemsize
 
-    def frame(self, number: int) -> Levels:
-        """(H, W), one frame."""
-        frame: Levels = self.read(number, number + 1)[0]
+    @property
+    def form(self) -> FrameForm:
+        """What the frames are."""
+        kept = self.pixel_format or ("Mono8" if self.dtype == np.uint8 else "Mono16")
+        height, width = self.frame_shape[:2]
+        return FrameForm(height, width, kept, self.attributes.get("bit_shift"))
+
+    def frame(self, number: int) -> NDArray[Any]:
+        """(H, W), or (H, W, 3) in colour, one frame."""
+        frame: NDArray[Any] = self.read(number, number + 1)[0]
         return frame
 
-    def gray(self, frames: Levels) -> NDArray[np.uint8]:
-        """Make the 8-bit gray of frames (N, H, W) that were read: what the run's stream had of them."""
-        kept = self.attributes.get("pixel_format")
-        if kept is None and frames.dtype == np.uint8:
+    def levels(self, frames: NDArray[Any]) -> Levels:
+        """Make the gray levels, (N, H, W), of frames that were read: colour and mosaics become luma."""
+        return self.form.levels_of()(frames) if len(frames) else frames
+
+    def gray(self, frames: NDArray[Any]) -> NDArray[np.uint8]:
+        """Make the 8-bit gray of frames (N, ...) that were read: what the run's stream had of them."""
+        form = self.form
+        if form.is_gray8:
             return np.asarray(frames, np.uint8)
-        _, height, width = frames.shape
-        form = FrameForm(height, width, kept or "Mono16", self.attributes.get("bit_shift"))
-        gray = np.empty(frames.shape, np.uint8)
+        gray = np.empty(frames.shape[:3], np.uint8)
         make_gray(frames, form, gray)
         return gray
 
@@ -161,8 +194,7 @@ class RecordedRun:
         stop = len(self) if stop is None else min(stop, len(self))
         if self._frames is None:
             return
-        _, height, width = self._frames.shape
-        room = max(1, SLICE_BYTES // (height * width * self.dtype.itemsize))
+        room = max(1, SLICE_BYTES // (math.prod(self.frame_shape) * self.dtype.itemsize))
         # Whole shards where they fit: their index is then read once.
         shard = int(self._frames.shards[0]) if self._frames.shards else room
         room = room // shard * shard or room
@@ -175,14 +207,14 @@ class RecordedRun:
                 yield Slice(first, step, self._picked(range(first, last, step)))
             first += -(-(last - first) // step) * step
 
-    def _picked(self, numbers: range) -> Levels:
+    def _picked(self, numbers: range) -> NDArray[Any]:
         """Read only the frames that are wanted where most are not."""
         if numbers.step < 4:
             return self.read(numbers.start, numbers[-1] + 1)[:: numbers.step]
         return np.concatenate([self.read(number, number + 1) for number in numbers])
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
-        """(N, H, W), the frames from ``start`` up to but without ``stop``; one that has not come reads as 0.
+        """(N, ...), the frames from ``start`` up to but without ``stop``; one that has not come reads as 0.
 
         Raises
         ------
@@ -215,22 +247,22 @@ class RecordedRun:
         """Refuse to take a shard that has got lost for black frames, as Zarr would."""
         size = self.shard_frames
         for place in range(start // size, -(-stop // size)):
-            if shard_path(self.group_path / FRAMES, place).is_file():
+            path = shard_path(self.group_path / FRAMES, place, 1 + len(self.frame_shape))
+            if path.is_file():
                 continue
             first, last = max(start, place * size), min(stop, (place + 1) * size)
             if np.isfinite(self.time_unix_ms(first, last)).any():
-                raise RheedAcquireError(
-                    f"{self.group_path} is damaged: there is no file {shard_key(place)} any more"
-                )
+                lost = path.relative_to(self.folder).as_posix()
+                raise RheedAcquireError(f"{self.group_path} is damaged: there is no file {lost} any more")
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Frames ``first``, ``first + step`` ... of a recording, (N, H, W) uint8 or uint16."""
+    """Frames ``first``, ``first + step`` ... of a recording, (N, H, W), or in colour (N, H, W, 3)."""
 
     first: int
     step: int
-    frames: Levels
+    frames: NDArray[Any]
 
 
 def find_group(path: Path) -> Path:

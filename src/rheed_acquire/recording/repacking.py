@@ -57,33 +57,38 @@ def first_irregular(chunks: Sequence[StoredChunk], chunk_size: int) -> int:
     return len(chunks)
 
 
-def repack(frames_folder: Path, work: Path, chunks: Sequence[StoredChunk], chunk_size: int) -> None:
-    """Move the frames together; ``chunks`` in the order of their indices. See the module for the steps."""
+def repack(
+    frames_folder: Path, work: Path, chunks: Sequence[StoredChunk], chunk_size: int, axes: int = 3
+) -> None:
+    """Move the frames together; ``chunks`` in the order of their indices. See the module for the steps.
+
+    ``axes`` has the array of the frames.
+    """
     plan = read_json(work / "plan.json")
     if plan is None:
         if first_irregular(chunks, chunk_size) == len(chunks):
             return
         try_to_remove_tree(work)
         work.mkdir()
-        plan = _build(frames_folder, work, chunks, chunk_size)
+        plan = _build(frames_folder, work, chunks, chunk_size, axes)
         sync_directory(work)
         write_atomically(work / "plan.json", encode_document(plan), work, durable=True, root=work)
     if not (work / "placing").exists():
         for source, place in plan["moves"]:
             if not (work / str(place)).exists():
-                replace(shard_path(frames_folder, source), work / str(place))
+                replace(shard_path(frames_folder, source, axes), work / str(place))
         sync_directory(work)
         write_atomically(work / "placing", b"", work, durable=True, root=work)
     for place in range(plan["first"], plan["end"]):
         if (work / str(place)).exists():
-            put_durably(work / str(place), shard_path(frames_folder, place), frames_folder)
+            put_durably(work / str(place), shard_path(frames_folder, place, axes), frames_folder)
     for folder in (frames_folder / "c").iterdir():
         if int(folder.name) >= plan["end"]:
             remove_tree(folder)
 
 
 def _build(
-    frames_folder: Path, work: Path, chunks: Sequence[StoredChunk], chunk_size: int
+    frames_folder: Path, work: Path, chunks: Sequence[StoredChunk], chunk_size: int, axes: int
 ) -> dict[str, object]:
     """Write the shards that have to be made anew and say where every shard from the first on comes from."""
     first = first_irregular(chunks, chunk_size)
@@ -97,31 +102,31 @@ def _build(
             moves.append((chunk.index, place))
             place += 1
             continue
-        with shard_path(frames_folder, chunk.index).open("rb") as file:
+        with shard_path(frames_folder, chunk.index, axes).open("rb") as file:
             extents = read_index(file, chunk_size)[: chunk.frames]
         while extents:
             taken, extents = extents[: chunk_size - pending_frames], extents[chunk_size - pending_frames :]
             pending.append((chunk.index, taken))
             pending_frames += len(taken)
             if pending_frames == chunk_size:
-                _write_shard(work / str(place), frames_folder, pending, chunk_size)
+                _write_shard(work / str(place), frames_folder, pending, chunk_size, axes)
                 place += 1
                 pending, pending_frames = [], 0
     if pending:
-        _write_shard(work / str(place), frames_folder, pending, chunk_size)
+        _write_shard(work / str(place), frames_folder, pending, chunk_size, axes)
         place += 1
     return {"first": first, "end": place, "moves": moves}
 
 
 def _write_shard(
-    target: Path, frames_folder: Path, pieces: Sequence[tuple[int, list[Extent]]], chunk_size: int
+    target: Path, frames_folder: Path, pieces: Sequence[tuple[int, list[Extent]]], chunk_size: int, axes: int
 ) -> None:
     """Write a shard out of runs of frames of other shards, each given by its place and extents."""
     index: list[Extent] = []
     written = 0
     with target.open("wb") as output:
         for source, extents in pieces:
-            with shard_path(frames_folder, source).open("rb") as file:
+            with shard_path(frames_folder, source, axes).open("rb") as file:
                 for extent in extents:
                     if extent == ABSENT:
                         index.append(ABSENT)

@@ -5,7 +5,7 @@ All of it follows from the confirmed chunks, so that after a crash it is simply 
 ========================== ============ ======= =======================================================
 array                      shape        type    meaning
 ========================== ============ ======= =======================================================
-``frames``                 (T, H, W)    uint8   the images; of an archive also uint16
+``frames``                 (T, H, W)    uint8   the images; of an archive also uint16, and (T, H, W, 3)
 ``time_unix_ms``           (T,)         float64 when each was captured, ms since 1970, UTC: as the client
                                                 says of each frame, else its chunk's start plus its place in
                                                 the chunk times 1000 / the rate that the client gave the

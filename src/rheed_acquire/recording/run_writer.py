@@ -269,7 +269,7 @@ class RunWriter:
                 numbers.write(self._numbers_path(chunk.index), self._incoming)
             else:  # of one that is replaced
                 remove(self._numbers_path(chunk.index))
-            put_durably(received, shard_path(self._frames_folder, chunk.index), self.folder)
+            put_durably(received, self._shard_path(chunk.index), self.folder)
             append_durably(self.folder / CHUNKS_FILE, json.dumps(asdict(chunk)).encode())
             self._chunks.add(chunk)
             self._unlisted.append(chunk)
@@ -320,7 +320,7 @@ class RunWriter:
             chunks = self._chunks.in_order
             if chunks:
                 stored = [StoredChunk(chunk.index, chunk.frames) for chunk in chunks]
-                repack(self._frames_folder, self._work, stored, chunks[0].chunk_size)
+                repack(self._frames_folder, self._work, stored, chunks[0].chunk_size, self._axes)
                 self._arrays.write_closed(chunks)
             self._record["state"] = "closed"
             self._write_record()
@@ -331,6 +331,17 @@ class RunWriter:
     def _numbers_of(self, index: int) -> FrameNumbers | None:
         path = self._numbers_path(index)
         return FrameNumbers.read(path) if self.pixels is not None or path.exists() else None
+
+    @property
+    def _axes(self) -> int:
+        return 3 if self.pixels is None else self.pixels.axes
+
+    def _shard_path(self, index: int) -> Path:
+        return shard_path(self._frames_folder, index, self._axes)
+
+    def remove_shard(self, index: int) -> None:
+        """Remove what there may be of a chunk that was not confirmed, as well as that can be done."""
+        try_to_remove_tree(self._frames_folder / "c" / str(index))
 
     def _numbers_path(self, index: int) -> Path:
         return self._numbers / str(index)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rheed_acquire.recording.declarations import PixelDeclaration
+from rheed_acquire.recording.layout import CHANNELS
 
 _BYTES_LITTLE_ENDIAN = {"name": "bytes", "configuration": {"endian": "little"}}
 
@@ -53,9 +54,15 @@ def frames_document(
 ) -> dict[str, Any]:
     """Metadata of the array ``frames``: shape (frames, height, width), ``chunk_size`` a shard.
 
-    uint8 and zstd, or what ``pixels`` says and Blosc (see `rheed_acquire.recording.archive_shards`).
+    uint8 and zstd, or what ``pixels`` says and Blosc (see `rheed_acquire.recording.archive_shards`), in
+    colour with one more axis, of the channels.
     """
     codecs: list[dict[str, Any]]
+    frame: tuple[int, ...] = (height, width)
+    attributes: dict[str, Any] = {}
+    if pixels is not None and pixels.channels:
+        frame = (*frame, len(pixels.channels))
+        attributes["channels"] = list(pixels.channels)
     if pixels is None:
         data_type, what = "uint8", "8-bit gray"
         codecs = [{"name": "bytes"}, {"name": "zstd", "configuration": {"level": 3, "checksum": False}}]
@@ -65,20 +72,20 @@ def frames_document(
     sharding = {
         "name": "sharding_indexed",
         "configuration": {
-            "chunk_shape": [1, height, width],
+            "chunk_shape": [1, *frame],
             "codecs": codecs,
             "index_codecs": [_BYTES_LITTLE_ENDIAN, {"name": "crc32c"}],
             "index_location": "end",
         },
     }
     return _array_document(
-        (frames, height, width),
-        (chunk_size, height, width),
+        (frames, *frame),
+        (chunk_size, *frame),
         data_type,
         0,
         [sharding],
-        ("time", "y", "x"),
-        {"description": f"Frames in the order of their chunks, {what}"},
+        ("time", "y", "x", CHANNELS)[: 1 + len(frame)],
+        {"description": f"Frames in the order of their chunks, {what}"} | attributes,
     )
 
 

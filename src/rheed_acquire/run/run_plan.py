@@ -14,7 +14,6 @@ from rheed_acquire.frames.frame_form import ChunkForm
 from rheed_acquire.frames.pixels import Converter, check_bit_shift, make_copier
 from rheed_acquire.frames.reduction import WHOLE
 from rheed_acquire.frames.ring_size import decide_ring_chunks
-from rheed_acquire.recording.archive import archived_form
 from rheed_acquire.streaming.limits import too_fast
 
 if TYPE_CHECKING:
@@ -100,8 +99,6 @@ def plan_run(
         form,
         archives=settings.archive is not None,
     )
-    if settings.archive is not None:
-        archived_form(form.frame(info.height, info.width))
     return RunPlan(
         fps=fps,
         chunk_size=chunk_size,

@@ -20,7 +20,6 @@ from rheed_acquire.run_report.trace_table import write_traces
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rheed_acquire.frames.frame_form import Levels
     from rheed_acquire.regions.regions import Region
 
 CRF = 18
@@ -66,8 +65,9 @@ def export(
     ----------
     target
         ``.png``: one frame as 8-bit gray; several are numbered, ``name-000123.png``. ``.tif`` or ``.tiff``:
-        a stack of pages as they were recorded, of an archive of more than 8 bits as uint16, with their rate
-        and times in its metadata (``fps``, ``finterval`` in s, ``time_unix_ms``). ``.mp4``: a clip at the
+        a stack of pages as they were recorded, of an archive of more than 8 bits as uint16, in colour RGB,
+        with their rate and times in its metadata (``fps``, ``finterval`` in s, ``time_unix_ms``), and of an
+        archive ``pixel_format``, ``bit_depth``, and for a mosaic its ``cfa_pattern``. ``.mp4``: a clip at the
         stream's rate (divided by the step), which plays in the time it took where no frame is missing.
         ``.csv``: the regions' traces (`trace_table`).
     chosen
@@ -117,11 +117,12 @@ class _Chosen:
     regions: tuple[Region, ...]
     on_frames: Callable[[int], None]
 
-    def frames(self) -> Iterator[Levels]:
-        """Each frame, as it was recorded."""
+    def frames(self) -> Iterator[NDArray[Any]]:
+        """Each frame as it was recorded, colours in the order of red, green and blue."""
+        order = [self.recording.channels.index(colour) for colour in "RGB"] if self.recording.channels else []
         for part in self.recording.slices(self.numbers.start, self.numbers.stop, self.numbers.step):
             for frame in part.frames:
-                yield frame
+                yield np.ascontiguousarray(frame[..., order]) if order not in ([], [0, 1, 2]) else frame
                 self.on_frames(1)
 
     def gray_frames(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -154,9 +155,14 @@ def _write_tiff(chosen: _Chosen, target: Path) -> list[Path]:
     import tifffile
 
     recording, numbers = chosen.recording, chosen.numbers
-    shape = (len(numbers), recording.height or 0, recording.width or 0)
+    shape = (len(numbers), *recording.frame_shape)
     times_ms = recording.time_unix_ms(numbers[0], numbers[-1] + 1)[:: numbers.step]
-    metadata: dict[str, Any] = {"axes": "TYX", "fps": chosen.fps, "finterval": 1.0 / chosen.fps}
+    axes, photometric = ("TYXS", "rgb") if recording.channels else ("TYX", "minisblack")
+    metadata: dict[str, Any] = {"axes": axes, "fps": chosen.fps, "finterval": 1.0 / chosen.fps}
+    if recording.pixel_format is not None:
+        metadata |= {"pixel_format": recording.pixel_format, "bit_depth": recording.bit_depth}
+    if recording.mosaic:
+        metadata["cfa_pattern"] = recording.mosaic
     if np.isfinite(times_ms).all():
         metadata["time_unix_ms"] = times_ms.tolist()
     bytes_ = math.prod(shape) * recording.dtype.itemsize
@@ -165,7 +171,7 @@ def _write_tiff(chosen: _Chosen, target: Path) -> list[Path]:
             chosen.frames(),
             shape=shape,
             dtype=recording.dtype,
-            photometric="minisblack",
+            photometric=photometric,
             metadata=metadata,
         )
     return [target]

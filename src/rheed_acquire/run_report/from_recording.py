@@ -117,7 +117,8 @@ def _followed(
     for part in recording.slices() if fitting else ():
         utc_ms = stamps[part.first : part.first + len(part.frames)]
         arrived = np.isfinite(utc_ms)  # the holes of a stream that is still open are no frames
-        traces.add(part.frames if arrived.all() else part.frames[arrived], utc_ms[arrived])
+        levels = recording.levels(part.frames if arrived.all() else part.frames[arrived])
+        traces.add(levels, utc_ms[arrived])
         on_frames(len(part.frames))
     return records_of_traces(traces, 2**recording.bit_depth - 1), list(notes)
 

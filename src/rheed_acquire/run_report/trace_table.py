@@ -51,7 +51,7 @@ def write_traces(
         for part in recording.slices(chosen.start, chosen.stop, chosen.step):
             numbers = part.first + part.step * np.arange(len(part.frames))
             times_ms = recording.time_unix_ms(int(numbers[0]), int(numbers[-1]) + 1)[:: part.step]
-            points = measure(part.frames, times_ms, fitting)
+            points = measure(recording.levels(part.frames), times_ms, fitting)
             for place in np.flatnonzero(np.isfinite(times_ms)).tolist():
                 time_ms = float(times_ms[place])
                 first_ms = time_ms if first_ms is None else first_ms

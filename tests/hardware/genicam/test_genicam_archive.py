@@ -10,6 +10,9 @@ import pytest
 import zarr
 from rheed_mock_gentl import expected_frame
 
+from rheed_acquire.frames.frame_form import FrameForm
+from rheed_acquire.frames.gray_frames import make_gray
+
 if TYPE_CHECKING:
     from tests.hardware.genicam.conftest import Command
 
@@ -17,7 +20,7 @@ FRAMES = 300
 SMALL = ("--genicam.serial", "MOCK-0001", "--genicam.width", "64", "--genicam.height", "48")
 
 
-@pytest.mark.parametrize("pixel_format", ["Mono12", "Mono12p"])
+@pytest.mark.parametrize("pixel_format", ["Mono12", "Mono12p", "BayerRG12p", "BGR8"])
 def test_the_archive_has_all_bits_and_the_stream_their_mean_in_eight(
     command: Command, pixel_format: str
 ) -> None:
@@ -33,6 +36,10 @@ def test_the_archive_has_all_bits_and_the_stream_their_mean_in_eight(
     np.testing.assert_array_equal(frames, expected)
     assert archive["frame_id"][:].tolist() == list(range(FRAMES))
     stream: Any = zarr.open_group(command.folder / report["output"] / "frames.zarr", mode="r")
-    means = np.floor(expected.reshape(-1, 5, 48, 64).mean(axis=1) + 0.5).astype(np.uint16)
-    np.testing.assert_array_equal(stream["frames"][:], means >> 4)
+    means = np.floor(expected.reshape(-1, 5, *expected.shape[1:]).mean(axis=1) + 0.5).astype(expected.dtype)
+    gray = np.empty(means.shape[:3], np.uint8)
+    make_gray(means, FrameForm(48, 64, pixel_format).unpacked(), gray)
+    np.testing.assert_array_equal(stream["frames"][:], gray)
+    if pixel_format.startswith("Mono"):
+        np.testing.assert_array_equal(gray, means >> 4)
     assert (stream.attrs["fps"], archive.attrs["fps"]) == (100.0, 500.0)

@@ -69,7 +69,10 @@ def test_a_width_between_two_steps_becomes_the_lower_one_and_is_reported(genicam
     [
         ({"width": 4}, ("--genicam.width 4", "Width can be 16 to 640", "in steps of 4")),
         ({"exposure_us": 1.0}, ("--genicam.exposure-us 1.0", "ExposureTime can be 10 to", "us")),
-        ({"pixel_format": "RGB8"}, ("--genicam.pixel-format RGB8", "Mono8, Mono10, Mono12, Mono12p, Mono16")),
+        (
+            {"pixel_format": "RGB16"},
+            ("--genicam.pixel-format RGB16", "Mono8, Mono10, Mono12, Mono12p, Mono16"),
+        ),
         ({"features": {"ExposureTim": 5}}, ("--genicam.features.ExposureTim 5", "ExposureTime")),
         ({"features": {"Width": "wide"}}, ("--genicam.features.Width wide", "takes a whole number")),
         ({"features": {"PayloadSize": 5}}, ("PayloadSize is read-only",)),

@@ -105,7 +105,7 @@ def test_a_feature_keeps_what_is_written(camera: Any, name: str, value: object) 
         ("AcquisitionFrameRate", 10001.0),
         ("AcquisitionFrameRate", 0.0),
         ("Gain", -1.0),
-        ("PixelFormat", "BayerRG8"),
+        ("PixelFormat", "BayerBG8"),
         ("BinningHorizontal", 5),
         ("SensorWidth", 100),
         ("PayloadSize", 1),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from rheed_mock_gentl import MONO_BITS, expected_frame, expected_payload, read_stamp
+from rheed_mock_gentl import SAMPLE_BITS, expected_frame, expected_payload, read_stamp
 
 PATTERNS = [
     "Black",
@@ -56,7 +56,7 @@ def take_run(camera: Any, count: int) -> list[Taken]:
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-@pytest.mark.parametrize("pixel_format", list(MONO_BITS))
+@pytest.mark.parametrize("pixel_format", list(SAMPLE_BITS))
 def test_every_pattern_in_every_format_is_bit_exact(camera: Any, pixel_format: str, pattern: str) -> None:
     set_nodes(camera, PixelFormat=pixel_format, TestPattern=pattern, AcquisitionFrameRate=1000.0)
     set_nodes(camera, ExposureTime=100.0, Width=76, Height=33, OffsetX=8, OffsetY=5)
@@ -222,8 +222,8 @@ def test_a_chunk_that_is_off_is_not_sent(camera: Any) -> None:
 
 
 def test_expected_frame_refuses_what_the_camera_does_not_have() -> None:
-    with pytest.raises(ValueError, match="no pixel format 'RGB8'"):
-        expected_frame(0, 64, 64, "RGB8")
+    with pytest.raises(ValueError, match="no pixel format 'YUV8'"):
+        expected_frame(0, 64, 64, "YUV8")
     with pytest.raises(ValueError, match="no test pattern 'Plaid'"):
         expected_frame(0, 64, 64, pattern="Plaid")
     with pytest.raises(ValueError, match="no binning mode 'Mean'"):

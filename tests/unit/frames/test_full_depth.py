@@ -45,7 +45,7 @@ def gray_of(pixel_format: str, frames: NDArray[Any], bit_shift: int | None = Non
 def samples_of(pixel_format: str, frames: NDArray[Any]) -> NDArray[np.int64]:
     """Packed samples, bit by bit; all others as they are."""
     bits = FrameForm(HEIGHT, WIDTH, pixel_format).bits
-    if pixel_format == "Mono12Packed":
+    if pixel_format.endswith("12Packed"):
         triples = (
             np.pad(frames, ((0, 0), (0, -frames.shape[1] % 3))).reshape(len(frames), -1, 3).astype(np.int64)
         )
@@ -180,7 +180,12 @@ def test_the_memory_limit_counts_the_gray_too() -> None:
 
 
 @given(
-    st.sampled_from(["Mono8", "Mono10", "Mono12", "Mono16", "Mono10p", "Mono12p", "Mono12Packed"]),
+    st.sampled_from(
+        [
+            *("Mono8", "Mono10", "Mono12", "Mono16", "Mono10p", "Mono12p", "Mono12Packed"),
+            *("BayerBG8", "BayerRG12", "BayerGB12p", "BGR8", "RGB12"),
+        ]
+    ),
     st.integers(2, 6),
     st.integers(0, 2**32 - 1),
 )
@@ -190,11 +195,13 @@ def test_a_mean_is_made_at_full_depth_and_reduced_to_8_bits_after(
     frames = frames_of(pixel_format, 2 * size, seed)
     chunk, _ = chunk_in_ring(pixel_format, frames)
     reduced = StreamChunks(Reduction(size, is_mean=True), 10.0, 2).of(chunk)
-    samples = samples_of(pixel_format, frames).reshape(2, size, HEIGHT, WIDTH)
+    samples = samples_of(pixel_format, frames).reshape(2, size, *reduced.pixels.shape[1:])
     expected = np.floor(samples.mean(axis=1) + 0.5).astype(np.int64)
     np.testing.assert_array_equal(reduced.pixels, expected)
     assert reduced.bit_depth == chunk.bit_depth
-    np.testing.assert_array_equal(reduced.frames, expected >> (chunk.bit_depth - 8))
+    means = expected.astype(reduced.pixels.dtype)
+    np.testing.assert_array_equal(reduced.frames, gray_of(reduced.pixel_format, means))
+    assert reduced.pixel_format == chunk.form.unpacked().pixel_format
 
 
 @each_format
@@ -210,7 +217,9 @@ def test_one_of_every_n_keeps_its_frames_as_they_are(pixel_format: str) -> None:
 @pytest.mark.parametrize("pixel_format", ["Mono10p", "Mono12p", "Mono12Packed", "Mono12", "Mono8"])
 def test_levels_are_the_samples(pixel_format: str) -> None:
     frames = frames_of(pixel_format, 9)
-    levels = FrameForm(HEIGHT, WIDTH, pixel_format).levels_of()(frames)
+    form = FrameForm(HEIGHT, WIDTH, pixel_format)
+    levels = form.levels_of()(frames)
+    np.testing.assert_array_equal(form.samples_of()(frames), levels)
     np.testing.assert_array_equal(levels.reshape(9, -1), samples_of(pixel_format, frames).reshape(9, -1))
 
 

@@ -28,7 +28,11 @@ HEIGHT, WIDTH, SIZE = 6, 8, 5
 START_MS = 1_700_000_000_000.25
 PERIOD_NS = 8_333_333
 DATA_ID = "00000001-0000-4000-8000-000000000000"
-FORMATS = ["Mono8", "Mono10", "Mono12", "Mono14", "Mono16", "Mono10p", "Mono12p", "Mono12Packed", "BayerRG8"]
+FORMATS = [
+    *("Mono8", "Mono10", "Mono12", "Mono14", "Mono16", "Mono10p", "Mono12p", "Mono12Packed"),
+    *("BayerRG8", "BayerGR10", "BayerGB12", "BayerBG16", "BayerRG10p", "BayerGB12p", "BayerBG12Packed"),
+    *("RGB8", "BGR8", "RGB12", "BGR16"),
+]
 
 
 def begin(directory: Path, pixel_format: str = "Mono12", bit_shift: int | None = None) -> Archive:
@@ -60,7 +64,7 @@ def chunk_of(index: int, pixels: NDArray[Any], pixel_format: str = "Mono12") -> 
 
 def levels(pixel_format: str, pixels: NDArray[Any]) -> NDArray[Any]:
     form = FrameForm(HEIGHT, WIDTH, pixel_format)
-    return pixels if form.unpacked() == form else form.levels_of()(pixels)
+    return form.samples_of()(pixels)
 
 
 @settings(max_examples=30)
@@ -93,7 +97,7 @@ def test_what_was_put_in_is_read_bit_by_bit_with_everything_known_of_each_frame(
         group["time_unix_ms"][:], START_MS + (numbers - 100) * PERIOD_NS / 1e6, atol=1e-3, rtol=0
     )
     np.testing.assert_allclose(group["arrival_unix_ms"][:], ((numbers - 100) * PERIOD_NS + 1000) / 1e6)
-    gray = np.empty(expected.shape, np.uint8)
+    gray = np.empty(expected.shape[:3], np.uint8)
     make_gray(np.concatenate([chunk.pixels for chunk in kept]), kept[0].form, gray)
     np.testing.assert_array_equal(run.gray(run.read(0, len(run))), gray)
 
@@ -251,10 +255,90 @@ def test_two_streams_whose_ids_begin_alike_have_an_archive_each(tmp_path: Path) 
     assert second.folder.name == f"{first.folder.name}-2"
 
 
-def test_colour_is_refused_in_words(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="--archive keeps gray frames and mosaics, not RGB8"):
-        begin(tmp_path, "RGB8")
-    assert list(tmp_path.iterdir()) == []
+COLOURED = ["BayerRG8", "BayerGB12p", "RGB8", "BGR8", "BGR12"]
+
+
+def closed(directory: Path, pixel_format: str) -> tuple[RecordedRun, NDArray[Any]]:
+    """An archive of one chunk, and what it holds."""
+    archive = begin(directory, pixel_format)
+    frames = frames_of(pixel_format, SIZE)
+    archive.add(chunk_of(0, frames, pixel_format), SIZE, 0)
+    archive.close("test")
+    return RecordedRun(archive.folder), levels(pixel_format, frames)
+
+
+@pytest.mark.parametrize("pixel_format", ["RGB8", "BGR12"])
+def test_frames_in_colour_have_an_axis_of_channels(tmp_path: Path, pixel_format: str) -> None:
+    run, frames = closed(tmp_path, pixel_format)
+    dataset = open_run(run.folder)
+    assert dataset["frames"].dims == ("time", "y", "x", "c")
+    assert dataset["c"].values.tolist() == list(pixel_format[:3])
+    np.testing.assert_array_equal(dataset["frames"].values, frames)
+    np.testing.assert_array_equal(dataset["frames"][3].sel(c="G").values, frames[3, ..., 1])
+    np.testing.assert_array_equal(dataset["frames"][1:4, 2:5, 1:3].values, frames[1:4, 2:5, 1:3])
+    group: Any = zarr.open_group(run.group_path, mode="r")
+    assert group["frames"].attrs["channels"] == list(pixel_format[:3])
+    (run.group_path / "frames/c/0/0/0/0").unlink()
+    with pytest.raises(RheedAcquireError, match=r"there is no file frames\.zarr/frames/c/0/0/0/0"):
+        run.read(0, 1)
+
+
+def test_a_mosaic_says_its_tile(tmp_path: Path) -> None:
+    run, frames = closed(tmp_path, "BayerGB12p")
+    assert (run.pixel_format, run.mosaic, run.channels) == ("BayerGB12", "GBRG", "")
+    dataset = open_run(run.folder)
+    assert dataset["frames"].dims == ("time", "y", "x")
+    assert "GBRG" in dataset["frames"].attrs["long_name"]
+    np.testing.assert_array_equal(dataset["frames"].values, frames)
+
+
+@pytest.mark.parametrize("pixel_format", COLOURED)
+def test_a_tiff_stack_has_colour_as_rgb_and_a_mosaic_as_it_is_with_its_tile_named(
+    tmp_path: Path, pixel_format: str
+) -> None:
+    from rheed_acquire.run_report.export import export
+
+    run, frames = closed(tmp_path / "archives", pixel_format)
+    (stack,) = export(run, tmp_path / "frames.tif", range(SIZE))
+    with tifffile.TiffFile(stack) as tiff:
+        (series,) = tiff.series
+        described = tiff.shaped_metadata
+        photometric = tiff.pages.first.photometric
+    assert described is not None
+    in_order = frames[..., ::-1] if pixel_format.startswith("BGR") else frames
+    np.testing.assert_array_equal(tifffile.imread(stack), in_order)
+    is_mosaic = pixel_format.startswith("Bayer")
+    assert series.axes == ("TYX" if is_mosaic else "TYXS")
+    assert photometric == (tifffile.PHOTOMETRIC.MINISBLACK if is_mosaic else tifffile.PHOTOMETRIC.RGB)
+    assert described[0]["pixel_format"] == run.pixel_format
+    assert described[0]["bit_depth"] == run.bit_depth
+    assert described[0].get("cfa_pattern", "") == run.mosaic
+
+
+@pytest.mark.parametrize("pixel_format", COLOURED)
+def test_regions_pictures_and_tables_of_colour_are_of_its_luma_at_full_depth(
+    tmp_path: Path, pixel_format: str
+) -> None:
+    from PIL import Image
+
+    from rheed_acquire.regions.regions import Region
+    from rheed_acquire.run_report.export import export
+    from rheed_acquire.run_report.from_recording import record_of
+
+    run, frames = closed(tmp_path / "archives", pixel_format)
+    luma = run.form.levels_of()(frames)
+    assert luma.shape == (SIZE, HEIGHT, WIDTH)
+    everywhere = Region(name="all", x=0, y=0, width=WIDTH, height=HEIGHT)
+    record, thumbnails, _ = record_of(run, None, [everywhere])
+    (region,) = record.regions
+    assert (region.top, region.brightest) == (2**run.bit_depth - 1, int(luma.max()))
+    assert region.mean == pytest.approx(float(luma.mean()), abs=1e-3)
+    assert thumbnails
+    (table,) = export(run, tmp_path / "traces.csv", range(SIZE), [everywhere])
+    lines = table.read_text("utf-8").splitlines()
+    assert [int(line.split(",")[-1]) for line in lines[1:]] == luma.max(axis=(1, 2)).tolist()
+    (picture,) = export(run, tmp_path / "frame.png", range(2, 3))
+    np.testing.assert_array_equal(np.asarray(Image.open(picture)), run.gray(frames)[2])
 
 
 def test_a_directory_that_takes_no_file_is_refused_before_the_run(tmp_path: Path) -> None:

@@ -314,13 +314,25 @@ def test_a_recording_waits_for_a_push_and_the_archive_has_what_came_when_the_use
     assert archived(report).tolist() == [100 * number for number in range(report.frames_archived)]
 
 
-def test_colour_is_refused_before_there_is_a_stream(stage: Stage, tmp_path: Path) -> None:
-    camera = stage.camera([])
-    camera._info = replace(camera.info, pixel_format="RGB8")
-    session = stage.session(camera, stage.streamer(), archive=tmp_path / "archive")
-    with pytest.raises(SettingsError, match="not RGB8"):
-        session.run()
-    assert session.streamers_opened == 0
+@pytest.mark.parametrize(
+    ("pixel_format", "shape", "dtype"),
+    [("BGR8", (2, 4, 3), np.uint8), ("RGB12", (2, 4, 3), np.uint16), ("BayerRG12", (2, 4), np.uint16)],
+)
+def test_colour_and_mosaics_are_archived_as_they_come_beside_a_gray_stream(
+    stage: Stage, tmp_path: Path, pixel_format: str, shape: tuple[int, ...], dtype: type
+) -> None:
+    random = np.random.default_rng(0)
+    pixels: NDArray[Any] = random.integers(0, 256, (16, *shape)).astype(dtype)
+    camera = stage.camera([Frame(one, number, number * 250_000_000) for number, one in enumerate(pixels)])
+    camera._info = replace(camera.info, pixel_format=pixel_format)
+    streamer = stage.streamer()
+    session = stage.session(camera, streamer, archive=tmp_path / "archive", frames=16, ring_chunks=4)
+    report = session.run()
+    assert (report.exit_code, report.problems) == (DELIVERED, [])
+    assert report.info.archive is not None
+    run = RecordedRun(report.info.archive)
+    np.testing.assert_array_equal(run.read(0, 16), pixels)
+    assert streamer.frames == run.gray(pixels)[:, 0, 0].tolist()
 
 
 def test_a_directory_that_takes_no_file_is_refused_before_the_camera_is_opened(

@@ -6,10 +6,10 @@ that what a consumer received can be compared bit by bit.
 """
 
 from rheed_mock_gentl.location import ProducerNotFoundError, cti_path
-from rheed_mock_gentl.pixels import MONO_BITS, expected_frame, expected_payload, read_stamp
+from rheed_mock_gentl.pixels import SAMPLE_BITS, expected_frame, expected_payload, read_stamp
 
 __all__ = [
-    "MONO_BITS",
+    "SAMPLE_BITS",
     "ProducerNotFoundError",
     "cti_path",
     "expected_frame",

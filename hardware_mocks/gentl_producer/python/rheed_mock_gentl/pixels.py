@@ -1,6 +1,6 @@
 """The exact pixels of every frame that the mock camera sends.
 
-With N the bits of the pixel format (8, 10, 12 or 16), k the frame id and (u, v) the column and row of a
+With N the bits of a sample (8, 10, 12 or 16), k the frame id and (u, v) the column and row of a
 sensor pixel, the moving ramps have the value
 
     GreyHorizontalRampMoving   (u + k)     mod 2^N
@@ -10,8 +10,10 @@ sensor pixel, the moving ramps have the value
 and the ramps at rest the same without k. White is 2^N - 1, Black 0. Off shows the sensor: raw frame (k mod
 count) of ``SensorFrameFile``, shifted left by N - 8, and black without a file. A binned pixel is the sum of
 its sensor pixels, at most 2^N - 1 (BinningMode Sum), or that sum divided by their number and rounded down
-(Average). The region is cut out after binning. Last, with ``FrameStampEnable``, pixel i of the first 8 of
-the first row becomes byte i of k as a little-endian 64-bit number.
+(Average). The region is cut out after binning. Colour filters of a mosaic have no effect; in colour sample
+c of a pixel, from 0 in the order of memory, is its value plus c times 2^(N-2), mod 2^N. Last, with
+``FrameStampEnable``, every sample of pixel i of the first 8 of the first row becomes byte i of k as a
+little-endian 64-bit number.
 """
 
 from __future__ import annotations
@@ -23,7 +25,21 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MONO_BITS = {"Mono8": 8, "Mono10": 10, "Mono12": 12, "Mono12p": 12, "Mono16": 16}
+SAMPLE_BITS = {
+    "Mono8": 8,
+    "Mono10": 10,
+    "Mono12": 12,
+    "Mono12p": 12,
+    "Mono16": 16,
+    "BayerRG8": 8,
+    "BayerRG12": 12,
+    "BayerRG12p": 12,
+    "RGB8": 8,
+    "BGR8": 8,
+    "RGB12": 12,
+}
+_IN_COLOUR = ("RGB8", "BGR8", "RGB12")
+_PACKED = ("Mono12p", "BayerRG12p")
 _SLOPES = {  # factors of u, v and k
     "GreyHorizontalRamp": (1, 0, 0),
     "GreyVerticalRamp": (0, 1, 0),
@@ -84,7 +100,7 @@ def expected_frame(
     width, height, offset_x, offset_y
         The region, in binned pixels.
     pixel_format
-        A key of `MONO_BITS`.
+        A key of `SAMPLE_BITS`.
     pattern, binning_mode, stamp
         As ``TestPattern``, ``BinningMode`` and ``FrameStampEnable`` are set.
     sensor_frames
@@ -93,18 +109,19 @@ def expected_frame(
     Returns
     -------
     ndarray
-        Shape (height, width); uint8 for Mono8, else uint16 (Mono12p unpacked).
+        Shape (height, width), in colour (height, width, 3); uint8 for 8 bits, else uint16 (packed ones
+        unpacked).
 
     Raises
     ------
     ValueError
         There is no such pattern, format or binning mode.
     """
-    if pixel_format not in MONO_BITS:
-        raise ValueError(f"no pixel format {pixel_format!r}; there are {', '.join(MONO_BITS)}")
+    if pixel_format not in SAMPLE_BITS:
+        raise ValueError(f"no pixel format {pixel_format!r}; there are {', '.join(SAMPLE_BITS)}")
     if binning_mode not in ("Average", "Sum"):
         raise ValueError(f"no binning mode {binning_mode!r}; there are Average and Sum")
-    bits = MONO_BITS[pixel_format]
+    bits = SAMPLE_BITS[pixel_format]
     columns = np.arange(width * binning_horizontal, dtype=np.int64) + offset_x * binning_horizontal
     rows = np.arange(height * binning_vertical, dtype=np.int64) + offset_y * binning_vertical
     sensor = _sensor(frame_id, columns, rows, bits, pattern, sensor_frames)
@@ -114,8 +131,11 @@ def expected_frame(
     if binning_mode == "Average":
         values //= binning_horizontal * binning_vertical
     np.minimum(values, 2**bits - 1, out=values)
+    if pixel_format in _IN_COLOUR:
+        values = (values[..., np.newaxis] + np.arange(3) * 2 ** (bits - 2)) % 2**bits
     if stamp:
-        values[0, :8] = list((frame_id % 2**64).to_bytes(8, "little"))
+        stamped = list((frame_id % 2**64).to_bytes(8, "little"))
+        values[0, :8] = np.array(stamped).reshape(8, *[1] * (values.ndim - 2))
     return values.astype(np.uint8) if bits == 8 else values.astype(np.uint16)
 
 
@@ -127,13 +147,13 @@ def expected_payload(
     Returns
     -------
     ndarray
-        Shape (bytes,), uint8: little-endian 16-bit pixels for Mono10, Mono12 and Mono16; for Mono12p two
-        pixels in three bytes, the first in byte 0 and the low half of byte 1 (PFNC).
+        Shape (bytes,), uint8: little-endian 16-bit samples for more than 8 bits; packed, two pixels in three
+        bytes, the first in byte 0 and the low half of byte 1 (PFNC).
     """
     frame = expected_frame(frame_id, width, height, pixel_format, **how)  # type: ignore[arg-type]
-    if pixel_format == "Mono8":
+    if frame.dtype == np.uint8:
         return frame.astype(np.uint8).reshape(-1)
-    if pixel_format != "Mono12p":
+    if pixel_format not in _PACKED:
         return frame.astype("<u2").reshape(-1).view(np.uint8)
     pairs = frame.reshape(-1, 2)
     packed = np.empty((len(pairs), 3), np.uint8)

@@ -13,7 +13,12 @@ from rheed_acquire.cameras.camera import CameraError, CameraSettingError, Device
 from rheed_acquire.cameras.genapi.configure import flag, pfnc_name
 from rheed_acquire.cameras.genapi.features import FeatureWriter
 from rheed_acquire.cameras.genapi.nodes import NodeKind
-from rheed_acquire.cameras.pixel_formats import SUPPORTED_FORMATS, find_pixel_format, frame_layout
+from rheed_acquire.cameras.pixel_formats import (
+    SUPPORTED_FORMATS,
+    SUPPORTED_IN_WORDS,
+    find_pixel_format,
+    frame_layout,
+)
 
 Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -75,7 +80,7 @@ def check_pixel_format(writer: FeatureWriter, backend: str, device: DeviceInfo) 
         remedy = (
             f"choose one that can with {flag(backend, 'pixel_format')}: {', '.join(usable)}"
             if usable
-            else f"it has {', '.join(has) or 'no other'}, and {', '.join(SUPPORTED_FORMATS)} can"
+            else f"it has {', '.join(has) or 'no other'}, and those that can are {SUPPORTED_IN_WORDS}"
         )
         raise CameraSettingError(
             f"{device} is set to the pixel format {name}, which cannot be turned into 8-bit gray; {remedy}"
