@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from rheed_acquire.cameras.camera import Camera, CameraError, CaptureRequest, DeviceInfo
 from rheed_acquire.host.plugins import PluginHost, missing_requirement
+from rheed_acquire.testing.calls import abandoned, part_with
 from rheed_acquire.testing.rules import Rule, broken
 
 
@@ -74,6 +75,11 @@ class Bench:
         With which its camera is opened.
     points
         The entry points that the host loads.
+
+    Attributes
+    ----------
+    away
+        Why the device may be missing for the tests that follow; empty where it is there.
     """
 
     def __init__(
@@ -90,6 +96,7 @@ class Bench:
         missing = missing_requirement(self.backend)
         if missing is not None:
             pytest.skip(f"{backend}: {missing}")
+        self.away = ""
         self._opened: list[Camera] = []
         self._interrupt_handler = signal.getsignal(signal.SIGINT)
 
@@ -107,7 +114,15 @@ class Bench:
 
     def discover(self, **changes: Any) -> list[DeviceInfo]:
         """List the devices."""
-        return list(self.backend.discover(self.chosen(changes)))
+        chosen = self.chosen(changes)
+        try:
+            found = list(self.backend.discover(chosen))
+        except Exception as error:  # noqa: BLE001 - told by its rule
+            broken(Rule.DISCOVER, f"discover raised {error!r}")
+        wrong = [one for one in found if not isinstance(one, DeviceInfo)]
+        if wrong:
+            broken(Rule.DISCOVER, f"discover lists {wrong[0]!r:.60}, which is no DeviceInfo")
+        return found
 
     def open(self, **changes: Any) -> Camera:
         """Open a camera, which is closed after the test at the latest."""
@@ -117,7 +132,16 @@ class Bench:
 
     def open_briefly(self, **changes: Any) -> Camera:
         """Open a camera that the caller closes."""
-        return self.backend.open(self.chosen(changes), CaptureRequest(fps=self.fps))
+        chosen = self.chosen(changes)
+        try:
+            camera: object = self.backend.open(chosen, CaptureRequest(fps=self.fps))
+        except CameraError:
+            raise
+        except Exception as error:  # noqa: BLE001 - told by its rule
+            broken(Rule.OPEN, f"open raised {error!r}, which is no CameraError")
+        if not isinstance(camera, Camera):
+            broken(Rule.OPEN, f"open returned {camera!r:.60}, which is no Camera")
+        return camera
 
     def open_again(self, patience_s: float) -> Camera:
         """Open a device that comes back, as a run does: until it is there."""
@@ -130,9 +154,39 @@ class Bench:
                     raise
                 time.sleep(0.05)
 
+    def refusal(self, changes: Mapping[str, Any], expected: type[Exception]) -> str:  # noqa: RET503
+        """Give the message with which settings are refused."""
+        try:
+            camera: object = self.open(**changes)
+        except expected as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - told by its rule
+            camera = repr(error)
+        broken(Rule.OPEN, f"{dict(changes)} was answered by {camera}, where a {expected.__name__} was due")
+
+    def skip_while_away(self, why: str) -> None:
+        """Blame no test for a device that an earlier one has lost, as long as it does not come back."""
+        try:
+            self.open_briefly().close()
+        except CameraError as error:
+            self.away = why
+            pytest.skip(f"{why}; now: {error}")
+
+    def wait_until_back(self, patience_s: float) -> None:
+        """Give a device that was taken away time to come back, so that no other test is blamed for it."""
+        self.close()
+        try:
+            self.open_again(patience_s)
+        except CameraError as error:
+            self.away = f"the device that an earlier test took away has not come back: {error}"
+
     def close(self) -> None:
         """Close what is open."""
         while self._opened:
-            self._opened.pop().close()
+            camera = self._opened.pop()
+            if camera in abandoned:
+                self.away = "an earlier test left a camera behind that did not return from a call"
+            elif not part_with(camera):
+                self.away = "a camera of an earlier test does not close"
         if signal.getsignal(signal.SIGINT) is not self._interrupt_handler:
             broken(Rule.GIVE_BACK, "the backend has replaced the program's handler of Ctrl-C")

@@ -22,13 +22,16 @@ from rheed_acquire.cameras.camera import (
 from rheed_acquire.hookspecs import PROJECT
 from rheed_acquire.testing import checks
 from rheed_acquire.testing.bench import Bench, Options
+from rheed_acquire.testing.calls import LIMIT_S, opened
+from rheed_acquire.testing.frame_checks import check_frames
 from rheed_acquire.testing.frame_cost import measure_frame_cost
 from rheed_acquire.testing.importing import check_import
 from rheed_acquire.testing.leaks import check_leaks
-from rheed_acquire.testing.observer import LIMIT_S, Observer, TakenFrame
-from rheed_acquire.testing.pytest_plugin import MEASURED
+from rheed_acquire.testing.observer import Observer, TakenFrame
+from rheed_acquire.testing.pytest_plugin import AWAY, MEASURED
 from rheed_acquire.testing.round_trip import check_sources
 from rheed_acquire.testing.rules import Rule, broken
+from rheed_acquire.testing.telling import check_telling, read_info
 from rheed_acquire.testing.tried_settings import Change, check_readback, tried_fields, tried_value
 
 if TYPE_CHECKING:
@@ -136,7 +139,7 @@ class CameraContract:
         return Options.of(pytestconfig)
 
     @pytest.fixture
-    def bench(self, options: Options) -> Iterator[Bench]:
+    def bench(self, options: Options, pytestconfig: pytest.Config) -> Iterator[Bench]:
         """Give the backend as a run has it; what is open after a test is closed."""
         name = self.backend or options.camera
         if not name:
@@ -148,8 +151,15 @@ class CameraContract:
             settings["serial"] = options.serials[0]
         fps = self.fps if options.fps is None else options.fps
         bench = Bench(name, settings, fps, self.entry_points())
-        yield bench
-        bench.close()
+        away = pytestconfig.stash.setdefault(AWAY, {})
+        try:
+            if name in away:
+                bench.skip_while_away(away.pop(name))
+            yield bench
+        finally:
+            bench.close()
+            if bench.away:
+                away[name] = bench.away
 
     def _serials(self, options: Options) -> Sequence[str]:
         return options.serials or self.serials
@@ -209,8 +219,8 @@ class CameraContract:
             choices.append(self._second(options))
         for choice in choices:
             asked = {**bench.settings, **choice}.get("serial")
-            with bench.open(**choice) as camera:
-                device = camera.info.device
+            with opened(partial(bench.open, **choice)) as camera:
+                device = read_info(camera).device
             if device not in listed:
                 broken(Rule.OPEN, f"{device} was opened, which is none of those discovered")
             if asked is not None and device.serial != asked:
@@ -219,7 +229,7 @@ class CameraContract:
     def test_a_device_that_is_not_there_is_an_error_that_names_those_that_are(
         self, bench: Bench, options: Options
     ) -> None:
-        message = _refusal(bench, self._absent(options), CameraNotFoundError)
+        message = bench.refusal(self._absent(options), CameraNotFoundError)
         for serial in self._serials(options):
             if serial not in message:
                 broken(Rule.OPEN, f"the message does not name {serial}: {message}")
@@ -229,7 +239,7 @@ class CameraContract:
     ) -> None:
         if self.ambiguous is None or options.serials:
             pytest.skip("there are not several devices to choose from, or `ambiguous` is not set")
-        message = _refusal(bench, self.ambiguous, AmbiguousCameraError)
+        message = bench.refusal(self.ambiguous, AmbiguousCameraError)
         for part in (*self.serials, f"--{bench.backend.name}.serial"):
             if part not in message:
                 broken(Rule.OPEN, f"the message does not name {part}: {message}")
@@ -242,8 +252,7 @@ class CameraContract:
         if tried is None:
             pytest.skip(f"no value to try {name} with: {self.unread.get(name, 'give one in `changes`')}")
         change = tried.change
-        for _ in check_sources(bench.host, bench.backend, name, change.value, tmp_path):
-            pass
+        list(check_sources(bench.host, bench.backend, name, change.value, tmp_path))
         if name in self.unread:
             return
         try:
@@ -252,21 +261,20 @@ class CameraContract:
             if tried.is_the_authors:
                 broken(Rule.SETTINGS, f"{name}={change.value} is refused: {error}")
             pytest.skip(f"the camera refuses {name}={change.value}, and says so: {error}")
-        with camera:
-            check_readback(camera, name, change, exactly=tried.is_the_authors)
+        with opened(lambda: camera):
+            check_readback(read_info(camera), name, change, exactly=tried.is_the_authors)
 
-    def test_frames_have_the_size_that_was_set(self, bench: Bench) -> None:
+    def test_frames_have_the_size_and_format_that_were_set(self, bench: Bench) -> None:
         # Each frame is compared with `CameraInfo`, which the test above compares with the settings.
         model = bench.backend.settings
-        sizes = {}
-        for name in ("width", "height"):
-            if name in self.changes and name in model.model_fields:
-                tried = tried_value(model, name, self.changes, {})
-                assert tried is not None
-                sizes[name] = tried.change.value
-        if not sizes:
-            pytest.skip("`changes` has neither width nor height")
-        checks.check_delivery(lambda: bench.open(**sizes), frames=3)
+        forms: dict[str, Any] = {}
+        for name in {"width", "height", "pixel_format"} & self.changes.keys() & model.model_fields.keys():
+            tried = tried_value(model, name, self.changes, {})
+            assert tried is not None
+            forms[name] = tried.change.value
+        if not forms:
+            pytest.skip("`changes` has neither width, height nor pixel_format")
+        checks.check_delivery(lambda: bench.open(**forms), frames=3)
 
     # ---- from start to close ---------------------------------------------------------------------------
 
@@ -275,6 +283,9 @@ class CameraContract:
 
     def test_frames_come_in_order_and_as_the_camera_took_them(self, bench: Bench) -> None:
         checks.check_delivery(bench.open, partial(self.expected_pixels, bench.chosen({})))
+
+    def test_what_the_camera_tells_of_itself_holds_before_during_and_after_a_run(self, bench: Bench) -> None:
+        check_telling(bench.open)
 
     def test_a_slow_callback_keeps_its_pixels(self, bench: Bench) -> None:
         checks.check_lent_pixels(bench.open)
@@ -315,9 +326,10 @@ class CameraContract:
         second_seen.stop(cameras[1])
         for camera, (choice, seen) in zip(cameras, runs, strict=True):
             seen.verdict()
-            checks.check_frames(camera.info, seen.kept)
+            info = read_info(camera)
+            check_frames(info, seen.kept)
             expected = partial(self.expected_pixels, bench.chosen(choice))
-            checks.check_images(camera.info, seen.kept, expected)
+            checks.check_images(info, seen.kept, expected)
 
     # ---- what goes wrong, and what stays behind --------------------------------------------------------
 
@@ -334,7 +346,13 @@ class CameraContract:
             lose = _asking_at_the_terminal(pytestconfig)
         elif type(self).lose_device is CameraContract.lose_device:
             pytest.skip("nothing takes its device away: override lose_device, or give --unplug")
-        checks.check_loss(lambda: bench.open(**self.fault_settings), lose, lambda: bench.open_again(LIMIT_S))
+        try:
+            checks.check_loss(
+                lambda: bench.open(**self.fault_settings), lose, lambda: bench.open_again(LIMIT_S)
+            )
+        except BaseException:
+            bench.wait_until_back(LIMIT_S)
+            raise
 
     @pytest.mark.timeout(1800)
     def test_opening_and_closing_leaves_nothing_behind(
@@ -362,20 +380,9 @@ class CameraContract:
             lines.append(f"{bench.backend.name}: {cost}")
 
 
-def _refusal(bench: Bench, changes: Mapping[str, Any], expected: type[Exception]) -> str:  # noqa: RET503
-    """Give the message with which the settings are refused."""
-    try:
-        bench.open(**changes)
-    except expected as error:
-        return str(error)
-    except Exception as error:  # noqa: BLE001 - told by its rule
-        broken(Rule.OPEN, f"{dict(changes)} raised {error!r}, not a {expected.__name__}")
-    broken(Rule.OPEN, f"{dict(changes)} opened a camera, where a {expected.__name__} was due")
-
-
 def _open_briefly(bench: Bench) -> None:
     observer = Observer()
-    with bench.open_briefly() as camera:
+    with opened(bench.open_briefly) as camera:
         observer.start(camera)
         observer.wait_for_frames(1)
         observer.stop(camera)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rheed_acquire.cameras.camera import Camera, CameraError, Frame
-from rheed_acquire.testing.observer import LIMIT_S
+from rheed_acquire.testing.calls import LIMIT_S, opened, within
 from rheed_acquire.testing.rules import Rule, broken
 
 
@@ -59,10 +59,10 @@ def measure_frame_cost(open_camera: Callable[[], Camera], frames: int) -> FrameC
         faults.append(error)
         done.set()
 
-    with open_camera() as camera:
-        camera.start(on_frame, on_fault)
+    with opened(open_camera) as camera:
+        within(lambda: camera.start(on_frame, on_fault), Rule.STARTS, "start")
         came = done.wait(LIMIT_S)
-        camera.stop()
+        within(camera.stop, Rule.STOPS, "stop")
     if faults or not came:
         broken(Rule.STARTS, f"{frames} frames did not come within {LIMIT_S:g} s ({faults or 'no fault'})")
     seconds = (wall_ns[-1] - wall_ns[0]) * 1e-9

@@ -25,6 +25,4 @@ def check_import(module: str, backend: CameraBackend) -> None:
     taken = set(done.stdout.split())
     heavy = [name for name in (*backend.requires, *HEAVY) if name in taken]
     if heavy:
-        broken(
-            Rule.IMPORT, f"import {module} imports {', '.join(heavy)} too; import them where they are used"
-        )
+        broken(Rule.IMPORT, f"import {module} imports {', '.join(heavy)} too")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rheed_acquire.cameras.camera import Camera, CameraError, Frame
+from rheed_acquire.testing.calls import LIMIT_S, within
 from rheed_acquire.testing.rules import ContractBreachError, Rule, broken, told
 
-LIMIT_S = 30.0
-"""After which something that should have happened is a failure: a limit for hangs, not a speed."""
 KEPT = 64
 POISONED_RUN = 16
 """So many bytes in a row as the poison has them are no chance."""
@@ -22,11 +22,12 @@ POISONED_RUN = 16
 
 @dataclass(frozen=True, slots=True)
 class TakenFrame:
-    """A copy of a frame, with what it brought."""
+    """A copy of a frame, with what it brought, and when it came by `time.perf_counter_ns`."""
 
     id: int | None
     timestamp_ns: int | None
     pixels: NDArray[Any]
+    arrived_ns: int = 0
 
 
 class Observer:
@@ -68,18 +69,37 @@ class Observer:
         self._changed = threading.Condition()
 
     def on_frame(self, frame: Frame) -> None:
-        """Take a frame."""
+        """Take a frame; raises nothing, whatever it is."""
+        arrived_ns = time.perf_counter_ns()
         with self._changed:
             self._running += 1
+            number = getattr(frame, "id", None)
             if self._stopped:
-                self.note(Rule.STOPS, f"a frame (id {frame.id}) came after stop or close had returned")
+                self.note(Rule.STOPS, f"a frame (id {number}) came after stop or close had returned")
             if self._running > 1:
-                self.note(Rule.ONE_THREAD, f"frame {frame.id} came while on_frame was running already")
+                self.note(Rule.ONE_THREAD, f"frame {number} came while on_frame was running already")
             self.threads.add(_this_thread())
             if len(self.threads) > 1:
-                self.note(Rule.ONE_THREAD, f"frame {frame.id} came from another thread than those before it")
+                self.note(Rule.ONE_THREAD, f"frame {number} came from another thread than those before it")
             self._changed.notify_all()
-        taken = TakenFrame(frame.id, frame.timestamp_ns, frame.pixels.copy())
+        try:
+            self._take(frame, arrived_ns)
+        except Exception as error:  # noqa: BLE001 - told by its rule
+            self.note(Rule.PIXELS, f"frame {number} cannot be read ({error!r})")
+        finally:
+            with self._changed:
+                self.frames += 1
+                self._running -= 1
+                self._changed.notify_all()
+
+    def _take(self, frame: Frame, arrived_ns: int) -> None:
+        pixels: object = frame.pixels
+        if not isinstance(pixels, np.ndarray):
+            self.note(
+                Rule.PIXELS, f"the pixels of frame {frame.id} are {type(pixels).__name__}, no numpy array"
+            )
+            return
+        taken = TakenFrame(frame.id, frame.timestamp_ns, pixels.copy(), arrived_ns)
         if self._gate is not None:
             self._gate.wait(LIMIT_S)
         if self._hold_s:
@@ -92,9 +112,6 @@ class Observer:
                 self._overwrite(frame.pixels)
             if len(self.kept) < KEPT:
                 self.kept.append(taken)
-            self.frames += 1
-            self._running -= 1
-            self._changed.notify_all()
 
     def _look_for_poison(self, taken: TakenFrame) -> None:
         if self._poison is None:
@@ -112,11 +129,11 @@ class Observer:
             )
 
     def _overwrite(self, pixels: NDArray[Any]) -> None:
-        if self._poison is not None and pixels.flags.writeable:
-            flat = pixels.reshape(-1)  # a view where the rows are contiguous
-            if np.shares_memory(flat, pixels):
-                data = flat.view(np.uint8)
-                data[:] = self._poison[: data.size] if data.size <= self._poison.size else 0
+        if self._poison is None or not pixels.flags.writeable:
+            return
+        # Also where the rows do not follow one another in memory, as those of a cut or a turned picture.
+        some = np.resize(self._poison, pixels.nbytes) if pixels.nbytes > self._poison.size else self._poison
+        pixels[...] = some[: pixels.nbytes].view(pixels.dtype).reshape(pixels.shape)
 
     def on_fault(self, error: CameraError) -> None:
         """Take a fault."""
@@ -150,14 +167,11 @@ class Observer:
                 broken(Rule.FAULT, f"the device is gone, and on_fault did not come within {LIMIT_S:g} s")
         return self.faults[0]
 
-    def start(self, camera: Camera, rule: Rule = Rule.STARTS) -> None:
+    def start(self, camera: Camera, rule: Rule = Rule.STARTS, limit_s: float | None = None) -> None:
         """Start the camera with the callbacks of this observer; that it can is a rule."""
-        try:
-            camera.start(self.on_frame, self.on_fault)
-        except Exception as error:  # noqa: BLE001 - told by its rule
-            broken(rule, f"start raised {error!r}")
+        within(lambda: camera.start(self.on_frame, self.on_fault), rule, "start", limit_s)
 
-    def end(self, ending: Callable[[], None], name: str, limit_s: float = LIMIT_S) -> None:
+    def end(self, ending: Callable[[], None], name: str, limit_s: float | None = None) -> None:
         """Stop or close the camera; from when it returns on, every callback is a breach."""
         rule = Rule.CLOSES if name == "close" else Rule.STOPS
 
@@ -186,27 +200,6 @@ class Observer:
         with self._changed:
             if not self._changed.wait_for(happened, LIMIT_S):
                 broken(Rule.STARTS, f"{what} did not come within {LIMIT_S:g} s of start")
-
-
-def within(call: Callable[[], None], rule: Rule, name: str, limit_s: float = LIMIT_S) -> None:
-    """Make a call that has to return, from a thread of its own, as a run does."""
-    errors: list[BaseException] = []
-
-    def make() -> None:
-        try:
-            call()
-        except BaseException as error:  # noqa: BLE001 - raised again below
-            errors.append(error)
-
-    thread = threading.Thread(target=make, name=f"contract-{name}", daemon=True)
-    thread.start()
-    thread.join(limit_s)
-    if thread.is_alive():
-        broken(rule, f"{name} has not returned within {limit_s:g} s")
-    if errors and isinstance(errors[0], ContractBreachError):
-        raise errors[0]
-    if errors:
-        broken(rule, f"{name} raised {errors[0]!r}")
 
 
 def _this_thread() -> threading.Thread | int:

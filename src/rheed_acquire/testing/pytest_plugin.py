@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MEASURED = pytest.StashKey[list[str]]()
 """What the contract has measured, a line each, for the summary."""
+AWAY = pytest.StashKey[dict[str, str]]()
+"""Backends whose device an earlier test has left lost or taken, and how."""
 
 
 def _add_options(parser: pytest.Parser) -> None:
@@ -75,7 +77,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show a breach as the line that it is: the kit's own lines are not what is wrong."""
     report = yield
-    if call.excinfo is not None and call.excinfo.typename == "ContractBreachError":
+    # By name, as the module of it imports what others' projects need not pay for.
+    if call.excinfo is not None and "ContractBreachError" in [
+        one.__name__ for one in call.excinfo.type.__mro__
+    ]:
         report.longrepr = str(call.excinfo.value)
     return report
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from rheed_acquire.cameras.camera import Camera
+from rheed_acquire.cameras.camera import CameraInfo
 from rheed_acquire.cameras.camera_settings import CameraSettings
 from rheed_acquire.host.plugins import PluginHost
 from rheed_acquire.testing.rules import Rule, broken
@@ -20,6 +20,8 @@ CANDIDATES: Mapping[str, Any] = {"exposure_us": 1500.0, "width": 64, "height": 6
 """Values for settings that cameras share, tried where the author gives none; a camera may refuse them."""
 STEPS = 1e-3
 """A device has steps: by so much of it a number may differ from what was asked for."""
+LEEWAY = 1.01
+"""By so much devices round a rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def tried_value(
     return Tried(Change(default), is_the_authors=True)
 
 
-def check_readback(camera: Camera, name: str, change: Change, *, exactly: bool) -> None:
+def check_readback(info: CameraInfo, name: str, change: Change, *, exactly: bool) -> None:
     """Compare what was asked for with what the camera says that it holds.
 
     Parameters
@@ -80,7 +82,9 @@ def check_readback(camera: Camera, name: str, change: Change, *, exactly: bool) 
     exactly
         Whether the device has to hold the value, and not one that comes near.
     """
-    read = _held(camera, name)
+    read = _held(info, name)
+    _check_asked(info, name, change)
+    _check_exposure(info)
     if not read:
         broken(
             Rule.SETTINGS,
@@ -93,17 +97,41 @@ def check_readback(camera: Camera, name: str, change: Change, *, exactly: bool) 
         if exactly and not _is_near(expected, actual):
             broken(Rule.SETTINGS, f"{name}={change.value} was asked for, and {entry} is {actual!r}")
     for one in ("width", "height", "pixel_format"):
-        for _, actual in _held(camera, one):
-            if actual != getattr(camera.info, one):
+        for _, actual in _held(info, one):
+            if actual != getattr(info, one):
                 broken(
                     Rule.SETTINGS,
-                    f"{one} is read back as {actual}, but info.{one} is {getattr(camera.info, one)}",
+                    f"{one} is read back as {actual}, but info.{one} is {getattr(info, one)}",
                 )
 
 
-def _held(camera: Camera, name: str) -> list[tuple[str, Any]]:
+def _check_asked(info: CameraInfo, name: str, change: Change) -> None:
+    """Look whether what is said to have been asked for was."""
+    for one in info.settings:
+        if (
+            one.name == name
+            and not _is_near(change.value, one.asked)
+            and not _is_near(change.spelt, one.asked)
+        ):
+            broken(
+                Rule.SETTINGS,
+                f"{name}={change.value} was asked for, and info.settings says that {one.asked!r} was",
+            )
+
+
+def _check_exposure(info: CameraInfo) -> None:
+    """Hold the exposure that is read back against the rate: a frame takes as long as its exposure."""
+    for _, actual in _held(info, "exposure_us"):
+        if info.fps is not None and isinstance(actual, int | float) and actual * info.fps > 1e6 * LEEWAY:
+            broken(
+                Rule.SETTINGS,
+                f"exposure_us is read back as {actual:g}, and info.fps is {info.fps:g}, which leaves no more "
+                f"than {1e6 / info.fps:g} us for a frame",
+            )
+
+
+def _held(info: CameraInfo, name: str) -> list[tuple[str, Any]]:
     """Read a setting back: from the list of settings, or from what the frames will look like."""
-    info = camera.info
     read = [(one.name, one.actual) for one in info.settings if one.name.split(".")[0] == name]
     if not read and name in ("width", "height", "pixel_format"):
         read = [(name, getattr(info, name))]

@@ -12,8 +12,8 @@ from tests.hardware.contract import wrong_cameras as wrong
 
 from rheed_acquire import Camera, CameraInfo
 from rheed_acquire.testing import ContractBreachError, Rule, TakenFrame, checks
+from rheed_acquire.testing.calls import LIMIT_S
 from rheed_acquire.testing.leaks import check_leaks, held
-from rheed_acquire.testing.observer import LIMIT_S
 from rheed_acquire.testing.rules import PAGE
 
 

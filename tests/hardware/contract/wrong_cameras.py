@@ -62,9 +62,12 @@ class Right(Camera):
             self.deliver(number)
             number += 1
 
+    def stamp(self, number: int) -> int:
+        return round(number * self.period_s * 1e9)
+
     def deliver(self, number: int) -> None:
         self.pixels[:] = number % 256
-        self.on_frame(Frame(self.pixels, number, number * 1000))
+        self.on_frame(Frame(self.pixels, number, self.stamp(number)))
 
     def tell_loss(self) -> None:
         self.on_fault(CameraLostError("the device is gone"))
@@ -94,7 +97,7 @@ class KeepsTheFirstPicture(Right):
     """The buffer is lent again and again, and no new picture is ever in it."""
 
     def deliver(self, number: int) -> None:
-        self.on_frame(Frame(self.pixels, number, number * 1000))
+        self.on_frame(Frame(self.pixels, number, self.stamp(number)))
 
 
 class CallsAfterStop(Right):
@@ -205,7 +208,7 @@ class KeepsTheBuffer(Right):
 
     def deliver(self, number: int) -> None:
         self.pixels[:2] = number % 256  # the rest is of the frame before
-        self.on_frame(Frame(self.pixels, number, number * 1000))
+        self.on_frame(Frame(self.pixels, number, self.stamp(number)))
 
 
 class DeliversFromAQueue(Right):
@@ -217,7 +220,7 @@ class DeliversFromAQueue(Right):
 
     def deliver(self, number: int) -> None:
         self.pixels[:] = number % 256
-        self.waiting.append(Frame(self.pixels, number, number * 1000))
+        self.waiting.append(Frame(self.pixels, number, self.stamp(number)))
         if len(self.waiting) > 3:
             self.on_frame(self.waiting.pop(0))
 

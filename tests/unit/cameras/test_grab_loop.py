@@ -22,7 +22,7 @@ class Device(GrabLoopCamera):
         self.fails = fails
         self.steps: list[str] = []
         self.lent = 0
-        self.frame = Frame(np.zeros((2, 4), np.uint8), 0, 0)
+        self.frame = Frame(np.zeros((2, 4), np.uint8), 0, None)
         self.pause = threading.Event()
 
     def _step(self, name: str) -> None:

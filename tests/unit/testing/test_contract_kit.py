@@ -186,3 +186,66 @@ def test_a_project_that_has_nothing_to_do_with_cameras_is_left_alone(
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     code, output = run_pytest(tmp_path, "-p", "rheed_acquire.testing.pytest_plugin", "--camera", "test_it.py")
     assert code == 0, output
+
+
+LOSING = """
+import os, time
+import numpy as np
+from pydantic import BaseModel
+from rheed_acquire import *
+
+AWAY = {"until": 0.0}
+DEVICE = DeviceInfo("losing")
+
+class Settings(BaseModel):
+    pass
+
+class Losing(GrabLoopCamera):
+    info = CameraInfo(DEVICE, 8, 8, "Mono8", 500.0)
+    def __init__(self):
+        if time.monotonic() < AWAY["until"]:
+            raise CameraNotFoundError("it is unplugged")
+        self.number = 0
+    def grab(self, timeout_s):
+        if time.monotonic() < AWAY["until"]:
+            raise CameraError("no frame")
+        time.sleep(0.002)
+        self.number += 1
+        return Frame(np.full((8, 8), self.number % 256, np.uint8), self.number, None)
+
+@hookimpl
+def rheed_register_cameras(register):
+    register(CameraBackend("losing", "a camera", Settings, lambda settings: [DEVICE],
+        lambda settings, request: Losing()))
+"""
+LOSING_TEST = """
+import time
+import rheed_acquire.testing.contract as contract
+from rheed_acquire.testing import CameraContract
+import losing
+contract.LIMIT_S = 2.0
+class TestLosing(CameraContract):
+    backend = "losing"
+    def lose_device(self, camera):
+        losing.AWAY["until"] = time.monotonic() + {seconds}
+"""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0.5, "1 failed, 1 passed"), (3600, "1 failed, 1 skipped")]
+)
+def test_no_test_is_blamed_for_the_device_that_the_one_before_it_has_lost(
+    tmp_path: Path, distributions_on_disk: Distributions, seconds: float, expected: str
+) -> None:
+    distributions_on_disk.add("losing", LOSING, module="losing")
+    (tmp_path / "test_losing.py").write_text(LOSING_TEST.format(seconds=seconds), encoding="utf-8")
+    names = (
+        "a_lost_device_is_told_once_is_closed_and_opens_when_it_is_back",
+        "what_a_frame_costs_is_measured",
+    )
+    tests = [f"test_losing.py::TestLosing::test_{name}" for name in names]
+    _, output = run_pytest(tmp_path, *tests, "-rs", path=distributions_on_disk.folder)
+    assert expected in output, output
+    assert "on_fault was given a CameraError: no frame; call on_fault once, with a CameraLostError" in output
+    if "skipped" in expected:
+        assert "the device that an earlier test took away has not come back: it is unplugged" in output
