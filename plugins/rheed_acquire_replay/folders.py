@@ -17,6 +17,7 @@ from rheed_acquire_replay.options import Options
 from rheed_acquire_replay.pictures import DECODERS
 from rheed_acquire_replay.recording import Recording, reading
 from rheed_acquire_replay.tiff import is_stack, open_tiff
+from rheed_acquire_replay.tiff_facts import take_set_facts
 
 PREFERRED = (".imm", ".img", ".tif", ".tiff", ".npy", ".pgm", ".png", ".bmp", ".jpeg", ".jpg")
 """Of one frame in several formats, the one that has kept most of it."""
@@ -57,7 +58,11 @@ def open_folder(
         return _open_tiff_stacks(path, named, options, warnings)
     if suffix == ".npy":
         return Joined(path, named, lambda file: open_npy(file, options), warnings)
-    return ImageFolder(path, named, options, warnings)
+    pictures = ImageFolder(path, named, options, warnings)
+    if suffix in (".tif", ".tiff") and pictures.times_ns is None:
+        with reading(named.files[0], "a TIFF file"):
+            take_set_facts(pictures, named.files[0])
+    return pictures
 
 
 def _find(path: Path, others: Sequence[str]) -> tuple[list[Path], list[Path], Path]:

@@ -37,6 +37,7 @@ class Joined(Recording):
     ) -> None:
         self._files, self._open_one = named.files, open_one
         counts, starts = [], []
+        broken: str | None = None
         first: Recording | None = None
         times: list[np.ndarray[tuple[int], np.dtype[np.int64]]] | None = []
         for file in self._files:
@@ -44,7 +45,7 @@ class Joined(Recording):
             part.close()
             if part.count is None:
                 raise CameraSettingError(f"{file} does not tell how many frames it has: replay it by itself")
-            first = first or part
+            first, broken = first or part, broken or part.broken
             if (part.shape, part.dtype) != (first.shape, first.dtype):
                 raise CameraSettingError(
                     f"{file} holds frames of {part.shape} {part.dtype.name}, but {first.path} of "
@@ -60,7 +61,7 @@ class Joined(Recording):
         if first is None:
             raise CameraError(f"{path} holds no frame")
         super().__init__(path, first.shape, first.dtype, sum(counts), first.fps)
-        self._ends = list(accumulate(counts))
+        self._ends, self.broken = list(accumulate(counts)), broken
         self.bits, self.captured_ns, self.rotations_per_min = (
             first.bits,
             first.captured_ns,

@@ -16,7 +16,6 @@ from typing import IO, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rheed_acquire import CameraError
 from rheed_acquire_replay.frame_times import take_times
 from rheed_acquire_replay.moments import EARLIEST_S, LATEST_S
 from rheed_acquire_replay.recording import MOST_PIXELS, Block, Recording, reading
@@ -118,7 +117,7 @@ class KsaFrames(Recording):
         if pixel_bytes == _COLOUR:
             shape = (*shape, 3)
         super().__init__(path, shape, np.dtype("<u4" if pixel_bytes == _COLOUR else "<u2"), len(offsets))
-        self._first, self._pixel_bytes, self._offsets, self._broken = first, pixel_bytes, offsets, broken
+        self._first, self._pixel_bytes, self._offsets, self.broken = first, pixel_bytes, offsets, broken
         self._take(first, times)
 
     def _take(self, first: KsaHeader, times: list[int | None]) -> None:
@@ -136,8 +135,6 @@ class KsaFrames(Recording):
         if first.exposure_s is not None:
             self.notes["exposure"] = f"{first.exposure_s:.6g} s, by the header (inferred)"
         take_times(self, times, "the headers (inferred)")
-        if self._broken is not None:
-            self.warnings.append(self._broken)
 
     def blocks(self, first: int, end: int | None) -> Iterator[Block]:
         """See `Recording.blocks`."""
@@ -151,8 +148,6 @@ class KsaFrames(Recording):
                 yield Block(
                     [number], self._clipped(read_pixels(content, self._first, self._pixel_bytes))[np.newaxis]
                 )
-            if end is None and self._broken is not None:
-                raise CameraError(self._broken)
 
     def _clipped(self, pixels: NDArray[Any]) -> NDArray[Any]:
         # Saturated samples of 12 bits are 4096.

@@ -61,5 +61,6 @@ def decode_pgm(content: bytes) -> tuple[NDArray[Any], int | None]:
             raise ValueError("it holds values beyond 16 bits")
         deep = deep or int(values.max()) > 255
         picture = values.astype(np.uint16 if deep else np.uint8)
-    bits = max(greatest.bit_length(), 9) if deep else None
+    # All 16 bits is what programs write that know of no depth.
+    bits = max(greatest.bit_length(), 9) if deep and greatest < 65_535 else None
     return picture.reshape(height, width), bits

@@ -16,8 +16,8 @@ from rheed_acquire_replay.moments import naive_moment_ns
 from rheed_acquire_replay.orientation import exif_orientation, oriented
 from rheed_acquire_replay.pgm import decode_pgm
 from rheed_acquire_replay.recording import MOST_PIXELS, reading
-from rheed_acquire_replay.tiff import decode_page, packed_bits
-from rheed_acquire_replay.tiff_facts import page_time_ns
+from rheed_acquire_replay.tiff import decode_page
+from rheed_acquire_replay.tiff_facts import page_time_ns, told_bits
 
 if TYPE_CHECKING:
     from PIL import Image as PillowImage
@@ -68,9 +68,7 @@ def _decode_tiff(path: Path) -> Picture:
         if len(file.pages) > 1:
             raise CameraError(f"{path} holds {len(file.pages)} pages: a stack is replayed by itself")
         page = file.pages[0]
-        bits = packed_bits(page)
-        told = None if bits is None else (bits, "as they are packed")
-        return Picture(decode_page(page), told, page_time_ns(page))
+        return Picture(decode_page(page), told_bits(page), page_time_ns(page))
 
 
 def _decode_pgm(path: Path) -> Picture:

@@ -45,19 +45,23 @@ class PreparedRecording:
         self.notes, self.warnings = source.notes, source.warnings
         self.captured_ns, self.rotations_per_min = source.captured_ns, source.rotations_per_min
         self.skipped = source.skipped
+        if source.broken is not None:
+            self.warnings.append(source.broken)
         self._usable_times()
         self.fps = self._rate()
         self._samples = self._look()
         self.shape, self.pixel_format = self._samples.shape, self._samples.pixel_format
 
     def blocks(self, first: int, end: int | None) -> Iterator[Block]:
-        """Read frames as a camera's; see `Recording.blocks`."""
+        """Read frames as a camera's; see `Recording.blocks`. What is broken raises at its end."""
         times = self.source.times_ns
         for block in self._readable(first, end):
             times_ns = block.times_ns
             if times is not None:
                 times_ns = times[block.numbers].tolist()
             yield Block(block.numbers, self._by_frame(block, block.pixels, self._samples.of), times_ns)
+        if end is None and self.source.broken is not None:
+            raise CameraError(self.source.broken)
 
     @property
     def ended_ns(self) -> int | None:
@@ -183,17 +187,33 @@ class PreparedRecording:
         room = max(1, min(LOOKED_AT_FRAMES, LOOKED_AT_BYTES // frame_bytes))
         greatest = looked = 0
         all_of_them = source.count is not None and source.count * frame_bytes <= LOOKED_AT_BYTES
-        if source.count is None:
-            picks: list[tuple[int, int | None]] = [(0, room)]
-        elif all_of_them:
-            picks = [(0, None)]
-        else:
-            numbers = np.unique(np.linspace(0, source.count - 1, room).astype(int)).tolist()
-            picks = [(number, number + 1) for number in numbers]
-        for first, end in picks:
-            for block in self._readable(first, end):
+        try:
+            for block in self._looked_at(room, all_of_them):
                 pixels = block.pixels[..., :3] if block.pixels.ndim == 4 else block.pixels
                 greatest = max(greatest, int(self._by_frame(block, pixels, whole).max()))
                 looked += len(block.numbers)
+        except CameraSettingError:
+            raise
+        except CameraError:
+            # What breaks off is replayed up to there.
+            if source.is_read_anywhere or not looked:
+                raise
+            all_of_them = False
         self.skipped.clear()
         return greatest, looked, all_of_them
+
+    def _looked_at(self, room: int, all_of_them: bool) -> Iterator[Block]:
+        """Read all frames, or so many: spread over the recording where that can be, else the first."""
+        source = self.source
+        if all_of_them:
+            yield from self._readable(0, None)
+        elif source.count is None or not source.is_read_anywhere:
+            looked = 0
+            for block in self._readable(0, None):
+                yield block
+                looked += len(block.numbers)
+                if looked >= room:
+                    return
+        else:
+            for number in np.unique(np.linspace(0, source.count - 1, room).astype(int)).tolist():
+                yield from self._readable(number, number + 1)

@@ -76,6 +76,9 @@ class Recording(ABC):
         What may be wrong with it.
     files_of_set
         Names of the files that it lies in, where those are several that tell of each other.
+    broken
+        Why there are fewer frames than there should be: in words, for the end of those that are there; None
+        where it is whole.
     skipped
         Frames that were left out while it was read, in words.
     is_read_anywhere
@@ -123,6 +126,7 @@ class Recording(ABC):
         self.notes: dict[str, str] = {}
         self.warnings: list[str] = []
         self.files_of_set: frozenset[str] = frozenset()
+        self.broken: str | None = None
         self.skipped: list[str] = []
 
     def checked(self, picture: NDArray[Any], place: str) -> NDArray[Any]:

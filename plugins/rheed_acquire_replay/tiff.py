@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +16,7 @@ from numpy.typing import NDArray
 from rheed_acquire import CameraError, CameraSettingError
 from rheed_acquire_replay.arrays import MOST_AT_ONCE, ArrayRecording, find_axes
 from rheed_acquire_replay.axes import Axes
+from rheed_acquire_replay.micro_manager import take_index
 from rheed_acquire_replay.options import Options
 from rheed_acquire_replay.orientation import oriented, page_orientation
 from rheed_acquire_replay.recording import MOST_PIXELS, Block, Recording, reading
@@ -21,9 +25,10 @@ from rheed_acquire_replay.tiff_facts import take_facts
 if TYPE_CHECKING:
     import tifffile
 
+# What it says there of a file that is damaged or odd is no line of ours for the user.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
 _MOST_COLOURS = 4
-_SAMPLE_BITS = (10, 12, 14)
-"""Samples that a file packs: read, they are in the low bits of 16."""
 
 
 class TiffPages(Recording):
@@ -40,15 +45,14 @@ class TiffPages(Recording):
     def __init__(self, path: Path, file: tifffile.TiffFile, pages: Any) -> None:
         picture = decode_page(pages[0])
         super().__init__(path, picture.shape, picture.dtype, len(pages))
-        self._pages, self._files = pages, {file, pages[0].parent}
-        self.bits = packed_bits(pages[0])
+        self.pages, self._files = pages, {file, pages[0].parent}
 
     def blocks(self, first: int, end: int | None) -> Iterator[Block]:
         """See `Recording.blocks`."""
         assert self.count is not None
         for number in range(first, self.count if end is None else end):
             with reading(self.path, f"{self.kind}, from page {number + 1} on"):
-                page = self._pages[number]
+                page = self.pages[number]
                 self._files.add(page.parent)
                 picture = decode_page(page)
             yield Block([number], self.checked(picture, f"page {number + 1} of {self.path}"))
@@ -76,13 +80,22 @@ def open_tiff(path: Path, options: Options) -> Recording:
             len(file.pages)
             series = _choose(path, file, options)
             if series is None:
-                recording: Recording = TiffPages(path, file, file.pages)
-                recording.notes["frames"] = f"{len(file.pages)} pages"
-                series = file.series[0]
+                of_full_size = _of_full_size(file)
+                pages = [page for one in of_full_size for page in one.pages]
+                recording: Recording = TiffPages(path, file, pages)
+                recording.notes["frames"] = f"{len(pages)} pages"
+                series = of_full_size[0]
             else:
                 recording = _open_series(path, file, series, options)
             take_facts(recording, file, series)
+            if series.kind == "ndtiff" and isinstance(recording, TiffPages):
+                take_index(recording, path.parent, recording.pages)
             recording.files_of_set = _files_of(series)
+            if _breaks_off(file):
+                recording.broken = (
+                    f"{path} breaks off: what follows page {len(file.pages)} is not there: is it cut off, or "
+                    "still being written?"
+                )
             if not isinstance(recording, TiffPages):
                 file.close()
         except BaseException:
@@ -94,6 +107,15 @@ def open_tiff(path: Path, options: Options) -> Recording:
 def _open_series(path: Path, file: tifffile.TiffFile, series: Any, options: Options) -> Recording:
     pages, key = series.pages, series.keyframe
     pages_missing = next((number for number, page in enumerate(_listed(series)) if page is None), None)
+    if pages_missing is not None and series.kind == "ndtiff":
+        there = [page for page in pages if page is not None]
+        recording = TiffPages(path, file, there)
+        recording.notes["frames"] = f"{len(there)} images of an NDTiff"
+        recording.warnings.append(
+            f"{len(pages) - len(there)} images that its index has room for, {series.axes} of "
+            f"{' x '.join(map(str, series.shape))}, were never written"
+        )
+        return recording
     if pages_missing is not None:
         raise CameraError(
             f"{path}: its metadata tells of more files, and page {pages_missing + 1} of {len(pages)} lies "
@@ -133,15 +155,33 @@ def is_stack(path: Path) -> bool:
         return False
 
 
+def _breaks_off(file: tifffile.TiffFile) -> bool:
+    """Whether the last page that can be found names one that cannot."""
+    last, tiff, handle = file.pages[-1], file.tiff, file.filehandle
+    if getattr(last, "is_virtual", False):
+        return False
+    handle.seek(last.offset)
+    (tags,) = struct.unpack(tiff.tagnoformat, handle.read(tiff.tagnosize))
+    handle.seek(tags * tiff.tagsize, os.SEEK_CUR)
+    behind = handle.read(tiff.offsetsize)
+    return len(behind) < tiff.offsetsize or any(behind)
+
+
 def _mapped(path: Path, series: Any) -> NDArray[Any]:
     """Map the frames of a series that lie one behind the other."""
     dtype = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
+    end, size = series.dataoffset + series.nbytes, path.stat().st_size
+    if end > size:
+        raise CameraError(
+            f"{path} ends {end - size} bytes before its last frame does: is it cut off, or still being "
+            "written?"
+        )
     return np.memmap(path, dtype, "r", series.dataoffset, tuple(series.shape))
 
 
 def _listed(series: Any) -> list[Any]:
-    """Give the pages of an OME-TIFF, of which some may lie in other files; those of others need no look."""
-    return list(series.pages) if series.kind == "ome" else []
+    """Give the pages of which some may lie in other files, or nowhere; those of other kinds need no look."""
+    return list(series.pages) if series.kind in ("ome", "ndtiff") else []
 
 
 def _files_of(series: Any) -> frozenset[str]:
@@ -153,17 +193,18 @@ def _files_of(series: Any) -> frozenset[str]:
 def _choose(path: Path, file: tifffile.TiffFile, options: Options) -> Any:
     """Choose the series of a file that is the recording: the one that was named, or of many frames.
 
-    None where every page is a series of its own, all of one size: then the pages are the frames.
+    None where every page is a series of its own, all of one size: then the pages are the frames. Smaller
+    copies of pictures are none.
     """
-    series = list(file.series)
+    series = _of_full_size(file)
     if not series:
         raise ValueError("it has no page")
     if options.dataset is not None:
-        if not options.dataset.isdecimal() or int(options.dataset) >= len(series):
+        if not options.dataset.isdecimal() or int(options.dataset) >= len(file.series):
             raise CameraSettingError(
-                f"--replay.dataset {options.dataset}: {path} has the series 0 to {len(series) - 1}"
+                f"--replay.dataset {options.dataset}: {path} has the series 0 to {len(file.series) - 1}"
             )
-        return series[int(options.dataset)]
+        return file.series[int(options.dataset)]
     if len(series) == 1:
         return series[0]
     if not file.is_ome and len({(one.keyframe.shape, one.dtype) for one in series}) == 1:
@@ -173,12 +214,18 @@ def _choose(path: Path, file: tifffile.TiffFile, options: Options) -> Any:
     ]
     if len(stacks) == 1:
         return stacks[0]
-    listed = ", ".join(f"{number} {tuple(one.shape)}" for number, one in enumerate(series[:10]))
-    more = " and more" if len(series) > 10 else ""
+    listed = ", ".join(f"{number} {tuple(one.shape)}" for number, one in enumerate(file.series[:10]))
+    more = " and more" if len(file.series) > 10 else ""
     raise CameraSettingError(
-        f"{path} has {len(series)} series of pictures, {listed}{more}: all frames of a stream have one "
+        f"{path} has {len(file.series)} series of pictures, {listed}{more}: all frames of a stream have one "
         "size; choose one with --replay.dataset NUMBER"
     )
+
+
+def _of_full_size(file: tifffile.TiffFile) -> list[Any]:
+    """Give the series that are no smaller copies of others, where there are any."""
+    every = list(file.series)
+    return [one for one in every if not one.keyframe.is_reduced] or every
 
 
 def _axes_of(series: Any) -> str | None:
@@ -192,10 +239,9 @@ def _in_planes(axes: Axes) -> bool:
     return letters.endswith(("YX", "YXS"))
 
 
-def packed_bits(page: Any) -> int | None:
-    """How many bits a page packs a sample into; None where it does not pack them."""
-    bits = page.aspage().bitspersample
-    return bits if bits in _SAMPLE_BITS else None
+def described(page: Any) -> Any:
+    """Give the page that says what this one is: itself, unless it is known by an index only."""
+    return page.keyframe if page.is_virtual else page.aspage()
 
 
 def decode_page(page: Any) -> NDArray[Any]:
@@ -204,7 +250,7 @@ def decode_page(page: Any) -> NDArray[Any]:
 
     if page.parent.filehandle.closed:  # one of several files of a set
         page.parent.filehandle.open()
-    whole = page.aspage()
+    whole = described(page)
     check_page(whole, page)
     picture = np.asarray(page.asarray())
     if whole.photometric == tifffile.PHOTOMETRIC.PALETTE:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
 
-from rheed_acquire_replay.frame_times import plain_rate
+from rheed_acquire_replay.frame_times import plain_rate, take_times
+from rheed_acquire_replay.micro_manager import TAG as MICRO_MANAGER_TAG
+from rheed_acquire_replay.micro_manager import image_time_ns
 from rheed_acquire_replay.moments import as_times, naive_moment_ns, seconds_in
 
 if TYPE_CHECKING:
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 
 EPICS_EPOCH_S = 631_152_000
 """1990-01-01 in seconds since 1970: from where EPICS counts."""
+_PACKED_BITS = (10, 12, 14)
+"""Samples that a file packs: read, they are in the low bits of 16."""
+_MOST_XML_BYTES = 256 << 20
 _EPICS_TAGS = (65002, 65003)
 """Seconds and nanoseconds, as areaDetector's NDFileTIFF writes them."""
 
@@ -23,12 +29,12 @@ _EPICS_TAGS = (65002, 65003)
 def take_facts(recording: Recording, file: Any, series: Any) -> None:
     """Take what the file says of the frames of a series."""
     page = series.keyframe
-    if recording.bits is None:
-        _take_max_sample(recording, page)
-    else:
-        recording.notes["depth"] = f"{recording.bits} bits, as they are packed"
-    if series.kind == "ome" and file.ome_metadata:
-        _take_ome(recording, file, series)
+    told = told_bits(page)
+    if told is not None:
+        recording.bits, by = told
+        recording.notes["depth"] = f"{recording.bits} bits, {by}"
+    if file.is_ome and file.ome_metadata:
+        _take_ome(recording, file, _place(file, series))
     elif series.kind == "imagej":
         _take_imagej(recording, file.imagej_metadata or {})
     elif series.kind == "shaped":
@@ -44,6 +50,22 @@ def take_facts(recording: Recording, file: Any, series: Any) -> None:
         if captured is not None:
             recording.captured_ns, by = captured
             recording.notes["captured"] = f"by {by}"
+            if recording.times_ns is None and recording.fps is None:
+                _take_page_times(recording, series, by)
+
+
+def _take_page_times(recording: Recording, series: Any, by: str) -> None:
+    """Take the time that each page has, where the second one has one too: looking at all takes long."""
+    pages = [page for page in series.pages if page is not None]
+    if (
+        len(pages) != recording.count
+        or len(pages) < 2
+        or pages[1].is_virtual
+        or page_time_ns(pages[1]) is None
+    ):
+        return
+    times = [page_time_ns(page) for page in pages]
+    take_times(recording, [None if time is None else time[0] for time in times], by)
 
 
 def _take_own_times(recording: Recording, times_ms: Any) -> None:
@@ -65,6 +87,11 @@ def page_time_ns(page: Any) -> tuple[int, str] | None:
     if seconds is not None and isinstance(seconds.value, int) and seconds.value > 0:
         part = nanoseconds.value if nanoseconds is not None and isinstance(nanoseconds.value, int) else 0
         return (seconds.value + EPICS_EPOCH_S) * 1_000_000_000 + part, "areaDetector's EPICS time"
+    by_micro_manager = tags.get(MICRO_MANAGER_TAG)
+    if by_micro_manager is not None:
+        received_ns = image_time_ns(by_micro_manager.value)
+        if received_ns is not None:
+            return received_ns, "Micro-Manager"
     stamp = tags.get(306)
     if stamp is not None:
         moment = naive_moment_ns(str(stamp.value))
@@ -73,13 +100,23 @@ def page_time_ns(page: Any) -> tuple[int, str] | None:
     return None
 
 
-def _take_max_sample(recording: Recording, page: Any) -> None:
+def told_bits(page: Any) -> tuple[int, str] | None:
+    """How many bits of a sample are significant, and by what; None where the page does not tell."""
+    packed = packed_bits(page)
+    if packed is not None:
+        return packed, "as they are packed"
     tag = page.tags.get(281)
     value = tag.value if tag is not None else None
     value = max(value) if isinstance(value, tuple) and value else value
     if isinstance(value, int) and 255 < value < 65_535:
-        recording.bits = value.bit_length()
-        recording.notes["depth"] = f"{recording.bits} bits, by the tag MaxSampleValue"
+        return value.bit_length(), "by the tag MaxSampleValue"
+    return None
+
+
+def packed_bits(page: Any) -> int | None:
+    """How many bits a page packs a sample into; None where it does not pack them."""
+    bits = page.bitspersample
+    return bits if bits in _PACKED_BITS else None
 
 
 def _take_imagej(recording: Recording, metadata: dict[str, Any]) -> None:
@@ -93,20 +130,34 @@ def _take_imagej(recording: Recording, metadata: dict[str, Any]) -> None:
         recording.notes["rate"] = f"{rate:.6g} frames/s, by ImageJ's fps"
 
 
-def _take_ome(recording: Recording, file: Any, series: Any) -> None:
-    try:
-        root = ElementTree.fromstring(file.ome_metadata)  # noqa: S314
-    except ElementTree.ParseError:
+def take_set_facts(recording: Recording, path: Path) -> None:
+    """Take what one of several OME-TIFF, of a frame each, says of all of them."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        if file.is_ome and file.ome_metadata:
+            _take_ome(recording, file, 0)
+
+
+def _take_ome(recording: Recording, file: Any, place: int) -> None:
+    root = _parsed(file.ome_metadata)
+    if root is None:
         return
+    elsewhere = next((node.get("MetadataFile") for node in root if _name(node) == "BinaryOnly"), None)
+    if elsewhere is not None:
+        root = _companion(recording, Path(file.filehandle.dirname), elsewhere)
+        if root is None:
+            return
     images = [node for node in root.iter() if _name(node) == "Image"]
     if not images:
         return
-    image = images[min(_place(file, series), len(images) - 1)]
+    image = images[min(place, len(images) - 1)]
     pixels = next((node for node in image if _name(node) == "Pixels"), None)
     if pixels is None:
         return
     bits = pixels.get("SignificantBits", "")
-    if bits.isdecimal() and 8 <= int(bits) <= 16:
+    # All 16 bits is what programs write that know of no depth.
+    if bits.isdecimal() and 8 <= int(bits) < 16:
         recording.bits = int(bits)
         recording.notes["depth"] = f"{bits} bits, by OME SignificantBits"
     interval = _number(pixels.get("TimeIncrement"))
@@ -123,6 +174,29 @@ def _take_ome(recording: Recording, file: Any, series: Any) -> None:
         recording.notes["captured"] = "by OME AcquisitionDate" + (
             "" if (date or "").endswith("Z") else ", taken for this computer's local time"
         )
+
+
+def _companion(recording: Recording, folder: Path, name: str) -> Any:
+    """Read the file of metadata that lies beside the pixels; say where it is not there."""
+    # Of a path only the name counts: what a file says leads nowhere else.
+    path = folder / PurePath(name.replace("\\", "/")).name
+    root = None
+    with contextlib.suppress(OSError):
+        if path.stat().st_size <= _MOST_XML_BYTES:
+            root = _parsed(path.read_bytes())
+    if root is None:
+        recording.warnings.append(
+            f"its depth, rate and times are told by {path.name}, which is not there or cannot be read; its "
+            "frames come in the order of their pages or names"
+        )
+    return root
+
+
+def _parsed(text: str | bytes) -> Any:
+    try:
+        return ElementTree.fromstring(text)  # noqa: S314
+    except ElementTree.ParseError:
+        return None
 
 
 def _take_delta_t(recording: Recording, pixels: Any) -> float:

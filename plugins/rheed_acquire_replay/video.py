@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -59,6 +62,11 @@ _REFERRING = {
 """Containers that only name others, by which a file could have others read."""
 _EXACT = ("gray", "pal8", "rgb24", "bgr24", "rgba", "bgra", "argb", "abgr", "rgb0", "bgr0", "0rgb", "0bgr")
 """Pixel formats that are taken as they are: to bring them to gray FFmpeg goes through video levels."""
+_DEEP_GRAY = re.compile(r"gray(9|1[0-6])(le|be)")
+_NAMELESS = ("", "\0\0\0\0")
+"""The code of a container for pixels that it only tells the bits of."""
+_MOST_REORDERED = 16
+"""Frames that a codec may keep back, so that later ones are decoded before (H.264 and H.265)."""
 
 
 class Video(Recording):
@@ -106,9 +114,12 @@ class Video(Recording):
             self.warnings.append(
                 "it says that it is turned, but by no quarter turn: its frames stay as they are stored"
             )
-        self.bits = 16 if self._deep else 8
-        if self._deep:
-            self.notes["depth"] = "16 bits, as FFmpeg spreads what there is"
+        if context.codec_tag in _NAMELESS and context.format.name.startswith("rgb555"):
+            self.warnings.append(
+                "its 16 bits a pixel are taken for colours of 5 bits each, as a file without a code for its "
+                "pixels means them; gray of 16 bits looks the same"
+            )
+        self._take_depth(context.format)
         self._take_rate(float(rate) if rate else None)
         moment = naive_moment_ns((created or "").replace("T", " "))
         if moment is not None:
@@ -121,7 +132,7 @@ class Video(Recording):
         with reading(self.path, f"{self.kind} (only in part)"), _opened(self.path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
-            for picture in container.decode(stream):
+            for picture, time_s in _dated(container.decode(stream), stream.codec_context):
                 if number == end:
                     return
                 if picture.is_corrupt and self._skips:
@@ -130,7 +141,6 @@ class Video(Recording):
                     continue
                 if picture.is_corrupt:
                     raise CameraError(f"{self.path} is damaged: frame {number} cannot be decoded")
-                time_s = picture.time
                 if time_s is not None:
                     origin_s = time_s if origin_s is None else origin_s
                     latest_s = time_s - origin_s
@@ -163,11 +173,25 @@ class Video(Recording):
         name = picture.format.name
         if name == "pal8":
             pixels = _by_palette(picture)
+        elif _DEEP_GRAY.fullmatch(name):
+            pixels = _deep_gray(picture)
         elif name in _EXACT and name != "gray":
             pixels = picture.to_ndarray(format="rgb24")
         else:
             pixels = picture.to_ndarray(format="gray16le" if self._deep else "gray")
         return oriented(pixels, self._orientation)
+
+    def _take_depth(self, pixel_format: Any) -> None:
+        """Take what its samples tell: 16 bits tell nothing, as they may be filled in part."""
+        bits = pixel_format.components[0].bits
+        if not self._deep:
+            self.bits = 8
+        elif not _DEEP_GRAY.fullmatch(pixel_format.name):
+            self.bits = 16
+            self.notes["depth"] = "16 bits, as FFmpeg spreads what there is"
+        elif bits < 16:
+            self.bits = bits
+            self.notes["depth"] = f"{bits} bits, by the file"
 
     def _take_rate(self, average: float | None) -> None:
         """Take the rate of the frames; where they are uneven, that at which most follow each other."""
@@ -190,6 +214,22 @@ class Video(Recording):
         if average is None or abs(usual / average - 1) > _UNEVEN:
             self.fps = usual
             self.notes["rate"] = f"{usual:.6g} frames/s mostly, by the times of its frames, which are uneven"
+
+
+def _dated(pictures: Iterable[Any], context: Any) -> Iterator[tuple[Any, float | None]]:
+    """Give each picture its time in s, rising; some containers keep them in the order of decoding."""
+    held: deque[Any] = deque()
+    times: list[float] = []
+    for picture in pictures:
+        if picture.time is None or not context.has_b_frames:
+            yield picture, picture.time
+            continue
+        held.append(picture)
+        heappush(times, picture.time)
+        if len(held) > _MOST_REORDERED:
+            yield held.popleft(), heappop(times)
+    for picture in held:
+        yield picture, heappop(times)
 
 
 @contextmanager
@@ -216,6 +256,14 @@ def _orientation(picture: Any) -> int | None:
             a, b, _, c, d, *_ = np.frombuffer(side_data, np.int32).tolist()
             return turned((a, b, c, d))
     return 1
+
+
+def _deep_gray(picture: Any) -> NDArray[Any]:
+    """Samples of 9 to 16 bits as they are: FFmpeg would spread them over 16."""
+    plane = picture.planes[0]
+    dtype = np.dtype(">u2" if picture.format.is_big_endian else "<u2")
+    rows = np.frombuffer(plane, dtype, count=picture.height * plane.line_size // 2)
+    return rows.reshape(picture.height, -1)[:, : picture.width].astype(np.uint16)
 
 
 def _by_palette(picture: Any) -> NDArray[Any]:
