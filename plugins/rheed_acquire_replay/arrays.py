@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rheed_acquire import CameraError, CameraSettingError
 from rheed_acquire_replay.axes import Axes, AxesError, named, understood
+from rheed_acquire_replay.names import in_order
 from rheed_acquire_replay.recording import BLOCK_BYTES, Block, Recording, reading
 
+_LISTED = 10
+_NUMBER = re.compile(r"\d+")
 MOST_AT_ONCE = 1 << 30
 """Bytes that are read at once where a file keeps frames together."""
 
@@ -56,6 +62,66 @@ class ArrayRecording(Recording):
         """Read one block."""
         # A memory-mapped file is read only by a copy: here and not in the camera's thread.
         return Block(list(range(first, end)), np.array(self.axes.read(self._array, first, end)))
+
+
+class Gathered(Recording):
+    """Frames that are arrays of their own in a file, in the order that their names mean.
+
+    Parameters
+    ----------
+    names
+        In the order of the frames.
+    read
+        Reads the array of a name.
+    let_go
+        Closes the file.
+    """
+
+    kind: ClassVar[str] = "a file of arrays"
+
+    def __init__(
+        self, path: Path, names: Sequence[str], read: Callable[[str], Any], let_go: Callable[[], object]
+    ) -> None:
+        first = _squeezed(read(names[0]))
+        super().__init__(path, first.shape, first.dtype, len(names))
+        self._names, self._read, self._let_go = names, read, let_go
+        self.notes["frames"] = f"{len(names)} arrays, {names[0]} to {names[-1]}"
+
+    def blocks(self, first: int, end: int | None) -> Iterator[Block]:
+        """See `Recording.blocks`."""
+        assert self.count is not None
+        for number in range(first, self.count if end is None else end):
+            name = self._names[number]
+            with reading(self.path, f"{self.kind}, at {name}"):
+                picture = _squeezed(self._read(name))
+            yield Block([number], self.checked(picture, f"{name} of {self.path}"))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._let_go()
+
+
+def _squeezed(array: Any) -> NDArray[Any]:
+    return np.squeeze(np.asarray(array[()]))
+
+
+def numbered(shapes: Mapping[str, tuple[int, ...]]) -> list[str] | None:
+    """Find the arrays that are each a frame: of one size, and named alike but for numbers; in their order.
+
+    None where there are no such ones, or several kinds of them, or a stack.
+    """
+    alike: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for name, shape in shapes.items():
+        long = tuple(size for size in shape if size != 1)
+        if len(long) > 2:
+            return None
+        if len(long) == 2:
+            alike.setdefault((_NUMBER.sub("#", name), long), []).append(name)
+    several = [names for names in alike.values() if len(names) > 1]
+    if len(several) != 1:
+        return None
+    names = {Path(name): name for name in several[0]}
+    return [names[path] for path in in_order(names, Path()).files]
 
 
 def check_chunks(path: Path, chunks: Sequence[int] | None, dtype: np.dtype[Any]) -> None:
@@ -112,6 +178,11 @@ def find_axes(
         raise CameraSettingError(f"{path}: {error}") from None
 
 
+def _listed(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    more = f" and {len(shapes) - _LISTED} more" if len(shapes) > _LISTED else ""
+    return ", ".join(f"{name} {shape}" for name, shape in islice(shapes.items(), _LISTED)) + more
+
+
 def choose(path: Path, dataset: str | None, shapes: Mapping[str, tuple[int, ...]]) -> str:
     """Find the dataset that is meant: the named one, else the only one that can be frames.
 
@@ -124,7 +195,7 @@ def choose(path: Path, dataset: str | None, shapes: Mapping[str, tuple[int, ...]
     CameraError
         None could.
     """
-    listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "none"
+    listed = _listed(shapes) or "none"
     if dataset is not None:
         name = dataset.strip("/")
         if name not in shapes:
@@ -139,9 +210,9 @@ def choose(path: Path, dataset: str | None, shapes: Mapping[str, tuple[int, ...]
         [name for name, shape in shapes.items() if len(shape) == 2],
     ):
         if len(fits) > 1:
+            these = _listed({name: shapes[name] for name in fits})
             raise CameraSettingError(
-                f"{path} has several datasets that can be frames, "
-                f"{', '.join(f'{name} {shapes[name]}' for name in fits)}: choose one with --replay.dataset"
+                f"{path} has several datasets that can be frames, {these}: choose one with --replay.dataset"
             )
         if fits:
             return fits[0]

@@ -19,12 +19,18 @@ from rheed_acquire_replay.recording import Recording, reading
 from rheed_acquire_replay.tiff import is_stack, open_tiff
 from rheed_acquire_replay.tiff_facts import take_set_facts
 
-PREFERRED = (".imm", ".img", ".tif", ".tiff", ".npy", ".pgm", ".png", ".bmp", ".jpeg", ".jpg")
+PREFERRED = (
+    *(".imm", ".img", ".tif", ".tiff", ".npy", ".pgm", ".pnm", ".ppm", ".png", ".bmp", ".tga"),
+    *(".jp2", ".j2k", ".webp", ".jpeg", ".jpg"),
+)
 """Of one frame in several formats, the one that has kept most of it."""
 MOST_FILES = 1_000_000
 """Below a folder that holds no frames itself: hours of a camera's, and soon looked through."""
 _STACKS = (".imm",)
+_MOVES = ".gif"
 _LISTED = 5
+_SERIES = 3
+"""So many files that are named alike, for each that is not, are a series."""
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -73,6 +79,9 @@ def _find(path: Path, others: Sequence[str]) -> tuple[list[Path], list[Path], Pa
         # ._ is what macOS keeps beside a file on other disks.
         seen = [file for file in files if not file.name.startswith(".") and not file.is_dir()]
         frames = [file for file in seen if file.suffix.lower() in suffixes]
+        if not frames:  # one that moves is a recording
+            frames = [file for file in seen if file.suffix.lower() == _MOVES]
+            frames = frames if len(frames) > 1 else []
         return frames, [file for file in seen if file.suffix.lower() in others]
 
     frames, recordings = of(list(path.iterdir()))
@@ -157,7 +166,13 @@ def _numbers(file: Path) -> tuple[int, ...]:
 
 def _several_series(named: Named) -> list[str]:
     """Say where names are of several series, as of two cameras: their frames follow one another."""
-    many = {shape: count for shape, count in named.series.items() if count > 1}
+    strays = [files[0] for files in named.series.values() if len(files) == 1]
+    rest = len(named.files) - len(strays)
+    if strays and rest >= _SERIES * len(strays):
+        listed = ", ".join(file.name for file in strays[:_LISTED])
+        more = f" and {len(strays) - _LISTED} more" if len(strays) > _LISTED else ""
+        return [f"{listed}{more}: named unlike the other {rest} files, and taken for frames all the same"]
+    many = {shape: len(files) for shape, files in named.series.items() if len(files) > 1}
     if len(many) < 2 or len(many) > _LISTED:
         return []
     listed = ", ".join(f"{count} {shape}" for shape, count in many.items())

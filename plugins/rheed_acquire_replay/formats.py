@@ -73,6 +73,8 @@ def _open(path: Path, options: Options) -> Recording:
 
 
 def _open_file(path: Path, options: Options) -> Recording:
+    if not path.stat().st_size:
+        raise CameraError(f"{path} is empty")
     if options.raw is not None:
         return RawFile(path, options.raw)
     suffix = path.suffix.lower()

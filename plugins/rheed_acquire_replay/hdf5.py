@@ -11,14 +11,22 @@ import numpy as np
 
 from rheed_acquire import CameraError
 from rheed_acquire_replay import INSTALL
-from rheed_acquire_replay.arrays import ArrayRecording, check_chunks, choose, find_axes
+from rheed_acquire_replay.arrays import (
+    ArrayRecording,
+    Gathered,
+    check_chunks,
+    choose,
+    find_axes,
+    numbered,
+)
 from rheed_acquire_replay.axes import Axes
-from rheed_acquire_replay.moments import as_times
+from rheed_acquire_replay.moments import as_times, seconds_in
+from rheed_acquire_replay.nexus import first_axis, signal, start_ns
 from rheed_acquire_replay.options import Options
 from rheed_acquire_replay.recording import Recording, reading
 from rheed_acquire_replay.tiff_facts import EPICS_EPOCH_S
 
-_MOST_DATASETS, _MOST_DEPTH = 10_000, 32
+_MOST_DATASETS, _MOST_DEPTH = 100_000, 32
 _RATES = ("fps", "frame_rate", "framerate", "FrameRate", "frames_per_second", "AcquisitionFrameRate")
 _TIMES = (
     "NDArrayTimeStamp",
@@ -32,6 +40,7 @@ _TIMES = (
     "t",
 )
 _EPICS = ("NDArrayEpicsTSSec", "NDArrayEpicsTSnSec")
+_UNIQUE_ID = "NDArrayUniqueId"
 _UNITS = ("units", "unit", "Units")
 
 
@@ -64,20 +73,33 @@ def open_hdf5(path: Path, options: Options) -> Recording:
 
         file = h5py.File(path, "r")
         try:
-            found, broken = _datasets(file)
+            found, broken = _datasets(path, file)
+            shapes = {name: dataset.shape for name, dataset in found.items()}
+            wanted = options.dataset or _signal(file, found)
+            each = numbered(shapes) if wanted is None else None
+            if each is not None:
+                return _gathered(path, file, found, each)
             try:
-                name = choose(path, options.dataset, {name: dataset.shape for name, dataset in found.items()})
+                name = choose(path, wanted, shapes)
             except CameraError as error:
                 if broken:
                     raise type(error)(f"{error}; what leads nowhere: {', '.join(broken)}") from None
                 raise
+            if found[name].external:
+                found[name] = _beside(found.pop(name))
             dataset = found[name]
             _check_readable(path, name, dataset)
             check_chunks(path, dataset.chunks, dataset.dtype)
             axes = find_axes(path, dataset.shape, options.axes, sample=dataset)
-            recording = Hdf5Dataset(path, file, dataset, axes)
+            written = _written(path, name, dataset, axes)
+            recording = Hdf5Dataset(path, file, dataset, written)
             recording.notes["dataset"] = name
-            _take_times(recording, found, name)
+            if written.count < axes.count:
+                recording.warnings.append(
+                    f"{name} has room for {axes.count} frames, and {written.count} were written: the rest is "
+                    "left out"
+                )
+            _take_times(recording, found, name, axes.count)
             _take_rate(recording, dataset)
         except BaseException:
             file.close()
@@ -85,7 +107,64 @@ def open_hdf5(path: Path, options: Options) -> Recording:
         return recording
 
 
-def _datasets(file: Any) -> tuple[dict[str, Any], list[str]]:
+def _signal(file: Any, found: dict[str, Any]) -> str | None:
+    """Find by what name the dataset is known that NeXus says is meant."""
+    meant = signal(file)
+    return next((name for name, dataset in found.items() if meant is not None and dataset == meant), None)
+
+
+def _gathered(path: Path, file: Any, found: dict[str, Any], names: list[str]) -> Recording:
+    """Open datasets that are a frame each, dated by their own attributes or those of their groups."""
+    for name in names:
+        _check_readable(path, name, found[name])
+        check_chunks(path, found[name].chunks, found[name].dtype)
+    recording = Gathered(path, names, lambda name: found[name], file.close)
+    _take_rate(recording, found[names[0]])
+    of_each = [found[name].attrs for name in names], [found[name].parent.attrs for name in names]
+    for leaf in _TIMES:
+        for attributes in of_each:
+            if all(leaf in one for one in attributes):
+                with contextlib.suppress(TypeError, ValueError):
+                    values = np.array([one[leaf] for one in attributes], np.float64)
+                    if _keep_times(recording, values, None, f"the attributes {leaf}", 0):
+                        return recording
+    return recording
+
+
+def _beside(dataset: Any) -> Any:
+    """Open a dataset whose values lie in other files so that these are looked for beside its own."""
+    import h5py
+
+    file, name = dataset.file, dataset.name
+    dataset.id.close()
+    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+    access.set_efile_prefix(b"${ORIGIN}")
+    return h5py.Dataset(h5py.h5d.open(file.id, name.encode(), access))
+
+
+def _written(path: Path, name: str, dataset: Any, axes: Axes) -> Axes:
+    """Leave out the frames behind the last one that was ever written, where the file tells.
+
+    Raises
+    ------
+    CameraError
+        None was.
+    """
+    places = axes.frame_axes
+    look = getattr(dataset.id, "chunk_iter", None)
+    if dataset.chunks is None or dataset.is_virtual or len(places) != 1 or look is None or not axes.count:
+        return axes
+    (place,) = places
+    ends = [0]
+    look(lambda chunk: ends.append(chunk.chunk_offset[place] + dataset.chunks[place]))
+    end = min(max(ends), axes.count)
+    if end == 0:
+        raise CameraError(f"{path}: {name} has room for {axes.count} frames, and none was written")
+    shape = tuple(end if number == place else size for number, size in enumerate(axes.shape))
+    return Axes(axes.letters, shape)
+
+
+def _datasets(path: Path, file: Any) -> tuple[dict[str, Any], list[str]]:
     """Find every dataset once, by the first name that leads to it, and the links that lead nowhere."""
     import h5py
 
@@ -98,7 +177,7 @@ def _datasets(file: Any) -> tuple[dict[str, Any], list[str]]:
         return info.fileno, info.addr
 
     def walk(group: Any, prefix: str, depth: int) -> None:
-        if depth > _MOST_DEPTH or len(found) >= _MOST_DATASETS:
+        if depth > _MOST_DEPTH:
             return
         for key in group:
             name = f"{prefix}{key}"
@@ -116,6 +195,8 @@ def _datasets(file: Any) -> tuple[dict[str, Any], list[str]]:
                 walk(item, f"{name}/", depth + 1)
             elif isinstance(item, h5py.Dataset) and item.shape is not None and item.dtype.kind in "buif":
                 found[name] = item
+                if len(found) > _MOST_DATASETS:
+                    raise CameraError(f"{path} has more than {_MOST_DATASETS:,} datasets: save frames in one")
 
     walk(file, "", 0)
     return found, broken
@@ -162,10 +243,16 @@ def _filters(dataset: Any) -> Iterator[tuple[int, str]]:
         yield code, described.decode("utf-8", "replace")
 
 
-def _take_times(recording: Recording, found: dict[str, Any], name: str) -> None:
-    """Take one number for each frame that lies beside them or among areaDetector's attributes."""
-    count = recording.count
+def _take_times(recording: Recording, found: dict[str, Any], name: str, count: int) -> None:
+    """Take one number for each frame that lies beside them or among areaDetector's attributes.
+
+    ``count`` is how many frames there is room for.
+    """
     beside = name.rpartition("/")[0]
+    begun_ns = start_ns(found[name])
+    if begun_ns is not None:
+        recording.captured_ns = begun_ns
+        recording.notes["captured"] = "by start_time"
     fitting = {
         other: dataset
         for other, dataset in found.items()
@@ -174,17 +261,25 @@ def _take_times(recording: Recording, found: dict[str, Any], name: str) -> None:
     by_leaf: dict[str, str] = {}
     for other in sorted(fitting, key=lambda one: one.rpartition("/")[0] != beside):
         by_leaf.setdefault(other.rpartition("/")[2], other)
+    _tell_jumps(recording, fitting.get(by_leaf.get(_UNIQUE_ID, "")))
     if all(leaf in by_leaf for leaf in _EPICS):
         second, nanosecond = (np.asarray(fitting[by_leaf[leaf]][:], np.int64).reshape(-1) for leaf in _EPICS)
-        _keep_times(recording, second * 1_000_000_000 + nanosecond, "ns", by_leaf[_EPICS[0]], EPICS_EPOCH_S)
-        return
+        taken = second * 1_000_000_000 + nanosecond
+        if (np.diff(taken[: recording.count]) > 0).all():  # else a driver without EPICS times
+            _keep_times(recording, taken, "ns", by_leaf[_EPICS[0]], EPICS_EPOCH_S)
+            return
     lower = {leaf.lower(): other for leaf, other in by_leaf.items()}
+    along = fitting.get(by_leaf.get(first_axis(found[name]) or "", ""))
+    if along is not None and seconds_in(_unit(along) or "") is not None:
+        values, along_name = np.asarray(along[:]).reshape(-1), along.name.lstrip("/")
+        if _keep_times(recording, values, _unit(along), along_name, 0):
+            return
     for leaf in _TIMES:
         if leaf.lower() not in lower:
             continue
         other = lower[leaf.lower()]
         dataset = fitting[other]
-        unit = next((_text(dataset.attrs[key]) for key in _UNITS if key in dataset.attrs), None)
+        unit = _unit(dataset)
         epics = leaf == "NDArrayTimeStamp"
         values = np.asarray(dataset[:]).reshape(-1)
         epoch_s = EPICS_EPOCH_S if epics else 0
@@ -192,8 +287,25 @@ def _take_times(recording: Recording, found: dict[str, Any], name: str) -> None:
             return
 
 
+def _unit(dataset: Any) -> str | None:
+    return next((_text(dataset.attrs[key]) for key in _UNITS if key in dataset.attrs), None)
+
+
+def _tell_jumps(recording: Recording, numbers: Any) -> None:
+    """Say where areaDetector's numbers of the frames jump."""
+    if numbers is None or numbers.dtype.kind not in "ui":
+        return
+    steps = np.diff(np.asarray(numbers[: recording.count], np.int64).reshape(-1))
+    missing = int((steps[steps > 1] - 1).sum())
+    if missing and (steps > 0).all():
+        recording.warnings.append(
+            f"the camera's numbers of its frames ({_UNIQUE_ID}) jump {int((steps > 1).sum())} times: "
+            f"{missing} frames may be missing"
+        )
+
+
 def _keep_times(recording: Recording, values: Any, unit: str | None, name: str, epoch_s: int) -> bool:
-    taken = as_times(values, unit, epoch_s)
+    taken = as_times(values[: recording.count], unit, epoch_s)
     if taken is None:
         return False
     recording.times_ns, captured_ns, how = taken

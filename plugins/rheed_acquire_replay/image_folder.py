@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from rheed_acquire import CameraError, CameraSettingError
 from rheed_acquire_replay.frame_times import take_times
 from rheed_acquire_replay.names import Named, jumps_in_words
 from rheed_acquire_replay.options import Options
-from rheed_acquire_replay.picture_headers import look
+from rheed_acquire_replay.picture_headers import Looked, look
 from rheed_acquire_replay.pictures import Picture, decode
 from rheed_acquire_replay.recording import Block, Recording
 
@@ -65,7 +66,8 @@ class ImageFolder(Recording):
 
     def _describe(self, named: Named, picture: Picture) -> None:
         last = self._files[-1]
-        self.notes["files"] = f"{len(self._files)}, {self._files[0].name} to {last.name}"
+        names = f"{self._files[0].name} to {last.name}" if len(self._files) > 1 else last.name
+        self.notes["files"] = f"{len(self._files)}, {names}"
         if picture.bits is not None:
             self.bits, by = picture.bits
             self.notes["depth"] = f"{self.bits} bits, {by}"
@@ -120,31 +122,38 @@ class _Looked:
 
 def _look_at_all(files: Sequence[Path], options: Options) -> list[_Looked]:
     looked: list[_Looked] = []
-    size: tuple[int, int] | None = None
-    sizes: dict[tuple[int, int], int] = {}
-    seen: list[tuple[tuple[int, int] | None, _Looked]] = []
+    sizes: Counter[tuple[int, int]] = Counter()
+    forms: Counter[str] = Counter()
+    seen: list[tuple[Looked | None, _Looked]] = []
     for file in files:
         try:
-            shape, captured_ns = look(file)
+            found = look(file)
         except CameraError as error:
             if not options.skip_bad:
                 hint = "; --replay.skip-bad leaves it out" if len(files) > 1 else ""
                 raise CameraSettingError(f"{error}{hint}") from None
             seen.append((None, _Looked(None, str(error))))
             continue
-        sizes[shape] = sizes.get(shape, 0) + 1
-        seen.append((shape, _Looked(captured_ns)))
-    if sizes:
-        size = max(sizes, key=lambda shape: sizes[shape])
-    for file, (found, one) in zip(files, seen, strict=True):
-        if found is None or found == size:
+        sizes[found.size] += 1
+        if found.form is not None:
+            forms[found.form] += 1
+        seen.append((found, _Looked(found.captured_ns)))
+    size = sizes.most_common(1)[0][0] if sizes else (0, 0)
+    form = forms.most_common(1)[0][0] if forms else None
+    for file, (this, one) in zip(files, seen, strict=True):
+        if this is None or (this.size == size and this.form in (form, None)):
             looked.append(one)
             continue
-        assert size is not None
-        why = (
-            f"{file} has {found[1]} x {found[0]} pixels, where most of the recording has {size[1]} x "
-            f"{size[0]}: all frames of a stream have one size"
-        )
+        if this.size != size:
+            why = (
+                f"{file} has {this.size[1]} x {this.size[0]} pixels, where most of the recording has "
+                f"{size[1]} x {size[0]}: all frames of a stream have one size"
+            )
+        else:
+            why = (
+                f"{file} is {this.form}, where most of the recording is {form}: all frames of a stream are "
+                "alike"
+            )
         if not options.skip_bad:
             raise CameraSettingError(f"{why}; --replay.skip-bad leaves it out")
         looked.append(_Looked(None, why, is_foreign=True))

@@ -87,14 +87,14 @@ class Named:
     jumps
         Pairs of names between which the numbers jump, and how many are missing between them.
     series
-        How many files are named in each way: by their names with ``#`` for numbers.
+        The files that are named in each way: by their names with ``#`` for numbers.
     """
 
     files: tuple[Path, ...]
     moments: tuple[datetime, ...] | None
     seconds: tuple[float, ...] | None
     jumps: tuple[tuple[Path, Path, int], ...]
-    series: Mapping[str, int]
+    series: Mapping[str, Sequence[Path]]
 
 
 def in_order(files: Iterable[Path], root: Path | None = None) -> Named:
@@ -118,7 +118,10 @@ def in_order(files: Iterable[Path], root: Path | None = None) -> Named:
     moments = _moments(names)
     # Where names tell times, a longer step is a pause.
     jumps = () if moments is not None else _jumps(ordered, keys)
-    return Named(ordered, moments, _seconds(names), jumps, Counter(_shape(key) for key in keys))
+    series: dict[str, list[Path]] = {}
+    for file, key in zip(ordered, keys, strict=True):
+        series.setdefault(_shape(key), []).append(file)
+    return Named(ordered, moments, _seconds(names), jumps, series)
 
 
 def _name(file: Path, root: Path | None) -> str:

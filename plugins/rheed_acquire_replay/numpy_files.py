@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from rheed_acquire import CameraSettingError
-from rheed_acquire_replay.arrays import ArrayRecording, choose, find_axes
+from rheed_acquire_replay.arrays import ArrayRecording, Gathered, choose, find_axes, numbered
 from rheed_acquire_replay.axes import Axes
 from rheed_acquire_replay.moments import as_times
 from rheed_acquire_replay.options import Options
@@ -81,6 +81,10 @@ def open_npz(path: Path, options: Options) -> Recording:
                 with archive.open(member) as file:
                     headers[member.removesuffix(".npy")] = _read_header(file)
         shapes = {name: shape for name, (shape, _, dtype) in headers.items() if dtype.kind in "buif"}
+        each = numbered(shapes) if options.dataset is None else None
+        if each is not None:
+            arrays = np.load(path, allow_pickle=False)
+            return Gathered(path, each, arrays.__getitem__, arrays.close)
         name = choose(path, options.dataset, shapes)
         shape, in_columns, dtype = headers[name]
         axes = find_axes(path, shape, options.axes)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from rheed_acquire import CameraError
 from rheed_acquire_replay.ksa import KsaFrames
 from rheed_acquire_replay.moments import naive_moment_ns
+from rheed_acquire_replay.netpbm import decode_netpbm
 from rheed_acquire_replay.orientation import exif_orientation, oriented
-from rheed_acquire_replay.pgm import decode_pgm
 from rheed_acquire_replay.recording import MOST_PIXELS, reading
 from rheed_acquire_replay.tiff import decode_page
 from rheed_acquire_replay.tiff_facts import page_time_ns, told_bits
@@ -22,12 +22,24 @@ from rheed_acquire_replay.tiff_facts import page_time_ns, told_bits
 if TYPE_CHECKING:
     from PIL import Image as PillowImage
 
-PILLOW_FORMATS = ("BMP", "JPEG", "PNG", "PPM")
-"""Whatever a file is called, pillow's other decoders are not tried on it."""
+_COMMON = ("BMP", "JPEG", "PNG", "PPM")
+_FORMATS = {
+    ".webp": ("WEBP",),
+    ".jp2": ("JPEG2000",),
+    ".j2k": ("JPEG2000",),
+    ".tga": ("TGA",),
+    ".gif": ("GIF",),
+}
+"""Pillow's decoders that are tried on a file, by its name; on others the common ones."""
+_MOVING = ("GIF", "PNG", "WEBP")
 _DATES = ((0x9003, 0x9291, 0x9011), (0x9004, 0x9292, 0x9012))
 """EXIF: taken and digitised, each with its fraction of a second and its offset from UTC."""
 _DEEP_COLOURS = (2, 4, 6)
 """Colour types of PNG that pillow cuts down to 8 bits: RGB, gray with opacity, RGB with opacity."""
+
+
+PILLOW_SUFFIXES = (".bmp", ".jpg", ".jpeg", ".png", ".webp", ".jp2", ".j2k", ".tga")
+NETPBM_SUFFIXES = (".pgm", ".ppm", ".pnm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +83,32 @@ def _decode_tiff(path: Path) -> Picture:
         return Picture(decode_page(page), told_bits(page), page_time_ns(page))
 
 
-def _decode_pgm(path: Path) -> Picture:
-    pixels, bits = decode_pgm(path.read_bytes())
+def _decode_netpbm(path: Path) -> Picture:
+    pixels, bits = decode_netpbm(path.read_bytes())
     return Picture(pixels, None if bits is None else (bits, "by the greatest value in its header"))
+
+
+def pillow_formats(path: Path) -> tuple[str, ...]:
+    """Which of pillow's decoders are tried on a file: no others, whatever is in it."""
+    return _FORMATS.get(path.suffix.lower(), _COMMON)
 
 
 def _decode_with_pillow(path: Path) -> Picture:
     from PIL import Image
 
-    with Image.open(path, formats=PILLOW_FORMATS) as image:
+    with Image.open(path, formats=pillow_formats(path)) as image:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(f"it has {image.width} x {image.height} pixels")
+        count = getattr(image, "n_frames", 1)
+        if count > 1 and image.format in _MOVING:
+            raise CameraError(f"{path} holds {count} pictures: it is replayed by itself, or as a video")
         exif = image.getexif()
         captured = exif_time_ns(exif)
         pixels = _deep_png(path) if image.format == "PNG" else None
+        if image.format == "JPEG2000":  # of which pillow spreads the samples over 16 bits
+            import imagecodecs
+
+            pixels = np.asarray(imagecodecs.jpeg2k_decode(path.read_bytes()))
         pixels = _pixels(image) if pixels is None else pixels
     return Picture(oriented(pixels, exif_orientation(exif)), None, captured)
 
@@ -162,8 +186,8 @@ def _decode_raw(path: Path) -> Picture:
 
 DECODERS: dict[str, Callable[[Path], Picture]] = {
     **dict.fromkeys((".tif", ".tiff"), _decode_tiff),
-    **dict.fromkeys((".bmp", ".jpg", ".jpeg", ".png"), _decode_with_pillow),
-    ".pgm": _decode_pgm,
+    **dict.fromkeys(PILLOW_SUFFIXES, _decode_with_pillow),
+    **dict.fromkeys(NETPBM_SUFFIXES, _decode_netpbm),
     ".img": _decode_ksa,
     **dict.fromkeys(
         [".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw"], _decode_raw

@@ -172,5 +172,7 @@ def reading(path: Path, what: str) -> Iterator[None]:
         raise CameraError(f"{package} is needed to read {path}: {INSTALL}") from error
     # Decoders raise errors of many kinds on a broken file: OSError, ValueError, KeyError, struct.error.
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        # Of the system's errors the words: their number and the path say nothing more.
+        told = error.strerror if isinstance(error, OSError) and error.filename in (None, str(path)) else None
+        reason = " ".join(str(told or error).split()) or type(error).__name__
         raise CameraError(f"{path} cannot be read as {what}: {reason}") from error

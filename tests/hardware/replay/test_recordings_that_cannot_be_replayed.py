@@ -32,7 +32,8 @@ def test_an_empty_or_foreign_file_is_refused_by_name(
     tmp_path: Path, stage: Stage, name: str, content: bytes
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    assert f"{tmp_path / name} cannot be read as a" in str(stage.refusal(tmp_path / name))
+    why = "cannot be read as a" if content else "is empty"
+    assert f"{tmp_path / name} {why}" in str(stage.refusal(tmp_path / name))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture"])
@@ -198,12 +199,12 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(
     path = tmp_path / name
     if name == "folder":
         path.mkdir()
-        (path / "a.png").touch()
+        (path / "a.png").write_bytes(b"x")
     elif name == "a.zarr":
         path.mkdir()
         (path / "zarr.json").touch()
     else:
-        path.touch()
+        path.write_bytes(b"x")
     monkeypatch.setitem(sys.modules, module, None)
     message = str(stage.refusal(path))
     assert message.startswith(f"{package} is needed")

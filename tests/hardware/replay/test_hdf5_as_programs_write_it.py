@@ -1,0 +1,136 @@
+"""HDF5 files as NeXus, areaDetector and people's own programs lay them out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+import pytest
+
+from rheed_acquire_replay.formats import open_recording
+
+if TYPE_CHECKING:
+    from tests.hardware.replay.conftest import Stage
+
+BEGAN = "2026-01-01T01:00:00.5+01:00"
+
+
+def nexus(file: h5py.File, frames: Any) -> None:
+    file.attrs["default"] = "entry"
+    entry = file.create_group("entry")
+    entry.attrs["NX_class"], entry.attrs["default"] = "NXentry", "rheed"
+    entry["start_time"] = BEGAN
+    data = entry.create_group("rheed")
+    data.attrs["NX_class"], data.attrs["signal"] = "NXdata", "counts"
+    data.attrs["axes"] = ["frame_time", ".", "."]
+    data["counts"], data["errors"] = frames, frames
+    data["frame_time"] = np.arange(len(frames)) * 100.0
+    data["frame_time"].attrs["units"] = "ms"
+    entry["detector/flatfield"] = frames[:3]
+
+
+def older_nexus(file: h5py.File, frames: Any) -> None:
+    entry = file.create_group("scan_1")
+    entry.attrs["NX_class"] = "NXentry"
+    entry["start_time"] = np.array([BEGAN.encode()])
+    entry["rheed/counts"], entry["rheed/errors"] = frames, frames
+    entry["rheed/counts"].attrs["signal"] = 1
+    entry["rheed/time"] = np.arange(len(frames)) / 10
+
+
+@pytest.mark.parametrize("write", [nexus, older_nexus])
+def test_of_several_datasets_the_signal_of_nexus_is_meant(tmp_path: Path, stage: Stage, write: Any) -> None:
+    frames = stage.frames(5, 24, 32)
+    with h5py.File(tmp_path / "a.nxs", "w") as file:
+        write(file, frames)
+    played = stage.play_all(tmp_path / "a.nxs", None)
+    np.testing.assert_array_equal(played.frames, frames)
+    assert played.info.captured_unix_ns == round(stage.began_ms * 1_000_000) + 500_000_000
+    np.testing.assert_array_equal(np.diff(played.stamps), 100_000_000)
+    with h5py.File(tmp_path / "a.nxs") as file:
+        other = next(name for name in ("entry/rheed/errors", "scan_1/rheed/errors") if name in file)
+    assert len(stage.play_all(tmp_path / "a.nxs", None, dataset=other).frames) == 5
+
+
+@pytest.mark.parametrize("each", ["frames/frame_{}", "shot{}/image"])
+def test_datasets_that_are_a_frame_each_are_one_recording_in_the_order_of_their_numbers(
+    tmp_path: Path, stage: Stage, each: str
+) -> None:
+    frames = stage.frames(12, 24, 32)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for number, frame in enumerate(frames):
+            file[each.format(number)] = frame
+            file[each.format(number)].attrs["time"] = number / 20
+        file["background"] = frames[0]
+    played = stage.play_all(tmp_path / "a.h5", None)
+    np.testing.assert_array_equal(played.frames, frames)
+    np.testing.assert_array_equal(np.diff(played.stamps), 50_000_000)
+    assert len(stage.play_all(tmp_path / "a.h5", dataset="background").frames) == 1
+
+
+def test_arrays_that_are_a_frame_each_are_one_recording(tmp_path: Path, stage: Stage) -> None:
+    frames = stage.frames(12, 24, 32)
+    np.savez_compressed(tmp_path / "a.npz", *frames)
+    np.testing.assert_array_equal(stage.play_all(tmp_path / "a.npz").frames, frames)
+
+
+def test_frames_that_there_is_room_for_and_that_were_never_written_are_left_out_and_told(
+    tmp_path: Path, stage: Stage
+) -> None:
+    frames = stage.frames(7, 24, 32)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        room = file.create_dataset("frames", (100, 24, 32), np.uint8, chunks=(2, 24, 32))
+        room[:7] = frames
+        file["time"] = np.arange(100) / 10
+    played = stage.play_all(tmp_path / "a.h5", None)
+    np.testing.assert_array_equal(played.frames[:7], frames)
+    assert len(played.frames) == 8, "frames are written two by two"
+    assert any("room for 100 frames, and 8 were written" in warning for warning in played.info.warnings)
+    np.testing.assert_array_equal(np.diff(played.stamps), 100_000_000)
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file.create_dataset("frames", (100, 24, 32), np.uint8, chunks=(1, 24, 32))
+    assert "none was written" in str(stage.refusal(tmp_path / "b.h5"))
+
+
+def test_values_that_lie_in_another_file_are_looked_for_beside_their_own(
+    tmp_path: Path, stage: Stage
+) -> None:
+    frames = stage.frames(5, 24, 32)
+    (tmp_path / "a.raw").write_bytes(frames.tobytes())
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("frames", frames.shape, np.uint8, external=[("a.raw", 0, frames.nbytes)])
+    np.testing.assert_array_equal(stage.play_all(tmp_path / "a.h5").frames, frames)
+    (tmp_path / "a.raw").unlink()
+    assert "a.raw is not there" in str(stage.refusal(tmp_path / "a.h5"))
+
+
+def area_detector(path: Path, frames: Any, numbers: Any, epics_s: Any) -> Path:
+    with h5py.File(path, "w") as file:
+        file["entry/data/data"] = frames
+        attributes = file.create_group("entry/instrument/NDAttributes")
+        attributes["NDArrayUniqueId"] = np.asarray(numbers, np.int32)
+        attributes["NDArrayTimeStamp"] = 1_136_073_600 + np.arange(len(frames)) / 10
+        attributes["NDArrayEpicsTSSec"] = np.asarray(epics_s, np.uint32)
+        attributes["NDArrayEpicsTSnSec"] = np.zeros(len(frames), np.uint32)
+    return path
+
+
+def test_numbers_of_area_detector_that_jump_are_told(tmp_path: Path, stage: Stage) -> None:
+    frames = stage.frames(4, 24, 32)
+    path = area_detector(tmp_path / "a.h5", frames, [3, 4, 7, 8], [100, 101, 102, 103])
+    recording = open_recording(path)
+    recording.close()
+    assert any("jump 1 times: 2 frames may be missing" in warning for warning in recording.warnings)
+    path = area_detector(tmp_path / "b.h5", frames, [3, 4, 5, 6], [100, 101, 102, 103])
+    recording = open_recording(path)
+    recording.close()
+    assert recording.warnings == []
+
+
+def test_epics_times_that_stand_still_leave_those_of_the_camera(tmp_path: Path, stage: Stage) -> None:
+    path = area_detector(tmp_path / "a.h5", stage.frames(4, 24, 32), [0, 1, 2, 3], [0, 0, 0, 0])
+    played = stage.play_all(path, None)
+    assert "NDArrayTimeStamp" in dict(played.info.notes)["times"]
+    np.testing.assert_allclose(np.diff(played.stamps) / 1e6, 100, atol=1e-3)
