@@ -73,7 +73,7 @@ def test_frames_change_and_the_run_is_told(page: Page) -> None:
     expect(page.locator("#phase")).to_have_text("capturing")
     expect(page.locator("#stream-name")).to_have_text("Growth 42")
     expect(page.locator("#figures")).to_contain_text("simulated RHEED, 500 x 300 Mono8")
-    expect(page.locator("#figures")).to_contain_text(re.compile(r"Frames/s, asked\s*120"))
+    expect(page.locator("#figures")).to_contain_text(re.compile(r"Frames/s, declared\s*120"))
 
 
 def test_the_token_is_neither_in_the_address_bar_nor_in_the_history_nor_read_by_scripts(

@@ -24,7 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     if answered(arguments, "cameras [--json] [FLAGS]", "List the devices that can be opened now."):
         return 0
     host, settings = load(arguments)
-    found = discover(dict(sorted(host.cameras.items())), settings.backend)
+    backends = dict(sorted(host.cameras.items()))
+    found = discover(backends, settings.backend)
     for (kind, name), why in host.ambiguous.items():
         if kind == "camera":
             found[name] = ([], why)
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         if failure is not None:
             write_line(f"{name}: {failure}")
         elif not listed:
-            write_line(f"{name}: no device found")
+            write_line(f"{name}: no device found ({backends[name].description})")
     return 0
 
 

@@ -42,13 +42,13 @@ UNNAMED = "RHEED Stream"
 
 _SHARD_KEY = re.compile(re.escape(f"{GROUP}/{FRAMES}/c/") + r"(0|[1-9][0-9]{0,8})/0/0")
 _DATA_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_SLUG_LENGTH = 40
+_SLUG_LENGTH = 33
 
 
 def slug(name: str) -> str:
     """Turn a stream's name into a part of a folder's name that every file system and terminal takes.
 
-    ASCII letters, digits and single hyphens, at most 40; accents go, other scripts vanish (the name itself
+    ASCII letters, digits and single hyphens, at most 33; accents go, other scripts vanish (the name itself
     is in the metadata). The date before it keeps it from being one of Windows' reserved names.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
@@ -56,8 +56,8 @@ def slug(name: str) -> str:
 
 
 def folder_name(name: str, data_id: str, created: datetime) -> str:
-    """Name the folder of a new stream, by the local date."""
-    return f"{created.astimezone():%Y-%m-%d}-{slug(name)}-{data_id[:8]}"
+    """Name the folder of a new stream, so that names sort by local date and time."""
+    return f"{created.astimezone():%Y-%m-%d-%H%M%S}-{slug(name)}-{data_id[:8]}"
 
 
 def archive_name(name: str, data_id: str, created: datetime, number: int) -> str:
@@ -66,7 +66,7 @@ def archive_name(name: str, data_id: str, created: datetime, number: int) -> str
     ``number`` is 1, or more for streamers whose data_ids begin alike.
     """
     more = "" if number == 1 else f"-{number}"
-    return f"{created.astimezone():%Y-%m-%d}-{slug(name)}-{slug(data_id)[:8]}-archive{more}"
+    return f"{created.astimezone():%Y-%m-%d-%H%M%S}-{slug(name)}-{slug(data_id)[:8]}-archive{more}"
 
 
 def is_data_id(text: str) -> bool:

@@ -140,7 +140,10 @@ class RHEEDStreamer(Streamer):
         if api_key is None:
             api_key = os.environ.get("AS_API_KEY") or os.environ.get("ATOMSCALE_API_KEY")
         if not api_key:
-            raise ValueError("RHEEDStreamer needs an api_key; pass one, or set AS_API_KEY in the environment")
+            raise ValueError(
+                "RHEEDStreamer needs an api_key; pass one, or set AS_API_KEY in the environment (rheed-acquire "
+                "serve starts a local server, and prints the AS_API_KEY and AS_API_ENDPOINT that lead to it)"
+            )
         if compression_level is not None and not 0 <= compression_level <= 22:
             raise ValueError(
                 f"compression_level is {compression_level}, but zstd has levels 1 to 22, and 0 stores"

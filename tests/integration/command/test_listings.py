@@ -98,7 +98,7 @@ def test_cameras_lists_the_devices_of_all_backends_and_why_others_have_none(comm
     }
     plain = command("cameras", "--disable-plugin", "basler").stdout
     assert "thirdparty" in plain
-    assert "empty: no device found\n" in plain
+    assert "empty: no device found (a camera)\n" in plain
     assert "broken: the licence of Broken Vision has expired\n" in plain
 
 

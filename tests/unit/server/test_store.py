@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -453,6 +453,16 @@ def test_any_name_makes_a_folder_name_that_every_system_takes(name: str) -> None
     assert len(folder) <= 60
     assert folder.endswith("-0123abcd")
     assert not set(folder) & set('<>:"/\\|?* \t\n.')
+
+
+@given(name=st.text(max_size=80), seconds=st.lists(st.integers(0, 86_399), min_size=2, max_size=9))
+def test_folders_of_one_day_sort_by_the_time_of_day(name: str, seconds: list[int]) -> None:
+    midnight = datetime(2026, 11, 28, tzinfo=UTC).astimezone().replace(hour=0)
+    names = [
+        folder_name(name, f"{9 - number:08}-0000", midnight + timedelta(seconds=second))
+        for number, second in enumerate(sorted(set(seconds)))
+    ]
+    assert names == sorted(names)
 
 
 def test_names_become_readable_slugs() -> None:

@@ -10,7 +10,7 @@ function figuresOf(s) {
   const rate = (/** @type {any} */ value) => orDash(value, (fps) => fps.toFixed(fps < 100 ? 2 : 1));
   return [
     ["Frames", orDash(s.frames, (count) => count.toLocaleString("en"))],
-    ["Frames/s, asked", rate(s.fps_asked)],
+    ["Frames/s, declared", rate(s.fps_asked)],
     ["Frames/s, measured", rate(s.fps_measured)],
     ["Gaps", orDash(s.gaps, (count) => (s.missing > 0 ? `${count} (${s.missing} frames)` : `${count}`)), s.gaps > 0],
     ["Overruns", orDash(s.overruns, String), s.overruns > 0],
