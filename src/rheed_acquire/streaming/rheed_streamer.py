@@ -141,8 +141,8 @@ class RHEEDStreamer(Streamer):
             api_key = os.environ.get("AS_API_KEY") or os.environ.get("ATOMSCALE_API_KEY")
         if not api_key:
             raise ValueError(
-                "RHEEDStreamer needs an api_key; pass one, or set AS_API_KEY in the environment (rheed-acquire "
-                "serve starts a local server, and prints the AS_API_KEY and AS_API_ENDPOINT that lead to it)"
+                "RHEEDStreamer needs an api_key; pass one, or set AS_API_KEY in the environment "
+                "(rheed-acquire serve starts a local server and prints AS_API_KEY and AS_API_ENDPOINT)"
             )
         if compression_level is not None and not 0 <= compression_level <= 22:
             raise ValueError(
