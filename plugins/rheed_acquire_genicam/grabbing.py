@@ -9,7 +9,6 @@ to 5 times those of harvesters' callback.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,9 +17,8 @@ import numpy as np
 
 from rheed_acquire import CameraError, Frame
 from rheed_acquire.cameras.genapi.image_layout import ImageLayout, PaddedRows, Pixels
+from rheed_acquire.cameras.genapi.incomplete import IncompleteBuffers
 from rheed_acquire_genicam.sdk import gentl
-
-logger = logging.getLogger(__name__)
 
 POLL_S = 0.001
 EVENTS_ASKED_S = 0.05
@@ -30,8 +28,6 @@ DEVICE_ASKED_S = 1.0
 
 _INVALID_ID = 2**64 - 1
 NOTHING: Pixels = np.empty(0, np.uint8)
-_LOGGED = 3
-_ALL_FAILED_S = 2.0
 _WITH_IMAGE = (
     gentl.PAYLOADTYPE_INFO_IDS.PAYLOAD_TYPE_IMAGE,
     gentl.PAYLOADTYPE_INFO_IDS.PAYLOAD_TYPE_CHUNK_DATA,
@@ -189,7 +185,7 @@ class BufferWatch:
 
     Attributes
     ----------
-    delivered, incomplete
+    delivered
         Buffers so far.
     last_s
         When the last one came, on `time.monotonic`.
@@ -197,9 +193,14 @@ class BufferWatch:
 
     def __init__(self, errors: Any, is_there: Callable[[], object]) -> None:
         self.delivered = 0
-        self.incomplete = 0
+        self._incomplete = IncompleteBuffers()
         self._errors, self._is_there = errors, is_there
         self.last_s = self._events_s = self._device_s = time.monotonic()
+
+    @property
+    def incomplete(self) -> int:
+        """Buffers that were left out so far."""
+        return self._incomplete.number
 
     def nothing_came(self) -> None:
         """After a while without a buffer, look at the device's events, and later ask the device."""
@@ -213,26 +214,14 @@ class BufferWatch:
             self._is_there()
 
     def count_incomplete(self, why: Callable[[], str]) -> None:
-        """Count a buffer that was left out.
-
-        Parameters
-        ----------
-        why
-            Says what is wrong with it, in words.
+        """Count a buffer that was left out; see `IncompleteBuffers.count`.
 
         Raises
         ------
         CameraError
             There has been no other for a while.
         """
-        self.incomplete += 1
-        if self.incomplete == 1:
-            self._first_incomplete_s = time.monotonic()
-        if self.incomplete <= _LOGGED:
-            more = "; further ones are counted only" if self.incomplete == _LOGGED else ""
-            logger.warning("incomplete buffer %d was left out: %s%s", self.incomplete, why(), more)
-        if not self.delivered and time.monotonic() - self._first_incomplete_s > _ALL_FAILED_S:
-            raise CameraError(f"every one of the first {self.incomplete} buffers was {why()}")
+        self._incomplete.count(why, any_delivered=self.delivered > 0)
 
     def _has_errors(self) -> bool:
         """Whether the producer has told of an error of the device since the last time."""
