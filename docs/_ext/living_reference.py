@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from public_names import described_fields, without_an_entry
 from sphinx.errors import ExtensionError
 
-import rheed_acquire
 from rheed_acquire.cli import main
 from rheed_acquire.commands.overview import COMMANDS
 from rheed_acquire.findings import FindingCode
@@ -177,15 +177,30 @@ def _table(
 
 
 def check_completeness(app: Sphinx, env: BuildEnvironment) -> None:  # noqa: ARG001
-    """Fail the build where a public name, a command or a group of settings has no entry in the reference."""
+    """Fail the build where a public name or a member of it, a command or a group of settings has no entry."""
     documented = {name for name, *_ in env.get_domain("py").get_objects()}
-    homes = {name: module for module, names in rheed_acquire._HOMES.items() for name in names}
-    missing = [name for name in rheed_acquire.__all__ if f"{homes[name]}.{name}" not in documented]
+    missing = without_an_entry(documented)
     missing += [f"the command {name}" for name in COMMANDS if name not in _headings(env, COMMAND_PAGE)]
     headings = _headings(env, SETTINGS_PAGE)
     missing += [f"the settings {group!r}" for group in _settings() if group not in headings]
     if missing:
         raise ExtensionError(f"without an entry in docs/reference: {', '.join(missing)}")
+
+
+def describe_fields(
+    app: Sphinx,  # noqa: ARG001
+    what: str,
+    name: str,  # noqa: ARG001
+    obj: object,
+    options: object,  # noqa: ARG001
+    lines: list[str],
+) -> None:
+    """Add to a model of settings what each of them is."""
+    if what == "class" and isinstance(obj, type):
+        lines.append("")
+        for field, text in described_fields(obj).items():
+            lines.append(f":ivar {field}: " + _FLAG.sub(r"``\1``", text))
+        lines.append("")
 
 
 def _headings(env: BuildEnvironment, page: str) -> set[str]:
@@ -226,6 +241,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("settings-table", SettingsTable)
     app.add_directive("findings-table", FindingsTable)
     app.add_directive("metrics-table", MetricsTable)
+    app.connect("autodoc-process-docstring", describe_fields)
     app.connect("env-check-consistency", check_completeness)
     app.connect("missing-reference", accept_undocumented)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

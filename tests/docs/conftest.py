@@ -12,7 +12,7 @@ from rheed_acquire.server.process import LocalServer
 
 ROOT = Path(__file__).parents[2]
 # Test modules do not see their neighbours in importlib mode.
-for folder in (ROOT, ROOT / "hardware_mocks" / "gentl_producer" / "python"):
+for folder in (ROOT, ROOT / "docs" / "_ext", ROOT / "hardware_mocks" / "gentl_producer" / "python"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 

@@ -10,7 +10,20 @@ import pytest
 
 import rheed_acquire
 
-HEAVY = ("numpy", "requests", "rich", "pydantic_settings", "zstandard", "starlette", "uvicorn", "pypylon")
+SDKS = (
+    "pypylon",
+    "harvesters",
+    "genicam",
+    "av",
+    "h5py",
+    "tifffile",
+    "zarr",
+    "PIL",
+    "numcodecs",
+    "cffi",
+    "atomscale",
+)
+HEAVY = ("numpy", "requests", "rich", "pydantic_settings", "zstandard", "starlette", "uvicorn", *SDKS)
 
 
 def modules_after(code: str, cwd: object = None) -> set[str]:

@@ -87,7 +87,19 @@ OnFault: TypeAlias = Callable[[CameraError], None]
 
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
-    """A device that a backend can see, opened or not. Unknown texts are empty."""
+    """A device that a backend can see, opened or not. Unknown texts are empty.
+
+    Attributes
+    ----------
+    backend
+        The name that the plugin registers.
+    serial, model, vendor
+        As the device spells them.
+    user_id
+        The name that its user has given it.
+    address
+        Where it is: an IP address, a port, a path.
+    """
 
     backend: str
     serial: str = ""
@@ -106,7 +118,17 @@ class DeviceInfo:
 
 @dataclass(frozen=True, slots=True)
 class SettingReadback:
-    """One setting as it was asked for and as the device holds it now."""
+    """One setting as it was asked for and as the device holds it now.
+
+    Attributes
+    ----------
+    name
+        Of the backend's setting: ``exposure_us``, or ``features.ReverseX`` for one of a mapping.
+    asked
+        As the user gave it.
+    actual
+        As it was read back from the device.
+    """
 
     name: str
     asked: Any
@@ -126,6 +148,8 @@ class CameraInfo:
 
     Attributes
     ----------
+    device
+        Which device it is, as `CameraBackend.discover` lists it.
     width, height
         Of one frame, in pixels.
     pixel_format
@@ -168,6 +192,10 @@ class CameraInfo:
     captured_unix_ns
         When the first frame of a recording was captured, in nanoseconds since 1970 in UTC, where the stream
         is dated so; the run bears that date then.
+    ended_unix_ns
+        When its last frame was captured, likewise.
+    frames
+        How many frames a recording has, where that is known.
     """
 
     device: DeviceInfo

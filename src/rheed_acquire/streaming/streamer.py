@@ -32,6 +32,10 @@ class StreamerRequest:
     api_key
         Empty where there is none and the streamer does not use the local server either (see
         `StreamerBackend.uses_local_server`).
+    endpoint
+        The service's URL; None for the streamer's own.
+    verbosity
+        How much to log, 0 to 4; None for the streamer's own idea.
     server
         What a spool's record calls the server where its URL changes from run to run, else None.
     spool_folder, spool_limits
@@ -166,6 +170,14 @@ class StreamerBackend:
 
     Attributes
     ----------
+    name, description
+        As in ``--streamer NAME``, and one line for ``rheed-acquire plugins``.
+    settings
+        A pydantic model whose every field has a default and a description, as a camera backend's.
+    open
+        Makes the streamer, by the settings and what the run asks of any. Raises a `StreamerError`.
+    requires, install
+        Modules without which it cannot work, and what to type where one of them is missing.
     uses_local_server
         Whether it speaks Atomscale's protocol, so that without an API key a local server can stand in for
         Atomscale: it is started, and its URL and key are what the streamer is given. One that knows nothing

@@ -7,7 +7,7 @@ import statistics
 from itertools import pairwise
 
 from rheed_acquire.cameras.camera import CameraInfo, CameraSettingError
-from rheed_acquire.cameras.pixel_formats import Layout, find_pixel_format, frame_layout
+from rheed_acquire.cameras.pixel_formats import find_pixel_format, frame_layout
 from rheed_acquire.frames.frame_ids import whole_number
 from rheed_acquire.testing.observer import TakenFrame
 from rheed_acquire.testing.rules import Rule, broken
@@ -38,7 +38,7 @@ def check_frames(info: CameraInfo, kept: list[TakenFrame]) -> None:
                 f"frame {taken.id} has shape {taken.pixels.shape} and dtype {taken.pixels.dtype}, but "
                 f"{info.width} x {info.height} {info.pixel_format} is {shape}, {dtype}",
             )
-        if known.layout is Layout.ONE_PER_ELEMENT and int(taken.pixels.max()) >> known.bits:
+        if not known.is_packed and int(taken.pixels.max()) >> known.bits:
             broken(
                 Rule.PIXELS,
                 f"a pixel of frame {taken.id} is {int(taken.pixels.max())}, and {info.pixel_format} has "

@@ -22,7 +22,17 @@ POISONED_RUN = 16
 
 @dataclass(frozen=True, slots=True)
 class TakenFrame:
-    """A copy of a frame, with what it brought, and when it came by `time.perf_counter_ns`."""
+    """A copy of a frame.
+
+    Attributes
+    ----------
+    id, timestamp_ns
+        As the frame brought them.
+    pixels
+        A copy, as `Frame.pixels` was.
+    arrived_ns
+        When it came, by `time.perf_counter_ns`.
+    """
 
     id: int | None
     timestamp_ns: int | None
