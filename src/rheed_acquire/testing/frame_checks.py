@@ -20,6 +20,8 @@ DECLARED = 1.5
 """Stamps that keep the declared rate to this factor are in nanoseconds."""
 ARRIVED = 4.0
 """Arrivals are late and come in bursts: only a factor beyond this tells of another unit."""
+CERTAIN = 1.5
+"""A ratio so near to that of a unit names it."""
 
 _UNITS = {1e-3: "microseconds", 1e-6: "milliseconds", 1e-9: "seconds"}
 
@@ -137,10 +139,20 @@ def doubt_of_stamps(info: CameraInfo, kept: list[TakenFrame]) -> tuple[Rule, str
                 "tell the rate that the device will keep",
             )
         return None
-    near = min(_UNITS, key=lambda unit: abs(math.log(unit / of_arrivals)))
-    unit = _UNITS[near] if 1 / ARRIVED < near / of_arrivals < ARRIVED else "ticks"
+    unit = _unit(of_arrivals, of_declared)
     return (
         Rule.STAMP,
         f"{seen}" + ("" if info.fps is None else f" (info.fps is {info.fps:g})"),
         f"they look like {unit}: make nanoseconds of them" if of_arrivals < 1 else "give them in nanoseconds",
     )
+
+
+def _unit(*ratios: float | None) -> str:
+    """Name the unit by which stamps would be right, from what they are of the time that they should tell."""
+    distances = {
+        abs(math.log(size / ratio)): name
+        for size, name in _UNITS.items()
+        for ratio in ratios
+        if ratio is not None
+    }
+    return distances[min(distances)] if min(distances) < math.log(CERTAIN) else "ticks"
