@@ -54,7 +54,7 @@ class KillRun(SeededRun[KillOutcome]):
     def __init__(self, seed: int, folder: Path, upstream: LocalServer) -> None:
         super().__init__(seed, folder, upstream)
         # Apart, so that a seed's instants and weather stay as they were.
-        self._pixel_format = random.Random(f"{seed} depth").choice(["Mono8", "Mono12", "Mono12p"])
+        self._pixel_format = random.Random(f"{seed} depth").choice(["Mono8", "Mono12", "Mono12p", "RGB8"])
         self._archives = random.Random(f"{seed} archive").random() < 0.5
         self._beside = random.Random(f"{seed} beside")
         self._instants: dict[str, Callable[[Rig, subprocess.Popen[bytes]], None]] = {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hardware_mocks.faulty_camera.rheed_acquire_faulty.camera import read_witness
-from hardware_mocks.faulty_camera.rheed_acquire_faulty.pattern import deepen, expected_frame
+from hardware_mocks.faulty_camera.rheed_acquire_faulty.pattern import deepen, expected_frame, lay_out
 
 if TYPE_CHECKING:
     from hardware_mocks.faulty_server import FaultyServer
@@ -295,7 +295,8 @@ class Rig:
         assert (np.diff(arrived) >= 0).all()
         for number, frame in zip(numbers.tolist(), frames[:], strict=True):
             gray = expected_frame(number, self.height, self.width)
-            good = gray if self.pixel_format == "Mono8" else deepen(gray, number)
+            deep = self.pixel_format in ("Mono12", "Mono12p")
+            good = deepen(gray, number) if deep else lay_out(gray, number, self.pixel_format)
             assert np.array_equal(frame, good), f"frame {number} was changed on its way into the archive"
         return numbers
 

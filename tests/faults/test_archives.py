@@ -28,7 +28,7 @@ def expect_books_to_add_up(report: dict[str, Any]) -> None:
     assert report["frames_received"] == report["frames_pushed"] + report["frames_not_taken"] + lost
 
 
-@pytest.mark.parametrize("pixel_format", ["Mono8", "Mono12", "Mono12p"])
+@pytest.mark.parametrize("pixel_format", ["Mono8", "Mono12", "Mono12p", "RGB8"])
 def test_every_frame_is_in_the_stream_and_in_the_archive_bit_by_bit(rig: Rig, pixel_format: str) -> None:
     rig.pixel_format, rig.archive = pixel_format, rig.folder / "archive"
     ended = rig.run(*FAST, "--frames", "700")

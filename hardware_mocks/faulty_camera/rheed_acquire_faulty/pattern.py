@@ -37,9 +37,11 @@ def deepen(gray: NDArray[np.uint8], number: int) -> NDArray[np.uint16]:
 
 
 def lay_out(gray: NDArray[np.uint8], number: int, pixel_format: str) -> NDArray[Any]:
-    """Lay frame ``number`` out as PFNC has ``Mono8``, ``Mono12`` or ``Mono12p`` (two in three bytes)."""
+    """Lay a frame out as PFNC has ``Mono8``, ``RGB8``, ``Mono12`` or ``Mono12p`` (two in three bytes)."""
     if pixel_format == "Mono8":
         return gray
+    if pixel_format == "RGB8":
+        return np.repeat(gray[..., np.newaxis], 3, axis=-1)
     levels = deepen(gray, number)
     if pixel_format == "Mono12":
         return levels

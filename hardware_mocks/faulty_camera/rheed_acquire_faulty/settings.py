@@ -19,9 +19,10 @@ class FaultySettings(BaseModel):
     seed: Count = Field(0, description="of the pixels and of whatever is random")
     width: Annotated[int, Field(ge=8, le=8192)] = Field(48, description="width of a frame in pixels")
     height: Annotated[int, Field(ge=1, le=8192)] = Field(32, description="height of a frame in pixels")
-    pixel_format: Literal["Mono8", "Mono12", "Mono12p"] = Field(
+    pixel_format: Literal["Mono8", "Mono12", "Mono12p", "RGB8"] = Field(
         "Mono8",
-        description="of 12 bits the upper eight are those of Mono8; Mono12p takes an even number of pixels",
+        description="of 12 bits the upper eight, and in RGB8 each colour, are those of Mono8; Mono12p takes "
+        "an even number of pixels",
     )
     speed: Annotated[float, Field(gt=0)] = Field(
         1.0, description="how many times faster frames come than the camera's clock says"

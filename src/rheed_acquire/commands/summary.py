@@ -43,11 +43,7 @@ def print_summary(report: RunReport, page: Path | None = None) -> None:
     else:  # a streamer that uploads nothing
         write_line(f"  chunks     {report.chunks_pushed} passed on in {seconds:.1f} s")
     if info.output is not None:
-        shallow = (info.bit_depth or 8) > 8 and info.archive is None
-        write_line(
-            f"  recording  {shown_path(info.output / GROUP)}"
-            + (f", 8 of the camera's {info.bit_depth} bits: --archive DIR keeps all" if shallow else "")
-        )
+        write_line(f"  recording  {shown_path(info.output / GROUP)}{_what_it_lacks(report)}")
     if info.archive is not None:
         missed = report.frames_not_archived
         write_line(
@@ -60,6 +56,19 @@ def print_summary(report: RunReport, page: Path | None = None) -> None:
         write_line(f"  warning    {warning}")
     for problem in report.problems:
         write_line(f"  problem    {problem}")
+
+
+def _what_it_lacks(report: RunReport) -> str:
+    """Say what of the camera's pixels is in no archive, and not in the recording either."""
+    info = report.info
+    if info.archive is not None:
+        return ""
+    lacks = []
+    if (info.bit_depth or 8) > 8:
+        lacks.append(f"8 of the camera's {info.bit_depth} bits")
+    if info.is_coloured:
+        lacks.append(f"gray of its {info.camera.pixel_format}")
+    return f", {' and '.join(lacks)}: --archive DIR keeps all" if lacks else ""
 
 
 def _verdict(report: RunReport) -> str:

@@ -62,6 +62,14 @@ class RunInfo:
             return None
 
     @property
+    def is_coloured(self) -> bool:
+        """Whether the camera's pixels are colours, or behind a mosaic of filters."""
+        try:
+            return bool(find_pixel_format(self.camera.pixel_format).colours)
+        except CameraError:
+            return False
+
+    @property
     def stream_fps(self) -> float:
         """Frames per second that the stream declares."""
         return self.fps / self.reduction.frames

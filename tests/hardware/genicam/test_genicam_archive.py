@@ -25,7 +25,8 @@ def test_the_archive_has_all_bits_and_the_stream_their_mean_in_eight(
     command: Command, pixel_format: str
 ) -> None:
     depth = ("--genicam.pixel-format", pixel_format, "--genicam.exposure-us", "50", "--fps", "500")
-    wanted = ("--frames", str(FRAMES), "--stream-average", "5", "--archive", "originals", "--json")
+    turning = ("--rotations-per-min", "10")
+    wanted = ("--frames", str(FRAMES), "--stream-average", "5", "--archive", "originals", "--json", *turning)
     process = command.start("--camera", "genicam", *SMALL, *depth, *wanted)
     report = command.report(process)
     assert report["problems"] == []
@@ -43,3 +44,4 @@ def test_the_archive_has_all_bits_and_the_stream_their_mean_in_eight(
     if pixel_format.startswith("Mono"):
         np.testing.assert_array_equal(gray, means >> 4)
     assert (stream.attrs["fps"], archive.attrs["fps"]) == (100.0, 500.0)
+    assert (stream.attrs["rotational_period"], archive.attrs["rotational_period"]) == (600.0, 3000.0)

@@ -36,6 +36,20 @@ def test_a_deep_camera_that_is_recorded_in_eight_bits_is_told_of_once(
         assert "--archive" not in summary(capsys, pixel_format, output, archive)
 
 
+@pytest.mark.parametrize(
+    ("pixel_format", "lacks"),
+    [
+        ("RGB8", "gray of its RGB8"),
+        ("BayerRG12p", "8 of the camera's 12 bits and gray of its BayerRG12p"),
+    ],
+)
+def test_a_colour_camera_that_is_recorded_in_gray_is_told_of(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, pixel_format: str, lacks: str
+) -> None:
+    assert f"frames.zarr, {lacks}: --archive DIR keeps all" in summary(capsys, pixel_format, tmp_path, None)
+    assert "gray of" not in summary(capsys, pixel_format, tmp_path, tmp_path)
+
+
 def test_an_archive_is_said_to_lie_where_with_how_many_frames(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -114,15 +114,16 @@ def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
     assert (dataset.attrs["bit_depth"], dataset.attrs["pixel_format"]) == (12, "Mono12")
 
 
-def test_a_later_process_goes_on_with_it_and_puts_nothing_in_twice(tmp_path: Path) -> None:
-    frames = frames_of("Mono12", 3 * SIZE)
-    dead = begin(tmp_path)
+@pytest.mark.parametrize("pixel_format", ["Mono12", "RGB8"])
+def test_a_later_process_goes_on_with_it_and_puts_nothing_in_twice(tmp_path: Path, pixel_format: str) -> None:
+    frames = frames_of(pixel_format, 3 * SIZE)
+    dead = begin(tmp_path, pixel_format)
     for index in (0, 1):
-        dead.add(chunk_of(index, frames[index * SIZE : (index + 1) * SIZE]), SIZE, 0)
+        dead.add(chunk_of(index, frames[index * SIZE : (index + 1) * SIZE], pixel_format), SIZE, 0)
     later = Archive.resume(dead.folder)
     assert [later.has(index) for index in range(3)] == [True, True, False]
-    later.add(chunk_of(1, frames[SIZE : 2 * SIZE]), SIZE, 0)
-    later.add(chunk_of(2, frames[2 * SIZE :]), SIZE, 0)
+    later.add(chunk_of(1, frames[SIZE : 2 * SIZE], pixel_format), SIZE, 0)
+    later.add(chunk_of(2, frames[2 * SIZE :], pixel_format), SIZE, 0)
     later.close("recovered")
     assert Archive.resume(dead.folder).is_closed
     run = RecordedRun(dead.folder)
