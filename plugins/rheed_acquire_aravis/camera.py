@@ -188,7 +188,9 @@ class AravisCamera(GrabLoopCamera):
         rate = expected_rate(writer, settings, self._request)
         width, height = self._required("Width"), self._required("Height")
         self._payload_bytes = int(connection.library.arv_camera_get_payload(connection.camera))
-        self._buffers = buffers_for(settings.buffers, rate.fps, max(1, self._payload_bytes))
+        if not self._payload_bytes:
+            raise CameraError(f"{self._device} does not tell its PayloadSize")
+        self._buffers = buffers_for(settings.buffers, rate.fps, self._payload_bytes)
         buffers: tuple[SettingReadback, ...] = ()
         if settings.buffers is not None:
             buffers = (SettingReadback("buffers", settings.buffers, self._buffers),)

@@ -75,7 +75,7 @@ def choose(library: Library, settings: AravisSettings) -> FoundDevice:
             f"no GigE or USB3 camera found by Aravis {library.version}{wanted}: see that it is powered and "
             "connected; for GigE that its address is in the subnet of this computer's port, and that the "
             "firewall lets its answers in; for USB that you may open USB devices (on Linux a udev rule). To "
-            f"try without a camera, give {flag('aravis', 'fake')} true"
+            f"try without a camera, give {flag('aravis', 'fake')}"
         )
     by = {name: name for name in _BY}
     return choose_one(found, settings, settings.index, backend="aravis", kind="camera", by=by)
@@ -97,7 +97,8 @@ def _found(library: Library, place: int) -> FoundDevice:
     def told(what: str) -> str:
         return (getattr(library, f"arv_get_device_{what}")(place) or b"").decode(errors="replace")
 
-    protocol, address = told("protocol"), told("address")
+    protocol = told("protocol")
+    address = "" if protocol == "Fake" else told("address")
     info = DeviceInfo(
         backend="aravis",
         serial=told("serial_nbr"),

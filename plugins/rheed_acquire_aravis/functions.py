@@ -24,12 +24,11 @@ class GValue(ctypes.Structure):
     _fields_ = (("g_type", _TYPE), ("data", ctypes.c_uint64 * 2))
 
 
-G_TYPE_INT = 6 << 2
+G_TYPE_INT, G_TYPE_UINT64 = 6 << 2, 11 << 2
 
-BUFFER_SUCCESS = 0
+BUFFER_SUCCESS, BUFFER_CLEARED = 0, 1
 BUFFER_STATUS = {
     -1: "unknown to the driver",
-    1: "cleared",
     2: "incomplete when its time was over",
     3: "incomplete, with packets missing",
     4: "wrong, with a packet that does not belong to it",
@@ -166,6 +165,7 @@ ARAVIS = {
     "arv_stream_get_info_uint64_by_name": Signature(_UINT64, (_OBJECT, _TEXT), may_be_missing=True),  # 0.8.11
     "arv_stream_get_n_infos": Signature(_UINT, (_OBJECT,), may_be_missing=True),
     "arv_stream_get_info_name": Signature(_TEXT, (_OBJECT, _UINT), may_be_missing=True),
+    "arv_stream_get_info_type": Signature(_TYPE, (_OBJECT, _UINT), may_be_missing=True),
 }
 
 GLIB = {

@@ -12,9 +12,11 @@ from rheed_acquire.cameras.genapi.image_layout import ImageLayout, PaddedRows, P
 from rheed_acquire.cameras.genapi.incomplete import IncompleteBuffers
 from rheed_acquire_aravis.connection import Connection
 from rheed_acquire_aravis.functions import (
+    BUFFER_CLEARED,
     BUFFER_STATUS,
     BUFFER_SUCCESS,
     G_TYPE_INT,
+    G_TYPE_UINT64,
     PAYLOAD_CHUNK_DATA,
     PAYLOAD_EXTENDED_CHUNK_DATA,
     PAYLOAD_IMAGE,
@@ -29,6 +31,13 @@ NOTHING: Pixels = np.empty(0, np.uint8)
 # Packets wait in the socket until the library's thread takes them. The system's own default, 200 kB on Linux,
 # is 2 ms of a Gigabit link.
 _SOCKET_BUFFER_BYTES = (2 * 2**20, 32 * 2**20)
+
+_NAMED_COUNTERS = (
+    "arv_stream_get_n_infos",
+    "arv_stream_get_info_name",
+    "arv_stream_get_info_type",
+    "arv_stream_get_info_uint64_by_name",
+)
 
 _WITH_SIZE = (PAYLOAD_IMAGE, PAYLOAD_EXTENDED_CHUNK_DATA)
 _WITH_IMAGE = (*_WITH_SIZE, PAYLOAD_CHUNK_DATA)
@@ -144,8 +153,10 @@ class Stream:
             resent, missing = ctypes.c_uint64(), ctypes.c_uint64()
             library.arv_gv_stream_get_statistics(self._stream, ctypes.byref(resent), ctypes.byref(missing))
             counters |= {"resent_packets": resent.value, "missing_packets": missing.value}
-        if library.has("arv_stream_get_info_name") and library.has("arv_stream_get_info_uint64_by_name"):
+        if all(map(library.has, _NAMED_COUNTERS)):
             for place in range(library.arv_stream_get_n_infos(self._stream)):
+                if library.arv_stream_get_info_type(self._stream, place) != G_TYPE_UINT64:
+                    continue
                 name: bytes = library.arv_stream_get_info_name(self._stream, place)
                 shown = name.decode(errors="replace").removeprefix("n_")
                 counters[shown] = library.arv_stream_get_info_uint64_by_name(self._stream, name)
@@ -161,6 +172,10 @@ class Stream:
         status: int = self._library.arv_buffer_get_status(buffer)
         if status == BUFFER_SUCCESS:
             return True
+        if status == BUFFER_CLEARED:
+            return (
+                False  # it was taken for a frame, and given up before anything was in it; Aravis counts none
+            )
         self.incomplete.count(lambda: _what_is_wrong(status), any_delivered=self.delivered > 0)
         return False
 

@@ -25,7 +25,7 @@ from rheed_acquire_aravis import AravisSettings
 from rheed_acquire_aravis.camera import AravisCamera
 from rheed_acquire_aravis.connection import Connection
 from rheed_acquire_aravis.devices import choose
-from rheed_acquire_aravis.functions import BUFFER_SUCCESS
+from rheed_acquire_aravis.functions import BUFFER_CLEARED, BUFFER_SUCCESS
 from rheed_acquire_aravis.library import Library, load
 
 WIDTH, HEIGHT, EXPOSURE_US = 300, 200, 10_000.0
@@ -40,7 +40,7 @@ class Watched:
     Attributes
     ----------
     seen
-        Number and status of each buffer.
+        Number and status of each buffer that was filled, in part or whole.
     """
 
     def __init__(self, library: Library) -> None:
@@ -52,7 +52,8 @@ class Watched:
 
     def arv_buffer_get_status(self, buffer: int) -> int:
         status: int = self._library.arv_buffer_get_status(buffer)
-        self.seen.append((self._library.arv_buffer_get_frame_id(buffer), status))
+        if status != BUFFER_CLEARED:
+            self.seen.append((self._library.arv_buffer_get_frame_id(buffer), status))
         return status
 
 

@@ -16,7 +16,7 @@ def test_frames_lost_are_those_that_aravis_counts(resend: bool) -> None:
     assert outcome.faults() == []
     assert outcome.frames
     assert outcome.counted["failures"] > 0
-    assert outcome.counted["frames_lost"] >= outcome.counted["failures"]
+    assert outcome.counted["frames_lost"] > 0
 
 
 def test_at_the_highest_rate_each_frame_is_as_the_camera_sent_it() -> None:
