@@ -28,7 +28,7 @@ from rheed_acquire_replay.tiff_facts import EPICS_EPOCH_S
 
 _MOST_DATASETS, _MOST_DEPTH = 100_000, 32
 _RATES = ("fps", "frame_rate", "framerate", "FrameRate", "frames_per_second", "AcquisitionFrameRate")
-_TIMES = (
+TIMES = (
     "NDArrayTimeStamp",
     "timestamps",
     "timestamp",
@@ -39,7 +39,9 @@ _TIMES = (
     "time",
     "t",
 )
-_EPICS = ("NDArrayEpicsTSSec", "NDArrayEpicsTSnSec")
+"""What a dataset of one number for each frame is called where those are times, in lower or upper case."""
+EPICS = ("NDArrayEpicsTSSec", "NDArrayEpicsTSnSec")
+"""areaDetector's times: seconds since 1990, and nanoseconds."""
 _UNIQUE_ID = "NDArrayUniqueId"
 _UNITS = ("units", "unit", "Units")
 
@@ -73,9 +75,9 @@ def open_hdf5(path: Path, options: Options) -> Recording:
 
         file = h5py.File(path, "r")
         try:
-            found, broken = _datasets(path, file)
+            found, broken = datasets(path, file)
             shapes = {name: dataset.shape for name, dataset in found.items()}
-            wanted = options.dataset or _signal(file, found)
+            wanted = options.dataset or signal_name(file, found)
             each = numbered(shapes) if wanted is None else None
             if each is not None:
                 return _gathered(path, file, found, each)
@@ -88,7 +90,7 @@ def open_hdf5(path: Path, options: Options) -> Recording:
             if found[name].external:
                 found[name] = _beside(found.pop(name))
             dataset = found[name]
-            _check_readable(path, name, dataset)
+            check_readable(path, name, dataset)
             check_chunks(path, dataset.chunks, dataset.dtype)
             axes = find_axes(path, dataset.shape, options.axes, sample=dataset)
             written = _written(path, name, dataset, axes)
@@ -107,7 +109,7 @@ def open_hdf5(path: Path, options: Options) -> Recording:
         return recording
 
 
-def _signal(file: Any, found: dict[str, Any]) -> str | None:
+def signal_name(file: Any, found: dict[str, Any]) -> str | None:
     """Find by what name the dataset is known that NeXus says is meant."""
     meant = signal(file)
     return next((name for name, dataset in found.items() if meant is not None and dataset == meant), None)
@@ -116,12 +118,12 @@ def _signal(file: Any, found: dict[str, Any]) -> str | None:
 def _gathered(path: Path, file: Any, found: dict[str, Any], names: list[str]) -> Recording:
     """Open datasets that are a frame each, dated by their own attributes or those of their groups."""
     for name in names:
-        _check_readable(path, name, found[name])
+        check_readable(path, name, found[name])
         check_chunks(path, found[name].chunks, found[name].dtype)
     recording = Gathered(path, names, lambda name: found[name], file.close)
     _take_rate(recording, found[names[0]])
     of_each = [found[name].attrs for name in names], [found[name].parent.attrs for name in names]
-    for leaf in _TIMES:
+    for leaf in TIMES:
         for attributes in of_each:
             if all(leaf in one for one in attributes):
                 with contextlib.suppress(TypeError, ValueError):
@@ -164,7 +166,7 @@ def _written(path: Path, name: str, dataset: Any, axes: Axes) -> Axes:
     return Axes(axes.letters, shape)
 
 
-def _datasets(path: Path, file: Any) -> tuple[dict[str, Any], list[str]]:
+def datasets(path: Path, file: Any) -> tuple[dict[str, Any], list[str]]:
     """Find every dataset once, by the first name that leads to it, and the links that lead nowhere."""
     import h5py
 
@@ -202,7 +204,7 @@ def _datasets(path: Path, file: Any) -> tuple[dict[str, Any], list[str]]:
     return found, broken
 
 
-def _check_readable(path: Path, name: str, dataset: Any) -> None:
+def check_readable(path: Path, name: str, dataset: Any) -> None:
     """See that all the files and filters are there that a dataset needs.
 
     Of a virtual dataset whose files are missing HDF5 reads zeros.
@@ -262,24 +264,24 @@ def _take_times(recording: Recording, found: dict[str, Any], name: str, count: i
     for other in sorted(fitting, key=lambda one: one.rpartition("/")[0] != beside):
         by_leaf.setdefault(other.rpartition("/")[2], other)
     _tell_jumps(recording, fitting.get(by_leaf.get(_UNIQUE_ID, "")))
-    if all(leaf in by_leaf for leaf in _EPICS):
-        second, nanosecond = (np.asarray(fitting[by_leaf[leaf]][:], np.int64).reshape(-1) for leaf in _EPICS)
+    if all(leaf in by_leaf for leaf in EPICS):
+        second, nanosecond = (np.asarray(fitting[by_leaf[leaf]][:], np.int64).reshape(-1) for leaf in EPICS)
         taken = second * 1_000_000_000 + nanosecond
         if (np.diff(taken[: recording.count]) > 0).all():  # else a driver without EPICS times
-            _keep_times(recording, taken, "ns", by_leaf[_EPICS[0]], EPICS_EPOCH_S)
+            _keep_times(recording, taken, "ns", by_leaf[EPICS[0]], EPICS_EPOCH_S)
             return
     lower = {leaf.lower(): other for leaf, other in by_leaf.items()}
     along = fitting.get(by_leaf.get(first_axis(found[name]) or "", ""))
-    if along is not None and seconds_in(_unit(along) or "") is not None:
+    if along is not None and seconds_in(unit_of(along) or "") is not None:
         values, along_name = np.asarray(along[:]).reshape(-1), along.name.lstrip("/")
-        if _keep_times(recording, values, _unit(along), along_name, 0):
+        if _keep_times(recording, values, unit_of(along), along_name, 0):
             return
-    for leaf in _TIMES:
+    for leaf in TIMES:
         if leaf.lower() not in lower:
             continue
         other = lower[leaf.lower()]
         dataset = fitting[other]
-        unit = _unit(dataset)
+        unit = unit_of(dataset)
         epics = leaf == "NDArrayTimeStamp"
         values = np.asarray(dataset[:]).reshape(-1)
         epoch_s = EPICS_EPOCH_S if epics else 0
@@ -287,7 +289,8 @@ def _take_times(recording: Recording, found: dict[str, Any], name: str, count: i
             return
 
 
-def _unit(dataset: Any) -> str | None:
+def unit_of(dataset: Any) -> str | None:
+    """Give the unit that a dataset says its numbers have."""
     return next((_text(dataset.attrs[key]) for key in _UNITS if key in dataset.attrs), None)
 
 

@@ -95,7 +95,7 @@ class Video(Recording):
                 raise CameraError(f"{path} cannot be read as a video: its pictures cannot be decoded")
             if context.width * context.height > MOST_PIXELS:
                 raise CameraError(f"{path} holds pictures of {context.width} x {context.height} pixels")
-            self._deep = max(component.bits for component in context.format.components) > 8
+            self._deep = _is_deep(context.format)
             rate, count = stream.average_rate or stream.guessed_rate, stream.frames or None  # 0 for unknown
             # Sound may go on for longer than the pictures.
             duration = container.duration if len(container.streams) == 1 else None
@@ -170,16 +170,7 @@ class Video(Recording):
 
     def _picture(self, picture: Any) -> NDArray[Any]:
         """(H, W), or (H, W, 3) where the file keeps red, green and blue."""
-        name = picture.format.name
-        if name == "pal8":
-            pixels = _by_palette(picture)
-        elif _DEEP_GRAY.fullmatch(name):
-            pixels = _deep_gray(picture)
-        elif name in _EXACT and name != "gray":
-            pixels = picture.to_ndarray(format="rgb24")
-        else:
-            pixels = picture.to_ndarray(format="gray16le" if self._deep else "gray")
-        return oriented(pixels, self._orientation)
+        return oriented(as_array(picture), self._orientation)
 
     def _take_depth(self, pixel_format: Any) -> None:
         """Take what its samples tell: 16 bits tell nothing, as they may be filled in part."""
@@ -214,6 +205,22 @@ class Video(Recording):
         if average is None or abs(usual / average - 1) > _UNEVEN:
             self.fps = usual
             self.notes["rate"] = f"{usual:.6g} frames/s mostly, by the times of its frames, which are uneven"
+
+
+def as_array(picture: Any) -> NDArray[Any]:
+    """Make an array of a decoded picture: (H, W), or (H, W, 3) where it has red, green and blue."""
+    name = picture.format.name
+    if name == "pal8":
+        return _by_palette(picture)
+    if _DEEP_GRAY.fullmatch(name):
+        return _deep_gray(picture)
+    if name in _EXACT and name != "gray":
+        return np.asarray(picture.to_ndarray(format="rgb24"))
+    return np.asarray(picture.to_ndarray(format="gray16le" if _is_deep(picture.format) else "gray"))
+
+
+def _is_deep(pixel_format: Any) -> bool:
+    return bool(max(component.bits for component in pixel_format.components) > 8)
 
 
 def _dated(pictures: Iterable[Any], context: Any) -> Iterator[tuple[Any, float | None]]:

@@ -64,6 +64,9 @@ class CameraBackend:
     inspect
         Tells of the device that the settings choose what `open` would, as far as it is known without a run;
         None where there is nothing to tell. Only recordings have it.
+    waits_to_open
+        Whether `open` may wait for as long as the user does, for what is not there yet; it then heeds
+        `rheed_acquire.cameras.camera.CaptureRequest.given_up`.
     install
         What to type where one of them is missing: ``pip install "rheed-acquire[basler]"``.
     """
@@ -76,6 +79,7 @@ class CameraBackend:
     requires: tuple[str, ...] = ()
     install: str = ""
     inspect: Callable[[Any], CameraInfo] | None = None
+    waits_to_open: bool = False
 
 
 @hookspec

@@ -180,6 +180,10 @@ class CameraInfo:
         returns only when there is room for the frame, and none is dropped. It never counts as lost for its
         silence, and is not opened again after a fault, since it would begin with its first frame once more;
         and a pause in its stamps is no loss of the run.
+    waits
+        Whether the source keeps its frames until they are taken, as a file does to which another program
+        writes. Such a source can wait as a recording can, and none of its frames is dropped; its silence is
+        for itself to judge. It is opened again after a fault.
     firmware
         As the device spells it.
     settings
@@ -210,6 +214,7 @@ class CameraInfo:
     ptp_synchronized: bool = False
     utc_timestamps: bool = False
     recorded: bool = False
+    waits: bool = False
     firmware: str = ""
     settings: tuple[SettingReadback, ...] = field(default=())
     notes: tuple[tuple[str, str], ...] = ()
@@ -217,6 +222,11 @@ class CameraInfo:
     captured_unix_ns: int | None = None
     ended_unix_ns: int | None = None
     frames: int | None = None
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether ``on_frame`` may return only when there is room for the frame, so that none is dropped."""
+        return self.recorded or self.waits
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,7 +251,7 @@ class Acquisition:
                 wraps_ns=info.timestamp_wraps_ns,
                 ptp=info.ptp_synchronized,
                 utc=info.utc_timestamps,
-                recorded=info.recorded,
+                recorded=info.can_wait,
             )
             watch = ClockWatch(clock.judge, plan.fps, settings.fps_tolerance, self._journal)
             archiver = self._archiver = None
@@ -264,7 +264,7 @@ class Acquisition:
                     ring.for_archive,
                     self._patience,
                     stops_run=settings.archive_full is ArchiveFull.STOP,
-                    waits=info.recorded,
+                    waits=info.can_wait,
                 )
             pusher = self._pusher = Pusher(
                 streamer,
@@ -275,7 +275,7 @@ class Acquisition:
                 StreamChunks(settings.reduction, plan.stream_fps, plan.stream_chunk_size),
                 self._patience,
                 None if archiver is None else ring.count - ring.for_archive - 1,  # one is being filled
-                waits=info.recorded,
+                waits=info.can_wait,
             )
             dispatcher = Dispatcher(self._info, self._show, self._journal, clock, self.tap, pusher, archiver)
 
@@ -293,7 +293,7 @@ class Acquisition:
                     frame_limit=None if settings.frames is None else settings.frames - taken,
                     first_chunk_index=sum(accumulator.chunks for accumulator in before),
                     first_frame=sum(accumulator.received for accumulator in before),
-                    waits=info.recorded,
+                    waits=info.can_wait,
                     source=who_gives_frames(camera),
                 )
                 if self.tap is not None:

@@ -246,7 +246,8 @@ class Capture:
         )
         if not self._info.recorded:
             self._attendance.silences += arrivals.silences
-            self._attendance.silent_end = None if self._is_complete() else silence
+            has_ended = isinstance(self._fault, CameraEndedError)
+            self._attendance.silent_end = None if has_ended or self._is_complete() else silence
         if self._call(camera, camera.stop, is_lost=lost is not None):
             self._call(camera, lambda: self._add_statistics(camera), is_lost=lost is not None)
         else:
@@ -343,7 +344,7 @@ class Capture:
 
     def _stall_s(self) -> float | None:
         """After how many seconds without a frame the camera counts as lost; None for never."""
-        if self._info.recorded:  # it may wait for room, and pause as it was recorded
+        if self._info.can_wait:  # it may wait for room, and pause as it was recorded
             return None
         if self._settings.stall_timeout is not None:
             return self._settings.stall_timeout

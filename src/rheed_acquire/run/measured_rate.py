@@ -27,10 +27,16 @@ _KEPT = 50_000
 
 
 class _Watch:
-    """Takes frames, and keeps when they came."""
+    """Takes frames, and keeps when they came.
 
-    def __init__(self, source: str) -> None:
-        self._source = source
+    Parameters
+    ----------
+    waits
+        Whether the source keeps frames until they are taken: by their stamps they came, then.
+    """
+
+    def __init__(self, source: str, *, waits: bool) -> None:
+        self._source, self._waits = source, waits
         self.arrivals: list[int] = []
         self.ids: list[int | None] = []
         self.stamps: list[int | None] = []
@@ -50,6 +56,10 @@ class _Watch:
                 CameraError(f"{self._source} gave frame {number}, which cannot be taken: {told(error)}")
             )
             return
+        stamp = self.stamps[-1]
+        if self._waits and stamp is not None:
+            # What had been kept comes all at once, and a file's time is no clock that could be held to it.
+            now, self.stamps[-1] = stamp, None
         self.arrivals.append(now)
         passed_s = (now - self.arrivals[0]) / 1e9
         if (passed_s >= MEASURED_S and len(self.arrivals) > MEASURED_FRAMES) or len(self.arrivals) >= _KEPT:
@@ -78,7 +88,7 @@ def measure_fps(camera: Camera, stop: threading.Event) -> tuple[float, int] | No
     CameraError
         The camera would not begin, was lost, or gave a frame that cannot be taken.
     """
-    watch = _Watch(who_gives_frames(camera))
+    watch = _Watch(who_gives_frames(camera), waits=camera.info.waits)
     begun_ns = perf_counter_ns()
     camera.start(watch.on_frame, watch.on_fault)
     try:

@@ -88,7 +88,7 @@ def plan_run(
     copy = make_copier(info.pixel_format, info.height, info.width)
     check_bit_shift(info.pixel_format, settings.bit_shift)
     form = ChunkForm(
-        find_pixel_format(info.pixel_format).name, settings.bit_shift, reduction, waits=info.recorded
+        find_pixel_format(info.pixel_format).name, settings.bit_shift, reduction, waits=info.can_wait
     )
     ring_chunks = decide_ring_chunks(
         settings.ring_chunks,

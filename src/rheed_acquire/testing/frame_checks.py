@@ -113,7 +113,7 @@ def doubt_of_stamps(info: CameraInfo, kept: list[TakenFrame]) -> tuple[Rule, str
     busy computer takes frames late, and many at once.
     """
     stamps = [taken.timestamp_ns for taken in kept if taken.timestamp_ns is not None]
-    if info.recorded or len(stamps) < 2 or len(stamps) < len(kept):
+    if info.can_wait or len(stamps) < 2 or len(stamps) < len(kept):
         return None
     wraps = info.timestamp_wraps_ns
     steps = [

@@ -73,7 +73,8 @@ def test_an_installed_plugin_is_found_with_its_distribution_and_version(installe
 def test_the_first_party_plugins_come_by_the_same_way() -> None:
     host = PluginHost()
     assert host.failures == []
-    assert set(host.cameras) == {"aravis", "basler", "genicam", "replay", "simulated", "video"}
+    known = {"aravis", "basler", "genicam", "growing", "replay", "simulated", "video"}
+    assert set(host.cameras) == known
     assert set(host.streamers) == {"rheed", "atomscale"}
     assert host.owner("camera", "simulated").distribution == "rheed-acquire"
 

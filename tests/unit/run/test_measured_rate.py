@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheed_acquire.run.measured_rate import LEAST_FRAMES, rate_of
+from rheed_acquire import CameraInfo, DeviceInfo, Frame, GrabLoopCamera
+from rheed_acquire.run.measured_rate import LEAST_FRAMES, measure_fps, rate_of
 
 SECOND = 1_000_000_000
 
@@ -51,3 +54,27 @@ def test_a_trigger_that_comes_unevenly_and_too_few_frames_are_no_rate() -> None:
     assert rate_of(stamps, stamps, [None] * len(stamps)) is None
     assert rate_of(stamps[: len(few)], stamps[: len(few)], few) is None
     assert rate_of([5, 5, 5, 5], [None] * 4, [None] * 4) is None
+
+
+class _Kept(GrabLoopCamera):
+    """A source whose frames were all kept, and come at once."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    @property
+    def info(self) -> CameraInfo:
+        return CameraInfo(DeviceInfo("kept"), 2, 1, "Mono8", fps=None, waits=True)
+
+    def grab(self, timeout_s: float) -> Frame | None:
+        self._number += 1
+        # As files are dated, in steps of 16 ms.
+        stamp_ns = 10**18 + self._number * 10_000_000 // 16_000_000 * 16_000_000 + self._number
+        return Frame(np.zeros((1, 2), np.uint8), self._number, stamp_ns)
+
+
+def test_the_rate_of_what_is_kept_until_it_is_taken_is_that_of_its_stamps() -> None:
+    with _Kept() as camera:
+        measured = measure_fps(camera, threading.Event())
+    assert measured is not None
+    assert measured[0] == pytest.approx(100, rel=0.02)

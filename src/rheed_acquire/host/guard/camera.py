@@ -36,7 +36,8 @@ class CameraLimits:
     Attributes
     ----------
     first_open_s
-        With the user looking on: a long recording may have to be read through.
+        With the user looking on: a long recording may have to be read through. Without a limit where the
+        backend waits for what is not there yet.
     open_s
         Each later opening, and at least twice of what the first one took.
     call_s
@@ -89,7 +90,11 @@ def guard_camera_backend(
 
     def open_camera(settings: Any, request: CaptureRequest) -> Camera:
         calls = PluginCalls(who, CameraError, CameraHangsError, patience)
-        limit_s = max(limits.open_s, 2 * first_open_s[0]) if first_open_s else limits.first_open_s
+        limit_s: float | None = limits.first_open_s
+        if first_open_s:
+            limit_s = max(limits.open_s, 2 * first_open_s[0])
+        elif backend.waits_to_open:
+            limit_s = None
         begun_s = time.monotonic()
         try:
             camera = calls.within(

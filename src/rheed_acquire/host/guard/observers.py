@@ -253,7 +253,7 @@ class Observers:
 
         Waits for an observer only where the source can wait too, as a recording can.
         """
-        give_up = self._gives_up if run.camera.recorded else None
+        give_up = self._gives_up if run.camera.can_wait else None
         ready = [one for one in self._present if one.has(COMPLETED) and one.takes_a_chunk(give_up)]
         if not ready:
             return

@@ -1,0 +1,192 @@
+"""Frames that a program appends to a dataset of an HDF5 file, which others may read meanwhile (SWMR)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rheed_acquire import CameraError
+from rheed_acquire_growing.growing_file import BegunAnewError, GrowingFile
+from rheed_acquire_replay.arrays import choose
+from rheed_acquire_replay.hdf5 import EPICS, TIMES, check_readable, datasets, signal_name, unit_of
+from rheed_acquire_replay.moments import as_times
+from rheed_acquire_replay.recording import reading
+from rheed_acquire_replay.tiff_facts import EPICS_EPOCH_S
+
+_FRAME_AXES = 3
+
+
+class FrameTimes:
+    """One number for each frame that tells when it was taken: beside them, or of areaDetector's.
+
+    Parameters
+    ----------
+    found
+        The datasets of the file by their names.
+    name
+        Of the frames' dataset.
+    """
+
+    def __init__(self, found: dict[str, Any], name: str) -> None:
+        beside = name.rpartition("/")[0]
+        by_leaf: dict[str, str] = {}
+        for other in sorted(found, key=lambda one: one.rpartition("/")[0] != beside):
+            if other != name and found[other].shape[1:] in ((), (1,)) and len(found[other].shape) > 0:
+                by_leaf.setdefault(other.rpartition("/")[2].lower(), other)
+        self._parts: tuple[Any, ...] = ()
+        self._unit: str | None = None
+        self._epoch_s = 0
+        self.name = ""
+        if all(leaf.lower() in by_leaf for leaf in EPICS):
+            names = [by_leaf[leaf.lower()] for leaf in EPICS]
+            self._parts, self._unit, self._epoch_s = tuple(found[one] for one in names), "ns", EPICS_EPOCH_S
+            self.name = names[0]
+            return
+        leaf = next((one for one in TIMES if one.lower() in by_leaf), None)
+        if leaf is not None:
+            self.name = by_leaf[leaf.lower()]
+            self._parts = (found[self.name],)
+            is_epics = leaf == TIMES[0]
+            self._unit = "s" if is_epics else unit_of(self._parts[0])
+            self._epoch_s = EPICS_EPOCH_S if is_epics else 0
+
+    def time_ns(self, number: int) -> int | None:
+        """When a frame was captured, in nanoseconds since 1970; None where that is not told, or not yet."""
+        if not self._parts:
+            return None
+        first = max(0, number - 1)
+        columns = []
+        for part in self._parts:
+            part.refresh()
+            if part.shape[0] <= number:
+                return None
+            columns.append(np.asarray(part[first : number + 1]).reshape(-1))
+        values = columns[0]
+        if len(columns) > 1:
+            values = columns[0].astype(np.int64) * 1_000_000_000 + columns[1].astype(np.int64)
+        taken = as_times(values, self._unit, self._epoch_s)
+        if taken is None or taken[1] is None:
+            return None
+        return taken[1] + int(taken[0][-1])
+
+
+class GrowingHdf5(GrowingFile):
+    """A dataset of which the first axis grows.
+
+    The file stays open, as SWMR wants it. HDF5 shows an appended frame once its chunk has been written.
+
+    Parameters
+    ----------
+    dataset
+        Which is meant, where several can be.
+    """
+
+    kind: ClassVar[str] = "an HDF5 file"
+
+    def __init__(self, path: Path, since_ns: int | None = None, dataset: str | None = None) -> None:
+        super().__init__(path, since_ns)
+        self._asked = dataset
+        self._file: Any = None
+        self._dataset: Any = None
+        self._times_told: FrameTimes | None = None
+        self._identity: tuple[int, int] | None = None
+        self._kept_out: str | None = None
+
+    @property
+    def kept_out(self) -> str | None:
+        """Why the file cannot be read now, in HDF5's words; None where it can."""
+        return self._kept_out
+
+    def read(self, number: int) -> NDArray[Any]:
+        """See `GrowingFile.read`."""
+        with reading(self.path, f"{self.kind}, frame {number}"):
+            return np.asarray(self._dataset[number])
+
+    def time_ns(self, number: int) -> int:
+        """By what lies beside the frames, else by the file's time."""
+        times = self._times_told
+        told = None if times is None else times.time_ns(number)
+        if times is None or told is None:
+            return super().time_ns(number)
+        self.dated_by = f"of each frame, by {times.name}"
+        return told
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = self._dataset = self._times_told = None
+
+    def _find(self) -> os.stat_result:
+        status = self.path.stat()
+        identity = (status.st_dev, status.st_ino)
+        if self._identity not in (None, identity):
+            raise BegunAnewError
+        self._identity = identity
+        if self._file is None and not self._open(status):
+            return status
+        dataset = self._dataset
+        with reading(self.path, self.kind):
+            dataset.refresh()
+            count = dataset.id.shape[0]
+        if count < self.count:
+            raise BegunAnewError
+        while self.count < count and self._is_written(self.count, is_last=self.count == count - 1):
+            self.count += 1
+        return status
+
+    def _is_written(self, number: int, *, is_last: bool) -> bool:
+        """Whether a frame is in the file: a place for it comes first, and reads as zeros."""
+        dataset = self._dataset
+        if dataset.chunks is not None:
+            place = (number - number % dataset.chunks[0], *[0] * (len(dataset.shape) - 1))
+            if dataset.id.get_chunk_info_by_coord(place).byte_offset is None:
+                return False
+            is_last = is_last or dataset.chunks[0] > 1
+        return not is_last or self.has_settled or bool(np.any(self.read(number)))
+
+    def _open(self, status: os.stat_result) -> bool:
+        """Open the file, as soon as its writer lets others read it and its dataset is there."""
+        import h5py
+
+        if not status.st_size:
+            return False
+        try:
+            file = h5py.File(self.path, "r", swmr=True)
+        except OSError as error:
+            # It is just being made, or its program lets nobody else in.
+            self._kept_out = " ".join(str(error).split())
+            return False
+        self._kept_out = None
+        try:
+            with reading(self.path, self.kind):
+                found, _ = datasets(self.path, file)
+                name = choose(
+                    self.path,
+                    self._asked or signal_name(file, found),
+                    {one: found[one].shape for one in found},
+                )
+                check_readable(self.path, name, found[name])
+                self._check(found[name])
+        except CameraError as error:
+            file.close()
+            if self.has_settled:
+                raise
+            self._kept_out = str(error)
+            return False
+        except BaseException:
+            file.close()
+            raise
+        self._file, self._dataset, self._times_told = file, found[name], FrameTimes(found, name)
+        return True
+
+    def _check(self, dataset: Any) -> None:
+        if len(dataset.shape) < _FRAME_AXES:
+            raise CameraError(
+                f"{self.path}: {dataset.name} has shape {dataset.shape}; what is followed grows along "
+                "the first axis, (frames, height, width)"
+            )
