@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import struct
 import subprocess
 import sys
 import tempfile
@@ -64,6 +65,55 @@ def _hdf5(folder: Path, **how: Any) -> Path:
     return folder / "a.h5"
 
 
+def _hdf5_frames(folder: Path) -> Path:
+    import h5py
+
+    with h5py.File(folder / "a.h5", "w") as file:
+        for number, frame in enumerate(_FRAMES):
+            file[f"frames/{number}"] = frame
+            file[f"frames/{number}"].attrs["time"] = number / 10
+    return folder / "a.h5"
+
+
+def _nexus(folder: Path) -> Path:
+    import h5py
+
+    with h5py.File(folder / "a.nxs", "w") as file:
+        data = file.create_group("entry/data")
+        data.attrs["NX_class"], data.attrs["signal"], data.attrs["axes"] = (
+            "NXdata",
+            "counts",
+            ["time", "y", "x"],
+        )
+        data.create_dataset("counts", (60, 20, 24), np.uint16, chunks=(1, 20, 24))[:6] = _FRAMES
+        data["errors"], data["time"] = _FRAMES, np.arange(60) / 10
+        file["entry/start_time"] = "2026-01-01T10:00:00Z"
+    return folder / "a.nxs"
+
+
+def _ndtiff(folder: Path) -> Path:
+    summary, index = b'{"Prefix": "g"}', b""
+    head = struct.pack("<2sHI5I", b"II", 42, 28 + len(summary), 483729, 3, 3, 2355492, len(summary))
+    content = head + summary
+    for number, frame in enumerate(_FRAMES):
+        metadata = b'{"ElapsedTime-ms": %d, "ReceivedTime": "2026-01-01 12:00:0%d +0100"}' % (number, number)
+        pixels, place = frame.tobytes(), b'{"time": %d}' % number
+        behind = len(content) + 2 + 12 * 10 + 4
+        told = behind + len(pixels)
+        end = 0 if number + 1 == len(_FRAMES) else told + len(metadata)
+        values = ((256, 24), (257, 20), (258, 16), (259, 1), (262, 1), (273, behind), (277, 1), (278, 20))
+        tags = [*((code, 4, 1, value) for code, value in values), (279, 4, 1, len(pixels))]
+        tags.append((51123, 2, len(metadata), told))
+        content += struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+        content += struct.pack("<I", end) + pixels + metadata
+        index += struct.pack("<I", len(place)) + place + struct.pack("<I", 5) + b"a.tif"
+        index += struct.pack("<IiiiiIii", behind, 24, 20, 4, 0, told, len(metadata), 0)
+    (folder / "nd").mkdir()
+    (folder / "nd" / "a.tif").write_bytes(content)
+    (folder / "nd" / "NDTiff.index").write_bytes(index)
+    return folder / "nd"
+
+
 def _npy(folder: Path) -> Path:
     np.save(folder / "a.npy", _FRAMES)
     return folder / "a.npy"
@@ -104,11 +154,17 @@ def _picture(name: str) -> Callable[[Path], Path]:
         image = Image.fromarray((_FRAMES[0] >> 4).astype(np.uint8))
         exif = image.getexif()
         exif[274], exif[306] = 6, "2026:01:01 10:00:00"
-        details: dict[str, Any] = {} if name.endswith("bmp") else {"exif": exif}
+        details: dict[str, Any] = {"exif": exif} if name.endswith(("png", "jpg", "webp")) else {}
         image.save(folder / name, **details)
         return folder / name
 
     return write
+
+
+def _ppm(folder: Path) -> Path:
+    colours = np.repeat(_FRAMES[0][..., np.newaxis], 3, axis=-1)
+    (folder / "a.ppm").write_bytes(b"P6\n24 20\n4095\n" + colours.astype(">u2").tobytes())
+    return folder / "a.ppm"
 
 
 def _deep_png(folder: Path) -> Path:
@@ -169,6 +225,13 @@ SEEDS: dict[str, Callable[[Path], Path]] = {
     "mkv": _video("a.mkv", "ffv1", "gray"),
     "raw": _raw,
     "zarr": _zarr,
+    "webp": _picture("a.webp"),
+    "jp2": _picture("a.jp2"),
+    "tga": _picture("a.tga"),
+    "ppm": _ppm,
+    "hdf5-frames": _hdf5_frames,
+    "nexus": _nexus,
+    "ndtiff": _ndtiff,
 }
 """By the kind of file, what writes a good one into a folder."""
 
