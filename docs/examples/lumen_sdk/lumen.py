@@ -74,6 +74,7 @@ class LumenCamera:
         self._gone = False
         self._features = {"Width": 640, "Height": 480, "ExposureUs": 5000.0, "Fps": 100.0}
         self._running = False
+        self._thread = None
 
     def set(self, name, value):
         """Set a feature: Width, Height (multiples of 8), ExposureUs (steps of 20), Fps."""
@@ -105,6 +106,26 @@ class LumenCamera:
         self._free = [Image(self, bytearray(width * height)) for _ in range(_BUFFERS)]
         self._begun_ns, self._next, self._running = time.perf_counter_ns(), 0, True
 
+    def start_calling(self, on_image, on_gone):
+        """Take images, and call ``on_image(image)`` for each, and ``on_gone()`` once when the camera is gone.
+
+        Both are called from a thread of the SDK. An exception that leaves one of them ends the program.
+        """
+        self.start()
+        self._thread = threading.Thread(target=self._call, args=(on_image, on_gone), daemon=True)
+        self._thread.start()
+
+    def _call(self, on_image, on_gone):
+        while self._running:
+            try:
+                image = self.wait_image(timeout_ms=20)
+            except LumenError as error:
+                if error.code == E_TIMEOUT:
+                    continue
+                on_gone()
+                return
+            on_image(image)
+
     def wait_image(self, timeout_ms):
         """Return the next `Image`; a LumenError with E_TIMEOUT where none has come by then."""
         self._alive()
@@ -123,8 +144,11 @@ class LumenCamera:
         return image
 
     def stop(self):
-        """Take no more images; those that are lent stay lent."""
+        """Take no more images, and return when nothing is called any more; what is lent stays lent."""
         self._running = False
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
 
     def close(self):
         """Give the camera back."""
