@@ -134,3 +134,18 @@ def test_epics_times_that_stand_still_leave_those_of_the_camera(tmp_path: Path, 
     played = stage.play_all(path, None)
     assert "NDArrayTimeStamp" in dict(played.info.notes)["times"]
     np.testing.assert_allclose(np.diff(played.stamps) / 1e6, 100, atol=1e-3)
+
+
+def test_a_damaged_length_of_a_text_is_not_believed(tmp_path: Path, stage: Stage) -> None:
+    path, frames = tmp_path / "a.nxs", stage.frames(5, 24, 32)
+    with h5py.File(path, "w") as file:
+        nexus(file, frames)
+        at = file["entry/start_time"].id.get_offset()
+    content = bytearray(path.read_bytes())
+    assert int.from_bytes(content[at : at + 4], "little") == len(BEGAN)
+    content[at : at + 4] = (0x9FFFFFFF).to_bytes(4, "little")
+    path.write_bytes(content)
+    recording = open_recording(path)
+    recording.close()
+    assert recording.captured_ns is None
+    assert recording.count == 5
