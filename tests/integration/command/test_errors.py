@@ -22,7 +22,7 @@ THIRD = ("--camera", "thirdparty", "--frames", "5")
 
 def test_without_a_camera_the_cameras_are_named(command: Command) -> None:
     said = command.error()
-    known = "aravis, basler, genicam, replay, simulated, thirdparty, video"
+    known = "aravis, basler, genicam, growing, replay, simulated, thirdparty, video"
     assert said.startswith(
         f"choose a camera: --camera NAME, with one of {known}; --camera simulated needs no"
     )
