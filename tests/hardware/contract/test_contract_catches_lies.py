@@ -28,7 +28,7 @@ CAUGHT: list[tuple[type[Right], str, Rule, str]] = [
     (hostile.StampsInPicoseconds, "delivery", Rule.STAMP, "give them in nanoseconds"),
     (hostile.StampsStandStill, "delivery", Rule.STAMP, r"all of \d+ frames have the stamp 0; pass on the de"),
     (hostile.StampsAreFloats, "delivery", Rule.STAMP, r"Frame.timestamp_ns is .*, a float, .*; pass on the"),
-    (hostile.DeclaresATenthOfItsRate, "delivery", Rule.INFO, "where info.fps is 50; tell the rate that the"),
+    (hostile.DeclaresAThousandthOfItsRate, "delivery", Rule.INFO, "info.fps is 0.5; tell the rate that the"),
     (hostile.IdsStandStill, "delivery", Rule.ID, "two frames in a row have the id 7; pass on the device's o"),
     (hostile.IdsComeTwice, "delivery", Rule.ID, "two frames in a row have the id 0"),
     (hostile.IdsAreFloats, "delivery", Rule.ID, "Frame.id is 0.0, a float, and must be an int or None; pass"),
