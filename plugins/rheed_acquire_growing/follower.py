@@ -192,7 +192,7 @@ class Follower:
 
     def _pass_over_what_is_there(self) -> None:
         newest: tuple[int, Path] | None = None
-        for path in self._listed():
+        for path in list(self._new_files()):
             self._seen.add(str(path))
             self.left_out += 1
             try:
@@ -219,10 +219,11 @@ class Follower:
         self.left_out -= 1
         self._pending.append(file)
 
-    def _listed(self) -> Iterator[Path]:
-        """Every file there is that can be followed, in the folder and those below it."""
+    def _new_files(self) -> Iterator[Path]:
+        """Every file that can be followed and is not known yet, in the folder and those below it."""
+        seen = self._seen
         if not self.path.is_dir():
-            if self.path.exists():
+            if str(self.path) not in seen and self.path.exists():
                 check_name(self.path)
                 yield self.path
             return
@@ -234,14 +235,15 @@ class Follower:
                         if entry.is_dir(follow_symlinks=False):
                             if not entry.name.startswith("."):
                                 waiting.append(entry.path)
-                        elif is_followed(path := Path(entry.path)):
+                        # Of a hundred thousand entries nearly all are known, and a path costs much to make.
+                        elif entry.path not in seen and is_followed(path := Path(entry.path)):
                             yield path
             except FileNotFoundError:
                 continue  # a folder that was deleted meanwhile
 
     def _find_files(self, since_ns: int | None) -> None:
         try:
-            new = [path for path in self._listed() if str(path) not in self._seen]
+            new = list(self._new_files())
             is_gone = not new and not self.path.exists()
         except OSError as error:
             new, is_gone = [], True
@@ -371,6 +373,8 @@ class Follower:
             return None
         except (NotWholeError, OSError, CameraError) as error:
             self._stay(file, error)
+            if isinstance(error, NotWholeError):
+                self._look_into(file)
             return None
         self._stuck.pop(file.path, None)
         file.next += 1

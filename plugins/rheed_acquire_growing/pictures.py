@@ -64,9 +64,12 @@ class GrowingPicture(GrowingFile):
             status = os.fstat(file.fileno())
             self._note(status)
             state = (status.st_size, status.st_mtime_ns)
-            # The one before has been taken, or is there no more.
-            if state != self._whole and self._is_whole(file, status.st_size):
+            is_whole = state != self._whole and self._is_whole(file, status.st_size)
+            later = os.fstat(file.fileno())
+            # What was written between the two looks is judged by the next one.
+            if is_whole and state == (later.st_size, later.st_mtime_ns):
                 self._whole = state
+                # The one before has been taken, or is there no more.
                 self.count += 1
                 self.next = self.count - 1
         return status

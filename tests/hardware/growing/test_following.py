@@ -25,6 +25,7 @@ from rheed_acquire import (
     CaptureRequest,
 )
 from rheed_acquire_growing import GrowingSettings, camera, open_camera
+from rheed_acquire_growing.follower import Follower
 
 quickly = pytest.mark.usefixtures("impatient")
 
@@ -356,6 +357,19 @@ def test_what_cannot_be_followed_is_refused_whether_it_is_there_or_not(called: s
         with pytest.raises(CameraSettingError, match="cannot be followed"):
             open_camera(GrowingSettings(path=tmp_path / called), CaptureRequest())
         (tmp_path / called).write_bytes(b"")
+
+
+def test_a_picture_that_was_touched_after_it_was_seen_to_be_whole_comes_once(
+    tmp_path: Path, writing: Writing
+) -> None:
+    writer = writing(ImageFolder, tmp_path / "growth")
+    write(writer, range(3))
+    follower = Follower(writer.path, from_start=True)
+    follower.look()
+    os.utime(writer.named(1), ns=(10**18, 10**18))
+    came = [follower.take() for _ in range(5)]
+    assert [number_of(taken.pixels) for taken in came if taken is not None] == [0, 1, 2]
+    assert follower.lost == 0
 
 
 def test_a_path_is_needed() -> None:
