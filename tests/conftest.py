@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from rheed_acquire.frames.ring_files import SHARED_MEMORY_VARIABLE
 from rheed_acquire.hookspecs import PROJECT
+from rheed_acquire.view.station_file import FOLDER_VARIABLE
 
 # How long an example takes says something of the machine's load, and nothing of the program.
 settings.register_profile("any-load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -45,6 +46,7 @@ def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch, own_shared_memory() as memory:
         patch.setenv("RHEED_SPOOL_DIR", str(tmp_path_factory.mktemp("spool-of-the-session")))
         patch.setenv(SHARED_MEMORY_VARIABLE, str(memory))
+        patch.setenv(FOLDER_VARIABLE, str(tmp_path_factory.mktemp("stations")))
         for name in SETTINGS_OF_THE_USER:
             patch.delenv(name, raising=False)
         yield

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         StreamerBackend,
         StreamerRequest,
     )
+    from rheed_acquire.view.station import NoStationError, Station, StationError, StationRun
 
 _HOMES = {
     "rheed_acquire.frames.accumulator": ("ChunkAccumulator",),
@@ -77,6 +78,7 @@ _HOMES = {
         "StreamerBackend",
         "StreamerRequest",
     ),
+    "rheed_acquire.view.station": ("NoStationError", "Station", "StationError", "StationRun"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -100,6 +102,7 @@ __all__ = [
     "DeviceInfo",
     "Frame",
     "GrabLoopCamera",
+    "NoStationError",
     "ObservedChunk",
     "OnFault",
     "OnFrame",
@@ -108,6 +111,9 @@ __all__ = [
     "RheedAcquireError",
     "SettingReadback",
     "SettingsError",
+    "Station",
+    "StationError",
+    "StationRun",
     "Streamer",
     "StreamerBackend",
     "StreamerError",

@@ -162,7 +162,7 @@ def unknown_names(flags: Iterable[str], names: Iterable[str]) -> list[str]:
     real_parse = argparse.ArgumentParser.parse_args
     argparse.ArgumentParser.parse_args = collect  # type: ignore[method-assign,assignment]
     try:
-        for name in ("new-plugin", "report", "serve", "show"):
+        for name in ("mark", "new-plugin", "report", "serve", "show", "start", "status", "stop"):
             assert name in COMMANDS
             with contextlib.suppress(_ParsedError):
                 import_module(f"rheed_acquire.commands.{name.replace('-', '_')}").main([])

@@ -37,6 +37,7 @@ def attend(
     *,
     is_quiet: bool = False,
     on_tick: Callable[[], None] = lambda: None,
+    news: threading.Event | None = None,
 ) -> tuple[RunReport, int]:
     """Make a run in a thread of its own, so that this one can take signals and show progress.
 
@@ -46,6 +47,8 @@ def attend(
         Whether nothing is shown of it, because it is only looked at.
     on_tick
         Called ten times a second.
+    news
+        By which it is called at once.
 
     Returns
     -------
@@ -61,7 +64,8 @@ def attend(
     """
     from rheed_acquire.commands.progress import QuietDisplay, progress_display
 
-    outcome = _Outcome(acquisition)
+    news = news or threading.Event()
+    outcome = _Outcome(acquisition, news)
     thread = threading.Thread(target=outcome.run, name="acquisition", daemon=True)
     thread.start()
     progress = acquisition.progress()
@@ -70,7 +74,8 @@ def attend(
         source = acquisition.source
         deadline: float | None = None
         while thread.is_alive():
-            thread.join(0.1)
+            news.wait(0.1)
+            news.clear()
             if source is not acquisition.source:
                 source = acquisition.source
                 _tell_of(source, display)
@@ -137,8 +142,8 @@ class _GivenUpError(RheedAcquireError):
 class _Outcome:
     """What became of a run that another thread makes."""
 
-    def __init__(self, acquisition: Acquisition) -> None:
-        self._acquisition = acquisition
+    def __init__(self, acquisition: Acquisition, over: threading.Event) -> None:
+        self._acquisition, self._over = acquisition, over
         self.report: RunReport | None = None
         self._error: BaseException | None = None
 
@@ -148,6 +153,8 @@ class _Outcome:
             self.report = self._acquisition.run()
         except BaseException as error:  # noqa: BLE001
             self._error = error
+        finally:
+            self._over.set()
 
     def result(self) -> RunReport:
         """Return the report, or raise what the run raised."""

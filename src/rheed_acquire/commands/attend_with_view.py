@@ -1,4 +1,4 @@
-"""Runs that the live view's page starts and stops, with a preview in between."""
+"""Runs that the live view's page and the station's clients start and stop, with a preview in between."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from rheed_acquire.system.terminal import write_note
 if TYPE_CHECKING:
     from rheed_acquire.commands.run_setup import RunSetup
     from rheed_acquire.run_report.recorder import RunRecorder
+    from rheed_acquire.view.desk import AskedRun
 
 _GOOD_TO_BAD = (0, 3, 1, 2, 130)
 
 
 def attend_with_view(setup: RunSetup, interrupts: Interrupts, *, begins_with: str) -> int:
-    """Make the runs that the page asks for, with a preview in between; the exit code of the worst.
+    """Make the runs that are asked for, with a preview in between; the exit code of the worst.
+
+    It goes on until the user interrupts it, the camera of a preview fails, or the run that the command began
+    with has ended by itself.
 
     Raises
     ------
@@ -28,39 +32,49 @@ def attend_with_view(setup: RunSetup, interrupts: Interrupts, *, begins_with: st
     """
     from rheed_acquire.view.viewed_runs import ViewedRuns
 
-    run = setup.settings.run
+    settings = setup.settings.run
     codes = [DELIVERED]
-    wanted, name, is_asked = begins_with, run.stream_name, False
-    with ViewedRuns(run, run.config or Path(DEFAULT_FILE)) as view:
+    with ViewedRuns(settings, settings.config or Path(DEFAULT_FILE)) as view:
         write_note(f"view {view.url}")
+        run: AskedRun | None = view.desk.first_run() if begins_with == "run" else None
         while True:
-            is_run = wanted == "run"
-            recorder: RunRecorder | None
-            if is_run:
-                chosen = run.model_copy(update={"stream_name": name})
-                acquisition, recorder = setup.acquisition(chosen, view.tap())
+            recorder: RunRecorder | None = None
+            if run is not None:
+                acquisition, recorder = setup.acquisition(run.settings, view.tap())
             else:
-                acquisition, recorder = setup.preview(view.tap()), None
+                acquisition = setup.preview(view.tap())
                 write_note("preview: nothing is recorded; start a run in the page")
-            view.follow(acquisition, stream_name=name, preview=not is_run)
+            view.follow(acquisition, run)
             try:
-                report, code = attend(acquisition, interrupts, is_quiet=not is_run, on_tick=view.update)
+                report, code = attend(
+                    acquisition, interrupts, is_quiet=run is None, on_tick=view.update, news=view.news
+                )
             except RheedAcquireError as error:
-                # What the page has started it can start again, with the cause out of the way.
-                if not (is_run and is_asked) or interrupts.count:
+                # A preview was ended while its camera was being opened: by the user, or for a run.
+                if run is None and interrupts.count == 1:
+                    return max(codes, key=_GOOD_TO_BAD.index)
+                if run is None and view.desk.has_stopped and not interrupts.count:
+                    run = view.next()
+                    continue
+                # What was asked for can be asked for again, with the cause out of the way.
+                if run is None or run.origin is None or interrupts.count:
                     raise
                 write_note(*(f"error: {line}" for line in str(error).splitlines()))
                 codes.append(error.exit_code)
+                view.desk.fail(str(error))
                 view.refuse(str(error))
-                wanted, name, is_asked = "preview", None, False
+                run = view.next()
                 continue
-            if recorder is not None:
+            if run is not None and recorder is not None:
                 codes.append(code)
-                show_result(report, recorder.finish(report, code), run)
+                outcome = recorder.finish(report, code)
+                view.desk.end(report, code, outcome.report)
+                show_result(report, outcome, settings)
             then = view.next()
-            if interrupts.count or then is None:
-                if not is_run and not interrupts.count and report.problems:
+            was_asked_for = run is not None and run.origin is not None
+            goes_on = then is not None or was_asked_for or view.desk.has_stopped
+            if interrupts.count or not goes_on:
+                if run is None and not interrupts.count and report.problems:
                     raise RheedAcquireError("; ".join(map(str, report.problems)))
                 return max(codes, key=_GOOD_TO_BAD.index)
-            wanted, name = then
-            is_asked = True
+            run = then

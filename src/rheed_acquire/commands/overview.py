@@ -4,6 +4,10 @@ from __future__ import annotations
 
 COMMANDS = {
     "view": "show the camera in a browser, and start runs there",
+    "start": "have the station, which view or --view is, begin a run",
+    "stop": "have it end its run",
+    "mark": "note in its run what is done: shutter open, a temperature",
+    "status": "say what it does just now",
     "replay": "replay a recording, or say what it is",
     "plugins": "list the plugins, their cameras, and whether each can be used",
     "cameras": "list the devices that can be opened now",

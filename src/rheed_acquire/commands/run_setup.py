@@ -78,6 +78,7 @@ class RunSetup:
             observers=self.observers,
             patience=self.host.patience,
             max_fps=None if server is not None else self.max_fps(),
+            mark_folders=recorder.folders,
         )
         if server is not None:
             server.on_restart = partial(acquisition.journal.warn, FindingCode.SERVER_RESTARTED)

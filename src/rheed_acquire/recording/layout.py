@@ -5,6 +5,7 @@
     frames.zarr/    the Zarr v3 group
     stream.json     what is known of the stream
     chunks.jsonl    one line for every confirmed chunk, in the order of confirmation
+    marks.jsonl     one line for every mark, where there are any, in the order in which they were set
     incoming/       uploads on their way, while the stream is open
     repacking/      shards being moved together, while the stream is being closed
     numbers/        what is known of each frame, a file for each chunk of which it is, until it is closed
@@ -32,8 +33,11 @@ ARRIVALS = "arrival_unix_ms"
 """Of an archive: when this computer had each frame."""
 CHANNELS = "c"
 """The last axis of the images of an archive in colour."""
+MARK_TIMES = "mark_time_unix_ms"
+MARK_VALUES = "mark_value"
 STREAM_FILE = "stream.json"
 CHUNKS_FILE = "chunks.jsonl"
+MARKS_FILE = "marks.jsonl"
 INCOMING = "incoming"
 REPACKING = "repacking"
 NUMBERS = "numbers"

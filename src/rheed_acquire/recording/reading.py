@@ -15,7 +15,17 @@ from rheed_acquire.cameras.pixel_formats import find_pixel_format
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.frames.frame_form import FrameForm, Levels
 from rheed_acquire.frames.gray_frames import make_gray
-from rheed_acquire.recording.layout import FRAME_IDS, FRAMES, GROUP, STREAM_FILE, TIMES, shard_path
+from rheed_acquire.recording.layout import (
+    FRAME_IDS,
+    FRAMES,
+    GROUP,
+    MARK_TIMES,
+    MARK_VALUES,
+    STREAM_FILE,
+    TIMES,
+    shard_path,
+)
+from rheed_acquire.recording.marks import Mark, read_marks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -157,6 +167,33 @@ class RecordedRun:
             return RecordedChunks(nothing, nothing, nothing)
         names = ("chunk_index", "chunk_start_unix_ms", "chunk_frames")
         return RecordedChunks(*(np.asarray(self._group[name][:], np.int64) for name in names))
+
+    def marks(self) -> tuple[Mark, ...]:
+        """What was noted of the growth while it was recorded, in the order of its times.
+
+        Raises
+        ------
+        RheedAcquireError
+            They are there and cannot be read.
+        """
+        try:
+            found = read_marks(self.folder)
+        except OSError as error:
+            raise RheedAcquireError(
+                f"the marks in {self.folder} cannot be read: {error.strerror or error}"
+            ) from None
+        return found or self._marks_of_group()
+
+    def _marks_of_group(self) -> tuple[Mark, ...]:
+        """Those of a group that was copied without the folder it lay in."""
+        if self._group is None or MARK_TIMES not in self._group:
+            return ()
+        words = dict(self._group[MARK_TIMES].attrs)
+        times, values = (np.asarray(self._group[name][:], np.float64) for name in (MARK_TIMES, MARK_VALUES))
+        return tuple(
+            Mark(float(time), str(text), None if np.isnan(value) else float(value), unit)
+            for time, text, value, unit in zip(times, words["text"], values, words["unit"], strict=True)
+        )
 
     @property
     def bit_depth(self) -> int:

@@ -18,6 +18,10 @@ array                      shape        type    meaning
 ``frame_id``,              (T,)         int64   of an archive: the camera's own number and stamp, -1 for none
 ``camera_timestamp_ns``
 ``arrival_unix_ms``        (T,)         float64 of an archive: when this computer had the frame
+``mark_time_unix_ms``      (M,)         float64 of a run that was marked, once it is closed: when each mark
+                                                was set, ms since 1970, UTC, by this computer's clock; the
+                                                attributes ``text`` and ``unit`` list what each says
+``mark_value``             (M,)         float64 its number, NaN for none
 ========================== ============ ======= =======================================================
 
 While a stream is open, the frames of chunk i begin at i times the chunk size, and what has not come reads as
@@ -37,7 +41,16 @@ from typing import Any
 
 from rheed_acquire.recording.declarations import ChunkDeclaration, PixelDeclaration
 from rheed_acquire.recording.frame_numbers import FrameNumbers
-from rheed_acquire.recording.layout import ARRIVALS, FRAME_IDS, FRAMES, STAMPS, TIMES
+from rheed_acquire.recording.layout import (
+    ARRIVALS,
+    FRAME_IDS,
+    FRAMES,
+    MARK_TIMES,
+    MARK_VALUES,
+    STAMPS,
+    TIMES,
+)
+from rheed_acquire.recording.marks import Mark
 from rheed_acquire.recording.vector import ElementType, Vector
 from rheed_acquire.recording.zarr_metadata import encode_document, frames_document, group_document
 from rheed_acquire.system.durable_files import remove_tree, write_atomically
@@ -155,6 +168,20 @@ class RunArrays:
             placed.append((frames, chunk))
             frames += chunk.frames
         self._write_all(placed, frames, durable=True)
+
+    def write_marks(self, marks: Sequence[Mark]) -> None:
+        """Write the marks of a closed stream, for good; nothing where there are none."""
+        if not marks:
+            return
+        words = {"text": [mark.text for mark in marks], "unit": [mark.unit for mark in marks]}
+        times = [mark.time_unix_ms for mark in marks]
+        values = [_or_nan(mark.value) for mark in marks]
+        for name, elements, attributes in (
+            (MARK_TIMES, times, {"description": "When each mark was set", "units": _UNIX_MS, **words}),
+            (MARK_VALUES, values, {"description": "The number of each mark, NaN for none"}),
+        ):
+            vector = Vector(self._group / name, self._staging, _LIST_BLOCK, "float64", "mark", attributes)
+            vector.write([(0, elements)], len(marks), durable=True)
 
     def remove_unconfirmed(self, confirmed: Container[int]) -> None:
         """Remove shards that were stored in the instant before a crash and never confirmed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import math
 import os
 import secrets
@@ -28,6 +29,7 @@ from rheed_acquire.recording.layout import (
     STREAM_FILE,
     shard_path,
 )
+from rheed_acquire.recording.marks import Mark, read_marks
 from rheed_acquire.recording.received_chunks import ReceivedChunks
 from rheed_acquire.recording.refusals import RunClosedError, UnfitError
 from rheed_acquire.recording.repacking import StoredChunk, repack
@@ -43,6 +45,8 @@ from rheed_acquire.system.durable_files import (
     try_to_remove_tree,
     write_atomically,
 )
+
+logger = logging.getLogger(__name__)
 
 DECODE_EVERY = 16
 """Of a chunk that is as it was sent, one frame in so many is decoded."""
@@ -322,11 +326,19 @@ class RunWriter:
                 stored = [StoredChunk(chunk.index, chunk.frames) for chunk in chunks]
                 repack(self._frames_folder, self._work, stored, chunks[0].chunk_size, self._axes)
                 self._arrays.write_closed(chunks)
+            self._arrays.write_marks(self._marks())
             self._record["state"] = "closed"
             self._write_record()
             try_to_remove_tree(self._work)
             try_to_remove_tree(self._incoming)
             try_to_remove_tree(self._numbers)
+
+    def _marks(self) -> tuple[Mark, ...]:
+        try:
+            return read_marks(self.folder)
+        except OSError as error:  # the stream has an end all the same
+            logger.warning("the marks in %s cannot be read: %s", self.folder, error)
+            return ()
 
     def _numbers_of(self, index: int) -> FrameNumbers | None:
         path = self._numbers_path(index)

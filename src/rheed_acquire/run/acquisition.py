@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,11 +34,12 @@ from rheed_acquire.run.capture import Capture
 from rheed_acquire.run.clock_watch import ClockWatch, judge_ids
 from rheed_acquire.run.dispatcher import Dispatcher
 from rheed_acquire.run.judgement import judge
+from rheed_acquire.run.marks import RunMarks
 from rheed_acquire.run.measured_rate import measure_fps
 from rheed_acquire.run.progress import Progress
 from rheed_acquire.run.pushed_frames import PushedFrames
 from rheed_acquire.run.pusher import Pusher
-from rheed_acquire.run.report import Journal, RunInfo, RunReport
+from rheed_acquire.run.report import Journal, RunInfo, RunReport, run_folders
 from rheed_acquire.run.run_plan import check_rate, plan_run
 from rheed_acquire.run.run_stream import RunStream
 from rheed_acquire.settings.run_settings import ArchiveFull
@@ -76,6 +77,13 @@ class Acquisition:
         Whether the user still waits; `abandon` ends it.
     max_fps
         Frames per second that a stream may declare, or None for any number.
+    mark_folders
+        Tells in which folders the run's marks are kept.
+
+    Attributes
+    ----------
+    marks
+        What is noted of the growth while it goes.
     """
 
     def __init__(
@@ -89,7 +97,9 @@ class Acquisition:
         observers: Observers | None = None,
         patience: Patience | None = None,
         max_fps: float | None = None,
+        mark_folders: Callable[[RunInfo], Iterable[Path]] = run_folders,
     ) -> None:
+        self._mark_folders, self.marks = mark_folders, RunMarks()
         self._settings, self._max_fps = settings, max_fps
         self._open_camera, self._open_streamer = open_camera, open_streamer
         self._notify, self._locate_output = notify, locate_output
@@ -356,6 +366,7 @@ class Acquisition:
                     info.camera.width, info.camera.height, dispatcher.clock.foresee_ms
                 ):
                     self._journal.warn(FindingCode.REGIONS, note)
+            self.marks.begin(self._mark_folders(info))
             self._phase = "capturing"
             self._begun_s = time.monotonic()
             capture.run(self._stop, lambda: self._stop_reason(stream))
@@ -363,6 +374,7 @@ class Acquisition:
             capture.close()
         finally:
             self._phase = "uploading"
+            self.marks.close()  # before the recording and the archive are, which take them along
             dispatcher.finish(self._patience)
             pusher.finish()
             if self.tap is not None:
@@ -399,6 +411,7 @@ class Acquisition:
             problems=self._journal.problems,
             warnings=self._journal.warnings,
             pauses=tuple(pushed.pauses),
+            marks=self.marks.items,
             stretches=capture.stretches,
         )
         if not capture.has_ids:

@@ -16,6 +16,7 @@ from rheed_acquire.frames.reduction import WHOLE, Reduction
 if TYPE_CHECKING:
     from rheed_acquire.cameras.camera import CameraInfo
     from rheed_acquire.frames.ring import Gap
+    from rheed_acquire.recording.marks import Mark
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,11 @@ class RunInfo:
     def stream_chunk_size(self) -> int:
         """Frames per full chunk that the stream declares."""
         return self.chunk_size // self.reduction.frames
+
+
+def run_folders(info: RunInfo) -> tuple[Path, ...]:
+    """Where a run's frames lie on this computer, the archive first."""
+    return tuple(folder for folder in (info.archive, info.output) if folder is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +185,8 @@ class RunReport:
     pauses
         Seconds, each longer than a frame's period and the gap tolerance, in which no frame was taken by the
         camera's clock though its frame ids do not say that any is missing.
+    marks
+        What was noted of the growth while it went, in the order of its times.
     stretches
         Times without frames, because the camera was away or silent; the first of them.
     problems
@@ -209,6 +217,7 @@ class RunReport:
     delivery: dict[str, Any] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     pauses: tuple[float, ...] = ()
+    marks: tuple[Mark, ...] = ()
     stretches: tuple[Stretch, ...] = ()
     problems: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
@@ -303,6 +312,7 @@ class RunReport:
                 }
                 for stretch in self.stretches
             ],
+            "marks": [mark.as_json() for mark in self.marks],
             "gap_count": self.gap_count,
             "gaps": [asdict(gap) for gap in self.gaps],
             "events": [{"time_utc": _utc(event.time_utc), "text": event.text} for event in self.events],

@@ -79,6 +79,11 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
         first = datetime.fromtimestamp(record.first_utc_ms / 1e3, UTC)
         lasted = duration((record.last_utc_ms - record.first_utc_ms) / 1e3)
         rows.append(("captured", f"{moment(first.isoformat())}, {lasted}"))
+    rows += [
+        ("notes", one.value)
+        for one in record.settings or ()
+        if one.key == "notes" and one.source != "default"
+    ]
     return rows
 
 

@@ -17,6 +17,7 @@ from rheed_acquire.regions.regions import Region, fit_regions
 from rheed_acquire.regions.traces import RegionTraces
 from rheed_acquire.run_report.record import (
     LossRecord,
+    MarkRecord,
     RateRecord,
     RegionRecord,
     RunRecord,
@@ -85,6 +86,7 @@ def record_of(
         "width": recording.width,
         "first_utc_ms": float(stamps[there[0]]) if len(there) else None,
         "last_utc_ms": float(stamps[there[-1]]) if len(there) else None,
+        "marks": [MarkRecord(**mark.as_json()) for mark in recording.marks()],
         "regions": records,
         "thumbnails": [thumbnail.record for thumbnail in thumbnails],
     }

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.run_report import facts as words
-from rheed_acquire.run_report.plots import HEIGHT, WIDTH, loss_text, marks, plots
+from rheed_acquire.run_report.plots import HEIGHT, WIDTH, happenings, loss_text, plots
 from rheed_acquire.run_report.record import RunRecord
 from rheed_acquire.run_report.thumbnails import Thumbnail, data_url
 from rheed_acquire.text.printable_text import printable
@@ -61,8 +61,8 @@ def render(record: RunRecord, thumbnails: Sequence[Thumbnail]) -> str:
         plots=drawn,
         plot_size=(WIDTH, HEIGHT),
         data={"plots": [plot.data for plot in drawn]},
-        marks=marks(record, timed),
-        happenings=_happenings(record, timed),
+        time_line=happenings(record, timed),
+        happenings=_listed(record, timed),
         listed=LISTED,
         pictures=[
             (data_url(thumbnail.pixels), thumbnail.record.frame, _since(record, thumbnail.record.utc_ms))
@@ -81,7 +81,7 @@ class _Code(str):
         return str(self)
 
 
-def _happenings(record: RunRecord, events: Iterable[tuple[float, str]]) -> list[tuple[float, str]]:
+def _listed(record: RunRecord, events: Iterable[tuple[float, str]]) -> list[tuple[float, str]]:
     """Losses and events in the order of their times."""
     losses = [(loss.utc_ms, loss_text(loss)) for loss in record.losses]
     return sorted([*losses, *events])

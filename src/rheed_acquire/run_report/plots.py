@@ -37,6 +37,8 @@ class Plot:
         Names the plot in the page.
     low, high
         What the vertical axis spans.
+    marks
+        Seconds and words of the marks that lie within the run.
     """
 
     key: str
@@ -46,6 +48,13 @@ class Plot:
     low: float
     high: float
     last_s: float
+    marks: Sequence[tuple[float, str]] = ()
+
+    @property
+    def marked(self) -> list[tuple[float, str]]:
+        """Where marks stand, from 0 to `WIDTH`, and what they say."""
+        across = WIDTH / (self.last_s or 1.0)
+        return [(second * across, text) for second, text in self.marks]
 
     @property
     def polylines(self) -> list[tuple[str, str]]:
@@ -59,6 +68,7 @@ class Plot:
             "key": self.key,
             "unit": self.unit,
             "range": [self.low, self.high],
+            "marks": [{"seconds": second, "text": text} for second, text in self.marks],
             "curves": [
                 {
                     "name": curve.name,
@@ -83,7 +93,7 @@ class Plot:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Happening:
     """Something on the time line: where, from 0 to `WIDTH`, how wide, what kind, and in words."""
 
     x: float
@@ -176,8 +186,8 @@ def _with_gaps(
     return drawn
 
 
-def marks(record: RunRecord, events: Sequence[tuple[float, str]]) -> list[Mark]:
-    """Place losses and events, given as UTC in ms and text, on the run's time line."""
+def happenings(record: RunRecord, events: Sequence[tuple[float, str]]) -> list[Happening]:
+    """Place losses, marks, and events, given as UTC in ms and text, on the run's time line."""
     if record.first_utc_ms is None:
         return []
     first, last = record.first_utc_ms, _last_s(record)
@@ -187,8 +197,9 @@ def marks(record: RunRecord, events: Sequence[tuple[float, str]]) -> list[Mark]:
 
     made = [(loss.utc_ms, str(loss.kind), loss_text(loss), loss.seconds or 0.0) for loss in record.losses]
     made += [(utc_ms, "event", text, 0.0) for utc_ms, text in events]
+    made += [(mark.time_unix_ms, "mark", str(mark), 0.0) for mark in record.marks]
     return [
-        Mark(place(utc_ms), kind, text, place(utc_ms + 1e3 * seconds) - place(utc_ms))
+        Happening(place(utc_ms), kind, text, place(utc_ms + 1e3 * seconds) - place(utc_ms))
         for utc_ms, kind, text, seconds in sorted(made)
     ]
 
@@ -225,7 +236,14 @@ def _plot(key: str, title: str, unit: str, curves: list[Curve], record: RunRecor
     low, high = math.floor((low - room) * 10) / 10, math.ceil((high + room) * 10) / 10
     curves = [_until(curve, _last_s(record)) for curve in curves]
     top = float(max((region.top for region in record.regions), default=255)) if unit == GRAY else math.inf
-    return Plot(key, title, unit, curves, max(low, 0.0), min(high, top), _last_s(record))
+    last_s = _last_s(record)
+    seconds = _since(record, [mark.time_unix_ms for mark in record.marks])
+    marks = [
+        (second, str(mark))
+        for second, mark in zip(seconds, record.marks, strict=True)
+        if 0 <= second <= last_s
+    ]
+    return Plot(key, title, unit, curves, max(low, 0.0), min(high, top), last_s, marks)
 
 
 def _until(curve: Curve, last_s: float) -> Curve:

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.recording.marks import Mark
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 
@@ -129,6 +130,18 @@ class RegionRecord(_Strict):
     trace: TraceRecord = TraceRecord()
 
 
+class MarkRecord(_Strict):
+    """What was noted of the growth while it went (see `rheed_acquire.recording.marks.Mark`)."""
+
+    time_unix_ms: float
+    text: str
+    value: float | None = None
+    unit: str | None = None
+
+    def __str__(self) -> str:
+        return str(Mark(self.time_unix_ms, self.text, self.value, self.unit))
+
+
 class ThumbnailRecord(_Strict):
     """A frame that the report shows: its place among those recorded, counted from 0, and its capture."""
 
@@ -222,6 +235,8 @@ class RunRecord(_Strict):
         None where not known.
     losses
         The first of them; `losses_left_out` counts the rest.
+    marks
+        In the order of their times.
     """
 
     report_version: Literal[1] = 1
@@ -244,6 +259,7 @@ class RunRecord(_Strict):
     rate: RateRecord = RateRecord()
     losses: list[LossRecord] = []
     losses_left_out: int = 0
+    marks: list[MarkRecord] = []
     regions: list[RegionRecord] = []
     thumbnails: list[ThumbnailRecord] = []
 

@@ -23,7 +23,7 @@ from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.recording.layout import UNNAMED, folder_name, slug
 from rheed_acquire.recording.reading import read_stream
 from rheed_acquire.run.report import RunInfo, RunReport
-from rheed_acquire.run_report.record import LossRecord, RunRecord, SettingRecord, ThumbnailRecord
+from rheed_acquire.run_report.record import LossRecord, MarkRecord, RunRecord, SettingRecord, ThumbnailRecord
 from rheed_acquire.run_report.regions import records_of_tap
 from rheed_acquire.run_report.thinning import EveryNowAndThen, RateSeries
 from rheed_acquire.run_report.thumbnails import Thumbnail, shrunk
@@ -128,7 +128,7 @@ class RunRecorder:
                 )
             )
         # The archive has one too, so that the regions' traces are where the frames are. Its disk may be full.
-        for place in dict.fromkeys((report.info.archive or folder, folder)):
+        for place in self.folders(report.info):
             try:
                 self._write(place, report, self._figures(report, exit_code, html))
             except Exception as error:
@@ -139,6 +139,11 @@ class RunRecorder:
                 )
                 html = None if place == folder else html
         return Outcome(self._figures(report, exit_code, html), html)
+
+    def folders(self, info: RunInfo) -> tuple[Path, ...]:
+        """Where what is known of the run lies: with the frames, so that it is found beside them."""
+        folder = self._folder(info)
+        return tuple(dict.fromkeys((info.archive or folder, folder)))
 
     def _write(self, place: Path, report: RunReport, figures: dict[str, Any]) -> None:
         if self._failure is not None:
@@ -259,6 +264,7 @@ class RunRecorder:
             rate=self._rate.record(),
             losses=self._losses,
             losses_left_out=self._losses_left_out,
+            marks=[MarkRecord(**mark.as_json()) for mark in report.marks],
             regions=[] if self.tap is None else records_of_tap(self.tap),
             thumbnails=[thumbnail.record for thumbnail in self._thumbnails.items],
         )

@@ -30,7 +30,8 @@ def write_traces(
     """Write a line for each frame: its number, its capture, mean and maximum of each region.
 
     ``frame`` counts from 0; ``time_unix_ms`` is in ms since 1970 in UTC, ``time_utc`` the same as a date,
-    ``seconds`` since the first frame of the table. Frames that have not come yet are left out.
+    ``seconds`` since the first frame of the table. Of a run that was marked, ``mark`` has what was marked
+    between a frame and the next. Frames that have not come yet are left out.
 
     Raises
     ------
@@ -44,10 +45,12 @@ def write_traces(
             "--region NAME=WxH+X+Y gives it one"
         )
     first_ms: float | None = None
+    marked = _marked(recording, chosen)
     with target.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         columns = [f"{region.name} {what}" for region in fitting for what in ("mean", "max")]
-        table.writerow(["frame", "time_unix_ms", "time_utc", "seconds", *columns])
+        marks = ["mark"] if recording.marks() else []
+        table.writerow(["frame", "time_unix_ms", "time_utc", "seconds", *columns, *marks])
         for part in recording.slices(chosen.start, chosen.stop, chosen.step):
             numbers = part.first + part.step * np.arange(len(part.frames))
             times_ms = recording.time_unix_ms(int(numbers[0]), int(numbers[-1]) + 1)[:: part.step]
@@ -60,5 +63,33 @@ def write_traces(
                 row.append(f"{(time_ms - first_ms) / 1e3:.7f}")
                 for mean, maximum in zip(points.mean[:, place], points.maximum[:, place], strict=True):
                     row += [f"{mean:.4f}", int(maximum)]
+                if marks:
+                    row.append("; ".join(marked.get(int(numbers[place]), ())))
                 table.writerow(row)
             on_frames(len(part.frames))
+
+
+def _marked(recording: RecordedRun, chosen: range) -> dict[int, list[str]]:
+    """What was marked at each of the chosen frames: from its capture on until that of the next one.
+
+    A mark from before the run's first frame is with that, unless the table begins later.
+    """
+    marks = recording.marks()
+    if not marks:
+        return {}
+    numbers = np.arange(chosen.start, chosen.stop, chosen.step)
+    times_ms = recording.time_unix_ms(chosen.start, chosen.stop)[:: chosen.step]
+    there = np.isfinite(times_ms)
+    numbers, times_ms = numbers[there], times_ms[there]
+    if not len(numbers):
+        return {}
+    after = recording.time_unix_ms(int(numbers[-1]) + 1, int(numbers[-1]) + 1 + chosen.step)[-1:]
+    end_ms = after[0] if len(after) and np.isfinite(after[0]) else np.inf
+    found: dict[int, list[str]] = {}
+    for mark in marks:
+        place = int(np.searchsorted(times_ms, mark.time_unix_ms, side="right")) - 1
+        if place < 0 and chosen.start == 0:
+            place = 0
+        if place >= 0 and mark.time_unix_ms < end_ms:
+            found.setdefault(int(numbers[place]), []).append(str(mark))
+    return found

@@ -21,7 +21,9 @@ from pydantic import SecretStr
 
 from rheed_acquire.settings.catalogue import MASK, PREFIX, Catalogue, Path, Setting
 
-FOREIGN_VARIABLES = frozenset({"RHEED_INTEROP_PYTHON", "RHEED_SHARED_MEMORY"})
+FOREIGN_VARIABLES = frozenset(
+    {"RHEED_INTEROP_PYTHON", "RHEED_SHARED_MEMORY", "RHEED_STATION", "RHEED_STATIONS"}
+)
 """Variables that begin like settings and are not."""
 
 _LONGEST_SHOWN = 60

@@ -28,6 +28,7 @@ from rheed_acquire.system.long_paths import with_room_below
 from rheed_acquire.text.names import clean_name
 
 MOST_REDUCED = 1000
+LONGEST_NOTES = 10_000
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Folder = Annotated[Path, AfterValidator(with_room_below)]
 """One that runs are kept below: on Windows in the form that allows for long names."""
@@ -112,6 +113,12 @@ class RunSettings(BaseModel):
         ge=0,
         description="rotation of the stage; 0 is a stationary one",
         json_schema_extra={**_STREAM, "metavar": "RPM"},
+    )
+    notes: str | None = Field(
+        None,
+        max_length=LONGEST_NOTES,
+        description="what else is to be known of the run; it is kept in the report",
+        json_schema_extra={**_STREAM, "metavar": "TEXT"},
     )
     chunk_size: int | None = Field(
         None,
@@ -323,7 +330,7 @@ class RunSettings(BaseModel):
             return Reduction(self.stream_average, is_mean=True)
         return Reduction(self.stream_every or 1)
 
-    @field_validator("stream_name", "physical_sample", "project_id", "azimuth", mode="before")
+    @field_validator("stream_name", "physical_sample", "project_id", "azimuth", "notes", mode="before")
     @classmethod
     def _clean(cls, value: Any) -> Any:
         return (clean_name(value) or None) if isinstance(value, str) else value

@@ -66,6 +66,13 @@ def base_url(host: str, port: int, scheme: str = "http") -> str:
     return f"{scheme}://{netloc_of(host, port)}"
 
 
+def loopback_url(host: str, port: int) -> str:
+    """Write the base URL by which this machine reaches a server that listens on ``host``."""
+    if not is_unspecified(host):
+        return base_url(host, port)
+    return base_url("::1" if ":" in host else "127.0.0.1", port)
+
+
 def netloc_of(host: str, port: int) -> str:
     """Write host and port as a URL does."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

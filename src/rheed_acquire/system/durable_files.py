@@ -220,7 +220,8 @@ def write_atomically(
 def append_durably(path: Path, line: bytes) -> None:
     """Append one line and sync it; a half line that a crash left before it is closed off first."""
     with path.open("ab") as file:
-        if file.tell() > 0:
+        is_new = file.tell() == 0
+        if not is_new:
             with path.open("rb") as reader:
                 reader.seek(-1, os.SEEK_END)
                 if reader.read(1) != b"\n":
@@ -228,6 +229,8 @@ def append_durably(path: Path, line: bytes) -> None:
         file.write(line + b"\n")
         file.flush()
         os.fsync(file.fileno())
+    if is_new:
+        sync_directory(path.parent)
 
 
 def read_json(path: Path) -> Any:

@@ -9,13 +9,15 @@ kind     further keys                                     payload
 begin    host, port, token
 frame    number, utc_ms (or null), shape [H, W], bits,    uint8 (H, W), of more than 8 bits uint16
          shift
-state    state
+state    state (for pages), station (for the interface)
 points   regions, count N, dropped (points before them)   float64 (N,), float32 (R, N), uint16 (R, N)
 event    utc_ms, level, text
+answer   ask, status, body, replayed
 ======== ================================================ ==========================================
 
 The child answers ``begin`` with one line of JSON on stdout, ``{"port": ...}`` or ``{"error": ...}``, and
-says every command of a page in a line of its own, with where it came from.
+says every command of a page in a line of its own, with where it came from. What a client of the interface
+asks for is such a line too, with ``ask``, a name that its answer bears.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_VALUES = 1 << 20
 """Values of traces that may wait: about a minute of eight regions at 1,000 frames/s."""
 MOST_EVENTS = 1_000
+MOST_ANSWERS = 1_000
 
 
 class Outbox:
@@ -39,6 +40,7 @@ class Outbox:
         self._values = 0
         self._dropped = 0
         self._events: deque[Message] = deque(maxlen=MOST_EVENTS)
+        self._answers: deque[Message] = deque(maxlen=MOST_ANSWERS)
         self._watched = False
         self._closed = False
 
@@ -62,9 +64,9 @@ class Outbox:
             self._frame = (copy, number, utc_ms, form)
             self._changed.notify_all()
 
-    def show_state(self, state: Mapping[str, Any]) -> None:
+    def show_state(self, state: Mapping[str, Any], station: Mapping[str, Any] | None = None) -> None:
         """Leave a state instead of the one before."""
-        message = Message({"kind": "state", "state": state})
+        message = Message({"kind": "state", "state": state, "station": station})
         with self._changed:
             self._state = message
             self._changed.notify_all()
@@ -96,6 +98,15 @@ class Outbox:
             self._events.append(message)
             self._changed.notify_all()
 
+    def answer(self, ask: str, status: int, body: Mapping[str, Any], *, is_replayed: bool) -> None:
+        """Leave the answer to a question; the child asks a bounded number at a time."""
+        message = Message(
+            {"kind": "answer", "ask": ask, "status": status, "body": body, "replayed": is_replayed}
+        )
+        with self._changed:
+            self._answers.append(message)
+            self._changed.notify_all()
+
     def close(self) -> None:
         """Let `take` end once all is taken."""
         with self._changed:
@@ -119,6 +130,8 @@ class Outbox:
         return None
 
     def _next(self) -> Message | None:
+        if self._answers:
+            return self._answers.popleft()
         if self._events:
             return self._events.popleft()
         if self._state is not None:

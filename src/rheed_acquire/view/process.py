@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from pydantic import SecretStr
 
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.system.addresses import url_of
+from rheed_acquire.system.addresses import loopback_url, url_of
 from rheed_acquire.system.child_process import start_child
 from rheed_acquire.view.messages import Message
 from rheed_acquire.view.outbox import Outbox
@@ -56,7 +56,7 @@ class ViewProcess:
     on_command
         Called with each command of a page, ``{"do": "stop", "origin": "127.0.0.1:53422"}`` for one, from a
         thread of this class and one at a time. Its shape has been checked; ``origin`` is the address that the
-        page's connection came from.
+        page's connection came from. One with ``ask`` waits for `answer`.
 
     Attributes
     ----------
@@ -103,6 +103,11 @@ class ViewProcess:
         return self.url
 
     @property
+    def access(self) -> tuple[str, SecretStr]:
+        """Where this computer's programs reach it, and the token that they show."""
+        return loopback_url(self._host, self._port), self._token
+
+    @property
     def url(self) -> str:
         """The URL to open: a secret, since it holds the token."""
         return url_of(self._host, self._port, self._token.get_secret_value())
@@ -133,9 +138,17 @@ class ViewProcess:
         """
         self._outbox.show_frame(pixels, number, utc_ms, form)
 
-    def show_state(self, state: Mapping[str, Any]) -> None:
-        """Show the run's figures instead of those before; the values are what JSON has."""
-        self._outbox.show_state(state)
+    def show_state(self, state: Mapping[str, Any], station: Mapping[str, Any] | None = None) -> None:
+        """Show the run's figures instead of those before; the values are what JSON has.
+
+        Parameters
+        ----------
+        state
+            For the pages.
+        station
+            For the interface's clients: a `rheed_acquire.view.interface.StationState`.
+        """
+        self._outbox.show_state(state, station)
         child = self._child
         if child is not None and child.hung:
             logger.warning("the view has taken nothing for %.0f s and is ended", _HUNG_AFTER_S)
@@ -164,6 +177,16 @@ class ViewProcess:
     def add_event(self, utc_ms: float, level: str, text: str) -> None:
         """Append a line to the log of events; ``level`` is ``info``, ``warning`` or ``error``."""
         self._outbox.add_event(utc_ms, level, text)
+
+    def answer(self, ask: str, status: int, body: Mapping[str, Any], *, is_replayed: bool = False) -> None:
+        """Answer a command that bears ``ask``, with an HTTP status and what JSON has.
+
+        Parameters
+        ----------
+        is_replayed
+            Whether it was done before, and nothing now.
+        """
+        self._outbox.answer(ask, status, body, is_replayed=is_replayed)
 
     def stop(self) -> None:
         """End the server, after the page has been told what is still in the slots. Again does nothing."""

@@ -6,28 +6,35 @@ page's commands arrive in another thread and wait until then.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
+import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import TypeAdapter, ValidationError
 
 from rheed_acquire.clocks.rate import Rate
 from rheed_acquire.errors import SettingsError
+from rheed_acquire.recording.marks import Mark
 from rheed_acquire.regions.frame_tap import FrameTap
 from rheed_acquire.regions.region_file import save_regions
 from rheed_acquire.regions.regions import Region, Regions
 from rheed_acquire.system.browser import open_in_browser
+from rheed_acquire.view.desk import AskedRun, Desk, RefusedRequestError
+from rheed_acquire.view.interface import CameraState, StationPhase, StationState
 from rheed_acquire.view.process import ViewProcess
+from rheed_acquire.view.station_file import StationFile
 
 if TYPE_CHECKING:
     from rheed_acquire.regions.traces import Points
     from rheed_acquire.run.acquisition import Acquisition
+    from rheed_acquire.run.progress import Progress
     from rheed_acquire.settings.run_settings import RunSettings
 
 logger = logging.getLogger(__name__)
@@ -37,16 +44,6 @@ TEMPERATURE_INTERVAL_S = 5.0
 FRAME_WINDOW_S, UPLOAD_WINDOW_S = 2.0, 10.0
 
 _REGIONS: TypeAdapter[tuple[Region, ...]] = TypeAdapter(Regions)
-
-Next: TypeAlias = Literal["run", "preview"]
-
-
-@dataclass(frozen=True, slots=True)
-class _AskedRun:
-    """A run that a page has asked for, and the address of that page."""
-
-    stream_name: str | None
-    origin: str
 
 
 class ViewedRuns:
@@ -60,6 +57,13 @@ class ViewedRuns:
     settings_file
         Where regions that are drawn in the page are saved.
 
+    Attributes
+    ----------
+    desk
+        Knows which runs there are, and what is asked of them.
+    news
+        Set when a page or a client has asked for something.
+
     Raises
     ------
     RheedAcquireError
@@ -70,23 +74,24 @@ class ViewedRuns:
         self._settings_file = settings_file
         self._regions: tuple[Region, ...] = settings.regions
         self._commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._process = ViewProcess(settings.view_host, settings.view_port, on_command=self._commands.put)
+        self.desk, self.news = Desk(settings), threading.Event()
+        self._process = ViewProcess(settings.view_host, settings.view_port, on_command=self._take)
+        self._camera, self._file = settings.camera or "", contextlib.ExitStack()
         self._opens_browser = settings.view_open
         self.url = ""
         self._acquisition: Acquisition | None = None
-        self._is_preview = True
-        self._stream_name: str | None = None
-        self._stopped = False
-        self._start: _AskedRun | None = None
         self._regions_noted = False
         self._error: str | None = None
         self._events_told = 0
         self._deaths_told = 0
         self._state_due_s = 0.0
+        self._phase_told = ""
         self._begin_rates()
 
     def __enter__(self) -> Self:
         self.url = self._process.start()
+        address, token = self._process.access
+        self._file.enter_context(StationFile(address, token, self._camera))
         if self._opens_browser and not open_in_browser(self._process.url_for_one_visit):
             logger.warning("no browser could be opened here: open the URL of the view in one")
         return self
@@ -97,19 +102,20 @@ class ViewedRuns:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._file.close()
         self._process.stop()
 
     def tap(self) -> FrameTap:
         """Make the tap of the next acquisition."""
         return FrameTap(self._regions, self._process.show_frame, self._add_points)
 
-    def follow(self, acquisition: Acquisition, *, stream_name: str | None = None, preview: bool) -> None:
-        """Show this acquisition from now on, which has a tap of `tap`."""
-        self._acquisition, self._is_preview, self._stream_name = acquisition, preview, stream_name
-        if self._start is not None and not preview:
-            named = f" under the name {self._start.stream_name}" if self._start.stream_name else ""
-            acquisition.journal.event(f"started{named} in the view, from {self._start.origin}")
-        self._stopped, self._start = False, None
+    def follow(self, acquisition: Acquisition, run: AskedRun | None) -> None:
+        """Show this acquisition from now on, a run or a preview, which has a tap of `tap`."""
+        self._acquisition = acquisition
+        self.desk.follow(acquisition, run)
+        if run is not None and run.origin is not None:
+            name = run.settings.stream_name
+            acquisition.journal.event(f"started{f' under the name {name}' if name else ''} {run.origin}")
         self._regions_noted = False
         self._events_told = 0
         self._begin_rates()
@@ -126,26 +132,32 @@ class ViewedRuns:
             self._state_due_s = 0.0
         self._tell_events()
         now = time.monotonic()
-        if now >= self._state_due_s:
+        if now >= self._state_due_s or self._acquisition_phase() != self._phase_told:
             self._state_due_s = now + STATE_INTERVAL_S
-            self._process.show_state(self.state())
+            self.show()
+
+    def show(self) -> None:
+        """Tell pages and clients how things stand."""
+        assert self._acquisition is not None
+        progress = self._acquisition.progress()
+        self._phase_told = progress.phase
+        self.desk.update(progress)
+        page = self.state(progress)
+        self._process.show_state(page, self._station(page))
 
     def refuse(self, text: str) -> None:
         """Say in the page why what it asked for was not done."""
         self._error = text
         self._process.add_event(time.time() * 1e3, "error", text)
 
-    def next(self) -> tuple[Next, str | None] | None:
-        """What the page wants now that the acquisition has ended: a run of a name, a preview, or nothing."""
+    def next(self) -> AskedRun | None:
+        """The run that is to begin now that the acquisition has ended; None for none."""
         self.update()
-        if self._start is not None:
-            return "run", self._start.stream_name
-        return ("preview", None) if self._stopped else None
+        return self.desk.next_run
 
-    def state(self) -> dict[str, Any]:
+    def state(self, progress: Progress) -> dict[str, Any]:
         """The figures of the acquisition as the page shows them; None stands for what is not known."""
-        assert self._acquisition is not None
-        progress = self._acquisition.progress()
+        run = self.desk.going
         info, delivery = progress.info, progress.delivery
         camera = None if info is None else info.camera
         is_capturing = progress.state == "capturing"
@@ -153,9 +165,9 @@ class ViewedRuns:
         fps = self._frame_rate.update(progress.frames_received)
         upload_rate = self._upload_rate.update(delivery.bytes_uploaded)
         return {
-            "phase": "preview" if self._is_preview and is_capturing else progress.state,
-            "running": not self._is_preview,
-            "stream_name": self._stream_name,
+            "phase": "preview" if run is None and is_capturing else progress.state,
+            "running": run is not None,
+            "stream_name": None if run is None else run.settings.stream_name,
             "data_id": None if info is None else info.data_id or None,
             "camera": None if camera is None else str(camera.device),
             "width": None if camera is None else camera.width,
@@ -188,6 +200,55 @@ class ViewedRuns:
             "error": self._error,
         }
 
+    def _station(self, page: dict[str, Any]) -> dict[str, Any]:
+        """The same for clients of the interface."""
+        desk = self.desk
+        camera = CameraState(
+            name=page["camera"],
+            width=page["width"],
+            height=page["height"],
+            pixel_format=page["pixel_format"],
+            fps=page["fps_asked"],
+            fps_measured=page["fps_measured"],
+            frames=page["frames"],
+            frames_missing=page["missing"],
+            frames_overrun=page["overruns"],
+            is_present=page["camera_present"],
+            trouble=page["camera_trouble"],
+            temperature_c=page["temperature_c"],
+        )
+        going, then, last = (
+            None if run is None else run.view() for run in (desk.going, desk.next_run, desk.last)
+        )
+        state = StationState(
+            software=f"rheed-acquire {version('rheed-acquire')}",
+            phase=self._phase(page),
+            camera=camera,
+            run=going,
+            next_run=then,
+            last_run=last,
+            # Before the camera is open nobody knows what of them lies within its frames.
+            regions=self._regions if page["width"] is None else self._tap.regions,
+        )
+        return state.model_dump(mode="json")
+
+    def _phase(self, page: dict[str, Any]) -> StationPhase:
+        run = self.desk.going
+        if run is None:
+            return "preview" if page["phase"] == "preview" else "opening"
+        if run.phase in ("waiting", "starting"):
+            return "starting"
+        return "recording" if run.phase == "recording" else "ending"
+
+    def _acquisition_phase(self) -> str:
+        assert self._acquisition is not None
+        return self._acquisition.progress().phase
+
+    def _take(self, command: dict[str, Any]) -> None:
+        """Take a command, in the thread that reads them."""
+        self._commands.put(command)
+        self.news.set()
+
     @property
     def _tap(self) -> FrameTap:
         assert self._acquisition is not None
@@ -203,56 +264,73 @@ class ViewedRuns:
         self._process.add_points(points.utc_ms, points.mean, points.maximum, regions)
 
     def _obey(self, command: dict[str, Any]) -> None:
-        assert self._acquisition is not None
-        self._error = None
-        origin = str(command.get("origin") or "an unknown address")
+        ask = command.get("ask")
+        address = str(command.get("origin") or "an unknown address")
+        if ask is None:
+            self._error = None
+            try:
+                self._obey_page(command, f"in the view, from {address}")
+            except (RefusedRequestError, SettingsError) as error:
+                self.refuse(str(error))
+            return
         try:
-            match command.get("do"):
-                case "stop":
-                    self._obey_stop(self._acquisition, origin)
-                case "start":
-                    self._obey_start(self._acquisition, command.get("stream_name"), origin)
-                case "regions":
-                    self._obey_regions(self._acquisition, command.get("regions"), origin)
-                case unknown:
-                    self.refuse(f"there is no command {unknown!r}")
+            status, body, is_replayed = self._answer(command, f"through the interface, from {address}")
+        except RefusedRequestError as error:
+            status, body, is_replayed = error.status, error.body, False
         except SettingsError as error:
-            self.refuse(str(error))
+            status, body, is_replayed = 422, {"code": "invalid", "error": str(error)}, False
+        except Exception as error:
+            # A bug of ours, which a run must not end by.
+            logger.exception("a client's request failed")
+            failed = f"this is a bug of rheed-acquire: {type(error).__name__}"
+            status, body, is_replayed = 500, {"code": "bug", "error": failed}, False
+        self._process.answer(ask, status, body, is_replayed=is_replayed)
 
-    def _obey_stop(self, acquisition: Acquisition, origin: str) -> None:
-        if self._is_preview:
-            self.refuse("there is no run to stop: this is a preview")
-            return
-        if not self._stopped:
-            acquisition.journal.event(f"stopped in the view, from {origin}")
-        self._stopped, self._start = True, None
-        acquisition.stop()
+    def _obey_page(self, command: dict[str, Any], origin: str) -> None:
+        match command.get("do"):
+            case "stop":
+                self.desk.stop(origin)
+            case "start":
+                name = command.get("stream_name")
+                # A page names each run, or leaves it without a name.
+                self.desk.start({"stream_name": name if isinstance(name, str) else None}, origin)
+            case "regions":
+                notes = self._follow_regions(command.get("regions"), origin)
+                if notes:
+                    self.refuse("; ".join(notes))
+            case unknown:
+                self.refuse(f"there is no command {unknown!r}")
 
-    def _obey_start(self, acquisition: Acquisition, stream_name: object, origin: str) -> None:
-        if not self._is_preview and not self._stopped:
-            self.refuse("a run is going on: stop it before you start another")
-            return
-        name = stream_name.strip() if isinstance(stream_name, str) else ""
-        self._start = _AskedRun(name or None, origin)
-        if self._is_preview:
-            acquisition.stop()
+    def _answer(self, command: dict[str, Any], origin: str) -> tuple[int, dict[str, Any], bool]:
+        if command.get("do") == "regions":
+            notes = self._follow_regions(command.get("regions"), origin)
+            regions = [region.model_dump(mode="json") for region in self._regions]
+            return 200, {"regions": regions, "notes": list(notes)}, False
+        answer = self.desk.answer(command, origin)
+        if command.get("do") == "mark" and not answer[2]:
+            body = answer[1]
+            mark = Mark(body["time_unix_ms"], body["text"], body["value"], body["unit"])
+            self._process.add_event(body["time_unix_ms"], "info", f"mark: {mark}")
+        return answer
 
-    def _obey_regions(self, acquisition: Acquisition, regions: object, origin: str) -> None:
+    def _follow_regions(self, regions: object, origin: str) -> tuple[str, ...]:
+        """Follow other regions, and save them; one sentence for each that could not be taken as it is."""
+        assert self._acquisition is not None
         try:
             asked = _REGIONS.validate_python(regions)
         except ValidationError as error:
             detail = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, detail["loc"]))
-            self.refuse(f"the regions cannot be used: {f'{place}: ' if place else ''}{detail['msg']}")
-            return
-        notes = self._tap.follow(asked)
-        if notes:
-            self.refuse("; ".join(notes))
+            raise SettingsError(
+                f"the regions cannot be used: {f'{place}: ' if place else ''}{detail['msg']}"
+            ) from None
+        notes = tuple(self._tap.follow(asked))
         self._regions = self._tap.regions
         if not self._regions_noted:  # once a run: whoever drags a region sends many
             self._regions_noted = True
-            acquisition.journal.event(f"regions are drawn in the view, from {origin}")
+            self._acquisition.journal.event(f"regions are drawn {origin}")
         save_regions(self._settings_file, self._regions)
+        return notes
 
     def _tell_events(self) -> None:
         assert self._acquisition is not None

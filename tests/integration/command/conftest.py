@@ -122,6 +122,7 @@ class Command:
         kept |= {"PYTHONPATH": str(self.plugins.folder), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
         kept["RHEED_SPOOL_DIR"] = str(self.folder / "spool")
         kept["RHEED_SHARED_MEMORY"] = os.environ["RHEED_SHARED_MEMORY"]
+        kept["RHEED_STATIONS"] = str(self.folder / "stations")
         return kept | variables
 
     def write(self, name: str, text: str) -> None:

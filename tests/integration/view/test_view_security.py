@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from rheed_acquire.view.server.app import MOST_CLIENTS
+from rheed_acquire.view.server.event_client import MOST_CLIENTS
 from rheed_acquire.view.server.requests import LONGEST_REQUEST
 
 if TYPE_CHECKING:

@@ -14,15 +14,17 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from tests.unit.run_report.conftest import FPS, MakeRecording
+from tests.unit.run_report.conftest import FPS, START_MS, MakeRecording
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.recording.marks import Mark, append_mark
 from rheed_acquire.recording.reading import RecordedRun
 from rheed_acquire.regions.regions import Region
 from rheed_acquire.run_report.export import export, parse_frames
 
 RNG = np.random.default_rng(2)
 FRAMES = RNG.integers(0, 256, (50, 31, 45), np.uint8)
+SPOT = Region(name="spot", x=3, y=5, width=10, height=12)
 BOUND = st.none() | st.integers(-70, 70)
 
 
@@ -164,3 +166,38 @@ def test_an_export_that_fails_leaves_no_half_file(
     with pytest.raises(RheedAcquireError, match="cannot be read"):
         export(RecordedRun(folder), tmp_path / name, range(50))
     assert not (tmp_path / name).exists()
+
+
+def test_a_table_of_a_marked_run_has_each_mark_beside_the_frame_it_fell_on(
+    make_recording: MakeRecording, tmp_path: Path
+) -> None:
+    folder = make_recording(FRAMES, closed=False)
+    told = {
+        -500.0: "before the first frame",
+        0.0: "on it",
+        1249.0: "shutter open",  # frame 12 is there from 1200 ms on
+        1299.9: "growth begins",
+        60_000.0: "after the last",
+    }
+    for since_ms, text in told.items():
+        append_mark(folder, Mark(START_MS + since_ms, text))
+    append_mark(folder, Mark(START_MS + 1300.0, "substrate", 650.0, "K"))
+    recording = RecordedRun(folder)
+
+    def marked(chosen: range) -> dict[int, str]:
+        (file,) = export(recording, tmp_path / "traces.csv", chosen, [SPOT])
+        with file.open(newline="", encoding="utf-8") as content:
+            return {int(row["frame"]): row["mark"] for row in csv.DictReader(content) if row["mark"]}
+
+    last = len(FRAMES) - 1
+    assert marked(range(len(FRAMES))) == {
+        0: "before the first frame; on it",
+        12: "shutter open; growth begins",
+        13: "substrate = 650 K",
+        last: "after the last",
+    }
+    assert marked(range(10, 13)) == {12: "shutter open; growth begins"}
+    assert marked(range(0, 20, 5)) == {
+        0: "before the first frame; on it",
+        10: "shutter open; growth begins; substrate = 650 K",
+    }

@@ -12,7 +12,7 @@ from tests.unit.run_report.conftest import START_MS, record, run_report
 
 from rheed_acquire.findings import ABSENCES, Finding, FindingCode
 from rheed_acquire.run_report.facts import facts
-from rheed_acquire.run_report.plots import Plot, marks, plots
+from rheed_acquire.run_report.plots import Plot, happenings, plots
 from rheed_acquire.run_report.record import LossRecord, RateRecord, RegionRecord, RunRecord, TraceRecord
 
 
@@ -78,7 +78,7 @@ def away(seconds: float, missing: int) -> LossRecord:
 def test_a_time_without_frames_at_the_end_belongs_to_the_axis_and_to_the_time_line() -> None:
     made = with_trace([START_MS, START_MS + 500, START_MS + 1000], losses=[away(9.0, 450)])
     assert plots(made)[0].last_s == pytest.approx(10.0)
-    (mark,) = marks(made, [])
+    (mark,) = happenings(made, [])
     assert mark.x == pytest.approx(100)
     assert mark.width == pytest.approx(900)
     assert mark.text == "no frame for 9 s, about 450 by the declared rate"

@@ -17,6 +17,7 @@ from rheed_acquire.findings import Finding, FindingCode
 from rheed_acquire.run_report.page import render
 from rheed_acquire.run_report.record import (
     LossRecord,
+    MarkRecord,
     RegionRecord,
     RunRecord,
     SettingRecord,
@@ -97,6 +98,7 @@ def named(name: str) -> RunRecord:
         settings=[SettingRecord(key=name, value=name, source=name)],
         versions={name: name},
         losses=[LossRecord(utc_ms=START_MS, kind="gap", missing=2)],
+        marks=[MarkRecord(time_unix_ms=START_MS + 1, text=name, value=1.0, unit=name)],
         regions=[RegionRecord.model_validate(region | {"highest": 2.0, "brightest": 9, "trace": trace})],
     )
 

@@ -33,6 +33,31 @@
         })),
       ],
       hooks: {
+        draw: [
+          (self) => {
+            const { ctx, bbox } = self;
+            ctx.save();
+            ctx.strokeStyle = ctx.fillStyle = color("--mark");
+            ctx.lineWidth = devicePixelRatio;
+            ctx.font = `${11 * devicePixelRatio}px sans-serif`;
+            let free = bbox.left;
+            for (const mark of plot.marks) {
+              const x = Math.round(self.valToPos(mark.seconds, "x", true));
+              if (x < bbox.left || x > bbox.left + bbox.width) continue;
+              ctx.beginPath();
+              ctx.moveTo(x, bbox.top);
+              ctx.lineTo(x, bbox.top + bbox.height);
+              ctx.stroke();
+              // Where the words of one mark would lie on those of the next, the list below has them.
+              const room = bbox.left + bbox.width - x;
+              const words = mark.text.length > 24 ? `${mark.text.slice(0, 23)}…` : mark.text;
+              if (x < free || ctx.measureText(words).width > room) continue;
+              ctx.fillText(words, x + 3 * devicePixelRatio, bbox.top + 12 * devicePixelRatio);
+              free = x + ctx.measureText(words).width + 8 * devicePixelRatio;
+            }
+            ctx.restore();
+          },
+        ],
         setScale: [
           (self, key) => {
             if (key !== "x") return;

@@ -1,10 +1,11 @@
-"""The view's ASGI application: the page's files, one WebSocket, the metrics."""
+"""The view's ASGI application: the page's files, its WebSocket, the metrics, the station's interface."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
@@ -12,13 +13,12 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from rheed_acquire.view.page_files import PAGE
+from rheed_acquire.view.server.api import Interface, http_problem
+from rheed_acquire.view.server.event_client import MOST_CLIENTS, TRY_AGAIN_LATER
 from rheed_acquire.view.server.live_view import LiveView
 from rheed_acquire.view.server.metrics import CONTENT_TYPE, RunCollector, metrics_text
 from rheed_acquire.view.server.page_client import PageClient
 from rheed_acquire.view.server.security import Gate
-
-MOST_CLIENTS = 32
-_TRY_AGAIN_LATER = 1013
 
 _MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -53,7 +53,7 @@ def create_app(view: LiveView, host: str, port: int, token: str, ticket: str | N
     async def live(websocket: WebSocket) -> None:
         if len(view.listeners) >= MOST_CLIENTS:
             await websocket.accept()
-            await websocket.close(_TRY_AGAIN_LATER, f"{MOST_CLIENTS} pages are open already")
+            await websocket.close(TRY_AGAIN_LATER, f"{MOST_CLIENTS} pages are open already")
             return
         await PageClient(view, websocket).serve()
 
@@ -63,7 +63,9 @@ def create_app(view: LiveView, host: str, port: int, token: str, ticket: str | N
             *(Route(path, page_file) for path in files),
             Route("/metrics", metrics),
             WebSocketRoute("/live", live),
-        ]
+            *Interface(view).routes(),
+        ],
+        exception_handlers={HTTPException: http_problem},
     )
     app.router.redirect_slashes = False
     return Gate(app, host, port, token, ticket)

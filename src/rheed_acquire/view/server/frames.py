@@ -88,6 +88,20 @@ def encode_frame(frame: RawFrame) -> bytes:
     return binary_message(header, picture.getvalue(), mask.getvalue())
 
 
+def frame_png(frame: RawFrame, bits: int) -> bytes:
+    """Make a PNG of a frame: of 8 bits as it is shown, of 16 with the levels that the camera gave."""
+    shown: Levels
+    if bits == 16:
+        shown = frame.pixels.astype(np.uint16)
+    elif frame.bits == 8:
+        shown = frame.pixels
+    else:
+        shown = np.minimum(frame.pixels >> frame.shift, 255).astype(np.uint8)
+    picture = io.BytesIO()
+    Image.fromarray(shown).save(picture, "PNG", compress_level=1)
+    return picture.getvalue()
+
+
 def pixel_value(frame: RawFrame, x: int, y: int) -> int | None:
     """Gray level of column ``x`` and row ``y``; None outside the frame."""
     height, width = frame.pixels.shape

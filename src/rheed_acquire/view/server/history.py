@@ -154,18 +154,26 @@ class TraceHistory:
             since = -np.inf if seconds is None else -1000 * seconds
             if finest.filled:
                 since += finest.utc_ms[finest.filled - 1]
-            for level in self._levels:
-                if not level.forgotten or (level.filled and level.utc_ms[0] <= since):
-                    break
-            begin = int(np.searchsorted(level.utc_ms[: level.filled], since))
-            here = slice(begin, level.filled)
-            trace = Trace(
-                self._regions,
-                level.utc_ms[here].copy(),
-                level.mean[:, here].copy(),
-                level.maximum[:, here].copy(),
-            )
-            return trace, level.forgotten + begin
+            return self._since(since)
+
+    def since(self, utc_ms: float) -> tuple[Trace, int]:
+        """Return what came after a time, in ms since 1970, UTC, as finely as it is kept; as `window`."""
+        with self._lock:
+            return self._since(np.nextafter(utc_ms, np.inf))
+
+    def _since(self, since: float) -> tuple[Trace, int]:
+        for level in self._levels:
+            if not level.forgotten or (level.filled and level.utc_ms[0] <= since):
+                break
+        begin = int(np.searchsorted(level.utc_ms[: level.filled], since))
+        here = slice(begin, level.filled)
+        trace = Trace(
+            self._regions,
+            level.utc_ms[here].copy(),
+            level.mean[:, here].copy(),
+            level.maximum[:, here].copy(),
+        )
+        return trace, level.forgotten + begin
 
 
 def thin_out(trace: Trace, begun: int) -> Trace:

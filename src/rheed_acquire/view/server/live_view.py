@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
+import math
 import queue
+import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,11 +24,15 @@ from rheed_acquire.view.messages import points_of
 from rheed_acquire.view.server.frames import RawFrame, binary_message, encode_frame
 from rheed_acquire.view.server.history import Trace, TraceHistory, thin_out
 
+_Result = TypeVar("_Result")
+
 KEPT_EVENTS = 500
 TRACES_INTERVAL_S = 0.25
 PERIODS_INTERVAL_S = 1.0
 COMMAND_INTERVAL_S = 0.05
-WAITING_COMMANDS = 16
+WAITING_COMMANDS = 64
+ANSWER_LIMIT_S = 30.0
+"""For the acquisition to answer a question; it may be writing a long run's report."""
 
 
 class _Traces:
@@ -39,6 +46,10 @@ class _Traces:
         self.periods_made_s = -PERIODS_INTERVAL_S
         self.periods_version = -1
         self.periods: dict[tuple[str, int, int, int, int], dict[str, float] | None] = {}
+
+
+class NoAnswerError(Exception):
+    """The acquisition did not take a question, or has not answered it."""
 
 
 class LiveView:
@@ -67,7 +78,14 @@ class LiveView:
         self._encoding = asyncio.Lock()
         self._traces: dict[int, _Traces] = {}
         self._commands = asyncio.Lock()
+        self._questions: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        # Of this process alone: answers to one that died must not be taken for its successor's.
+        self._asker, self._asked = secrets.token_hex(4), itertools.count()
         self.listeners: set[asyncio.Event] = set()
+        self._watchers: set[asyncio.Event] = set()
+        self._waiters: set[asyncio.Event] = set()
+        self.station: dict[str, Any] | None = None
+        self.frame_taken_s = -math.inf
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Name the loop that the listeners live in."""
@@ -85,9 +103,10 @@ class LiveView:
             case "frame":
                 bits = header["bits"]
                 pixels = np.frombuffer(payload, np.uint8 if bits == 8 else np.uint16).reshape(header["shape"])
+                self.frame_taken_s = time.monotonic()
                 self.frame = RawFrame(pixels, header["number"], header["utc_ms"], bits, header["shift"])
             case "state":
-                self.state = header["state"]
+                self.state, self.station = header["state"], header["station"]
                 self.state_text = json.dumps({"type": "state", "state": self.state})
                 self.state_version += 1
             case "points":
@@ -97,6 +116,9 @@ class LiveView:
                 self.history.append(regions, *points_of(header, payload))
             case "event":
                 self._add_event({name: header[name] for name in ("utc_ms", "level", "text")})
+            case "answer":
+                if self._loop is not None:
+                    self._loop.call_soon_threadsafe(self._settle, header["ask"], header)
         self._wake()
 
     def _note(self, level: str, text: str) -> None:
@@ -116,20 +138,48 @@ class LiveView:
 
     def _wake_listeners(self) -> None:
         self._woken = False
-        for listener in self.listeners:
+        for listener in (*self.listeners, *self._waiters):
             listener.set()
 
-    def add_listener(self, listener: asyncio.Event) -> None:
-        """Have an event set whenever something is new."""
+    def add_listener(self, listener: asyncio.Event, *, watches: bool = True) -> None:
+        """Have an event set whenever something is new; frames come only while one ``watches``."""
         self.listeners.add(listener)
-        if len(self.listeners) == 1:
-            self._say_watched(watched=True)
+        if watches:
+            self._watch(listener)
 
     def remove_listener(self, listener: asyncio.Event) -> None:
         """Have it set no more."""
         self.listeners.discard(listener)
-        if not self.listeners:
-            self._say_watched(watched=False)
+        self._unwatch(listener)
+
+    def _watch(self, listener: asyncio.Event) -> None:
+        self._watchers.add(listener)
+        if len(self._watchers) == 1:
+            self._say_watched(watched=True)
+
+    def _unwatch(self, listener: asyncio.Event) -> None:
+        if listener in self._watchers:
+            self._watchers.discard(listener)
+            if not self._watchers:
+                self._say_watched(watched=False)
+
+    async def wait_for(self, holds: Callable[[], bool], timeout_s: float, *, watches: bool = False) -> bool:
+        """Wait until something holds that the acquisition tells; whether it does."""
+        news = asyncio.Event()
+        self._waiters.add(news)
+        if watches:
+            self._watch(news)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not holds():
+                    await news.wait()
+                    news.clear()
+        except TimeoutError:
+            return holds()
+        finally:
+            self._waiters.discard(news)
+            self._unwatch(news)
+        return True
 
     def _say_watched(self, *, watched: bool) -> None:
         with contextlib.suppress(queue.Full):  # frames come in vain, or late: no reason to fail
@@ -151,6 +201,10 @@ class LiveView:
                 loop = asyncio.get_running_loop()
                 self._encoded = (frame, await loop.run_in_executor(self._executor, encode_frame, frame))
             return self._encoded
+
+    async def compute(self, work: Callable[[], _Result]) -> _Result:
+        """Do work in one of the view's own threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     async def traces(self, window_s: int) -> bytes:
         """Return the message of the last seconds of traces (0: of all), made once for all pages."""
@@ -180,6 +234,37 @@ class LiveView:
             "oscillations": [entry.periods.get(_place(region)) for region in shown.regions],
         }
         return binary_message(header, shown.utc_ms.tobytes(), shown.mean.tobytes(), shown.maximum.tobytes())
+
+    async def ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask the acquisition something and return its answer.
+
+        Raises
+        ------
+        NoAnswerError
+            It does not keep up, or has not answered in time.
+        """
+        name = f"{self._asker}-{next(self._asked)}"
+        if len(self._questions) >= WAITING_COMMANDS:
+            raise NoAnswerError("too many questions wait for the station's answers")
+        answer = self._questions[name] = asyncio.get_running_loop().create_future()
+        try:
+            self._say({**question, "ask": name})
+            async with asyncio.timeout(ANSWER_LIMIT_S):
+                answered: dict[str, Any] = await answer
+                return answered
+        except queue.Full:
+            raise NoAnswerError("the station does not keep up with what it is asked") from None
+        except TimeoutError:
+            raise NoAnswerError(
+                f"the station has not answered in {ANSWER_LIMIT_S:g} s; ask again, with the same key"
+            ) from None
+        finally:
+            del self._questions[name]
+
+    def _settle(self, name: str, header: dict[str, Any]) -> None:
+        answer = self._questions.get(name)
+        if answer is not None and not answer.done():
+            answer.set_result(header)
 
     async def command(self, command: Mapping[str, Any]) -> str | None:
         """Pass a command on, one at a time with a pause after each; return why it could not be, or None."""

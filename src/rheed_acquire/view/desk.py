@@ -1,0 +1,425 @@
+"""What becomes of requests for runs: which may begin, end or be marked, and that none is done twice.
+
+Everything here runs in the thread that attends the runs.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from rheed_acquire.clocks.timing import process_clock
+from rheed_acquire.recording.marks import Mark, read_marks
+from rheed_acquire.run.marks import MOST_MARKS, MarkError
+from rheed_acquire.settings.run_settings import RunSettings
+from rheed_acquire.view.interface import ProblemCode, Run, RunPhase
+
+if TYPE_CHECKING:
+    from rheed_acquire.run.acquisition import Acquisition
+    from rheed_acquire.run.progress import Progress
+    from rheed_acquire.run.report import RunReport
+
+KEPT_RUNS = 100
+KEPT_ANSWERS = 1_000
+AHEAD_MS = 5_000.0
+"""How far a client's clock may be off when it says a mark's time."""
+_OF_THE_WAY = frozenset({"ask", "key", "origin", "at_ns"})
+"""What a question has besides what is asked: a repeated one has others of these."""
+
+
+class RefusedRequestError(Exception):
+    """A request is refused as things stand; the message says why."""
+
+    def __init__(self, status: int, code: ProblemCode, error: str) -> None:
+        super().__init__(error)
+        self.status, self.code = status, code
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """As a `rheed_acquire.view.interface.Problem`."""
+        return {"code": self.code, "error": str(self)}
+
+
+@dataclass(slots=True, eq=False)
+class AskedRun:
+    """A run that a client has asked for, or that the command began with.
+
+    Attributes
+    ----------
+    settings
+        Of the run.
+    origin
+        How it was asked for, and from where: ``in the view, from 127.0.0.1:53422``; None for the command's
+        own.
+    is_stopped
+        Whether its end was asked for.
+    ended
+        What became of it.
+    folders
+        Where its marks lie.
+    known
+        What was known of it last.
+    """
+
+    name: str
+    settings: RunSettings
+    origin: str | None = None
+    phase: RunPhase = "waiting"
+    is_stopped: bool = False
+    error: str | None = None
+    ended: Run | None = None
+    folders: tuple[Path, ...] = ()
+    known: Run | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it will change any more."""
+        return self.ended is not None
+
+    def view(self) -> Run:
+        """Say what is known of it."""
+        if self.ended is not None:
+            return self.ended
+        known = self.known or Run(run=self.name, phase=self.phase, stream_name=self.settings.stream_name)
+        return known.model_copy(update={"phase": self.phase, "error": self.error})
+
+
+class Desk:
+    """Takes requests, one after another, and knows the runs that they are about.
+
+    Parameters
+    ----------
+    settings
+        Of the command, by which each run goes but for what it is told.
+
+    Attributes
+    ----------
+    going
+        The run that goes on; None in a preview.
+    next_run
+        The one that begins when the preview or run that goes on has ended.
+    has_stopped
+        Whether the end of this preview or run was asked for.
+    """
+
+    def __init__(self, settings: RunSettings) -> None:
+        self._settings = settings
+        self.going: AskedRun | None = None
+        self.next_run: AskedRun | None = None
+        self.has_stopped = False
+        self._acquisition: Acquisition | None = None
+        self._count = 0
+        self._runs: OrderedDict[str, AskedRun] = OrderedDict()
+        self._last: AskedRun | None = None
+        self._answers: OrderedDict[str, tuple[str, Callable[[], tuple[int, dict[str, Any]]]]] = OrderedDict()
+
+    # ---- what the attending thread tells ---------------------------------------------------------------
+
+    def first_run(self) -> AskedRun:
+        """The run that the command begins with."""
+        return self._new(self._settings, None)
+
+    def follow(self, acquisition: Acquisition, run: AskedRun | None) -> None:
+        """Take requests for this acquisition from now on: a run, or a preview."""
+        self._acquisition, self.going, self.has_stopped = acquisition, run, False
+        if run is not None:
+            run.phase = "starting"
+            if self.next_run is run:
+                self.next_run = None
+
+    def update(self, progress: Progress) -> None:
+        """Note how far the run has come that goes on."""
+        run, acquisition = self.going, self._acquisition
+        if run is None or run.is_over or acquisition is None:
+            return
+        info = progress.info
+        if progress.phase == "capturing":
+            run.phase = "recording"
+        elif acquisition.marks.is_closed:
+            run.phase = "ending"
+        if info is None:
+            return
+        run.folders = acquisition.marks.folders
+        run.known = Run(
+            run=run.name,
+            phase=run.phase,
+            stream_name=run.settings.stream_name,
+            data_id=info.data_id or None,
+            started_utc=info.started_utc.isoformat(timespec="milliseconds"),
+            output=None if info.output is None else str(info.output),
+            archive=None if info.archive is None else str(info.archive),
+            frames=progress.frames_received,
+            frames_lost=progress.frames_missing + progress.frames_overrun + progress.frames_not_taken,
+            marks=len(acquisition.marks),
+        )
+
+    def end(self, report: RunReport, exit_code: int, html: Path | None) -> None:
+        """Note what became of the run that went on."""
+        run = self.going
+        assert run is not None
+        run.phase = "ended"
+        known = run.view()
+        lost = report.frames_dropped_by_camera + report.frames_overrun
+        run.ended = known.model_copy(
+            update={
+                "phase": "ended",
+                "data_id": report.info.data_id or None,
+                "frames": report.frames_received,
+                "frames_lost": lost + report.frames_rejected + report.frames_not_taken,
+                "marks": len(report.marks),
+                "exit_code": exit_code,
+                "problems": tuple(map(str, report.problems)),
+                "warnings": tuple(map(str, report.warnings)),
+                "report": None if html is None else str(html),
+            }
+        )
+        self._last = run
+
+    def fail(self, error: str) -> None:
+        """Note that the run that went on could not begin, or has left no report."""
+        assert self.going is not None
+        self._fail(self.going, error)
+
+    @property
+    def last(self) -> AskedRun | None:
+        """The run that ended last."""
+        return self._last
+
+    # ---- requests --------------------------------------------------------------------------------------
+
+    def answer(self, question: Mapping[str, Any], origin: str) -> tuple[int, dict[str, Any], bool]:
+        """Do what a client of the interface asks for, once for each key.
+
+        Returns
+        -------
+        status
+            As of HTTP.
+        body
+            As JSON has it.
+        is_replayed
+            Whether it was done before, and nothing now.
+
+        Raises
+        ------
+        RefusedRequestError
+            It cannot be done as things stand.
+        """
+        key = question.get("key")
+        asked = {name: value for name, value in question.items() if name not in _OF_THE_WAY}
+        fingerprint = json.dumps(asked, sort_keys=True)
+        if key is not None and key in self._answers:
+            before, again = self._answers[key]
+            if before != fingerprint:
+                raise RefusedRequestError(
+                    422, "key-reused", "this idempotency key was used for another request"
+                )
+            return *again(), True
+        again = self._do(question, origin)
+        if key is not None:
+            self._answers[key] = fingerprint, again
+            if len(self._answers) > KEPT_ANSWERS:
+                self._answers.popitem(last=False)
+        return *again(), False
+
+    def _do(self, question: Mapping[str, Any], origin: str) -> Callable[[], tuple[int, dict[str, Any]]]:
+        match question.get("do"):
+            case "start":
+                run = self.start(question["settings"], origin)
+                return lambda: (202, _as_json(run))
+            case "stop":
+                run = self.stop(origin, question.get("run"))
+                return lambda: (202, _as_json(run))
+            case "mark":
+                body = self.mark(question)
+                return lambda: (201, body)
+            case "marks":
+                marks = self.marks(question.get("run"))
+                return lambda: (200, marks)
+            case "run":
+                run = self._find(question.get("run"))
+                return lambda: (200, _as_json(run))
+        raise RefusedRequestError(422, "invalid", f"there is nothing to do as {question.get('do')!r}")
+
+    def start(self, changes: Mapping[str, Any], origin: str) -> AskedRun:
+        """Have a run begin: now, or when the one has ended that is ending.
+
+        Parameters
+        ----------
+        changes
+            Settings that differ from the command's.
+
+        Raises
+        ------
+        RefusedRequestError
+            Another run goes on or waits, or these are no settings for one.
+        """
+        settings = self._told(changes)
+        if self.next_run is not None:
+            raise RefusedRequestError(
+                409, "run-waiting", f"run {self.next_run.name} is about to begin already"
+            )
+        going = self.going
+        if going is not None and not (going.is_over or going.is_stopped or going.phase == "ending"):
+            raise RefusedRequestError(
+                409, "run-going-on", "a run is going on: stop it before you start another"
+            )
+        self.next_run = self._new(settings, origin)
+        if going is None:
+            self._end_acquisition()  # of the preview
+        return self.next_run
+
+    def stop(self, origin: str, name: str | None = None) -> AskedRun:
+        """Have the run end that goes on, or the one not begin that waits; again it changes nothing.
+
+        Raises
+        ------
+        RefusedRequestError
+            There is none, or another one than was named.
+        """
+        waiting, going = self.next_run, self.going
+        if waiting is not None and name in (None, waiting.name):
+            self.next_run = None
+            self._fail(waiting, "it was stopped before it began")
+            return waiting
+        if name is not None and (going is None or name != going.name):
+            run = self._find(name)
+            if run.is_over:
+                return run
+            raise RefusedRequestError(409, "another-run", f"run {name} is not the one that goes on")
+        if going is None or going.is_over:
+            raise RefusedRequestError(409, "no-run", "there is no run to stop: this is a preview")
+        assert self._acquisition is not None
+        if not going.is_stopped and going.phase != "ending":
+            self._acquisition.journal.event(f"stopped {origin}")
+        going.is_stopped = True
+        self._end_acquisition()
+        return going
+
+    def mark(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep a mark of the run that goes on, on disk.
+
+        Raises
+        ------
+        RefusedRequestError
+            No run records, or another one than was named; or it cannot be kept.
+        """
+        run, acquisition, name = self.going, self._acquisition, question.get("run")
+        if run is None or run.is_over or acquisition is None:
+            raise RefusedRequestError(409, "no-run", "there is no run to mark: this is a preview")
+        if name is not None and name != run.name:
+            raise RefusedRequestError(409, "another-run", f"run {name} is not the one that goes on")
+        if not acquisition.marks.is_open:
+            state = "is ending" if acquisition.marks.is_closed else "has not begun to record"
+            raise RefusedRequestError(409, "run-not-recording", f"run {run.name} {state}")
+        arrived_ms = process_clock().utc_ns(int(question["at_ns"])) / 1e6
+        said_ms = question.get("time_unix_ms")
+        self._refuse_strange_time(said_ms, arrived_ms, run)
+        mark = Mark(
+            round(arrived_ms if said_ms is None else float(said_ms), 4),
+            question["text"],
+            question.get("value"),
+            question.get("unit") or None,
+        )
+        if len(acquisition.marks) >= MOST_MARKS:
+            raise RefusedRequestError(
+                409, "too-many", f"run {run.name} has {MOST_MARKS} marks, and takes no more"
+            )
+        try:
+            acquisition.marks.add(mark)
+        except MarkError as error:
+            if not acquisition.marks.is_open:  # it ended this very moment
+                raise RefusedRequestError(409, "run-not-recording", f"run {run.name} is ending") from None
+            raise RefusedRequestError(507, "not-kept", f"the mark is not kept: {error}") from None
+        return {"run": run.name, **mark.as_json()}
+
+    def marks(self, name: str | None) -> dict[str, Any]:
+        """The marks of a run; without a name, of the one that goes on or ended last."""
+        run = (self.going or self._last) if name is None else self._find(name)
+        if run is None:
+            return {"run": None, "marks": []}
+        if run is self.going and self._acquisition is not None:
+            marks = self._acquisition.marks.items
+        else:
+            marks = _marks_in(run.folders)
+        return {"run": run.name, "marks": [{"run": run.name, **mark.as_json()} for mark in marks]}
+
+    def _end_acquisition(self) -> None:
+        if self._acquisition is not None:
+            self.has_stopped = True
+            self._acquisition.stop()
+
+    def _refuse_strange_time(self, said_ms: float | None, arrived_ms: float, run: AskedRun) -> None:
+        if said_ms is None:
+            return
+        assert self._acquisition is not None
+        began_ms = self._acquisition.marks.began_ms
+        if not began_ms - AHEAD_MS <= said_ms <= arrived_ms + AHEAD_MS:
+            raise RefusedRequestError(
+                422,
+                "invalid",
+                f"time_unix_ms: {said_ms:.0f} lies outside run {run.name}, which began at {began_ms:.0f}; "
+                f"now it is {arrived_ms:.0f}",
+            )
+
+    def _told(self, changes: Mapping[str, Any]) -> RunSettings:
+        """The command's settings, with what a request changes."""
+        wanted = dict(changes)
+        if "archive" in wanted:
+            keeps = wanted.pop("archive")
+            if keeps and self._settings.archive is None:
+                raise RefusedRequestError(
+                    422,
+                    "no-archive",
+                    "archive: the station has none: it was started without --archive DIR",
+                )
+            if not keeps:
+                wanted["archive"] = None
+        fields = {name: getattr(self._settings, name) for name in RunSettings.model_fields}
+        try:
+            return RunSettings.model_validate(fields | wanted)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            raise RefusedRequestError(
+                422, "invalid", f"{f'{place}: ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
+            ) from None
+
+    def _new(self, settings: RunSettings, origin: str | None) -> AskedRun:
+        self._count += 1
+        # With the time, so that a name of yesterday's station is none of today's.
+        run = AskedRun(f"{time.strftime('%y%m%d-%H%M%S', time.gmtime())}-{self._count}", settings, origin)
+        self._runs[run.name] = run
+        if len(self._runs) > KEPT_RUNS:
+            self._runs.popitem(last=False)
+        return run
+
+    def _find(self, name: str | None) -> AskedRun:
+        run = None if name is None else self._runs.get(name)
+        if run is None:
+            raise RefusedRequestError(404, "not-found", f"there is no run {name!r} here")
+        return run
+
+    def _fail(self, run: AskedRun, error: str) -> None:
+        run.phase, run.error = "failed", error
+        run.ended = run.view()
+        self._last = run
+
+
+def _as_json(run: AskedRun) -> dict[str, Any]:
+    return run.view().model_dump(mode="json")
+
+
+def _marks_in(folders: tuple[Path, ...]) -> tuple[Mark, ...]:
+    for folder in folders:
+        try:
+            return read_marks(folder)
+        except OSError:
+            continue
+    return ()

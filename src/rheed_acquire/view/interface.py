@@ -1,0 +1,319 @@
+"""The station's interface, version 1: what its clients may say and what they are told.
+
+A *station* is the process that holds one camera: ``rheed-acquire view``, or a run with ``--view``. The models
+here are its documented shapes: the server checks what comes by them, the OpenAPI document is made of them,
+and `rheed_acquire.Station` reads with them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from rheed_acquire.regions.regions import Region, Regions
+from rheed_acquire.settings.run_settings import LONGEST_NOTES
+
+PREFIX = "/api/v1"
+LONGEST_BODY = 1 << 16
+"""Bytes of a request's body."""
+MOST_WAIT_S = 60.0
+LONGEST_KEY = 200
+KEY_HEADER, REPLAYED_HEADER = "Idempotency-Key", "Idempotency-Replayed"
+
+_Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+_Wait = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=MOST_WAIT_S,
+        allow_inf_nan=False,
+        description="seconds that the answer may wait for what was asked for to be done",
+    ),
+]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Answer(BaseModel):
+    # A client of an older version reads what a newer station says.
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class StartRequest(_Request):
+    """What a run is told, each as the flag of that name; what is left out is as the station was told."""
+
+    stream_name: _Name | None = Field(None, description="name of the stream")
+    physical_sample: _Name | None = Field(None, description="physical sample, by name or UUID")
+    project_id: _Name | None = Field(None, description="project that the stream belongs to")
+    tags: Annotated[tuple[_Name, ...], Field(max_length=64)] | None = Field(
+        None, description="tags of the stream"
+    )
+    azimuth: _Name | None = Field(None, description="azimuth of a stationary stage, such as [110]")
+    rotations_per_min: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="rotation of the stage; 0 is a stationary one"
+    )
+    duration: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="end the run after so many seconds"
+    )
+    frames: Annotated[int, Field(ge=1)] | None = Field(None, description="end the run after so many frames")
+    archive: bool | None = Field(
+        None, description="keep the originals too, in the directory that the station's --archive names"
+    )
+    notes: Annotated[str, StringConstraints(max_length=LONGEST_NOTES)] | None = Field(
+        None, description="what else is to be known of the run; it is kept in the report"
+    )
+    wait_s: _Wait = Field(10.0, description="seconds that the answer may wait for the run to record")
+
+
+class StopRequest(_Request):
+    """The end of a run."""
+
+    run: str | None = Field(None, max_length=64, description="which run; without it, whichever goes on")
+    wait_s: _Wait = Field(10.0, description="seconds that the answer may wait for the run's report")
+
+
+class MarkRequest(_Request):
+    """Something that was done at the growth, or read from an instrument."""
+
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] = Field(
+        description="what it was: shutter open, substrate temperature"
+    )
+    time_unix_ms: float | None = Field(
+        None,
+        allow_inf_nan=False,
+        description="when, in ms since 1970, UTC; without it, when the request arrived",
+    )
+    value: float | None = Field(None, allow_inf_nan=False, description="a number that belongs to it")
+    unit: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40)] | None = Field(
+        None, description="what the value is in"
+    )
+    run: str | None = Field(None, max_length=64, description="of which run; without it, whichever goes on")
+
+
+class RegionsRequest(_Request):
+    """Regions of interest, in the place of those before."""
+
+    regions: Regions = Field(description="at most 12, each with a name of its own")
+
+
+RunPhase: TypeAlias = Literal["waiting", "starting", "recording", "ending", "ended", "failed"]
+
+
+class Run(_Answer):
+    """A run that the station makes, or has made.
+
+    Attributes
+    ----------
+    run
+        The station's own name for it.
+    phase
+        ``waiting`` for the run before it to end, ``starting`` (camera and stream are being opened),
+        ``recording``, ``ending`` (what was captured is being delivered), ``ended``, or ``failed``: it could
+        not begin, or was stopped before it did.
+    data_id
+        Of the stream, once there is one.
+    started_utc
+        When the stream was opened.
+    output, archive
+        Folders on the station's computer, where there are any.
+    frames, frames_lost
+        Received so far; and lost: by the camera, overrun, rejected, and not taken by the streamer.
+    marks
+        How many there are.
+    exit_code
+        As the command ends with: 0, 1 or 3; None while it goes on.
+    problems, warnings
+        Of its report, a sentence each.
+    report
+        Its ``report.html``; data is in the ``report.json`` beside it.
+    error
+        Why it failed.
+    """
+
+    run: str
+    phase: RunPhase
+    stream_name: str | None = None
+    data_id: str | None = None
+    started_utc: str | None = None
+    output: str | None = None
+    archive: str | None = None
+    frames: int = 0
+    frames_lost: int = 0
+    marks: int = 0
+    exit_code: int | None = None
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    report: str | None = None
+    error: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it will change any more."""
+        return self.phase in ("ended", "failed")
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether its first frame has a place, or had."""
+        return self.phase not in ("waiting", "starting")
+
+
+class CameraState(_Answer):
+    """The station's camera; None stands for what is not known.
+
+    Attributes
+    ----------
+    fps, fps_measured
+        Frames per second that are declared, and those of the last two seconds.
+    frames
+        Received since the preview or the run began.
+    frames_missing, frames_overrun
+        Lost by the camera, and dropped because the ring was full, since then.
+    is_present
+        Whether it is there.
+    trouble
+        What is wrong with it just now.
+    """
+
+    name: str | None = None
+    width: int | None = None
+    height: int | None = None
+    pixel_format: str | None = None
+    fps: float | None = None
+    fps_measured: float | None = None
+    frames: int = 0
+    frames_missing: int = 0
+    frames_overrun: int = 0
+    is_present: bool | None = None
+    trouble: str | None = None
+    temperature_c: float | None = None
+
+
+StationPhase: TypeAlias = Literal["opening", "preview", "starting", "recording", "ending"]
+
+
+class StationState(_Answer):
+    """What the station does just now.
+
+    Attributes
+    ----------
+    phase
+        ``preview``: frames are looked at and not recorded; else that of `run`.
+    run
+        The one that goes on; None in a preview.
+    next_run
+        One that has been asked for and waits.
+    last_run
+        The one that ended last.
+    """
+
+    software: str
+    phase: StationPhase
+    camera: CameraState
+    run: Run | None = None
+    next_run: Run | None = None
+    last_run: Run | None = None
+    regions: tuple[Region, ...] = ()
+
+
+class MarkTaken(_Answer):
+    """A mark as it is kept, on disk.
+
+    Attributes
+    ----------
+    run
+        Of which run.
+    time_unix_ms
+        In ms since 1970, UTC, by the clock that dates the frames.
+    """
+
+    run: str
+    time_unix_ms: float
+    text: str
+    value: float | None = None
+    unit: str | None = None
+
+
+class MarkList(_Answer):
+    """The marks of a run, in the order of their times."""
+
+    run: str | None
+    marks: tuple[MarkTaken, ...]
+
+
+class RegionList(_Answer):
+    """The regions that are followed now, cut to the frame, and what was left out of those asked for."""
+
+    regions: tuple[Region, ...]
+    notes: tuple[str, ...] = ()
+
+
+class Oscillation(_Answer):
+    """The strongest oscillation of a region's mean, one taken for one monolayer."""
+
+    period_s: float
+    uncertainty_s: float
+    strength: float
+    growth_rate: float
+
+
+class TraceOfRegion(_Answer):
+    """A region's intensities, None where no frame came; as many as `Traces.time_unix_ms` has times."""
+
+    region: Region
+    mean: tuple[float | None, ...]
+    maximum: tuple[float | None, ...]
+    oscillation: Oscillation | None = None
+
+
+class Traces(_Answer):
+    """Intensities of the regions over time.
+
+    Attributes
+    ----------
+    time_unix_ms
+        When the frames were captured, in ms since 1970, UTC. Of more than 1,024 frames, as many as make so
+        few points are taken together: means of means, and maxima of maxima.
+    """
+
+    time_unix_ms: tuple[float, ...]
+    traces: tuple[TraceOfRegion, ...]
+
+
+class EventLine(_Answer):
+    """A line of the station's log."""
+
+    utc_ms: float
+    level: Literal["info", "warning", "error"]
+    text: str
+
+
+ProblemCode: TypeAlias = Literal[
+    "no-run",
+    "another-run",
+    "run-going-on",
+    "run-waiting",
+    "run-not-recording",
+    "no-archive",
+    "not-kept",
+    "key-reused",
+    "invalid",
+    "too-large",
+    "too-slow",
+    "too-many",
+    "unsupported-type",
+    "not-found",
+    "no-frame",
+    "no-answer",
+    "not-allowed",
+    "bug",
+]
+
+
+class Problem(_Answer):
+    """Why a request was refused: a word for programs, a sentence for people."""
+
+    code: ProblemCode
+    error: str

@@ -1,0 +1,432 @@
+"""The client of a station: `Station`, for recipe software in Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.regions.regions import Region
+from rheed_acquire.view.interface import (
+    KEY_HEADER,
+    MOST_WAIT_S,
+    PREFIX,
+    MarkList,
+    MarkTaken,
+    RegionList,
+    Run,
+    StationState,
+    Traces,
+)
+from rheed_acquire.view.station_file import ListedStation, listed_stations
+
+STATION_VARIABLE = "RHEED_STATION"
+"""The URL of a station, with its token."""
+_TIMEOUT_S = 35.0
+"""Longer than the station waits for its own acquisition."""
+_TRIES = 3
+_PAUSE_S = 0.3
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class StationError(RheedAcquireError):
+    """The station refused what was asked of it.
+
+    Attributes
+    ----------
+    status
+        Of HTTP.
+    code
+        A word for programs, as the interface's document lists them; empty where it gave none.
+    """
+
+    def __init__(self, message: str, status: int = 0, code: str = "") -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+        self.exit_code = 4 if self.is_conflict else 2 if status == 422 else 1
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether it could not be done as things stood: no run goes on, or another one does."""
+        return self.status == 409
+
+
+class NoStationError(RheedAcquireError):
+    """There is no station, or it does not answer."""
+
+    exit_code = 5
+
+
+class Station:
+    """A station, to start, mark and stop runs, and to look on.
+
+    What changes something is asked with an idempotency key of its own and asked again where the answer got
+    lost, so that nothing is done twice. An instance is for one thread at a time.
+
+    Parameters
+    ----------
+    station
+        Which one: its URL, with the token (``http://127.0.0.1:41873/?token=...``) or, on its own computer,
+        without; or where this user has several, the kind of its camera or the id of its process. Without it
+        the URL in the environment's ``RHEED_STATION``, else this user's only one on this computer.
+
+    Raises
+    ------
+    NoStationError
+        There is none, or none like this.
+    SettingsError
+        There are several, or ``station`` is no URL.
+    """
+
+    def __init__(self, station: str | None = None) -> None:
+        self._url, token = _find(station)
+        self._session = requests.Session()
+        self._session.trust_env = False  # neither a proxy nor .netrc has a part in this
+        self._session.headers["Authorization"] = f"Bearer {token.get_secret_value()}"
+
+    @property
+    def url(self) -> str:
+        """Where it answers, without the token."""
+        return self._url
+
+    def state(self) -> StationState:
+        """Return what it does just now."""
+        return self._get("/state", StationState)
+
+    def start(
+        self,
+        *,
+        stream_name: str | None = None,
+        physical_sample: str | None = None,
+        project_id: str | None = None,
+        tags: Iterable[str] | None = None,
+        azimuth: str | None = None,
+        rotations_per_min: float | None = None,
+        duration: float | None = None,
+        frames: int | None = None,
+        archive: bool | None = None,
+        notes: str | None = None,
+        wait_s: float = MOST_WAIT_S,
+    ) -> StationRun:
+        """Start a run, and return when it records; what is left out is as the station was told.
+
+        Parameters
+        ----------
+        stream_name, physical_sample, project_id, tags, azimuth, rotations_per_min, duration, frames, notes
+            As the settings of these names; seconds, and rotations per minute.
+        archive
+            Whether the originals are kept too, where the station was started with ``--archive``.
+        wait_s
+            How long to wait for it to record, in seconds; 0 for not at all.
+
+        Raises
+        ------
+        StationError
+            A run goes on already (``code`` is ``run-going-on``), it could not begin, or a value is wrong.
+        """
+        told = {
+            "stream_name": stream_name,
+            "physical_sample": physical_sample,
+            "project_id": project_id,
+            "tags": None if tags is None else list(tags),
+            "azimuth": azimuth,
+            "rotations_per_min": rotations_per_min,
+            "duration": duration,
+            "frames": frames,
+            "archive": archive,
+            "notes": notes,
+        }
+        body = {name: value for name, value in told.items() if value is not None}
+        run = self._post("/start", {**body, "wait_s": 0}, Run)
+        started = StationRun(self, run)
+        if wait_s:
+            started.wait(wait_s, until="recording")
+            if started.latest.phase == "failed":
+                raise StationError(f"the run could not begin: {started.latest.error}", code="failed")
+        return started
+
+    @contextmanager
+    def run(self, **told: Any) -> Iterator[StationRun]:
+        """Make a run for the time of a ``with``: it is started as by `start`, and at the end stopped.
+
+        At the end it is waited for, so that `StationRun.latest` says what became of it. Where the block ends
+        by an exception, the run is stopped too, and not waited for.
+        """
+        run = self.start(**told)
+        try:
+            yield run
+        except BaseException:
+            run.stop(wait_s=0)
+            raise
+        run.stop()
+
+    def stop(self, *, run: str | None = None, wait_s: float = 600.0) -> Run:
+        """End the run that goes on, or the one that is named, and return what became of it.
+
+        Parameters
+        ----------
+        wait_s
+            How long to wait for what was captured to be delivered, in seconds; 0 for not at all.
+
+        Raises
+        ------
+        StationError
+            There is no run, or another one than was named (`StationError.is_conflict`).
+        """
+        body: dict[str, Any] = {} if run is None else {"run": run}
+        stopped = StationRun(self, self._post("/stop", {**body, "wait_s": 0}, Run))
+        return stopped.wait(wait_s) if wait_s else stopped.latest
+
+    def mark(
+        self,
+        text: str,
+        value: float | None = None,
+        unit: str | None = None,
+        *,
+        time_unix_ms: float | None = None,
+        run: str | None = None,
+    ) -> MarkTaken:
+        """Mark the run that goes on; on return the mark is on the station's disk.
+
+        Parameters
+        ----------
+        text
+            What was done: ``shutter open``.
+        value, unit
+            A number that belongs to it, and what it is in.
+        time_unix_ms
+            When, in ms since 1970, UTC; without it, when the station was asked.
+        run
+            Refuse to mark any run but this.
+
+        Raises
+        ------
+        StationError
+            No run records, or another one.
+        """
+        told = {"text": text, "value": value, "unit": unit, "time_unix_ms": time_unix_ms, "run": run}
+        return self._post("/marks", {name: one for name, one in told.items() if one is not None}, MarkTaken)
+
+    def marks(self, run: str | None = None) -> tuple[MarkTaken, ...]:
+        """Return the marks of a run; by default of the one that goes on, or ended last."""
+        return self._get("/marks", MarkList, {} if run is None else {"run": run}).marks
+
+    def find_run(self, run: str) -> Run:
+        """Return what is known of one of the latest 100 runs, by its name."""
+        return self._get(f"/runs/{run}", Run)
+
+    def regions(self) -> tuple[Region, ...]:
+        """Return the regions of interest that are followed."""
+        return self._get("/regions", RegionList).regions
+
+    def set_regions(self, regions: Iterable[Region]) -> RegionList:
+        """Follow these regions in the place of those before; the station's settings file keeps them."""
+        body = {"regions": [region.model_dump(mode="json") for region in regions]}
+        return _parsed(RegionList, self._ask("PUT", "/regions", json=body))
+
+    def frame_png(self, bits: Literal[8, 16] = 8) -> bytes:
+        """Return the newest frame as a PNG: of 8 bits as it is shown, of 16 with the camera's own levels."""
+        return self._ask("GET", "/frame.png", params={"bits": bits}).content
+
+    def traces(self, since_unix_ms: float = 0.0) -> Traces:
+        """Return the regions' intensities since a time, and the growth rate that each oscillation implies."""
+        return self._get("/traces", Traces, {"since": since_unix_ms})
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Go through what happens from now on: ``{"type": "state" or "event", ...}``, until it is closed.
+
+        Raises
+        ------
+        NoStationError
+            The station is gone.
+        """
+        from websockets.exceptions import WebSocketException
+        from websockets.sync.client import connect
+
+        url = f"ws{self._url.removeprefix('http')}{PREFIX}/events"
+        headers = {"Authorization": str(self._session.headers["Authorization"])}
+        try:
+            with connect(url, additional_headers=headers, max_size=None, proxy=None) as events:
+                for message in events:
+                    yield json.loads(message)
+        except (OSError, WebSocketException) as error:
+            raise NoStationError(f"the station at {self._url} tells no events: {error}") from None
+
+    def close(self) -> None:
+        """Let go of the connection; the station and its runs go on."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _get(self, path: str, model: type[_Model], params: Mapping[str, Any] | None = None) -> _Model:
+        return _parsed(model, self._ask("GET", path, params=params))
+
+    def _post(self, path: str, body: Mapping[str, Any], model: type[_Model]) -> _Model:
+        key = {KEY_HEADER: secrets.token_hex(16)}
+        return _parsed(model, self._ask("POST", path, json=body, headers=key))
+
+    def _ask(self, method: str, path: str, **more: Any) -> requests.Response:
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                answer = self._session.request(
+                    method, f"{self._url}{PREFIX}{path}", timeout=_TIMEOUT_S, allow_redirects=False, **more
+                )
+            except requests.RequestException as error:
+                if tries_left and not isinstance(error, requests.exceptions.InvalidURL):
+                    time.sleep(_PAUSE_S)
+                    continue
+                raise NoStationError(
+                    f"the station at {self._url} does not answer ({type(error).__name__}): is it running?"
+                ) from None
+            if answer.status_code in (429, 503) and tries_left:
+                time.sleep(1.0 if answer.status_code == 429 else _PAUSE_S)
+                continue
+            if answer.status_code >= 300:
+                raise _refusal(answer)
+            return answer
+        raise AssertionError("the last try returns or raises")
+
+
+class StationRun:
+    """A run that was started by a `Station`.
+
+    Attributes
+    ----------
+    latest
+        What was known of it when it was asked for last; after `stop` or `wait`, what became of it.
+    """
+
+    def __init__(self, station: Station, run: Run) -> None:
+        self._station, self.latest = station, run
+
+    def refresh(self) -> Run:
+        """Ask for it again."""
+        self.latest = self._station.find_run(self.latest.run)
+        return self.latest
+
+    def mark(
+        self,
+        text: str,
+        value: float | None = None,
+        unit: str | None = None,
+        *,
+        time_unix_ms: float | None = None,
+    ) -> MarkTaken:
+        """Mark this run (see `Station.mark`)."""
+        return self._station.mark(text, value, unit, time_unix_ms=time_unix_ms, run=self.latest.run)
+
+    def stop(self, *, wait_s: float = 600.0) -> Run:
+        """End it, and return what became of it (see `Station.stop`); also of one that has ended by itself."""
+        self.latest = self._station.stop(run=self.latest.run, wait_s=wait_s)
+        return self.latest
+
+    def wait(self, timeout_s: float = 600.0, *, until: Literal["recording", "ended"] = "ended") -> Run:
+        """Wait until it records or has ended, and return what is known of it then.
+
+        Raises
+        ------
+        StationError
+            It takes longer (``code`` is ``not-yet``).
+        """
+        deadline_s = time.monotonic() + timeout_s
+        pause_s = 0.02
+        while not (self.latest.is_over or (until == "recording" and self.latest.is_recording)):
+            if time.monotonic() > deadline_s:
+                raise StationError(
+                    f"run {self.latest.run} is {self.latest.phase} after {timeout_s:g} s", code="not-yet"
+                )
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, 0.25)
+            self.refresh()
+        return self.latest
+
+
+def _find(station: str | None) -> tuple[str, SecretStr]:
+    """Where a station answers, and its token."""
+    wanted, source = station, "the station"
+    if wanted is None and (named := os.environ.get(STATION_VARIABLE, "").strip()):
+        wanted, source = named, STATION_VARIABLE
+    listed = listed_stations()
+    if wanted is None:
+        if len(listed) == 1:
+            return listed[0].url, listed[0].token
+        if not listed:
+            raise NoStationError(
+                "there is no station of this user on this computer: rheed-acquire view --camera NAME starts "
+                f"one; one elsewhere is named by its URL in {STATION_VARIABLE}"
+            )
+        raise SettingsError(f"there are several stations; choose one: {_listing(listed)}")
+    if "://" in wanted:
+        return _by_url(wanted, source, listed)
+    fitting = [one for one in listed if wanted in (one.camera, str(one.pid))]
+    if len(fitting) == 1:
+        return fitting[0].url, fitting[0].token
+    if not fitting:
+        here = f"there are {_listing(listed)}" if listed else "there is none on this computer"
+        raise NoStationError(f"there is no station {wanted!r}; {here}")
+    raise SettingsError(f"there are several stations {wanted!r}; choose one: {_listing(fitting)}")
+
+
+def _by_url(url: str, source: str, listed: list[ListedStation]) -> tuple[str, SecretStr]:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+        _ = parts.port  # a port that is no number raises here
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingsError(f"{source} is no URL such as http://127.0.0.1:41873/?token=...")
+    base = f"{parts.scheme}://{parts.netloc}"
+    tokens = parse_qs(parts.query).get("token")
+    if tokens:
+        return base, SecretStr(tokens[0])
+    for one in listed:
+        if one.url == base:
+            return base, one.token
+    raise SettingsError(
+        f"the station at {base} needs its token: put the whole URL, with its ?token=, into the environment's "
+        f"{STATION_VARIABLE}"
+    )
+
+
+def _listing(stations: Iterable[ListedStation]) -> str:
+    return ", ".join(f"{one.camera} ({one.pid}, {one.url})" for one in stations)
+
+
+def _refusal(answer: requests.Response) -> RheedAcquireError:
+    try:
+        problem = answer.json()
+        text, code = str(problem["error"]), str(problem["code"])
+    except (ValueError, KeyError, TypeError):
+        text, code = answer.text.strip()[:300] or answer.reason, ""
+    return StationError(text, answer.status_code, code)
+
+
+def _parsed(model: type[_Model], answer: requests.Response) -> _Model:
+    try:
+        return model.model_validate_json(answer.content)
+    except ValidationError:
+        raise StationError(
+            f"what answers at {urlsplit(answer.url).netloc} is no station that this version understands",
+            answer.status_code,
+        ) from None

@@ -1,0 +1,244 @@
+"""Which requests for runs are granted, whatever is asked, how often, and whenever runs begin and end."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from rheed_acquire import CameraInfo, DeviceInfo
+from rheed_acquire.clocks.timing import process_clock
+from rheed_acquire.recording.marks import read_marks
+from rheed_acquire.run.marks import RunMarks
+from rheed_acquire.run.progress import Progress
+from rheed_acquire.run.report import Journal, RunInfo, RunReport
+from rheed_acquire.settings.run_settings import RunSettings
+from rheed_acquire.view.desk import AskedRun, Desk, RefusedRequestError
+
+ORIGIN = "through the interface, from 127.0.0.1:1"
+CAMERA = CameraInfo(DeviceInfo(backend="simulated", serial="1", model="one"), 32, 24, "Mono8", 50.0)
+KEYS = st.none() | st.sampled_from(["a", "b", "c"])
+
+
+def run_info(number: int) -> RunInfo:
+    return RunInfo(f"id-{number}", CAMERA, 50.0, 0.0, 100, datetime.now(UTC))
+
+
+class Going:
+    """What the desk sees of an acquisition."""
+
+    def __init__(self) -> None:
+        self.journal, self.marks, self.stopped = Journal(), RunMarks(), False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+class DeskMachine(RuleBasedStateMachine):
+    """A desk, and a thread that attends runs as the command's does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = TemporaryDirectory()
+        self.desk = Desk(RunSettings(camera="simulated", stream_name="own"))
+        self.begun: list[AskedRun] = []
+        self.created: set[str] = set()
+        self.of_key: dict[str, tuple[str, str]] = {}
+        self.kept: dict[str, list[str]] = {}
+        self.follow(None)
+
+    def teardown(self) -> None:
+        self.place.cleanup()
+
+    def follow(self, run: AskedRun | None) -> None:
+        self.going = Going()
+        self.desk.follow(self.going, run)  # type: ignore[arg-type]
+        if run is not None:
+            assert run not in self.begun, "a run began twice"
+            self.begun.append(run)
+
+    def folder(self, name: str) -> Path:
+        folder = Path(self.place.name, name)
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def standing(self) -> tuple[AskedRun | None, AskedRun | None, bool, int]:
+        """What a request may change."""
+        return self.desk.going, self.desk.next_run, self.going.stopped, len(self.going.marks)
+
+    def ask(self, key: str | None, **question: Any) -> tuple[int, dict[str, Any]] | None:
+        """Ask; None where it was refused. One key is one thing, done once."""
+        before = self.standing()
+        refused: RefusedRequestError | None = None
+        what = repr(sorted(question.items()))
+        try:
+            status, body, replayed = self.desk.answer({**question, "key": key, "at_ns": 0}, ORIGIN)
+        except RefusedRequestError as error:
+            refused = error
+        if refused is not None:
+            assert refused.status in (404, 409, 422, 507)
+            assert refused.body["error"]
+            assert self.standing() == before
+            if key in self.of_key and self.of_key[key][0] != what:
+                assert refused.code == "key-reused"
+            return None
+        assert replayed == (key in self.of_key)
+        if replayed:
+            assert key is not None
+            assert self.of_key[key] == (what, body["run"])
+            assert self.standing() == before
+            return None
+        if key is not None:
+            self.of_key[key] = (what, body["run"])
+        return status, body
+
+    @rule(key=KEYS, name=st.none() | st.sampled_from(["x", "y"]))
+    def start(self, key: str | None, name: str | None) -> None:
+        going, waiting = self.desk.going, self.desk.next_run
+        free = waiting is None and (
+            going is None or going.is_over or going.is_stopped or going.phase == "ending"
+        )
+        granted = self.ask(key, do="start", settings={} if name is None else {"stream_name": name})
+        if granted is None:
+            return
+        assert free
+        _, body = granted
+        assert body["phase"] == "waiting"
+        assert body["stream_name"] == (name or "own")
+        assert body["run"] not in self.created
+        self.created.add(body["run"])
+
+    @rule(key=KEYS)
+    def stop(self, key: str | None) -> None:
+        granted = self.ask(key, do="stop")
+        if granted is not None:
+            assert granted[1]["phase"] in ("failed", "starting", "recording", "ending")
+
+    @rule(key=KEYS, text=st.sampled_from(["open", "shut"]), named=st.booleans())
+    def mark(self, key: str | None, text: str, named: bool) -> None:
+        going = self.desk.going
+        name = {"run": going.name} if named and going is not None else {}
+        granted = self.ask(key, do="mark", text=text, **name)
+        if granted is not None:
+            assert going is not None
+            assert self.going.marks.is_open
+            self.kept.setdefault(going.name, []).append(text)
+
+    @precondition(lambda self: self.desk.going is not None and not self.going.marks.folders)
+    @rule()
+    def record(self) -> None:
+        assert self.desk.going is not None
+        self.going.marks.begin([self.folder(self.desk.going.name)])
+        self.desk.update(Progress("capturing", run_info(len(self.begun))))
+        assert self.desk.going.view().phase == "recording"
+
+    @precondition(lambda self: self.desk.going is not None and self.going.marks.is_open)
+    @rule()
+    def deliver(self) -> None:
+        assert self.desk.going is not None
+        self.going.marks.close()
+        self.desk.update(Progress("uploading", run_info(len(self.begun))))
+        assert self.desk.going.view().phase == "ending"
+
+    @precondition(lambda self: self.desk.going is not None and self.going.marks.is_closed)
+    @rule()
+    def end(self) -> None:
+        run = self.desk.going
+        assert run is not None
+        report = RunReport(run_info(len(self.begun)), datetime.now(UTC), marks=self.going.marks.items)
+        self.desk.end(report, 0, None)
+        assert (run.view().phase, run.view().exit_code) == ("ended", 0)
+        assert run.view().marks == len(self.kept.get(run.name, []))
+        self.follow(self.desk.next_run)
+
+    @precondition(lambda self: self.desk.going is not None and not self.going.marks.folders)
+    @rule()
+    def fail(self) -> None:
+        run = self.desk.going
+        assert run is not None
+        self.desk.fail("the camera is not there")
+        assert run.view().phase == "failed"
+        self.follow(self.desk.next_run)
+
+    @precondition(lambda self: self.desk.going is None and self.going.stopped)
+    @rule()
+    def preview_ends(self) -> None:
+        assert self.desk.has_stopped
+        self.follow(self.desk.next_run)
+
+    @invariant()
+    def what_was_answered_is_on_disk(self) -> None:
+        for name, texts in self.kept.items():
+            assert sorted(mark.text for mark in read_marks(self.folder(name))) == sorted(texts)
+
+    @invariant()
+    def every_run_can_be_asked_for_and_only_what_was_granted_began(self) -> None:
+        for name in self.created:
+            _, body, _ = self.desk.answer({"do": "run", "run": name}, ORIGIN)
+            assert body["run"] == name
+        assert {run.name for run in self.begun} <= self.created
+
+
+TestDesk = DeskMachine.TestCase
+TestDesk.settings = settings(max_examples=30, stateful_step_count=25)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(RunSettings(camera="simulated", stream_name="own", azimuth="[110]", duration=5.0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "said"),
+    [
+        ({"rotations_per_min": 5.0}, "invalid", "azimuth"),
+        ({"archive": True}, "no-archive", "--archive DIR"),
+    ],
+)
+def test_settings_that_no_run_can_have_are_refused_with_the_field(
+    desk: Desk, changes: dict[str, Any], code: str, said: str
+) -> None:
+    desk.follow(Going(), None)  # type: ignore[arg-type]
+    with pytest.raises(RefusedRequestError, match=said) as refused:
+        desk.start(changes, ORIGIN)
+    assert (refused.value.status, refused.value.code) == (422, code)
+    assert desk.next_run is None
+
+
+def test_a_run_has_what_it_is_told_and_else_what_the_station_was_told(desk: Desk, tmp_path: Path) -> None:
+    desk.follow(Going(), None)  # type: ignore[arg-type]
+    run = desk.start({"physical_sample": "S1", "tags": ["a", "b"], "notes": "first\nlayer"}, ORIGIN)
+    told = run.settings
+    assert (told.physical_sample, told.tags, told.notes) == ("S1", ("a", "b"), "first layer")
+    assert (told.stream_name, told.azimuth, told.duration) == ("own", "[110]", 5.0)
+
+
+def test_a_mark_of_another_time_than_the_runs_is_refused(desk: Desk, tmp_path: Path) -> None:
+    going = Going()
+    going.marks.begin([tmp_path])
+    desk.follow(going, desk.first_run())  # type: ignore[arg-type]
+    desk.update(Progress("capturing", run_info(1)))
+    now_ms = process_clock().now_ns() / 1e6
+    question = {"text": "open", "at_ns": time.perf_counter_ns()}
+    for wrong_ms in (now_ms - 3.6e6, now_ms / 1e3):  # an hour ago; seconds in the place of milliseconds
+        with pytest.raises(RefusedRequestError, match="outside run"):
+            desk.mark({**question, "time_unix_ms": wrong_ms})
+    assert desk.mark({**question, "time_unix_ms": now_ms})["time_unix_ms"] == pytest.approx(now_ms)
+    assert [mark.time_unix_ms for mark in read_marks(tmp_path)] == [pytest.approx(now_ms)]
+
+
+def test_a_mark_that_no_disk_takes_is_not_answered_as_kept(desk: Desk, tmp_path: Path) -> None:
+    going = Going()
+    going.marks.begin([tmp_path / "gone"])
+    desk.follow(going, desk.first_run())  # type: ignore[arg-type]
+    with pytest.raises(RefusedRequestError, match="not kept") as refused:
+        desk.mark({"text": "open", "at_ns": time.perf_counter_ns()})
+    assert refused.value.status == 507
+    assert desk.marks(None)["marks"] == []
