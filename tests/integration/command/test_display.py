@@ -134,29 +134,6 @@ def test_the_display_leaves_only_the_log_and_the_summary_behind(command: Command
     assert re.fullmatch(r"chunks     \d uploaded, \d queued, [\d.]+ MB/s", table[4])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "work"),
-    [(("recover",), "delivering chunks"), (("recover", "--export", "saved"), "writing chunks")],
-)
-def test_recover_shows_how_many_chunks_it_has_done_and_leaves_only_what_became_of_them(
-    command: Command, arguments: tuple[str, ...], work: str
-) -> None:
-    camera = ("--camera", "thirdparty", "--thirdparty.pause-after", "130", "--stall-timeout", "600")
-    run = command.start(*camera)
-    command.wait_for("paused")
-    run.kill()
-    run.communicate()
-    if "--export" in arguments:  # and what it would be delivered to is not there
-        (command.folder / "runs").rename(command.folder / "moved")
-        command.write("runs", "")
-    _, shown, screen = run_in_terminal(command, *arguments)
-    drawn = [line for lines in shown for line in lines if line.startswith(work)]
-    assert any(re.search(r" 0/[12] ", line) for line in drawn), shown
-    assert any(re.search(r" ([12])/\1 ", line) for line in drawn), shown
-    assert not any(work in line for line in screen.text)
-    assert screen.cursor_shown
-
-
 def test_a_dumb_terminal_gets_plain_lines(command: Command) -> None:
     import pty
 
