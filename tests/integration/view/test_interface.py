@@ -229,20 +229,24 @@ def test_more_requests_at_once_than_are_allowed_are_told_to_come_later_and_pages
         f"POST {PREFIX}/marks HTTP/1.1\r\nHost: 127.0.0.1:{view.port}\r\n"
         f"Authorization: Bearer {view.token}\r\n{JSON}Content-Length: 2\r\n\r\n{{}}"
     ).encode()
-    answers = []
-    with ExitStack() as opened:
-        page = opened.enter_context(connect(f"ws://127.0.0.1:{view.port}/live?token={view.token}"))
-        connections = [
-            opened.enter_context(socket.create_connection(("127.0.0.1", view.port), 60))
-            for _ in range(round(2.4 * MOST_COMMANDS_AT_ONCE))
-        ]
-        for connection in connections:
-            connection.sendall(lines)
-        for connection in connections:
-            response = http.client.HTTPResponse(connection)
-            response.begin()
-            answers.append((response.status, response.getheader("Retry-After")))
-        assert set(answers) == {(422, None), (429, "1")}
+    answers = set()
+    with connect(f"ws://127.0.0.1:{view.port}/live?token={view.token}") as page:
+        # A computer that is slow enough answers some hundreds without ever having too many at a time.
+        for _ in range(10):
+            with ExitStack() as opened:
+                connections = [
+                    opened.enter_context(socket.create_connection(("127.0.0.1", view.port), 60))
+                    for _ in range(round(2.4 * MOST_COMMANDS_AT_ONCE))
+                ]
+                for connection in connections:
+                    connection.sendall(lines)
+                for connection in connections:
+                    response = http.client.HTTPResponse(connection)
+                    response.begin()
+                    answers.add((response.status, response.getheader("Retry-After")))
+            if len(answers) > 1:
+                break
+        assert answers == {(422, None), (429, "1")}
         page.send(json.dumps({"do": "stop"}))
         assert page.recv(20)
 
