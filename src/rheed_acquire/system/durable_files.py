@@ -220,8 +220,9 @@ def write_atomically(
 def append_durably(path: Path, line: bytes) -> None:
     """Append one line and sync it; a half line that a crash left before it is closed off first."""
     with path.open("ab") as file:
-        is_new = file.tell() == 0
-        if not is_new:
+        if file.tell() == 0:
+            sync_directory(path.parent)  # before the line: once that is there nothing more can fail
+        else:
             with path.open("rb") as reader:
                 reader.seek(-1, os.SEEK_END)
                 if reader.read(1) != b"\n":
@@ -229,8 +230,6 @@ def append_durably(path: Path, line: bytes) -> None:
         file.write(line + b"\n")
         file.flush()
         os.fsync(file.fileno())
-    if is_new:
-        sync_directory(path.parent)
 
 
 def read_json(path: Path) -> Any:
