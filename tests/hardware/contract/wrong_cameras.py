@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import threading
 import time
 from collections.abc import Callable
@@ -291,7 +292,10 @@ LEFT_BEHIND: list[Any] = []
 class LeaksMemory(Right):
     def close(self) -> None:
         super().close()
-        LEFT_BEHIND.append(np.ones(2**20, np.uint8))
+        # Pages of its own: what numpy allocates may lie in memory that tests before this one have freed.
+        memory = mmap.mmap(-1, 2**20)
+        memory.write(bytes(2**20))
+        LEFT_BEHIND.append(memory)
 
 
 class LeaksADescriptor(Right):
