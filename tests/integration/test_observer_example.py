@@ -104,7 +104,7 @@ class Recorded:
     """A run whose source can wait, so that the observer is shown every chunk."""
 
     data_id = "d-1"
-    camera = SimpleNamespace(recorded=True)
+    camera = SimpleNamespace(can_wait=True)
 
     def __init__(self, host: PluginHost) -> None:
         run: Any = self
