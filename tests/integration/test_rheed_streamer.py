@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import threading
@@ -19,7 +20,7 @@ import zarr
 from numpy.typing import NDArray
 
 from rheed_acquire.frames.ring import chunk_of
-from rheed_acquire.frames.ring_files import RingGivenUpError, shared_memory_folder
+from rheed_acquire.frames.ring_files import SHARED_MEMORY_VARIABLE, RingGivenUpError, shared_memory_folder
 from rheed_acquire.server.process import LocalServer
 from rheed_acquire.streaming import RHEEDStreamer
 
@@ -98,9 +99,11 @@ def test_an_array_may_be_used_again_as_soon_as_push_returns(
 
 
 def rings_in_use(spool: Path) -> list[str]:
-    """Of this process: files of rings that it has mapped, or (Windows) that could not be deleted."""
+    """Of this test: files of rings that this process has mapped, or (Windows) that could not be deleted."""
     if sys.platform == "linux":
-        return [line for line in Path("/proc/self/maps").read_text("utf-8").splitlines() if ".ring" in line]
+        places = (str(spool), os.environ[SHARED_MEMORY_VARIABLE])
+        mapped = Path("/proc/self/maps").read_text("utf-8").splitlines()
+        return [line for line in mapped if ".ring" in line and any(place in line for place in places)]
     return [str(path) for path in spool.glob("*/ring/*.ring")]
 
 
