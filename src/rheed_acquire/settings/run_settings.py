@@ -204,7 +204,7 @@ class RunSettings(BaseModel):
     )
     config: Path | None = Field(
         None,
-        description="settings file; without it, rheed-acquire.toml in the working directory, if there is one",
+        description="settings file; else ./rheed-acquire.toml, if any",
         json_schema_extra={**_RUN, "everyday": True, "metavar": "FILE"},
     )
 
@@ -257,7 +257,7 @@ class RunSettings(BaseModel):
     )
     output: _Folder = Field(
         Path("runs"),
-        description="directory for runs kept by the local server",
+        description="where the local server keeps runs",
         json_schema_extra={**_OUTPUT, "everyday": True, "metavar": "DIR"},
     )
     archive: _Folder | None = Field(
