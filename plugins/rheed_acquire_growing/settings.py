@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from rheed_acquire_replay.settings import parse_scale
+from rheed_acquire_replay.settings import ScaleText
 
 
 class GrowingSettings(BaseModel):
@@ -35,16 +35,9 @@ class GrowingSettings(BaseModel):
     bits: Annotated[int, Field(ge=8, le=16)] | None = Field(
         None, description="significant bits of a sample, the lowest ones, where the files do not tell them"
     )
-    scale: str | None = Field(
+    scale: ScaleText | None = Field(
         None,
         description="what is black and what is white, such as 0:1, for samples that are no whole numbers of "
         "16 bits",
         json_schema_extra={"metavar": "MIN:MAX"},
     )
-
-    @field_validator("scale")
-    @classmethod
-    def _check_scale(cls, text: str | None) -> str | None:
-        if text is not None:
-            parse_scale(text)
-        return text

@@ -7,11 +7,46 @@ import re
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 RAW_FORM = r"(\d{1,6})x(\d{1,6}):([a-z0-9]+)(?::(\d{1,18}))?(?::(\d{1,18}))?"
 FrameNumber = Annotated[int, Field(ge=0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def parse_scale(text: str) -> tuple[float, float]:
+    """Read ``MIN:MAX``.
+
+    Raises
+    ------
+    ValueError
+        It is not spelled so, or the second is not above the first.
+    """
+    low, colon, high = text.partition(":")
+    try:
+        ends = float(low), float(high)
+    except ValueError:
+        ends = (0.0, 0.0)
+    if not colon or not ends[0] < ends[1] or not math.isfinite(ends[1] - ends[0]):
+        raise ValueError("must be two numbers MIN:MAX, the first below the second, such as 0:1")
+    return ends
+
+
+def _check_scale(text: str) -> str:
+    parse_scale(text)
+    return text
+
+
+ScaleText = Annotated[str, AfterValidator(_check_scale)]
+"""Text that `parse_scale` reads."""
 
 
 class ReplaySettings(BaseModel):
@@ -38,7 +73,7 @@ class ReplaySettings(BaseModel):
         None,
         description="significant bits of a sample, the lowest ones, where the recording does not tell them",
     )
-    scale: str | None = Field(
+    scale: ScaleText | None = Field(
         None,
         description="what is black and what is white, such as 0:1, for samples that are no whole numbers of "
         "16 bits",
@@ -78,13 +113,6 @@ class ReplaySettings(BaseModel):
         json_schema_extra={"metavar": "TIME"},
     )
 
-    @field_validator("scale")
-    @classmethod
-    def _check_scale(cls, text: str | None) -> str | None:
-        if text is not None:
-            parse_scale(text)
-        return text
-
     @field_validator("raw")
     @classmethod
     def _check_raw(cls, text: str | None) -> str | None:
@@ -97,21 +125,3 @@ class ReplaySettings(BaseModel):
         if self.last is not None and self.last < self.first:
             raise ValueError(f"last ({self.last}) comes before first ({self.first}); both count from 0")
         return self
-
-
-def parse_scale(text: str) -> tuple[float, float]:
-    """Read ``MIN:MAX``.
-
-    Raises
-    ------
-    ValueError
-        It is not spelled so, or the second is not above the first.
-    """
-    low, colon, high = text.partition(":")
-    try:
-        ends = float(low), float(high)
-    except ValueError:
-        ends = (0.0, 0.0)
-    if not colon or not ends[0] < ends[1] or not math.isfinite(ends[1] - ends[0]):
-        raise ValueError("must be two numbers MIN:MAX, the first below the second, such as 0:1")
-    return ends
