@@ -7,11 +7,11 @@ that are kept. What it sends is let go.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
+from rheed_acquire.view.server.both_ways import until_one_ends
 from rheed_acquire.view.server.live_view import LiveView
 
 MOST_CLIENTS = 32
@@ -35,18 +35,7 @@ class EventClient:
         if len(self._view.listeners) >= MOST_CLIENTS:
             await self._websocket.close(TRY_AGAIN_LATER, f"{MOST_CLIENTS} clients listen already")
             return
-        self._view.add_listener(self._news, watches=False)
-        tasks = [asyncio.create_task(self._let_go()), asyncio.create_task(self._tell())]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                with contextlib.suppress(WebSocketDisconnect):
-                    task.result()
-        finally:
-            self._view.remove_listener(self._news)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await until_one_ends(self._view, self._news, self._let_go(), self._tell(), watches=False)
 
     async def _let_go(self) -> None:
         while (await self._websocket.receive())["type"] != "websocket.disconnect":

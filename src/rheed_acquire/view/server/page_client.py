@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import json
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from rheed_acquire.system.addresses import netloc_of
+from rheed_acquire.view.server.both_ways import until_one_ends
 from rheed_acquire.view.server.frames import RawFrame, line_profile, pixel_value
 from rheed_acquire.view.server.live_view import TRACES_INTERVAL_S, LiveView
 from rheed_acquire.view.server.requests import (
@@ -46,18 +47,7 @@ class PageClient:
     async def serve(self) -> None:
         """Talk until either side ends it."""
         await self._websocket.accept()
-        self._view.add_listener(self._news)
-        tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._tell())]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                with contextlib.suppress(WebSocketDisconnect):
-                    task.result()
-        finally:
-            self._view.remove_listener(self._news)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await until_one_ends(self._view, self._news, self._listen(), self._tell())
 
     async def _listen(self) -> None:
         while True:
