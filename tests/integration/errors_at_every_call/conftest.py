@@ -78,6 +78,7 @@ def collected_here() -> Iterator[None]:
     Automatic, and so the last to end: what the servers and streamers of a test hold is let go of before.
     """
     yield
+    gc.unfreeze()
     gc.collect()
 
 
@@ -85,14 +86,17 @@ def collected_here() -> Iterator[None]:
 def every_call() -> EveryCall:
     """Make the run once to see what is called in the threads of a name, and once more for each call.
 
-    Gives the number of calls.
+    Gives the number of calls. Within a run the collector knows only what the run has made, so that it can be
+    looked through hundreds of times, however much the tests before have left.
     """
 
     def make_runs(thread: str, make_run: Callable[[RaisesOnce], None]) -> int:
         watched = RaisesOnce(thread)
+        gc.freeze()
         make_run(watched)
         for site in watched.seen:
             raising = RaisesOnce(thread, site)
+            gc.freeze()
             try:
                 make_run(raising)
             except Exception as error:

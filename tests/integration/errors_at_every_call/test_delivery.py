@@ -20,17 +20,16 @@ if TYPE_CHECKING:
 CHUNKS, CHUNK_SIZE = 3, 20
 
 
-def buffers_alive() -> list[ChunkBuffer]:
+def buffers_of_this_run() -> list[ChunkBuffer]:
     return [one for one in gc.get_objects() if isinstance(one, ChunkBuffer)]
 
 
-def expect_all_given_back(intake: Intake, alive_before: list[ChunkBuffer]) -> None:
+def expect_all_given_back(intake: Intake) -> None:
     """Every buffer of the stream's ring came back, or was set aside; an ended stream's ring holds none."""
     ring = intake.stream._ring
     assert ring is not None
     if ring._closed:
-        own = [one for one in buffers_alive() if all(one is not other for other in alive_before)]
-        assert all(one.chunk_index == FREE for one in own)
+        assert all(one.chunk_index == FREE for one in buffers_of_this_run())
     else:
         assert ring._free.qsize() + len(ring._aside) == ring._made
 
@@ -52,7 +51,6 @@ def test_an_error_at_any_call_of_a_worker_costs_at_most_its_chunk(
     chunks = [make_frames(CHUNK_SIZE, seed=number) for number in range(CHUNKS)]
 
     def make_run(raises: RaisesOnce) -> None:
-        alive_before = buffers_alive()
         with raises.in_new_threads():
             # A spooler has nothing to do where the server is quicker.
             streamer = connect(service, upload_workers=1, sync_always=thread == "spooler")
@@ -70,7 +68,7 @@ def test_an_error_at_any_call_of_a_worker_costs_at_most_its_chunk(
         assert {index for owner, index in service.shards if owner == data_id} == set(range(CHUNKS)) - set(
             lost
         )
-        expect_all_given_back(intake, alive_before)
+        expect_all_given_back(intake)
         assert not delivery._window._running
         assert not delivery.spool._promised
         assert not delivery.spool._queue
