@@ -24,9 +24,10 @@ from benchmarks._table import Row
 from rheed_acquire.cameras.camera import Frame
 from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.chunk_buffer import memory_needed
+from rheed_acquire.frames.mapped_memory import make_file
 from rheed_acquire.frames.pixels import make_copier
 from rheed_acquire.frames.ring import Chunk, ChunkRing
-from rheed_acquire.frames.ring_files import make_file, shared_memory_folder
+from rheed_acquire.frames.ring_files import shared_memory_folder
 
 SIZES = {(300, 500): 240, (2048, 2048): 60}
 """Height and width of the frames, and how many make a chunk."""

@@ -20,7 +20,8 @@ from rheed_acquire.frames.frame_form import ChunkForm
 from rheed_acquire.frames.pixels import make_converter
 from rheed_acquire.frames.reduction import Reduction
 from rheed_acquire.frames.ring import chunk_of
-from rheed_acquire.frames.ring_files import SUFFIX, look_into
+from rheed_acquire.frames.ring_files import SUFFIX
+from rheed_acquire.frames.rings_left import look_into
 from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.server.process import LocalServer
 from rheed_acquire.streaming import RHEEDStreamer

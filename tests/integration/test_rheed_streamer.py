@@ -19,8 +19,9 @@ import requests
 import zarr
 from numpy.typing import NDArray
 
+from rheed_acquire.frames.mapped_memory import RingGivenUpError
 from rheed_acquire.frames.ring import chunk_of
-from rheed_acquire.frames.ring_files import SHARED_MEMORY_VARIABLE, RingGivenUpError, shared_memory_folder
+from rheed_acquire.frames.ring_files import SHARED_MEMORY_VARIABLE, shared_memory_folder
 from rheed_acquire.server.process import LocalServer
 from rheed_acquire.streaming import RHEEDStreamer
 

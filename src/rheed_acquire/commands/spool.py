@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rheed_acquire.commands.host import answered, load
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.frames.ring_files import SUFFIX, OrphanedRing, left_behind, orphaned_rings, remove_files
+from rheed_acquire.frames.ring_files import SUFFIX, remove_files
+from rheed_acquire.frames.rings_left import OrphanedRing, left_behind, orphaned_rings
 from rheed_acquire.streaming.spool import default_spool_folder
 from rheed_acquire.streaming.spool_entries import StrangeEntry, look_through
 from rheed_acquire.streaming.stream_folder import StreamFolder

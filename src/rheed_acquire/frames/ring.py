@@ -23,7 +23,7 @@ from rheed_acquire.frames.chunk_buffer import (
 )
 from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
 from rheed_acquire.frames.gray_frames import GrayRooms
-from rheed_acquire.frames.ring_files import never, plain_memories
+from rheed_acquire.frames.mapped_memory import never, plain_memories
 from rheed_acquire.system.home_process import HomeProcess
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class ChunkRing:
         this process.
     given_up
         Asked while plain memory is made whether nobody wants the ring any more; where it says so,
-        `rheed_acquire.frames.ring_files.RingGivenUpError` is raised.
+        `rheed_acquire.frames.mapped_memory.RingGivenUpError` is raised.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from rheed_acquire.errors import SettingsError
 from rheed_acquire.frames.chunk_buffer import memory_needed
 from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
 from rheed_acquire.frames.reduction import WHOLE
-from rheed_acquire.frames.ring_files import total_memory
+from rheed_acquire.system.memory import total_memory
 
 RING_CHUNKS = 4
 """Chunk buffers where nobody asks for more or fewer: one is filled, one encoded, one written to the spool,

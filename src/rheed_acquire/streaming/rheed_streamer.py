@@ -18,8 +18,8 @@ from pydantic import SecretStr
 
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
+from rheed_acquire.frames.mapped_memory import never
 from rheed_acquire.frames.ring import Chunk, ChunkRing
-from rheed_acquire.frames.ring_files import never
 from rheed_acquire.streaming.api import AtomscaleApi, Timeouts
 from rheed_acquire.streaming.arguments import (
     check_chunk_size,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from platformdirs import user_state_path
 
 from rheed_acquire.errors import StreamerError
-from rheed_acquire.frames.ring_files import remove_orphans
+from rheed_acquire.frames.rings_left import remove_orphans
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.outgoing import OutgoingShard
 from rheed_acquire.streaming.sidecar import SpooledShard

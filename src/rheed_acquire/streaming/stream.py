@@ -10,8 +10,8 @@ from typing import Any
 
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
+from rheed_acquire.frames.mapped_memory import never
 from rheed_acquire.frames.ring import ChunkRing
-from rheed_acquire.frames.ring_files import never
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.streaming.stream_folder import StreamFolder
 from rheed_acquire.streaming.streamer import DeliveryStatus

@@ -35,17 +35,10 @@ from filelock import FileLock, Timeout
 
 from rheed_acquire.frames.chunk_buffer import Taker, memory_needed
 from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
+from rheed_acquire.frames.mapped_memory import never, plain_memory
 from rheed_acquire.frames.ring import ChunkRing
-from rheed_acquire.frames.ring_files import (
-    SUFFIX,
-    RingFile,
-    look_into,
-    make_ring_memory,
-    never,
-    plain_memory,
-    remove_empty_files,
-    remove_files,
-)
+from rheed_acquire.frames.ring_files import SUFFIX, make_ring_memory, remove_files
+from rheed_acquire.frames.rings_left import RingFile, look_into, remove_empty_files
 from rheed_acquire.streaming.outgoing import DamagedShardError, ShardFile
 from rheed_acquire.streaming.shard_in_memory import checksum
 from rheed_acquire.streaming.sidecar import SpooledShard, decode_sidecar, encode_sidecar
@@ -278,7 +271,7 @@ class StreamFolder:
         grows
             Whether a buffer is made when it is first needed, and not before.
         given_up
-            See `rheed_acquire.frames.ring_files.make_file`.
+            See `rheed_acquire.frames.mapped_memory.make_file`.
 
         Raises
         ------

@@ -45,7 +45,7 @@ class StreamerRequest:
     given_up
         Whether the run is to end: `Streamer.open_ring`, which may take seconds to make gigabytes, asks it now
         and then, and where it says so gives the ring up by raising
-        `rheed_acquire.frames.ring_files.RingGivenUpError`. A streamer that never asks is waited for.
+        `rheed_acquire.frames.mapped_memory.RingGivenUpError`. A streamer that never asks is waited for.
     """
 
     api_key: SecretStr

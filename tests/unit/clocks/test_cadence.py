@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from rheed_acquire import CameraInfo, DeviceInfo, SettingsError
 from rheed_acquire.clocks.cadence import decide_chunk_size, decide_fps
-from rheed_acquire.frames.ring_files import total_memory
 from rheed_acquire.frames.ring_size import decide_ring_chunks
+from rheed_acquire.system.memory import total_memory
 
 
 def camera(fps: float | None, limit: str | None = None) -> CameraInfo:

@@ -23,14 +23,15 @@ from rheed_acquire.frames.chunk_buffer import (
     ChunkBuffer,
     memory_needed,
 )
-from rheed_acquire.frames.ring_files import left_behind, make_file
+from rheed_acquire.frames.mapped_memory import make_file
+from rheed_acquire.frames.rings_left import left_behind
 
 WRITES_UNTIL_KILLED = """
 import sys
 from pathlib import Path
 import numpy as np
 from rheed_acquire.frames.chunk_buffer import COMMITTED, ChunkBuffer, memory_needed
-from rheed_acquire.frames.ring_files import make_file
+from rheed_acquire.frames.mapped_memory import make_file
 
 path, capacity, height, width = Path(sys.argv[1]), *map(int, sys.argv[2:])
 memory = make_file(path, memory_needed(capacity, height, width))

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rheed_acquire.frames.chunk_buffer import COMMITTED, FREE, ChunkBuffer, memory_needed
+from rheed_acquire.frames.mapped_memory import plain_memory
 from rheed_acquire.frames.ring import Chunk, ChunkRing, Gap, chunk_of
-from rheed_acquire.frames.ring_files import plain_memory
 
 
 @given(st.integers(2, 5), st.integers(1, 6), st.integers(1, 5), st.integers(1, 5))

@@ -13,22 +13,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rheed_acquire.frames import ring_files
+from rheed_acquire.frames import mapped_memory, ring_files
 from rheed_acquire.frames.chunk_buffer import ChunkBuffer, memory_needed
+from rheed_acquire.frames.mapped_memory import RingGivenUpError, make_file, plain_memory
 from rheed_acquire.frames.ring import ChunkRing
 from rheed_acquire.frames.ring_files import (
     OWNER,
-    RingGivenUpError,
     RingMemoryError,
-    left_behind,
-    make_file,
     make_ring_memory,
-    plain_memory,
     remove_files,
-    remove_orphans,
     shared_memory_folder,
     shared_memory_root,
 )
+from rheed_acquire.frames.rings_left import left_behind, remove_orphans
 
 has_shared_memory = pytest.mark.skipif(
     shared_memory_root() is None, reason="this system has no /dev/shm that is private to the user"
@@ -127,7 +124,7 @@ def test_a_ring_lies_in_shared_memory_where_it_fits(beside: Path) -> None:
 def test_a_ring_that_is_given_up_while_it_is_made_leaves_nothing_wherever_it_was_to_lie(
     beside: Path, where: str, asked: int, monkeypatch: pytest.MonkeyPatch, shared_in: Callable[[Path], None]
 ) -> None:
-    monkeypatch.setattr(ring_files, "_PIECE_BYTES", 1 << 20)
+    monkeypatch.setattr(mapped_memory, "_PIECE_BYTES", 1 << 20)
     if where != "shared memory":
         shared_in(beside / "none")
     if where == "a disk that has to be written":

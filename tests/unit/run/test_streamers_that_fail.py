@@ -12,8 +12,8 @@ import pytest
 
 from rheed_acquire.errors import StreamerError
 from rheed_acquire.findings import FindingCode
+from rheed_acquire.frames.mapped_memory import RingGivenUpError, check_wanted
 from rheed_acquire.frames.ring import Chunk
-from rheed_acquire.frames.ring_files import RingGivenUpError, check_wanted
 from rheed_acquire.run.report import FAILED, FRAMES_LOST
 from rheed_acquire.streaming.streamer import DeliveryStatus
 
