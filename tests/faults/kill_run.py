@@ -104,7 +104,8 @@ class KillRun(SeededRun[KillOutcome]):
             frames = ("--frames", str(self._limit))
         victim = self._beside.choice(["nobody", "view", "server"])
         view = ("--view", "--view-port", "0") if victim == "view" else ()
-        process = rig.start(*RING, *frames, *view, "--drain-timeout", "20")
+        region = () if rig.archive is None else ("--region", "spot=9x5+3+2")
+        process = rig.start(*RING, *frames, *view, *region, "--drain-timeout", "20")
         if self._instant != "start":
             took_frames = rig.wait_until(lambda: rig.frames_taken > 0, process)
             assert took_frames, "it took no frame, so that its kill shows nothing"

@@ -286,6 +286,8 @@ class Rig:
         """
         frames, group = self.archived(), self.archived_group()
         numbers: NDArray[np.int64] = group["frame_id"][:]
+        if "region_mean" in group:
+            self._expect_traces(group)
         assert (np.diff(numbers) > 0).all(), "a frame is there twice, or in another order"
         begun = group["camera_timestamp_ns"][:] - [round(number * (1e9 / FPS)) for number in numbers.tolist()]
         assert (begun == begun[0]).all(), "camera stamps are not those of the camera"
@@ -299,6 +301,20 @@ class Rig:
             good = deepen(gray, number) if deep else lay_out(gray, number, self.pixel_format)
             assert np.array_equal(frame, good), f"frame {number} was changed on its way into the archive"
         return numbers
+
+    def _expect_traces(self, group: Any) -> None:
+        """Check what the archive says of the run's region, in every frame of which it says something."""
+        from rheed_acquire.recording.reading import RecordedRun
+        from rheed_acquire.regions.traces import measure
+
+        assert self.archive is not None
+        (path,) = self.archive.glob("*/frames.zarr")
+        run = RecordedRun(path)
+        true = measure(run.levels(run.read(0, len(run))), np.zeros(len(run)), run.regions())
+        for name, expected in (("region_mean", true.mean.T), ("region_maximum", true.maximum.T)):
+            told = group[name][:]
+            known = np.isfinite(told)
+            assert np.array_equal(told[known], expected[known]), f"{name} is not of these frames"
 
     def _has_chunks(self, data_id: str) -> bool:
         return any((folder / "chunks.jsonl").exists() for folder in self.runs.glob(f"*-{data_id[:8]}"))

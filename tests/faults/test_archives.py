@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from tests.faults.disks import enlarge, slow_disk, small_disk
 from tests.faults.rig import Rig
@@ -163,8 +164,8 @@ def test_what_a_killed_run_had_not_archived_is_archived_once_the_disk_is_there_a
 
     faulty_server.add(Rule("upload", Kind.STATUS, 503))
     rig.pixel_format, rig.archive = "Mono12p", rig.folder / "archive"
-    process = rig.start(*FAST)
-    assert rig.wait_until(lambda: rig.frames_taken > 5 * CHUNK, process)
+    process = rig.start(*FAST, "--region", "spot=9x5+3+2")
+    assert rig.wait_until(lambda: rig.frames_taken > 5 * CHUNK and rig.archiving("chunks.jsonl"), process)
     process.kill()
     process.wait()
     faulty_server.heal()
@@ -179,4 +180,5 @@ def test_what_a_killed_run_had_not_archived_is_archived_once_the_disk_is_there_a
     assert again.code == DELIVERED, again.out + again.err
     rig.expect_delivered(count, count)
     rig.expect_archived(count)
+    assert np.isfinite(rig.archived_group()["region_mean"][:]).all()
     assert rig.waiting() == []

@@ -20,6 +20,7 @@ from rheed_acquire.recording.frame_numbers import FrameNumbers
 from rheed_acquire.recording.layout import GROUP, STREAM_FILE, archive_name
 from rheed_acquire.recording.reading import read_stream
 from rheed_acquire.recording.run_writer import RunWriter
+from rheed_acquire.regions.chunk_traces import measure_chunk
 from rheed_acquire.system.durable_files import remove, sync_directory
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rheed_acquire.frames.chunk import Chunk
     from rheed_acquire.frames.frame_form import FrameForm
     from rheed_acquire.recording.declarations import StreamDeclaration
+    from rheed_acquire.regions.chunk_traces import ChunkTrace
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +171,15 @@ class Archive:
         """Whether a chunk is in it, safely."""
         return self._writer.has(index)
 
-    def add(self, chunk: Chunk, chunk_size: int, utc_offset_ns: int, *, more_wait: bool = False) -> None:
+    def add(
+        self,
+        chunk: Chunk,
+        chunk_size: int,
+        utc_offset_ns: int,
+        *,
+        traces: Sequence[ChunkTrace] | None = None,
+        more_wait: bool = False,
+    ) -> None:
         """Keep a dated chunk; once this returns, it survives loss of power.
 
         Parameters
@@ -178,6 +188,9 @@ class Archive:
             Frames in a full chunk of the camera's.
         utc_offset_ns
             What makes ns since 1970 in UTC of the frames' arrivals.
+        traces
+            What was measured of its regions; None of a chunk that nobody has measured, as after the death of
+            a process: then it is done here, with the regions of the chunk before.
         more_wait
             Whether other chunks wait: the arrays that show them may then follow later.
 
@@ -190,9 +203,11 @@ class Archive:
         start_ms = chunk.capture_start_ms_utc
         assert start_ms is not None
         unix_ms = start_ms + _since_ns(chunk) / 1e6
-        numbers = FrameNumbers(
-            unix_ms, chunk.frame_ids, chunk.timestamps_ns, (chunk.host_ns + utc_offset_ns) / 1e6
-        )
+        if traces is None:
+            regions = self._writer.newest_regions()
+            traces = measure_chunk(chunk.form.levels_of()(chunk.pixels), regions) if regions else ()
+        arrival_ms = (chunk.host_ns + utc_offset_ns) / 1e6
+        numbers = FrameNumbers(unix_ms, chunk.frame_ids, chunk.timestamps_ns, arrival_ms, tuple(traces))
         declaration = ChunkDeclaration(
             index=chunk.index,
             frames=count,

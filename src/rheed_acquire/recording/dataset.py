@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
-from rheed_acquire.recording.layout import CHANNELS
-from rheed_acquire.recording.lazy_frames import ABSENT, LazyFrames
+from rheed_acquire.recording.layout import CHANNELS, REGION_MAXIMA, REGION_MEANS
+from rheed_acquire.recording.lazy_frames import ABSENT, LazyFrames, LazyTraces
 from rheed_acquire.recording.reading import RecordedRun
 
 if TYPE_CHECKING:
     import xarray
     from numpy.typing import NDArray
 
+    from rheed_acquire.regions.regions import Region
+
 INSTALL = 'pip install "rheed-acquire[analysis]"'
 _TRIES = 3
 """A run may end between two looks at it, after which it stays as it is."""
+_TRACE_BLOCK = 32_768
+"""Frames of one region that are read at a time."""
 _NS_LIMIT_MS = 2**63 / 1e6
 _NUMBERED = {
     "camera": "Number that the camera gave each frame",
@@ -57,6 +61,12 @@ def open_run(path: str | PathLike[str], *, missing: Literal["drop", "keep"] = "d
         the stream, such as ``name``, ``data_id``, ``fps`` and ``rotations_per_min``; what is not known is not
         there.
 
+        Of an archive of a run with regions of interest also ``region_mean`` and ``region_maximum`` (time,
+        region), float64: mean and greatest gray level of each region in each frame, at the camera's depth,
+        NaN where it was not followed. They are read when they are computed with. Along ``region`` lie its
+        name and its place (``region_x``, ``region_y``, ``region_width``, ``region_height``); one that was
+        moved comes twice.
+
     Raises
     ------
     SettingsError
@@ -75,10 +85,11 @@ def open_run(path: str | PathLike[str], *, missing: Literal["drop", "keep"] = "d
         raise SettingsError(f"open_run: missing must be 'drop' or 'keep', not {missing!r}")
     for _ in range(_TRIES):
         run = RecordedRun(Path(path))
-        frames, coordinates = _frames(run, keep=missing == "keep")
+        places, coordinates = _places(run, keep=missing == "keep")
         if run.has_state_still():
             break
     from_array: Any = dask.array.from_array  # which is not typed
+    frames = LazyFrames(run, places)
     array = from_array(
         frames,
         chunks=frames.chunks,
@@ -92,10 +103,25 @@ def open_run(path: str | PathLike[str], *, missing: Literal["drop", "keep"] = "d
         coordinates[CHANNELS] = (CHANNELS, list(run.channels))
     elif run.mosaic:
         what = f"level behind a mosaic of colour filters, {run.mosaic} row by row"
-    return xarray.Dataset({"frames": (axes, array, {"long_name": what})}, coordinates, _attributes(run))
+    variables = {"frames": (axes, array, {"long_name": what})}
+    if regions := run.regions():
+        for name, means in ((REGION_MEANS, "mean gray level"), (REGION_MAXIMA, "brightest pixel")):
+            traces = LazyTraces(run, name, places, len(regions))
+            values = from_array(traces, chunks=(_TRACE_BLOCK, 1), name=False, meta=np.empty((0, 0)))
+            variables[name] = (("time", "region"), values, {"long_name": f"{means} of each region"})
+        coordinates |= _placed(regions)
+    return xarray.Dataset(variables, coordinates, _attributes(run))
 
 
-def _frames(run: RecordedRun, *, keep: bool) -> tuple[LazyFrames, dict[str, Any]]:
+def _placed(regions: Sequence[Region]) -> dict[str, Any]:
+    """Name the regions, and say where each lies."""
+    fields = {"region": "name", **{f"region_{one}": one for one in ("x", "y", "width", "height")}}
+    return {
+        name: ("region", [getattr(region, field) for region in regions]) for name, field in fields.items()
+    }
+
+
+def _places(run: RecordedRun, *, keep: bool) -> tuple[NDArray[np.int64], dict[str, Any]]:
     """Find where each frame lies, and what is known of it."""
     stored_ms = run.time_unix_ms()
     places = np.flatnonzero(np.isfinite(stored_ms)).astype(np.int64)
@@ -114,7 +140,7 @@ def _frames(run: RecordedRun, *, keep: bool) -> tuple[LazyFrames, dict[str, Any]
         "frame_id": ("time", frame_ids, described),
         "chunk": ("time", numbers // run.shard_frames, {"long_name": "index of the chunk of each frame"}),
     }
-    return LazyFrames(run, places), coordinates
+    return places, coordinates
 
 
 def _places_in_stream(run: RecordedRun, places: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""The frames of a run as an array that reads only what it is asked for."""
+"""The frames of a run, and what was measured of them, as arrays that read only what they are asked for."""
 
 from __future__ import annotations
 
@@ -81,3 +81,41 @@ class LazyFrames:
         blocks = np.searchsorted(self._firsts, numbers, side="right") - 1
         at = self._places[blocks]
         return np.where(at < 0, ABSENT, at + numbers - self._firsts[blocks])
+
+
+class LazyTraces:
+    """What an archive has of its regions in each frame, (T, R) float64; NaN for frames that never came.
+
+    Parameters
+    ----------
+    run
+        Whose.
+    name
+        ``region_mean`` or ``region_maximum``.
+    places
+        (T,) int64, where each frame lies in the run's array, or `ABSENT`.
+    regions
+        How many there are.
+    """
+
+    ndim, dtype = 2, np.dtype(np.float64)
+
+    def __init__(self, run: RecordedRun, name: str, places: NDArray[np.int64], regions: int) -> None:
+        self._run, self._name, self._places = run, name, places
+        self.shape = (len(places), regions)
+
+    def __getitem__(self, key: tuple[Any, Any]) -> NDArray[np.float64]:
+        """Read what a slice, number or list of frames, and one of regions, chooses."""
+        rows, columns = key
+        places = np.atleast_1d(self._places[rows])
+        there = np.flatnonzero(places >= 0)
+        numbers = np.atleast_1d(np.arange(self.shape[1])[columns])
+        values = np.full((len(places), len(numbers)), np.nan)
+        if len(there):
+            known = places[there]
+            first = int(known.min())
+            values[there] = self._run.traces(self._name, first, int(known.max()) + 1, numbers)[known - first]
+        if isinstance(columns, int | np.integer):
+            values = values[:, 0]
+        chosen: NDArray[np.float64] = values[0] if isinstance(rows, int | np.integer) else values
+        return chosen

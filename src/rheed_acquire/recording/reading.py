@@ -21,6 +21,8 @@ from rheed_acquire.recording.layout import (
     GROUP,
     MARK_TIMES,
     MARK_VALUES,
+    REGION_MAXIMA,
+    REGION_MEANS,
     STREAM_FILE,
     TIMES,
     shard_path,
@@ -29,6 +31,8 @@ from rheed_acquire.recording.marks import Mark, read_marks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from rheed_acquire.regions.regions import Region
 
 INSTALL = 'pip install "rheed-acquire[show]"'
 SLICE_BYTES = 2**26
@@ -194,6 +198,34 @@ class RecordedRun:
             Mark(float(time), str(text), None if np.isnan(value) else float(value), unit)
             for time, text, value, unit in zip(times, words["text"], values, words["unit"], strict=True)
         )
+
+    def regions(self) -> tuple[Region, ...]:
+        """Those whose gray levels an archive has of each frame, a column each: one that was moved has two."""
+        from rheed_acquire.regions.regions import Region
+
+        if self._group is None or REGION_MEANS not in self._group or REGION_MAXIMA not in self._group:
+            return ()
+        told = [self._group[name].attrs.get("regions", []) for name in (REGION_MEANS, REGION_MAXIMA)]
+        try:
+            # Of an archive that is open the one may have been written and the other not yet.
+            return tuple(Region(**fields) for fields in min(told, key=len))
+        except (TypeError, ValueError) as error:
+            raise RheedAcquireError(f"{self.group_path} is damaged: its regions are {error}") from None
+
+    def traces(self, name: str, start: int, stop: int, columns: Any) -> NDArray[np.float64]:
+        """(N, R), ``region_mean`` or ``region_maximum`` of frames ``start`` to ``stop`` in these columns.
+
+        Raises
+        ------
+        RheedAcquireError
+            They cannot be read, or frames have moved since the run was opened.
+        """
+        try:
+            values = np.asarray(self._group[name].oindex[start:stop, columns], np.float64)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise RheedAcquireError(f"{name} of {self.group_path} cannot be read: {error}") from None
+        self._refuse_moved()
+        return values
 
     @property
     def bit_depth(self) -> int:

@@ -18,6 +18,9 @@ array                      shape        type    meaning
 ``frame_id``,              (T,)         int64   of an archive: the camera's own number and stamp, -1 for none
 ``camera_timestamp_ns``
 ``arrival_unix_ms``        (T,)         float64 of an archive: when this computer had the frame
+``region_mean``,           (T, R)       float64 of an archive of a run with regions: mean and greatest gray
+``region_maximum``                              level of each in each frame, NaN where it was not followed;
+                                                the attribute ``regions`` lists them, one moved twice
 ``mark_time_unix_ms``      (M,)         float64 of a run that was marked, once it is closed: when each mark
                                                 was set, ms since 1970, UTC, by this computer's clock; the
                                                 attributes ``text`` and ``unit`` list what each says
@@ -37,7 +40,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.recording.declarations import ChunkDeclaration, PixelDeclaration
 from rheed_acquire.recording.frame_numbers import FrameNumbers
@@ -51,9 +54,13 @@ from rheed_acquire.recording.layout import (
     TIMES,
 )
 from rheed_acquire.recording.marks import Mark
+from rheed_acquire.recording.region_traces import TraceArrays
 from rheed_acquire.recording.vector import ElementType, Vector
 from rheed_acquire.recording.zarr_metadata import encode_document, frames_document, group_document
 from rheed_acquire.system.durable_files import remove_tree, write_atomically
+
+if TYPE_CHECKING:
+    from rheed_acquire.regions.chunk_traces import ChunkTrace
 
 _STAMP_BLOCK = 32_768
 """Elements in one stored block of ``time_unix_ms``."""
@@ -122,6 +129,7 @@ class RunArrays:
             )
             for name in names
         }
+        self._traces = TraceArrays(group, staging, self._traces_of)
         self._lists = {
             name: Vector(group / name, staging, _LIST_BLOCK, element_type, "chunk", {})
             for name, (element_type, _) in _LISTS.items()
@@ -149,6 +157,7 @@ class RunArrays:
             for name, vector in self._of_frames.items():
                 nothing = [math.nan if _OF_FRAMES[name][0] == "float64" else -1] * absent
                 vector.put([(one.index * one.chunk_size, [*values[name], *nothing])], frames)
+        self._traces.put(((one.index * one.chunk_size, one) for one in changed), frames)
         self._write_frame_metadata(chunks[-1], frames, durable=False)
         row = bisect_left(chunks, min(chunk.index for chunk in changed), key=lambda chunk: chunk.index)
         moved = chunks[row:]
@@ -197,10 +206,15 @@ class RunArrays:
         for name, vector in self._of_frames.items():
             values = ((place, self._values_of(chunk)[name]) for place, chunk in placed)
             vector.write(values, frames, durable=durable)
+        self._traces.write(placed, frames, durable=durable)
         self._write_frame_metadata(placed[0][1], frames, durable=durable)
         for name, (_, element) in _LISTS.items():
             elements = [element(chunk) for _, chunk in placed]
             self._lists[name].write([(0, elements)], len(placed), durable=durable)
+
+    def _traces_of(self, index: int) -> Sequence[ChunkTrace]:
+        numbers = self._numbers_of(index)
+        return () if numbers is None else numbers.traces
 
     def _values_of(self, chunk: ChunkDeclaration) -> Mapping[str, Sequence[float]]:
         """What the arrays with an element for each frame have of a chunk, by their names."""

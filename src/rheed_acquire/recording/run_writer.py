@@ -15,7 +15,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.recording.declarations import ChunkDeclaration, PixelDeclaration, StreamDeclaration
 from rheed_acquire.recording.frame_numbers import FrameNumbers
@@ -45,6 +45,9 @@ from rheed_acquire.system.durable_files import (
     try_to_remove_tree,
     write_atomically,
 )
+
+if TYPE_CHECKING:
+    from rheed_acquire.regions.regions import Region
 
 logger = logging.getLogger(__name__)
 
@@ -207,6 +210,13 @@ class RunWriter:
         """Whether a chunk is there and confirmed."""
         with self._lock:
             return index in self._chunks
+
+    def newest_regions(self) -> tuple[Region, ...]:
+        """Those that were followed in the last chunk of an archive that is open."""
+        with self._lock:
+            newest = self._chunks.in_order[-1:]
+        known = [self._numbers_of(chunk.index) for chunk in newest]
+        return tuple(trace.region for numbers in known if numbers for trace in numbers.traces)
 
     def commit(
         self,

@@ -106,3 +106,12 @@ def vector_document(
     return _array_document(
         (length,), (block,), data_type, fill_value, [_BYTES_LITTLE_ENDIAN], (dimension,), attributes
     )
+
+
+def table_document(
+    shape: tuple[int, int], block: int, dimensions: tuple[str, str], attributes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Metadata of a two-dimensional array of ``float64``, ``block`` elements of one column a chunk."""
+    return _array_document(
+        shape, (block, 1), "float64", "NaN", [_BYTES_LITTLE_ENDIAN], dimensions, attributes
+    )

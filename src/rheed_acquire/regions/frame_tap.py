@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from rheed_acquire.clocks.timing import process_clock
+from rheed_acquire.regions.chunk_traces import ChunkTrace, ChunkTraces
 from rheed_acquire.regions.regions import Region, fit_regions
 from rheed_acquire.regions.traces import Points, RegionTraces, TraceOverview
 from rheed_acquire.system.worker import Worker
@@ -71,7 +72,7 @@ class FrameTap:
         self._lock = threading.Lock()
         self._wanted = tuple(regions)
         self._size: tuple[int, int] | None = None
-        self._traces = RegionTraces()
+        self._traces, self._of_chunk = RegionTraces(), ChunkTraces()
         self._accumulator: ChunkAccumulator | None = None
         self._frames_before = 0
         self._completed, self._completed_frames = -1, 0
@@ -138,10 +139,15 @@ class FrameTap:
         """Those that are measured."""
         return self._traces.regions
 
-    def complete(self, chunk: Chunk, utc_ms: NDArray[np.float64]) -> None:
+    def complete(self, chunk: Chunk, utc_ms: NDArray[np.float64]) -> tuple[ChunkTrace, ...]:
         """Measure what is still to be measured of a chunk; called with each, in order, before its push.
 
         Never raises: what fails here costs the view these frames, and the run nothing.
+
+        Returns
+        -------
+        tuple of ChunkTrace
+            What was measured in the chunk, for each region that was followed meanwhile.
         """
         with self._lock:
             try:
@@ -153,6 +159,7 @@ class FrameTap:
                 self._pass_over(error)
             self._completed, self._measured = chunk.index, 0
             self._completed_frames += len(chunk)
+            return self._of_chunk.take(len(chunk))
 
     def look(self) -> None:
         """Measure what has come since the last look, and hand on the newest frame."""
@@ -218,6 +225,7 @@ class FrameTap:
         for first in range(start, count, AT_ONCE):
             piece = frames[first : min(first + AT_ONCE, count)]
             points = self._traces.add(self._levels(piece), times[first - start :][: len(piece)])
+            self._of_chunk.add(first, points, self._traces.regions)
             if self._on_points is not None:
                 self._on_points(points, self._traces.regions)
 

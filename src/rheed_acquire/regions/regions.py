@@ -63,7 +63,12 @@ class Region(BaseModel):
         return value
 
     def __str__(self) -> str:
-        return f"{self.name}={self.width}x{self.height}+{self.x}+{self.y}{self.color}"
+        return f"{self.placed_name}{self.color}"
+
+    @property
+    def placed_name(self) -> str:
+        """Its name and where it lies, as text: what tells one trace from another."""
+        return f"{self.name}={self.width}x{self.height}+{self.x}+{self.y}"
 
     @property
     def area(self) -> int:

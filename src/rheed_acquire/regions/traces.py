@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rheed_acquire.frames.frame_form import Levels
-from rheed_acquire.regions.regions import Region
+if TYPE_CHECKING:
+    from rheed_acquire.frames.frame_form import Levels
+    from rheed_acquire.regions.regions import Region
 
 RECENT_FRAMES = 2**19
 """Frames whose values are all kept: 8.7 minutes at 1,000 frames/s; 14 bytes each for a region."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.chunk import Chunk
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from rheed_acquire.frames.frame_form import FrameForm
     from rheed_acquire.host.guard.calls import Patience
+    from rheed_acquire.regions.chunk_traces import ChunkTrace
     from rheed_acquire.run.report import Journal
     from rheed_acquire.settings.run_settings import RunSettings
 
@@ -36,6 +37,8 @@ FEWER_TO_COMPRESS = (
     "where it lasts only for a while"
 )
 POLL_S = 0.2
+
+_Measured: TypeAlias = "tuple[Chunk, Sequence[ChunkTrace]]"
 
 
 class Archiver:
@@ -79,7 +82,7 @@ class Archiver:
         self._archive, self._chunk_size, self._utc_ns = archive, chunk_size, utc_ns
         self._journal, self._stops_run, self._waits = journal, stops_run, waits
         self._room, self._patience = threading.Semaphore(room), patience
-        self._queue: queue.SimpleQueue[Chunk | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Measured | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._under_way: list[Chunk] = []
         self._left_behind = False
@@ -106,8 +109,14 @@ class Archiver:
             return None
         return f"the archive takes no more: {self.trouble}"
 
-    def put(self, chunk: Chunk) -> None:
-        """Take a dated chunk over; where there is no room for it, it is counted and released at once."""
+    def put(self, chunk: Chunk, traces: Sequence[ChunkTrace] = ()) -> None:
+        """Take a dated chunk over; where there is no room for it, it is counted and released at once.
+
+        Parameters
+        ----------
+        traces
+            What was measured of the regions in it.
+        """
         while not self._room.acquire(timeout=POLL_S if self._waits else 0):
             if not self._waits or self._patience.is_over:
                 self.miss(len(chunk), BEHIND)
@@ -115,7 +124,7 @@ class Archiver:
                 return
         with self._lock:
             self._under_way.append(chunk)
-        self._queue.put(chunk)
+        self._queue.put((chunk, traces))
 
     def miss(self, frames: int, reason: str) -> None:
         """Count frames that do not come into the archive."""
@@ -176,16 +185,18 @@ class Archiver:
         text = f"{what} {how}: {times}, and one comes every {period_ms:.2g} ms"
         return text, None if is_disk else FEWER_TO_COMPRESS
 
-    def _add(self, chunk: Chunk) -> None:
+    def _add(self, measured: _Measured) -> None:
+        chunk, traces = measured
         arrived_ns = int(chunk.host_ns[0])
         utc_offset_ns = self._utc_ns(arrived_ns) - arrived_ns
-        self._archive.add(chunk, self._chunk_size, utc_offset_ns, more_wait=len(self._under_way) > 1)
+        more_wait = len(self._under_way) > 1
+        self._archive.add(chunk, self._chunk_size, utc_offset_ns, traces=traces, more_wait=more_wait)
         self._settle(chunk, None)
 
-    def _give_up(self, chunk: Chunk, error: BaseException) -> None:
+    def _give_up(self, measured: _Measured, error: BaseException) -> None:
         """Release a chunk that could not be written; the next one is tried again."""
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        self._settle(chunk, reason or type(error).__name__)
+        self._settle(measured[0], reason or type(error).__name__)
 
     def _settle(self, chunk: Chunk, reason: str | None) -> None:
         """Count a chunk, once, and make room for another; again it only releases what is not released yet."""

@@ -15,7 +15,10 @@ from rheed_acquire.run.pushed_frames import ChunkFacts
 from rheed_acquire.run.pusher import INTERRUPTION, Interruption
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rheed_acquire.clocks.camera_clock import CaptureClock
+    from rheed_acquire.regions.chunk_traces import ChunkTrace
     from rheed_acquire.regions.frame_tap import FrameTap
     from rheed_acquire.run.archiver import Archiver
     from rheed_acquire.run.pusher import Pusher
@@ -109,9 +112,9 @@ class Dispatcher:
                 return False
             self._in_hand = chunk
         error: BaseException | None = None
-        facts: ChunkFacts | None = None
+        prepared: tuple[ChunkFacts, Sequence[ChunkTrace]] | None = None
         try:
-            facts = self._prepare(chunk)
+            prepared = self._prepare(chunk)
         # Whatever it is: this thread goes on, for the chunks that come after.
         except BaseException as caught:  # noqa: BLE001
             error = caught
@@ -119,31 +122,31 @@ class Dispatcher:
             if self._left_behind:
                 return False
             self._in_hand = None
-        if facts is None:
+        if prepared is None:
             logger.debug("chunk %d could not be dispatched", chunk.index, exc_info=error)
             self._nobody_takes(chunk, str(error))
             chunk.release()
             return True
+        facts, traces = prepared
         if self._archiver is not None:
             chunk, archived = chunk.split()
-            self._archiver.put(archived)
+            self._archiver.put(archived, traces)
         self._pusher.put(chunk, facts)
         return True
 
-    def _prepare(self, chunk: Chunk) -> ChunkFacts:
-        """Date a chunk and show it."""
+    def _prepare(self, chunk: Chunk) -> tuple[ChunkFacts, Sequence[ChunkTrace]]:
+        """Date a chunk, measure and show it."""
         times = self.clock.times(chunk)
         chunk.since_ns, chunk.fps = times.since_ns, times.fps
         chunk.is_stamped, chunk.moved_ns = bool(times.by_camera.all()), times.moved_ns
         chunk.date(times.start_ms_utc, "reference" if times.source in ("ptp", "utc") else "host")
         self._depth.look(chunk)
-        if self._tap is not None:
-            self._tap.complete(chunk, times.ms_utc)
+        traces = () if self._tap is None else self._tap.complete(chunk, times.ms_utc)
         try:
             self._show(self._info, chunk)
         except Exception:
             logger.exception("chunk %d could not be shown", chunk.index)
-        return ChunkFacts.of(chunk, times)
+        return ChunkFacts.of(chunk, times), traces
 
     def _nobody_takes(self, chunk: Chunk, reason: str) -> None:
         if self._archiver is not None:

@@ -16,6 +16,7 @@ from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.frame_form import FrameForm, Levels
 from rheed_acquire.frames.pixels import make_copier
 from rheed_acquire.frames.ring import Chunk, ChunkRing
+from rheed_acquire.regions.chunk_traces import ChunkTrace
 from rheed_acquire.regions.frame_tap import FrameTap
 from rheed_acquire.regions.regions import Region
 from rheed_acquire.regions.traces import Points
@@ -51,6 +52,7 @@ class Rig:
     mean: list[NDArray[np.float32]] = field(default_factory=list)
     maximum: list[NDArray[np.uint16]] = field(default_factory=list)
     utc_ms: list[NDArray[np.float64]] = field(default_factory=list)
+    of_chunks: list[tuple[ChunkTrace, ...]] = field(default_factory=list)
     shown: list[tuple[Levels, int]] = field(default_factory=list)
     number: int = 0
     accumulators: list[ChunkAccumulator] = field(default_factory=list)
@@ -104,7 +106,7 @@ class Rig:
     def push(self) -> None:
         if self.queue:
             chunk = self.queue.popleft()
-            self.tap.complete(chunk, chunk.host_ns / 1e6)
+            self.of_chunks.append(self.tap.complete(chunk, chunk.host_ns / 1e6))
             chunk.release()
             self.ring_is_poisoned(chunk)
 
@@ -164,6 +166,13 @@ def test_every_recorded_frame_is_measured_once_and_in_order(
         expected = numpys(frames, region)
         np.testing.assert_array_equal(mean[number], expected[0])
         np.testing.assert_array_equal(maximum[number], expected[1])
+        of_chunks = [traces[number] for traces in rig.of_chunks]
+        assert all(trace.region == region for trace in of_chunks)
+        empty = np.empty(0, np.float32)
+        np.testing.assert_array_equal(np.concatenate([empty, *(one.mean for one in of_chunks)]), expected[0])
+        np.testing.assert_array_equal(
+            np.concatenate([empty, *(one.maximum for one in of_chunks)]), expected[1]
+        )
     assert (np.diff(np.concatenate([np.empty(0), *rig.utc_ms])) >= 0).all()
     # What is shown is a recorded frame under its own number, and never an older one than before.
     numbers = [number for _, number in rig.shown]
@@ -200,6 +209,10 @@ def test_regions_drawn_in_the_middle_of_a_chunk_are_followed_from_the_next_frame
     assert (region.name, int(overview.frames.sum())) == ("elsewhere", 5)
     assert (kept.name, int(whole.frames.sum())) == ("spot", 8)
     np.testing.assert_array_equal(rig.tap.recent(5)[0][2], numpys(np.array(rig.recorded[3:]), ELSEWHERE)[0])
+    (traces,) = rig.of_chunks
+    told = {trace.region.name: np.isfinite(trace.mean).tolist() for trace in traces}
+    before, after = [True] * 3 + [False] * 5, [False] * 3 + [True] * 5
+    assert told == {"spot": [True] * 8, "whole": before, "elsewhere": after}
 
 
 def test_a_region_out_of_the_frame_is_said_and_costs_the_others_nothing() -> None:

@@ -29,6 +29,7 @@ from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.host.guard.camera import LIMITS, CameraLimits, guard_camera_backend
 from rheed_acquire.host.guard.observers import Observers
 from rheed_acquire.host.guard.streamer import guard_streamer_backend
+from rheed_acquire.regions.frame_tap import FrameTap
 from rheed_acquire.run.acquisition import Acquisition
 from rheed_acquire.run.report import RunReport
 from rheed_acquire.settings.run_settings import RunSettings
@@ -183,6 +184,7 @@ class Session:
         limits: CameraLimits = LIMITS,
         patience: Patience | None = None,
         max_fps: float | None = None,
+        tap: FrameTap | None = None,
         **settings: Any,
     ) -> None:
         self.streamers_opened = 0
@@ -212,6 +214,7 @@ class Session:
             ),
             notify,
             locate_output,
+            tap=tap,
             observers=observers,
             patience=patience,
             max_fps=max_fps,

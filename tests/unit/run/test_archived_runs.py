@@ -24,6 +24,9 @@ from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.recording.archive import is_closed
 from rheed_acquire.recording.dataset import open_run
 from rheed_acquire.recording.reading import RecordedRun
+from rheed_acquire.regions.frame_tap import FrameTap
+from rheed_acquire.regions.regions import Region
+from rheed_acquire.regions.traces import measure
 from rheed_acquire.run.report import DELIVERED, FRAMES_LOST, RunReport
 
 if TYPE_CHECKING:
@@ -85,6 +88,33 @@ def test_the_archive_has_every_frame_of_a_reduced_stream(
     assert (report.frames_pushed, report.frames_reduced, report.frames_archived) == (8, 24, 32)
     assert archived(report).tolist() == [100 * number for number in range(32)]
     assert report.exit_code == DELIVERED
+
+
+@pytest.mark.parametrize("pixel_format", ["Mono12", "RGB8"])
+def test_the_archive_has_what_regions_of_interest_were_in_every_frame(
+    stage: Stage, tmp_path: Path, pixel_format: str
+) -> None:
+    shape, dtype = ((2, 4, 3), np.uint8) if pixel_format == "RGB8" else ((2, 4), np.uint16)
+    pixels: NDArray[Any] = np.random.default_rng(0).integers(0, 255, (30, *shape)).astype(dtype)
+    camera = stage.camera([Frame(one, number, number * 250_000_000) for number, one in enumerate(pixels)])
+    camera._info = replace(camera.info, pixel_format=pixel_format)
+    regions = [
+        Region(name="specular", x=0, y=0, width=2, height=2),
+        Region(name="all", x=0, y=0, width=4, height=2),
+    ]
+    session = stage.session(
+        camera, stage.streamer(), archive=tmp_path, tap=FrameTap(regions), frames=30, ring_chunks=8
+    )
+    report = session.run()
+    assert report.info.archive is not None
+    run = open_run(report.info.archive)
+    expected = measure(RecordedRun(report.info.archive).form.levels_of()(pixels), np.zeros(30), regions)
+    np.testing.assert_array_equal(run["region_mean"].values, expected.mean.T)
+    np.testing.assert_array_equal(run["region_maximum"].values, expected.maximum.T)
+    assert run["region"].values.tolist() == ["specular", "all"]
+    np.testing.assert_array_equal(
+        run["region_mean"].set_index(region="region").sel(region="all").values, expected.mean[1]
+    )
 
 
 def test_losses_of_the_camera_are_gaps_of_the_archive_too(stage: Stage, tmp_path: Path) -> None:
