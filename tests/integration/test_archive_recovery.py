@@ -26,7 +26,7 @@ def leave(connect: Connect, server: LocalServer, spool: Path, archive: Path, fra
     (path,) = spool.iterdir()
     folder = StreamFolder.take(path)
     assert folder is not None
-    buffer = folder.make_ring(4, CHUNK_SIZE, *SHAPE, 0, form=ChunkForm(archive=archive)).acquire()
+    buffer = folder.ring.make(4, CHUNK_SIZE, *SHAPE, 0, form=ChunkForm(archive=archive)).acquire()
     assert buffer is not None
     if frames:
         buffer.begin(0)

@@ -56,7 +56,7 @@ class DeadProcess:
 
     def in_ring(self, chunk_idx: int, frames: NDArray[np.uint8], utc_offset_ns: int = 0) -> ChunkBuffer:
         if not self._free:
-            ring = self.folder.make_ring(4, CHUNK_SIZE, *SHAPE, utc_offset_ns)
+            ring = self.folder.ring.make(4, CHUNK_SIZE, *SHAPE, utc_offset_ns)
             self._free = [buffer for _ in range(4) if (buffer := ring.acquire()) is not None]
             self._ring = ring
         buffer = self._free.pop()
@@ -77,7 +77,7 @@ class DeadProcess:
         self.folder.add(describe_shard(stream, chunk, content.size), content)
         buffer.clear()
         if not self._free:
-            self.folder.remove_ring()
+            self.folder.ring.remove()
 
     def die(self) -> None:
         self.folder.close(delete=False)
@@ -99,7 +99,7 @@ def leave(connect: Connect, local_server: LocalServer, root: Path) -> Iterator[C
     yield leave
     for process in left:
         process.die()
-        process.folder.remove_ring()
+        process.folder.ring.remove()
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_what_the_ring_had_of_a_reduced_stream_is_reduced_and_delivered(
 ) -> None:
     frames = make_frames(5 * CHUNK_SIZE + 12, *SHAPE)
     dead = leave()
-    ring = dead.folder.make_ring(2, 5 * CHUNK_SIZE, *SHAPE, 0, form=ChunkForm(reduction=reduction))
+    ring = dead.folder.ring.make(2, 5 * CHUNK_SIZE, *SHAPE, 0, form=ChunkForm(reduction=reduction))
     for index, part in enumerate((frames[: 5 * CHUNK_SIZE], frames[5 * CHUNK_SIZE :])):
         buffer = ring.acquire()
         buffer.begin(index)
@@ -197,7 +197,7 @@ def test_what_the_ring_had_at_full_depth_is_delivered_as_the_streams_8_bits(
         np.random.default_rng(0).integers(0, 1 << min(frame.bits, 12), (9, *frame.shape)).astype(frame.dtype)
     )
     dead = leave()
-    buffer = dead.folder.make_ring(2, CHUNK_SIZE, *SHAPE, 0, form=form).acquire()
+    buffer = dead.folder.ring.make(2, CHUNK_SIZE, *SHAPE, 0, form=form).acquire()
     buffer.begin(0)
     buffer.append(frames)
     dead.die()

@@ -18,8 +18,9 @@ from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.run.report import DELIVERED, FRAMES_LOST
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.plugin import RHEEDStreamerSettings
-from rheed_acquire.streaming.spool import Spool, default_spool_folder
+from rheed_acquire.streaming.spool import Spool
 from rheed_acquire.streaming.spool_entries import StrangeEntry
+from rheed_acquire.streaming.stream_places import default_spool_folder
 from rheed_acquire.streaming.streamer import LOCAL_SERVER
 from rheed_acquire.system.terminal import stderr_is_terminal, write_json, write_line, write_note
 
@@ -172,7 +173,7 @@ def export_streams(root: Path, directory: Path) -> list[Path]:
             return [
                 export_stream(folder, directory, on_chunks)
                 for folder in spool.leftovers()
-                if folder.shards() or next(folder.chunks_left(), None) is not None
+                if folder.shards() or next(folder.ring.chunks_left(), None) is not None
             ]
     except OSError as error:
         raise SettingsError(f"cannot write to {directory} (--export): {error.strerror}") from None

@@ -10,10 +10,15 @@ from rheed_acquire.commands.host import answered, load
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.frames.ring_files import SUFFIX, remove_files
 from rheed_acquire.frames.rings_left import OrphanedRing, left_behind, orphaned_rings
-from rheed_acquire.streaming.spool import default_spool_folder
 from rheed_acquire.streaming.spool_entries import StrangeEntry, look_through
 from rheed_acquire.streaming.stream_folder import StreamFolder
-from rheed_acquire.streaming.stream_places import folder_bytes, is_in_use, quarantined, ring_folders
+from rheed_acquire.streaming.stream_places import (
+    default_spool_folder,
+    folder_bytes,
+    is_in_use,
+    quarantined,
+    ring_folders,
+)
 from rheed_acquire.streaming.stream_record import RecordError, StreamRecord, age_s
 from rheed_acquire.system.terminal import write_json, write_line
 
@@ -120,7 +125,7 @@ def clear(root: Path, *, delete_frames: bool) -> list[str]:
             continue
         if folder is None:  # a process is at work on it
             continue
-        folder.free_ring()
+        folder.ring.free()
         folder.close(delete=False)
         freed, kept = before - _ring_bytes(path), _ring_bytes(path)
         if freed:

@@ -106,7 +106,7 @@ def _encode_what_is_left(folder: StreamFolder) -> None:
     """Make shards of the chunks that a dead process had only in its ring."""
     stream = Stream(folder, ring_chunks=2, when_full=WhenFull.STOP)
     spooled = {shard.chunk_idx for shard in folder.shards()}
-    for buffer in folder.chunks_left():
+    for buffer in folder.ring.chunks_left():
         if buffer.chunk_index in spooled:
             continue
         chunk = recovered_chunk(buffer, stream)

@@ -91,9 +91,9 @@ def complete_stream(
     stream.let_go_of_ring()
     if is_done:
         stream.note(finished=True)
-        folder.remove_ring()
+        folder.ring.remove()
     else:
-        folder.free_ring()
+        folder.ring.free()
     delivery.spool.close_stream(data_id, delete=is_done)
     # Not before: what arrives from here on is still in the folder, and a recovery sends it again.
     return stream.report(closed=closed)
@@ -110,7 +110,7 @@ def _is_archived(folder: StreamFolder) -> bool:
 
 def _was_never_made(archive: Path, folder: StreamFolder) -> bool:
     """Whether the process ended before it had made its archive; else its disk may be away."""
-    return not is_begun(archive) and folder.took_nothing
+    return not is_begun(archive) and folder.ring.took_nothing
 
 
 def _left_to_recover(stream: Stream) -> set[int]:
@@ -197,7 +197,7 @@ class Recovery:
             self._begun.append(stream)
 
     def _delete(self, folder: StreamFolder) -> None:
-        folder.remove_ring()
+        folder.ring.remove()
         self._delivery.spool.close_stream(folder.record.data_id, delete=True)
 
     def _complete(self, stream: Stream) -> dict[str, Any]:
@@ -260,9 +260,9 @@ def take_up(stream: Stream, delivery: Delivery) -> None:
     archive_left(stream)
     if stream.folder.record.delivered:  # what is still here is only what could not be deleted in time
         return
-    for path, reason in stream.folder.set_torn_ring_aside():
+    for path, reason in stream.folder.ring.set_torn_aside():
         stream.damaged.append(f"{path}: {reason}")
-    in_ring = {buffer.chunk_index: buffer for buffer in stream.folder.chunks_left()}
+    in_ring = {buffer.chunk_index: buffer for buffer in stream.folder.ring.chunks_left()}
     for shard in stream.folder.shards():
         if shard.chunk_idx in in_ring:
             # Encoded, but the ring was not told: it may only be told where the shard is sound.
@@ -271,7 +271,7 @@ def take_up(stream: Stream, delivery: Delivery) -> None:
             except DamagedShardError:
                 stream.folder.quarantine(shard)
                 continue
-            stream.folder.say_safe_with(Taker.STREAM, in_ring.pop(shard.chunk_idx))
+            stream.folder.ring.say_safe_with(Taker.STREAM, in_ring.pop(shard.chunk_idx))
         count, height, width = (int(number) for number in shard.body["dims"].split(","))
         stream.admit(shard.chunk_idx, (count, height, width))
         stream.spooled(shard.chunk_idx)
@@ -304,10 +304,10 @@ def archive_left(stream: Stream) -> None:
         return
     try:
         archive = Archive.resume(path)
-        for buffer in folder.chunks_not_archived():
+        for buffer in folder.ring.chunks_not_archived():
             if not (archive.is_closed or archive.has(buffer.chunk_index)):
                 archive.add(_chunk_in(buffer), buffer.capacity, buffer.utc_offset_ns)
-            folder.say_safe_with(Taker.ARCHIVE, buffer)
+            folder.ring.say_safe_with(Taker.ARCHIVE, buffer)
         archive.close("recovered after the run")
     except (RheedAcquireError, OSError) as error:
         stream.archive_trouble = str(error)
@@ -317,7 +317,7 @@ def archive_left(stream: Stream) -> None:
 def recovered_chunk(buffer: ChunkBuffer, stream: Stream) -> Chunk:
     """Make what a dead process had committed to a buffer a chunk of its stream."""
     chunk = _chunk_in(buffer)
-    chunk.on_release = lambda: stream.folder.say_safe_with(Taker.STREAM, buffer)
+    chunk.on_release = lambda: stream.folder.ring.say_safe_with(Taker.STREAM, buffer)
     return StreamChunks(buffer.reduction, stream.fps, len(chunk)).of(chunk)
 
 

@@ -41,8 +41,9 @@ from rheed_acquire.streaming.reference_clock import ClockStatus, ReferenceClock
 from rheed_acquire.streaming.registration import StreamDescription, end_abandoned, register_stream
 from rheed_acquire.streaming.retry import Backoff
 from rheed_acquire.streaming.shared_delivery import SharedDelivery
-from rheed_acquire.streaming.spool import Spool, default_spool_folder
+from rheed_acquire.streaming.spool import Spool
 from rheed_acquire.streaming.stream import Stream
+from rheed_acquire.streaming.stream_places import default_spool_folder
 from rheed_acquire.streaming.stream_record import StreamRecord
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
 from rheed_acquire.streaming.trust import tls_context

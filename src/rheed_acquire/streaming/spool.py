@@ -17,8 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platformdirs import user_state_path
-
 from rheed_acquire.errors import StreamerError
 from rheed_acquire.frames.rings_left import remove_orphans
 from rheed_acquire.streaming.limits import SpoolLimits
@@ -30,7 +28,6 @@ from rheed_acquire.streaming.stream_places import folder_bytes
 from rheed_acquire.streaming.stream_record import RecordError, StreamRecord
 from rheed_acquire.system.durable_files import remove
 from rheed_acquire.system.home_process import HomeProcess
-from rheed_acquire.system.long_paths import with_room_below
 from rheed_acquire.system.own_files import check_own_folder
 
 if TYPE_CHECKING:
@@ -42,25 +39,6 @@ STOPPED_S = 5.0
 """Who wakes so much later than was meant was in a process that had been stopped, or on a computer asleep."""
 SPREAD_S = 10.0
 """Over which the retries are spread that came due meanwhile."""
-
-
-def default_spool_folder() -> Path:
-    """Where the environment says, else the system's place for what a user's programs must remember.
-
-    ``RHEED_SPOOL_DIR`` names the folder itself. ``ATOMSCALE_SPOOL_DIR`` is also the public client's, which
-    deletes whatever folders it finds there that are none of its own: ours goes beside it.
-    """
-    return with_room_below(_default_spool_folder())
-
-
-def _default_spool_folder() -> Path:
-    mine, shared = os.environ.get("RHEED_SPOOL_DIR"), os.environ.get("ATOMSCALE_SPOOL_DIR")
-    if mine:
-        return Path(mine).expanduser()
-    if shared:
-        place = Path(shared).expanduser()
-        return place.with_name(f"{place.name}-rheed-acquire")
-    return user_state_path("rheed-acquire", appauthor=False) / "spool"
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ class Stream:
         with self._changed:
             if self._ring is None:
                 self.pushes_wait = grows or form.waits
-                self._ring = self.folder.make_ring(
+                self._ring = self.folder.ring.make(
                     count or self._ring_chunks,
                     self.chunk_size * form.reduction.frames,
                     height,

@@ -22,28 +22,22 @@ import contextlib
 import errno
 import json
 import logging
-import mmap
 import os
 import re
-import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
-from rheed_acquire.frames.chunk_buffer import Taker, memory_needed
-from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
-from rheed_acquire.frames.mapped_memory import never, plain_memory
-from rheed_acquire.frames.ring import ChunkRing
-from rheed_acquire.frames.ring_files import SUFFIX, make_ring_memory, remove_files
-from rheed_acquire.frames.rings_left import RingFile, look_into, remove_empty_files
+from rheed_acquire.frames.ring_files import SUFFIX
 from rheed_acquire.streaming.outgoing import DamagedShardError, ShardFile
 from rheed_acquire.streaming.shard_in_memory import checksum
 from rheed_acquire.streaming.sidecar import SpooledShard, decode_sidecar, encode_sidecar
-from rheed_acquire.streaming.stream_places import folder_bytes, lock_of, quarantined, ring_folders
+from rheed_acquire.streaming.stream_places import folder_bytes, free_name, lock_of, quarantined
 from rheed_acquire.streaming.stream_record import RECORD, StreamRecord, folder_name, load_record
+from rheed_acquire.streaming.stream_ring import StreamRing
 from rheed_acquire.system.durable_files import (
     BulkWriter,
     batches,
@@ -58,7 +52,6 @@ from rheed_acquire.system.own_files import check_own_folder, make_own_folder, op
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from rheed_acquire.frames.chunk_buffer import ChunkBuffer
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +69,8 @@ class StreamFolder:
 
     Attributes
     ----------
+    ring
+        The stream's ring.
     strange
         What lies among the shards and is left as it is, with what is strange about it.
     unreadable
@@ -84,6 +79,7 @@ class StreamFolder:
 
     def __init__(self, path: Path, lock: FileLock, record: StreamRecord) -> None:
         self.path, self._lock, self.record = path, lock, record
+        self.ring = StreamRing(self)
         self._shards = path / "shards"
         self._tmp = path / "tmp"
         self.strange: dict[Path, str] = {}
@@ -229,7 +225,7 @@ class StreamFolder:
                 self._quarantine(path.stem)
             except OSError as error:
                 reason = f"it cannot be read: {error.strerror or error}"
-                self._leave(path, reason)
+                self.leave(path, reason)
                 self.unreadable[int(path.stem)] = f"{path.name}: {reason}"
             else:
                 found.append(shard)
@@ -238,7 +234,7 @@ class StreamFolder:
     def waiting(self) -> set[int]:
         """Indices of the chunks that lie here undelivered: encoded, or in the ring."""
         encoded = {int(path.stem) for path in self._shards.glob("*.json") if path.stem.isdecimal()}
-        return encoded | {buffer.chunk_index for buffer in self.chunks_left()}
+        return encoded | {buffer.chunk_index for buffer in self.ring.chunks_left()}
 
     @property
     def nbytes(self) -> int:
@@ -249,116 +245,6 @@ class StreamFolder:
     def quarantined(self) -> int:
         """Shards in the quarantine."""
         return quarantined(self.path)
-
-    def make_ring(
-        self,
-        count: int,
-        capacity: int,
-        height: int,
-        width: int,
-        utc_offset_ns: int,
-        *,
-        grows: bool = False,
-        given_up: Callable[[], bool] = never,
-        form: ChunkForm = PLAIN,
-    ) -> ChunkRing:
-        """Make a ring that survives this process.
-
-        Parameters
-        ----------
-        form
-            What the frames are, and how the stream's are made of them.
-        grows
-            Whether a buffer is made when it is first needed, and not before.
-        given_up
-            See `rheed_acquire.frames.mapped_memory.make_file`.
-
-        Raises
-        ------
-        RingMemoryError
-            There is no room for it.
-        RingGivenUpError
-            It is not wanted any more.
-        """
-        if form.archive is not None:
-            self.update(archive=str(form.archive))
-        now = 1 if grows else count
-        place, memories = make_ring_memory(
-            self.path, count, capacity, height, width, now, given_up, form.pixel_format
-        )
-        if place is not None and not place.in_memory:
-            logger.info("the ring lies on disk, in %s", place.folder)
-
-        def make_memory(number: int) -> mmap.mmap:
-            nbytes = memory_needed(capacity, height, width, form.pixel_format)
-            return plain_memory(nbytes) if place is None else place.make(number, nbytes)
-
-        return ChunkRing(
-            count,
-            capacity,
-            height,
-            width,
-            memories,
-            utc_offset_ns,
-            make_memory if grows else None,
-            form=form,
-        )
-
-    def chunks_left(self) -> Iterator[ChunkBuffer]:
-        """The chunks that an earlier process had taken and not encoded, in order."""
-        yield from self._left_for(Taker.STREAM)
-
-    def chunks_not_archived(self) -> Iterator[ChunkBuffer]:
-        """The chunks that it had taken and not archived, in order; none where there is no archive."""
-        if self.record.archive is not None:
-            yield from self._left_for(Taker.ARCHIVE)
-
-    @property
-    def took_nothing(self) -> bool:
-        """Whether no frame has ever come into its ring, which is there."""
-        files = list(self._ring_files())
-        return bool(files) and not any(
-            file.trouble is not None or (file.buffer is not None and file.buffer.promised) for file in files
-        )
-
-    def _left_for(self, taker: Taker) -> Iterator[ChunkBuffer]:
-        buffers = [
-            file.buffer
-            for file in self._ring_files()
-            if file.buffer is not None
-            and file.holds_chunk
-            and file.trouble is None
-            and not file.buffer.is_safe_with(taker)
-        ]
-        yield from sorted(buffers, key=lambda buffer: buffer.chunk_index)
-
-    def say_safe_with(self, taker: Taker, buffer: ChunkBuffer) -> None:
-        """Say that one of those that a chunk is for has it; it is gone once all have."""
-        buffer.say_safe_with(taker)
-        if self.record.archive is None or all(buffer.is_safe_with(one) for one in Taker):
-            buffer.clear()
-
-    def set_torn_ring_aside(self) -> list[tuple[Path, str]]:
-        """Put the files of the ring that cannot be used into the quarantine; each, and what is wrong."""
-        torn = [(file.path, file.trouble) for file in self._ring_files() if file.trouble is not None]
-        for path, reason in torn:
-            try:
-                quarantine = self._make_quarantine()
-                shutil.move(path, _free_name(quarantine, path.stem, path.suffix))
-            except OSError as error:
-                self._leave(path, f"{reason}; it cannot be set aside: {error.strerror or error}")
-        return torn
-
-    def remove_ring(self) -> None:
-        """Delete the ring's files; what they held is safe elsewhere."""
-        for folder in self._ring_folders():
-            if folder.exists():
-                remove_files(folder)
-
-    def free_ring(self) -> None:
-        """Delete those of the ring's files that hold nothing any more."""
-        for folder in self._ring_folders():
-            remove_empty_files(folder)
 
     @property
     def is_done_with(self) -> bool:
@@ -380,9 +266,6 @@ class StreamFolder:
         if is_gone:
             try_to_remove_tree(self.path)
 
-    def _ring_folders(self) -> list[Path]:
-        return ring_folders(self.path)
-
     def _tidy(self) -> None:
         """Put right what a process killed in the middle of something has left."""
         try_to_remove_tree(self._tmp)
@@ -390,7 +273,7 @@ class StreamFolder:
         for done in self._own_files(".done"):
             remove(self._shard_path(int(done.stem)))
             remove(done)
-        waiting_in_ring = {buffer.chunk_index for buffer in self.chunks_left()}
+        waiting_in_ring = {buffer.chunk_index for buffer in self.ring.chunks_left()}
         for path in self._own_files(".shard"):
             # Its sidecar never got its name. Where the ring has the chunk it is encoded again.
             if not path.with_suffix(".json").exists() and int(path.stem) not in waiting_in_ring:
@@ -401,35 +284,33 @@ class StreamFolder:
         own = []
         for path in sorted(self._shards.iterdir()):
             if _OWN_NAME.fullmatch(path.name) is None:
-                self._leave(path, "its name is none that this program gives")
+                self.leave(path, "its name is none that this program gives")
             elif path.is_symlink() or not path.is_file():
-                self._leave(path, "it is no file")
+                self.leave(path, "it is no file")
             elif path.suffix == suffix:
                 own.append(path)
         return own
 
-    def _leave(self, path: Path, reason: str) -> None:
+    def leave(self, path: Path, reason: str) -> None:
+        """Note what lies here and cannot be used."""
         if path not in self.strange:
             logger.warning("%s is left as it is: %s", path, reason)
             self.strange[path] = reason
 
     def _quarantine(self, stem: int | str) -> bool:
         has_shard = (self._shards / f"{stem}.shard").exists()
-        quarantine = self._make_quarantine()
+        quarantine = self.make_quarantine()
         for path in (self._shards / f"{stem}.shard", self._shards / f"{stem}.json"):
             if not path.exists():
                 continue
-            rename(path, _free_name(quarantine, str(stem), path.suffix))
+            rename(path, free_name(quarantine, str(stem), path.suffix))
         return has_shard
 
-    def _make_quarantine(self) -> Path:
+    def make_quarantine(self) -> Path:
+        """Where damaged files go; made where it is not there."""
         quarantine = self.path / "quarantine"
         make_own_folder(quarantine)
         return quarantine
-
-    def _ring_files(self) -> Iterator[RingFile]:
-        for folder in self._ring_folders():
-            yield from look_into(folder)
 
     def _write_record(self) -> None:
         if not self._tmp.is_dir():
@@ -443,16 +324,6 @@ class StreamFolder:
 
     def _sidecar_path(self, chunk_idx: int) -> Path:
         return self._shards / f"{chunk_idx}.json"
-
-
-def _free_name(folder: Path, stem: str, suffix: str) -> Path:
-    """A name that is not taken yet: the same chunk may have been damaged before."""
-    target = folder / f"{stem}{suffix}"
-    number = 1
-    while target.exists():
-        number += 1
-        target = folder / f"{stem}-{number}{suffix}"
-    return target
 
 
 def write_synced(path: Path, pieces: Iterable[Buffer]) -> int:

@@ -1,14 +1,36 @@
-"""What can be told of a stream's folder in the spool by whoever has not taken it up."""
+"""Where the spool lies, and what can be told of a stream's folder in it by whoever has not taken it up."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from platformdirs import user_state_path
 
 from rheed_acquire.frames.ring_files import shared_memory_folder
+from rheed_acquire.system.long_paths import with_room_below
 
 LOCK = "lock"
+
+
+def default_spool_folder() -> Path:
+    """Where the environment says, else the system's place for what a user's programs must remember.
+
+    ``RHEED_SPOOL_DIR`` names the folder itself. ``ATOMSCALE_SPOOL_DIR`` is also the public client's, which
+    deletes whatever folders it finds there that are none of its own: ours goes beside it.
+    """
+    return with_room_below(_default_spool_folder())
+
+
+def _default_spool_folder() -> Path:
+    mine, shared = os.environ.get("RHEED_SPOOL_DIR"), os.environ.get("ATOMSCALE_SPOOL_DIR")
+    if mine:
+        return Path(mine).expanduser()
+    if shared:
+        place = Path(shared).expanduser()
+        return place.with_name(f"{place.name}-rheed-acquire")
+    return user_state_path("rheed-acquire", appauthor=False) / "spool"
 
 
 def quarantined(path: Path) -> int:
@@ -49,3 +71,13 @@ def lock_of(path: Path) -> FileLock:
     """The lock that whoever is at work on a stream's folder holds."""
     # Taken in one thread and let go in another.
     return FileLock(path / LOCK, thread_local=False, mode=0o600)
+
+
+def free_name(folder: Path, stem: str, suffix: str) -> Path:
+    """A name that is not taken yet: the same chunk may have been damaged before."""
+    target = folder / f"{stem}{suffix}"
+    number = 1
+    while target.exists():
+        number += 1
+        target = folder / f"{stem}-{number}{suffix}"
+    return target

@@ -66,13 +66,13 @@ def leave(command: Command) -> Iterator[Callable[..., StreamFolder]]:
                 folder.add(describe_shard(stream, chunk, content.size), content)
                 buffer.clear()
         if not in_ring:
-            folder.remove_ring()
+            folder.ring.remove()
         folder.close(delete=False)
         return folder
 
     yield leave
     for folder in left:
-        folder.remove_ring()
+        folder.ring.remove()
 
 
 def read_frames(recording: str | Path) -> Any:
@@ -128,7 +128,7 @@ def test_spool_says_that_a_stream_is_in_use_and_leaves_it_alone(command: Command
         assert "recover delivers" not in command("spool").stdout
         done = command("recover", AS_API_KEY="key-5ecret")
         assert (done.returncode, done.stdout) == (0, "nothing waits to be delivered\n")
-        assert next(held.chunks_left()).chunk_index == 0
+        assert next(held.ring.chunks_left()).chunk_index == 0
     finally:
         held.close(delete=False)
 
@@ -271,7 +271,7 @@ def orphan(leave: Callable[..., StreamFolder], data_id: str, in_ring: tuple[int,
     place = shared_memory_folder(folder.path)
     assert place is not None
     if not in_ring:
-        for buffer in folder.chunks_left():
+        for buffer in folder.ring.chunks_left():
             buffer.clear()
     os.utime(place / OWNER, (0, 0))
     shutil.rmtree(folder.path)
@@ -305,11 +305,11 @@ def test_rings_that_nobody_needs_are_listed_and_their_memory_is_freed_when_asked
     # What waits in a ring is there still: of four buffers, the one that holds a chunk.
     (place,) = [folder for folder in ring_folders(waits.path) if folder.exists()]
     assert len(list(place.glob("*.ring"))) == 1
-    assert [buffer.chunk_index for buffer in waits.chunks_left()] == [1]
+    assert [buffer.chunk_index for buffer in waits.ring.chunks_left()] == [1]
 
     spool("--clear", "--delete-undelivered-frames")
     assert not full.exists()
-    assert [buffer.chunk_index for buffer in waits.chunks_left()] == [1]
+    assert [buffer.chunk_index for buffer in waits.ring.chunks_left()] == [1]
     assert "no ring holds memory" not in spool("--clear")
 
 

@@ -40,7 +40,7 @@ def left_behind(make_frames: MakeFrames, tmp_path_factory: pytest.TempPathFactor
         name = f"left-{number}"
         record = StreamRecord(name, SERVER, name, 10.0, 0.0, CHUNK_SIZE, 1_800_000_000.0)
         folder = StreamFolder.create(root, record)
-        ring = folder.make_ring(2, CHUNK_SIZE, 6, 8, 0)
+        ring = folder.ring.make(2, CHUNK_SIZE, 6, 8, 0)
         for index in range(2):
             buffer = ring.acquire()
             assert buffer is not None

@@ -27,7 +27,7 @@ def folder(root: Path, make_record: Callable[..., StreamRecord]) -> Any:
     root.mkdir()
     made = StreamFolder.create(root, make_record(f"shared-{os.getpid()}-{root.parent.name}"))
     yield made
-    made.remove_ring()
+    made.ring.remove()
     made.close(delete=False)
 
 
@@ -44,7 +44,7 @@ def test_what_is_the_archives_is_no_room_of_the_streams(
 
 
 def test_each_is_left_what_it_lacks_and_the_spool_says_where_the_archive_is(folder: StreamFolder) -> None:
-    ring = folder.make_ring(4, 5, 4, 6, 0, form=ARCHIVED)
+    ring = folder.ring.make(4, 5, 4, 6, 0, form=ARCHIVED)
     for index, safe in enumerate(([], [Taker.STREAM], [Taker.ARCHIVE])):
         buffer = ring.acquire()
         assert buffer is not None
@@ -55,21 +55,21 @@ def test_each_is_left_what_it_lacks_and_the_spool_says_where_the_archive_is(fold
     record = read_record(folder.path)
     assert record is not None
     assert record.archive == "archive"
-    assert [buffer.chunk_index for buffer in folder.chunks_left()] == [0, 2]
-    (first, second) = folder.chunks_not_archived()
+    assert [buffer.chunk_index for buffer in folder.ring.chunks_left()] == [0, 2]
+    (first, second) = folder.ring.chunks_not_archived()
     assert (first.chunk_index, second.chunk_index) == (0, 1)
-    folder.say_safe_with(Taker.ARCHIVE, first)
-    folder.say_safe_with(Taker.ARCHIVE, second)
-    assert list(folder.chunks_not_archived()) == []
-    assert [buffer.chunk_index for buffer in folder.chunks_left()] == [0, 2]
+    folder.ring.say_safe_with(Taker.ARCHIVE, first)
+    folder.ring.say_safe_with(Taker.ARCHIVE, second)
+    assert list(folder.ring.chunks_not_archived()) == []
+    assert [buffer.chunk_index for buffer in folder.ring.chunks_left()] == [0, 2]
     assert second.chunk_index == -1
 
 
 def test_without_an_archive_a_chunk_is_gone_when_the_stream_has_it(folder: StreamFolder) -> None:
-    buffer = folder.make_ring(2, 5, 4, 6, 0).acquire()
+    buffer = folder.ring.make(2, 5, 4, 6, 0).acquire()
     assert buffer is not None
     buffer.begin(0)
     buffer.cells[5] = 1
-    assert list(folder.chunks_not_archived()) == []
-    folder.say_safe_with(Taker.STREAM, buffer)
+    assert list(folder.ring.chunks_not_archived()) == []
+    folder.ring.say_safe_with(Taker.STREAM, buffer)
     assert buffer.chunk_index == -1

@@ -15,7 +15,8 @@ import pytest
 
 from rheed_acquire.errors import StreamerError
 from rheed_acquire.streaming.limits import SpoolLimits
-from rheed_acquire.streaming.spool import QueueCounts, Spool, SpoolFullError, default_spool_folder
+from rheed_acquire.streaming.spool import QueueCounts, Spool, SpoolFullError
+from rheed_acquire.streaming.stream_places import default_spool_folder
 
 if TYPE_CHECKING:
     from rheed_acquire.streaming.sidecar import SpooledShard

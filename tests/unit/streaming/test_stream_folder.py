@@ -38,7 +38,7 @@ def folder(root: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch)
     root.mkdir()
     made = StreamFolder.create(root, make_record(f"growth-{os.getpid()}-{root.parent.name}"))
     yield made
-    made.remove_ring()
+    made.ring.remove()
     made.close(delete=False)
 
 
@@ -90,7 +90,7 @@ def test_nobody_else_can_look_into_the_folder(folder: StreamFolder, make_shard: 
     old = os.umask(0)
     try:
         keep(folder, make_shard, 0, b"x")
-        ring = folder.make_ring(2, 3, 4, 5, 0)
+        ring = folder.ring.make(2, 3, 4, 5, 0)
         damaged = keep(folder, make_shard, 1, b"y")
         (folder.path / "shards" / "1.shard").write_bytes(b"z")
         with pytest.raises(DamagedShardError):
@@ -202,7 +202,7 @@ def test_a_process_out_of_file_descriptors_calls_no_shard_damaged(
 def test_a_shard_without_its_sidecar_is_set_aside_unless_the_ring_still_has_the_chunk(
     folder: StreamFolder, make_shard: MakeShard
 ) -> None:
-    ring = folder.make_ring(2, 3, 4, 5, 0)
+    ring = folder.ring.make(2, 3, 4, 5, 0)
     buffer = ring.acquire()
     assert buffer is not None
     buffer.begin(1)
@@ -213,19 +213,19 @@ def test_a_shard_without_its_sidecar_is_set_aside_unless_the_ring_still_has_the_
     taken = again(folder)
     assert taken.shards() == []
     assert [path.name for path in (taken.path / "quarantine").iterdir()] == ["2.shard"]
-    (left,) = taken.chunks_left()
+    (left,) = taken.ring.chunks_left()
     assert (left.chunk_index, left.committed) == (1, 2)
 
 
 def test_chunks_left_in_the_ring_come_in_order_and_only_those_with_frames(folder: StreamFolder) -> None:
-    ring = folder.make_ring(4, 3, 4, 5, 0)
+    ring = folder.ring.make(4, 3, 4, 5, 0)
     buffers = [buffer for _ in range(4) if (buffer := ring.acquire()) is not None]
     for buffer, chunk_idx in zip(buffers, (9, 8, 7, 6), strict=True):
         buffer.begin(chunk_idx)
         if chunk_idx != 7:
             buffer.append(np.full((1, 4, 5), chunk_idx, np.uint8))
     ring.release(buffers[3])
-    assert [(b.chunk_index, int(b.frames[0, 0, 0])) for b in folder.chunks_left()] == [(8, 8), (9, 9)]
+    assert [(b.chunk_index, int(b.frames[0, 0, 0])) for b in folder.ring.chunks_left()] == [(8, 8), (9, 9)]
 
 
 def test_a_record_survives_its_update_and_unknown_entries_in_it(folder: StreamFolder) -> None:
