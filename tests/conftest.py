@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import secrets
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -14,9 +15,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.object_store import RunningStore, refuse_without_store, running_store, use_store
 
 from rheed_acquire.frames.ring_files import SHARED_MEMORY_VARIABLE
 from rheed_acquire.hookspecs import PROJECT
+from rheed_acquire.recording.bucket_path import BucketPath
 from rheed_acquire.view.station_file import FOLDER_VARIABLE
 
 # How long an example takes says something of the machine's load, and nothing of the program.
@@ -111,3 +114,18 @@ def installed(
     yield distributions_on_disk
     for module in distributions_on_disk.modules:
         sys.modules.pop(module, None)
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStore]:
+    """An object store that ends with the tests."""
+    refuse_without_store()
+    with running_store(tmp_path_factory.mktemp("store")) as store:
+        yield store
+
+
+@pytest.fixture
+def bucket(object_store: RunningStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BucketPath:
+    """A place in the store that is this test's alone; what the test starts can reach it too."""
+    use_store(object_store, monkeypatch, tmp_path)
+    return BucketPath("s3://runs") / secrets.token_hex(8)

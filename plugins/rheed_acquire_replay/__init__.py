@@ -24,7 +24,8 @@ def describe(settings: ReplaySettings) -> DeviceInfo:
 
 def discover(settings: ReplaySettings) -> Sequence[DeviceInfo]:
     """List the recording that the settings name, where it is there."""
-    return [describe(settings)] if settings.path is not None and settings.path.exists() else []
+    is_there = settings.path is not None and settings.path.exists()
+    return [describe(settings)] if is_there else []
 
 
 def open_camera(settings: ReplaySettings, request: CaptureRequest) -> ReplayCamera:

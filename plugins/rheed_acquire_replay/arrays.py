@@ -37,6 +37,7 @@ class ArrayRecording(Recording):
     """
 
     kind: ClassVar[str] = "an array"
+    path: Path
 
     def __init__(self, path: Path, array: Any, axes: Axes, stored: int = 1) -> None:
         super().__init__(path, axes.frame_shape, np.dtype(array.dtype), axes.count)
@@ -78,6 +79,7 @@ class Gathered(Recording):
     """
 
     kind: ClassVar[str] = "a file of arrays"
+    path: Path
 
     def __init__(
         self, path: Path, names: Sequence[str], read: Callable[[str], Any], let_go: Callable[[], object]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from rheed_acquire import CameraError, CameraSettingError
+from rheed_acquire import BucketPath, CameraError, CameraSettingError
 from rheed_acquire_replay import video
 from rheed_acquire_replay.folders import open_folder
 from rheed_acquire_replay.hdf5 import open_hdf5
@@ -20,6 +20,7 @@ from rheed_acquire_replay.raw_file import RawFile
 from rheed_acquire_replay.recording import Recording
 from rheed_acquire_replay.tiff import open_tiff
 from rheed_acquire_replay.zarr_arrays import find_zarr, open_zarr
+from rheed_acquire_replay.zarr_run import ZarrRun
 
 _WITH_DATASETS: dict[str, Callable[[Path, Options], Recording]] = {
     **dict.fromkeys((".h5", ".hdf5", ".hdf", ".nxs", ".he5", ".nx5"), open_hdf5),
@@ -38,7 +39,7 @@ _WITHOUT: dict[str, Callable[[Path, Options], Recording]] = {
 }
 
 
-def open_recording(path: Path | None, options: Options | None = None) -> PreparedRecording:
+def open_recording(path: Path | BucketPath | None, options: Options | None = None) -> PreparedRecording:
     """Open what lies at a path, by its kind, and look at it.
 
     Raises
@@ -51,7 +52,7 @@ def open_recording(path: Path | None, options: Options | None = None) -> Prepare
     options = options or Options()
     if path is None:
         raise CameraSettingError("--replay.path is needed: the recording to replay")
-    if not path.exists():
+    if isinstance(path, Path) and not path.exists():
         raise CameraError(f"--replay.path {path}: there is no such file or folder")
     source = _open(path, options)
     try:
@@ -61,7 +62,9 @@ def open_recording(path: Path | None, options: Options | None = None) -> Prepare
         raise
 
 
-def _open(path: Path, options: Options) -> Recording:
+def _open(path: Path | BucketPath, options: Options) -> Recording:
+    if isinstance(path, BucketPath):
+        return ZarrRun(path)
     if not path.is_dir():
         return _open_file(path, options)
     if options.raw is not None:

@@ -106,6 +106,7 @@ class KsaFrames(Recording):
     """The frames of a file, each behind its header: all headers are read at first, pixels frame by frame."""
 
     kind: ClassVar[str] = "a kSA 400 file"
+    path: Path
 
     def __init__(self, path: Path) -> None:
         with reading(path, self.kind), path.open("rb") as file:

@@ -42,6 +42,7 @@ class NpzMember(Recording):
     """One array of an ``.npz`` file, compressed or not: it is read from its beginning on, block by block."""
 
     kind: ClassVar[str] = "an .npz file"
+    path: Path
     is_read_anywhere: ClassVar[bool] = False
 
     def __init__(self, path: Path, member: str, axes: Axes, dtype: np.dtype[Any]) -> None:

@@ -80,6 +80,7 @@ class RawFile(Recording):
     """Frames at equal distances in a file."""
 
     kind: ClassVar[str] = "a raw file"
+    path: Path
 
     def __init__(self, path: Path, layout: RawLayout) -> None:
         with reading(path, self.kind):

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rheed_acquire import CameraError
+from rheed_acquire import BucketPath, CameraError
 from rheed_acquire_replay import INSTALL
 
 BLOCK_BYTES = 8 << 20
@@ -51,7 +51,7 @@ class Recording(ABC):
     Attributes
     ----------
     path
-        Of the file or folder.
+        Of the file or folder, or of a run in a bucket.
     shape, dtype
         Of one frame: (H, W), or (H, W, S) with 3 colours, RGB, or 4, the last of them opacity; of numbers.
     count
@@ -90,7 +90,7 @@ class Recording(ABC):
 
     def __init__(
         self,
-        path: Path,
+        path: Path | BucketPath,
         shape: tuple[int, ...],
         dtype: np.dtype[Any],
         count: int | None,

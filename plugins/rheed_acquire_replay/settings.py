@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from rheed_acquire import BucketPath
+
 RAW_FORM = r"(\d{1,6})x(\d{1,6}):([a-z0-9]+)(?::(\d{1,18}))?(?::(\d{1,18}))?"
 FrameNumber = Annotated[int, Field(ge=0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -54,10 +56,11 @@ class ReplaySettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
-    path: Path | None = Field(
+    path: Annotated[BucketPath | Path, Field(union_mode="left_to_right")] | None = Field(
         None,
-        description="recording: a run's folder or its frames.zarr, any other Zarr array, an HDF5, TIFF, "
-        "kSA 400 (.imm, .img), NumPy (.npy, .npz) or video file, or a folder of images",
+        description="recording: a run's folder or its frames.zarr, or one in a bucket "
+        "(s3://BUCKET/PREFIX/RUN); any other Zarr array, an HDF5, TIFF, kSA 400 (.imm, .img), NumPy (.npy, "
+        ".npz) or video file, or a folder of images",
     )
     dataset: str | None = Field(
         None,

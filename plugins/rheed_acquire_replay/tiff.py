@@ -41,6 +41,7 @@ class TiffPages(Recording):
     """
 
     kind: ClassVar[str] = "a TIFF file"
+    path: Path
 
     def __init__(self, path: Path, file: tifffile.TiffFile, pages: Any) -> None:
         picture = decode_page(pages[0])

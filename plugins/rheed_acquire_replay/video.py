@@ -79,6 +79,7 @@ class Video(Recording):
     """
 
     kind: ClassVar[str] = "a video"
+    path: Path
 
     is_read_anywhere: ClassVar[bool] = False
 

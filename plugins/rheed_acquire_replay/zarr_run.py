@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from rheed_acquire import CameraError, RecordedRun, RheedAcquireError
+from rheed_acquire import BucketPath, CameraError, RecordedRun, RheedAcquireError
 from rheed_acquire_replay.recording import BLOCK_BYTES, Block, Recording
 
 
@@ -21,7 +21,7 @@ class ZarrRun(Recording):
 
     kind: ClassVar[str] = "a recorded run"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | BucketPath) -> None:
         try:
             self._run = run = RecordedRun(path)
         except RheedAcquireError as error:

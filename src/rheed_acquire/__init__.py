@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rheed_acquire.frames.ring import Chunk, ChunkRing
     from rheed_acquire.hookspecs import CameraBackend, hookimpl
     from rheed_acquire.host.guard.observed_chunk import ObservedChunk
+    from rheed_acquire.recording.bucket_path import BucketPath
     from rheed_acquire.recording.dataset import open_run
     from rheed_acquire.recording.reading import RecordedRun
     from rheed_acquire.streaming.rheed_streamer import RHEEDStreamer
@@ -69,6 +70,7 @@ _HOMES = {
     "rheed_acquire.host.guard.observed_chunk": ("ObservedChunk",),
     "rheed_acquire.hookspecs": ("CameraBackend", "hookimpl"),
     "rheed_acquire.frames.ring": ("Chunk", "ChunkRing"),
+    "rheed_acquire.recording.bucket_path": ("BucketPath",),
     "rheed_acquire.recording.dataset": ("open_run",),
     "rheed_acquire.recording.reading": ("RecordedRun",),
     "rheed_acquire.streaming.rheed_streamer": ("RHEEDStreamer",),
@@ -84,6 +86,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AmbiguousCameraError",
+    "BucketPath",
     "CallbackCamera",
     "Camera",
     "CameraBackend",

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     from rheed_acquire.run_report.record import read_record
     from rheed_acquire.run_report.runs import find_run
 
-    folder = find_run(given.run, Path(settings.run.output))
+    folder = find_run(given.run, given.output)
     recording = RecordedRun(folder)
     before, regions = read_record(folder), settings.run.regions or None
     with progress_of("following the regions", len(recording)) as on_frames:
@@ -50,5 +50,6 @@ def main(arguments: Sequence[str]) -> int:
     if given.json:
         write_json({"report": str(writing.report_file(folder)), "frames": record.frames})
     else:
-        write_line(shown_path(writing.report_file(folder).absolute()))
+        report = writing.report_file(folder).absolute()
+        write_line(shown_path(report) if isinstance(report, Path) else str(report))
     return 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from rheed_acquire.commands.parser import Parser
+from rheed_acquire.recording.bucket_path import is_bucket_url
 from rheed_acquire.server.serve import serve
 from rheed_acquire.server.tls import load_certificate
 from rheed_acquire.system.long_paths import with_room_below
@@ -27,6 +28,12 @@ def _port(text: str) -> int:
     return port
 
 
+def _folder(text: str) -> Path:
+    if is_bucket_url(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder on a disk")
+    return Path(text)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serve until Ctrl-C."""
     parser = Parser(
@@ -36,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--dir", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)"
+        "--dir", type=_folder, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)"
     )
     parser.add_argument(
         "--host",

@@ -15,6 +15,7 @@ from rheed_acquire.system.terminal import stdout_console, stdout_is_terminal, st
 from rheed_acquire.text.printable_text import printable
 
 if TYPE_CHECKING:
+    from rheed_acquire.recording.run_path import RunPath
     from rheed_acquire.run_report.record import RunRecord
     from rheed_acquire.settings.sources import LoadedSettings
 
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--every", type=_step, metavar="N", help="of these, every N-th (default: 1)")
     given, settings = parser.read(arguments)
-    directory = Path(settings.run.output)
+    directory = given.output
     if given.export is None and (given.frames is not None or given.every is not None):
         raise SettingsError("--frames and --every choose what --export FILE writes; give that too")
     if given.run is None:
@@ -60,7 +61,7 @@ def _step(text: str) -> int:
     return int(text)
 
 
-def _list(directory: Path, *, as_json: bool) -> int:
+def _list(directory: RunPath, *, as_json: bool) -> int:
     from rheed_acquire.commands.table import print_table
     from rheed_acquire.run_report.facts import duration, moment
     from rheed_acquire.run_report.runs import list_runs
@@ -84,7 +85,7 @@ def _list(directory: Path, *, as_json: bool) -> int:
     return 0
 
 
-def _export(folder: Path, given: argparse.Namespace, settings: LoadedSettings) -> int:
+def _export(folder: RunPath, given: argparse.Namespace, settings: LoadedSettings) -> int:
     from rheed_acquire.commands.long_work import progress_of
     from rheed_acquire.recording.reading import RecordedRun
     from rheed_acquire.run_report.export import export, parse_frames
@@ -108,13 +109,12 @@ def _export(folder: Path, given: argparse.Namespace, settings: LoadedSettings) -
     return 0
 
 
-def _show(folder: Path, *, as_json: bool) -> int:
-    from rheed_acquire.recording.layout import GROUP
-    from rheed_acquire.recording.reading import read_attributes
+def _show(folder: RunPath, *, as_json: bool) -> int:
+    from rheed_acquire.recording.reading import has_recording, read_attributes
     from rheed_acquire.run_report.record import read_record
 
     record = read_record(folder)
-    recorded = (folder / GROUP).is_dir()
+    recorded = has_recording(folder)
     if record is None or record.made_from == "beginning":
         if not recorded:
             raise RheedAcquireError(f"{folder} holds no recording and no report that was finished")
@@ -130,7 +130,7 @@ def _show(folder: Path, *, as_json: bool) -> int:
     return 0
 
 
-def _print(record: RunRecord, folder: Path) -> None:
+def _print(record: RunRecord, folder: RunPath) -> None:
     from rheed_acquire.run_report.facts import verdict
 
     judged = verdict(record)
@@ -156,7 +156,7 @@ def _print(record: RunRecord, folder: Path) -> None:
     console.print(table)
 
 
-def _rows(record: RunRecord, folder: Path) -> Iterator[tuple[str, str]]:
+def _rows(record: RunRecord, folder: RunPath) -> Iterator[tuple[str, str]]:
     """Everything that is shown of a run, name and text; a name is empty below the one that it repeats."""
     from rheed_acquire.commands.sparkline import sparkline, takes_blocks
     from rheed_acquire.run_report import facts as words

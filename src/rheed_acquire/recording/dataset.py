@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,11 +12,13 @@ from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.recording.layout import CHANNELS, REGION_MAXIMA, REGION_MEANS
 from rheed_acquire.recording.lazy_frames import ABSENT, LazyFrames, LazyTraces
 from rheed_acquire.recording.reading import RecordedRun
+from rheed_acquire.recording.run_path import run_path
 
 if TYPE_CHECKING:
     import xarray
     from numpy.typing import NDArray
 
+    from rheed_acquire.recording.bucket_path import BucketPath
     from rheed_acquire.regions.regions import Region
 
 INSTALL = 'pip install "rheed-acquire[analysis]"'
@@ -33,7 +34,9 @@ _NUMBERED = {
 }
 
 
-def open_run(path: str | PathLike[str], *, missing: Literal["drop", "keep"] = "drop") -> xarray.Dataset:
+def open_run(
+    path: str | PathLike[str] | BucketPath, *, missing: Literal["drop", "keep"] = "drop"
+) -> xarray.Dataset:
     """Open a recorded run for analysis with xarray and Dask. Frames are read when they are computed with.
 
     A run that is still being recorded opens with what is there of it so far; open it again for more.
@@ -41,7 +44,7 @@ def open_run(path: str | PathLike[str], *, missing: Literal["drop", "keep"] = "d
     Parameters
     ----------
     path
-        The run's folder, or the ``frames.zarr`` in it.
+        The run's folder, or the ``frames.zarr`` in it; or one in a bucket, ``s3://BUCKET/PREFIX/RUN``.
     missing
         What becomes of frames that never came: they are left out (``"drop"``), or stay as frames of 0 whose
         ``time`` is NaT (``"keep"``), so that ``frame_id`` counts without a gap.
@@ -70,7 +73,7 @@ def open_run(path: str | PathLike[str], *, missing: Literal["drop", "keep"] = "d
     Raises
     ------
     SettingsError
-        xarray, Dask or zarr is not installed, or ``missing`` is neither.
+        xarray, Dask or zarr is not installed, or for a bucket obstore; or ``missing`` is neither.
     RheedAcquireError
         There is no recording at ``path``, or one that cannot be read. Also when frames are computed that are
         lost on disk, or have moved since because the run ended and had gaps.
@@ -84,7 +87,7 @@ def open_run(path: str | PathLike[str], *, missing: Literal["drop", "keep"] = "d
     if missing not in ("drop", "keep"):
         raise SettingsError(f"open_run: missing must be 'drop' or 'keep', not {missing!r}")
     for _ in range(_TRIES):
-        run = RecordedRun(Path(path))
+        run = RecordedRun(run_path(path))
         places, coordinates = _places(run, keep=missing == "keep")
         if run.has_state_still():
             break

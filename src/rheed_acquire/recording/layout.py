@@ -21,6 +21,8 @@ import unicodedata
 from datetime import datetime
 from pathlib import Path
 
+from rheed_acquire.recording.run_path import SomePath
+
 GROUP = "frames.zarr"
 FRAMES = "frames"
 """The array of the group that holds the images."""
@@ -95,7 +97,7 @@ def find_run_folder(directory: Path, data_id: str) -> Path | None:
     return None
 
 
-def shard_path(frames_folder: Path, place: int, axes: int = 3) -> Path:
+def shard_path(frames_folder: SomePath, place: int, axes: int = 3) -> SomePath:
     """Where the shard of a place in the array ``frames`` lies, which has so many axes."""
     return frames_folder.joinpath("c", str(place), *["0"] * (axes - 1))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rheed_acquire.recording.layout import MARKS_FILE
+from rheed_acquire.recording.run_path import RunPath
 from rheed_acquire.system.durable_files import append_durably
 from rheed_acquire.text.json_text import json_text
 
@@ -57,7 +58,7 @@ def append_mark(folder: Path, mark: Mark) -> None:
     append_durably(folder / MARKS_FILE, json_text(mark.as_json()).encode())
 
 
-def read_marks(folder: Path) -> tuple[Mark, ...]:
+def read_marks(folder: RunPath) -> tuple[Mark, ...]:
     """Read the marks of a run's folder, in the order of their times; a line that is none is passed over.
 
     Raises

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,10 +28,14 @@ from rheed_acquire.recording.layout import (
     shard_path,
 )
 from rheed_acquire.recording.marks import Mark, read_marks
+from rheed_acquire.recording.run_path import RunPath, path_below, run_path, zarr_store
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from numpy.typing import NDArray
 
+    from rheed_acquire.recording.bucket_path import BucketPath
     from rheed_acquire.regions.regions import Region
 
 INSTALL = 'pip install "rheed-acquire[show]"'
@@ -56,20 +60,21 @@ class RecordedRun:
     Parameters
     ----------
     path
-        The run's folder, or the ``frames.zarr`` in it.
+        The run's folder, or the ``frames.zarr`` in it; or one in a bucket, ``s3://BUCKET/PREFIX/RUN``.
 
     Raises
     ------
     RheedAcquireError
         There is no recording, or one that cannot be read.
     SettingsError
-        zarr-python is not installed.
+        zarr-python is not installed, or for a bucket obstore.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.group_path = find_group(path)
-        self.folder = self.group_path.parent
-        self.attributes = read_attributes(path)
+    def __init__(self, path: str | PathLike[str] | BucketPath) -> None:
+        named = run_path(path)
+        self.group_path: RunPath = find_group(named)
+        self.folder: RunPath = self.group_path.parent
+        self.attributes = read_attributes(named)
         try:
             import zarr
         except ImportError:
@@ -78,7 +83,7 @@ class RecordedRun:
         self._frames: Any = None
         self._count = 0
         try:
-            group: Any = zarr.open_group(self.group_path, mode="r")
+            group: Any = zarr.open_group(zarr_store(self.group_path), mode="r", zarr_format=3)
             if FRAMES in group and TIMES in group:  # there is none before the first chunk
                 self._group, self._frames = group, group[FRAMES]
                 # Of a run that is open the one may have been written and the other not yet.
@@ -321,7 +326,7 @@ class RecordedRun:
                 continue
             first, last = max(start, place * size), min(stop, (place + 1) * size)
             if np.isfinite(self.time_unix_ms(first, last)).any():
-                lost = path.relative_to(self.folder).as_posix()
+                lost = path_below(path, self.folder)
                 raise RheedAcquireError(f"{self.group_path} is damaged: there is no file {lost} any more")
 
 
@@ -334,12 +339,35 @@ class Slice:
     frames: NDArray[Any]
 
 
-def find_group(path: Path) -> Path:
-    """Where the Zarr group of a run lies that is given by its folder or by the group itself."""
-    return path if (path / "zarr.json").is_file() else path / GROUP
+def find_group(path: RunPath) -> RunPath:
+    """Where the Zarr group of a run lies that is given by its folder or by the group itself.
+
+    Raises
+    ------
+    RheedAcquireError
+        The store does not tell.
+    """
+    try:
+        return path if (path / "zarr.json").is_file() else path / GROUP
+    except OSError as error:
+        raise RheedAcquireError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def read_attributes(path: Path) -> dict[str, Any]:
+def has_recording(folder: RunPath) -> bool:
+    """Whether there is a Zarr group in a run's folder.
+
+    Raises
+    ------
+    RheedAcquireError
+        The store does not tell.
+    """
+    try:
+        return (folder / GROUP).is_dir()
+    except OSError as error:
+        raise RheedAcquireError(f"{folder} cannot be read: {error.strerror}") from None
+
+
+def read_attributes(path: RunPath) -> dict[str, Any]:
     """Read what a recording says of itself, without zarr-python.
 
     Parameters
@@ -356,12 +384,7 @@ def read_attributes(path: Path) -> dict[str, Any]:
     try:
         attributes = json.loads(file.read_bytes())["attributes"]
     except FileNotFoundError:
-        if not path.is_dir():
-            raise RheedAcquireError(f"there is no folder {path}") from None
-        raise RheedAcquireError(
-            f"{path} holds no recording: there is no {GROUP} in it (a run to a server elsewhere keeps "
-            "its frames there)"
-        ) from None
+        raise _no_recording(path) from None
     except OSError as error:
         raise RheedAcquireError(f"{file} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):
@@ -371,7 +394,17 @@ def read_attributes(path: Path) -> dict[str, Any]:
     return attributes
 
 
-def read_stream(folder: Path) -> dict[str, Any] | None:
+def _no_recording(path: RunPath) -> RheedAcquireError:
+    with contextlib.suppress(OSError):
+        if not path.is_dir():
+            return RheedAcquireError(f"there is no folder {path}")
+    return RheedAcquireError(
+        f"{path} holds no recording: there is no {GROUP} in it (a run to a server elsewhere keeps its frames "
+        "there)"
+    )
+
+
+def read_stream(folder: RunPath) -> dict[str, Any] | None:
     """Read what the local server knows of the stream in a run's folder; None where that cannot be told."""
     try:
         stream = json.loads((folder / STREAM_FILE).read_bytes())

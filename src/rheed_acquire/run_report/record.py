@@ -7,13 +7,13 @@ None, and never guessed.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.recording.marks import Mark
+from rheed_acquire.recording.run_path import RunPath
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 
@@ -276,7 +276,7 @@ class RunRecord(_Strict):
         return None if self.run is None else RunFigures.model_validate(self.run)
 
 
-def read_record(folder: Path) -> RunRecord | None:
+def read_record(folder: RunPath) -> RunRecord | None:
     """Read the ``report.json`` of a run's folder; None where there is none.
 
     Raises

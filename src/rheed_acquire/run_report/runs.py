@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.recording.bucket_path import is_bucket_url
 from rheed_acquire.recording.layout import GROUP, STREAM_FILE
-from rheed_acquire.recording.reading import read_attributes, read_stream
+from rheed_acquire.recording.reading import has_recording, read_attributes, read_stream
+from rheed_acquire.recording.run_path import RunPath, run_path
 from rheed_acquire.run_report.facts import verdict
 from rheed_acquire.run_report.record import REPORT_JSON, read_record
 
@@ -39,7 +40,7 @@ class RunSummary:
     problems: tuple[str, ...] = ()
 
 
-def list_runs(directory: Path) -> list[RunSummary]:
+def list_runs(directory: RunPath) -> list[RunSummary]:
     """Look at every run below a directory, by their capture; none where the directory is not there.
 
     Raises
@@ -51,14 +52,14 @@ def list_runs(directory: Path) -> list[RunSummary]:
     return sorted(runs, key=lambda run: (run.captured_utc or run.begun_utc or "", run.folder))
 
 
-def find_run(wanted: str, directory: Path) -> Path:
+def find_run(wanted: str, directory: RunPath) -> RunPath:
     """Find the folder of a run.
 
     Parameters
     ----------
     wanted
-        The folder itself, or its ``frames.zarr``, or a file in it; a data_id; or a part of the name of a
-        folder or stream, in any case, that fits one run only.
+        The folder itself, on a disk or in a bucket, or its ``frames.zarr``, or a file in it; a data_id; or a
+        part of the name of a folder or stream, in any case, that fits one run only.
     directory
         Where runs are.
 
@@ -67,11 +68,13 @@ def find_run(wanted: str, directory: Path) -> Path:
     SettingsError
         None fits, or several do.
     """
-    path = Path(wanted)
-    for folder in (path, path.parent, directory / wanted):
-        if wanted and _is_run(folder) and (folder is not path.parent or path.exists()):
-            return folder
-    folders = list(_run_folders(directory))
+    try:
+        folder = _run_at(wanted, directory)
+    except OSError as error:
+        raise SettingsError(f"{wanted!r} cannot be looked for: {error.strerror}") from None
+    if folder is not None:
+        return folder
+    folders = _run_folders(directory)
     runs = [(folder, summary(folder)) for folder in folders]
     exact = [folder for folder, run in runs if wanted in (run.data_id, run.name)]
     part = wanted.casefold()
@@ -95,7 +98,19 @@ def find_run(wanted: str, directory: Path) -> Path:
     )
 
 
-def summary(folder: Path) -> RunSummary:
+def _run_at(wanted: str, directory: RunPath) -> RunPath | None:
+    """The run that is meant where it is named by its path."""
+    if not wanted:
+        return None
+    path = run_path(wanted)
+    if _is_run(path):
+        return path
+    if _is_run(path.parent) and path.exists():
+        return path.parent
+    return None if is_bucket_url(wanted) or not _is_run(directory / wanted) else directory / wanted
+
+
+def summary(folder: RunPath) -> RunSummary:
     """Sum up a run from the small files in its folder; what is damaged counts as not known."""
     stream = read_stream(folder) or {}
     try:
@@ -103,8 +118,8 @@ def summary(folder: Path) -> RunSummary:
     except RheedAcquireError:
         record = None
     attributes: dict[str, Any] = {}
-    if (folder / GROUP).is_dir():
-        with contextlib.suppress(RheedAcquireError):
+    with contextlib.suppress(RheedAcquireError):
+        if has_recording(folder):
             attributes = read_attributes(folder)
     figures = None if record is None else record.figures
     frames = attributes.get("frames_received")
@@ -138,19 +153,19 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _run_folders(directory: Path) -> Iterator[Path]:
+def _run_folders(directory: RunPath) -> Sequence[RunPath]:
     try:
-        found = sorted(directory.iterdir())
+        found: Iterator[RunPath] = directory.iterdir()
+        return [folder for folder in sorted(found, key=str) if _is_run(folder)]
     except FileNotFoundError:  # nothing has been recorded yet
-        return
+        return []
     except OSError as error:
         raise SettingsError(
             f"the runs in {directory} cannot be listed: {error.strerror} (--output names another directory)"
         ) from None
-    yield from (folder for folder in found if _is_run(folder))
 
 
-def _is_run(folder: Path) -> bool:
+def _is_run(folder: RunPath) -> bool:
     if folder.name.startswith("."):  # the server's own
         return False
     return any((folder / name).exists() for name in (GROUP, STREAM_FILE, REPORT_JSON))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rheed_acquire.recording.run_path import RunPath, SomePath
 from rheed_acquire.run_report.record import REPORT_HTML, REPORT_JSON, RunRecord
 from rheed_acquire.run_report.thumbnails import Thumbnail
 from rheed_acquire.system.durable_files import write_atomically
@@ -12,12 +13,12 @@ from rheed_acquire.text.json_text import json_text
 from rheed_acquire.text.printable_text import well_formed
 
 
-def report_file(folder: Path) -> Path:
+def report_file(folder: SomePath) -> SomePath:
     """Where a run's report is, or will be."""
     return folder / REPORT_HTML
 
 
-def write_html(folder: Path, record: RunRecord, thumbnails: Sequence[Thumbnail]) -> None:
+def write_html(folder: RunPath, record: RunRecord, thumbnails: Sequence[Thumbnail]) -> None:
     """Write the page.
 
     Raises
@@ -27,12 +28,10 @@ def write_html(folder: Path, record: RunRecord, thumbnails: Sequence[Thumbnail])
     """
     from rheed_acquire.run_report.page import render
 
-    write_atomically(
-        folder / REPORT_HTML, well_formed(render(record, thumbnails)).encode(), folder, durable=False
-    )
+    _write(folder, REPORT_HTML, well_formed(render(record, thumbnails)).encode())
 
 
-def write_json(folder: Path, record: RunRecord) -> None:
+def write_json(folder: RunPath, record: RunRecord) -> None:
     """Write the data; the pictures are in the recording, and in the page.
 
     Raises
@@ -40,4 +39,11 @@ def write_json(folder: Path, record: RunRecord) -> None:
     OSError
         As `write_html`.
     """
-    write_atomically(folder / REPORT_JSON, json_text(record.model_dump()).encode(), folder, durable=False)
+    _write(folder, REPORT_JSON, json_text(record.model_dump()).encode())
+
+
+def _write(folder: RunPath, name: str, data: bytes) -> None:
+    if isinstance(folder, Path):
+        write_atomically(folder / name, data, folder, durable=False)
+    else:
+        (folder / name).write_bytes(data)

@@ -30,7 +30,17 @@ from rheed_acquire.text.names import clean_name
 MOST_REDUCED = 1000
 LONGEST_NOTES = 10_000
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
-_Folder = Annotated[Path, AfterValidator(with_room_below)]
+
+
+def _refuse_bucket(folder: Path) -> Path:
+    if folder.parts[:1] == ("s3:",):
+        raise ValueError(
+            "must be a folder on a disk; what lies in a bucket is read by show, report and replay"
+        )
+    return folder
+
+
+_Folder = Annotated[Path, AfterValidator(_refuse_bucket), AfterValidator(with_room_below)]
 """One that runs are kept below: on Windows in the form that allows for long names."""
 GROUPS = ("Camera", "Stream", "Run", "View", "Output", "Delivery")
 """The headings of the help, in their order."""

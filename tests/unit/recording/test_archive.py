@@ -279,7 +279,7 @@ def test_frames_in_colour_have_an_axis_of_channels(tmp_path: Path, pixel_format:
     np.testing.assert_array_equal(dataset["frames"][1:4, 2:5, 1:3].values, frames[1:4, 2:5, 1:3])
     group: Any = zarr.open_group(run.group_path, mode="r")
     assert group["frames"].attrs["channels"] == list(pixel_format[:3])
-    (run.group_path / "frames/c/0/0/0/0").unlink()
+    Path(f"{run.group_path}/frames/c/0/0/0/0").unlink()
     with pytest.raises(RheedAcquireError, match=r"there is no file frames\.zarr/frames/c/0/0/0/0"):
         run.read(0, 1)
 

@@ -1,0 +1,169 @@
+"""A bucket of an S3-compatible object store, as obstore reaches it.
+
+Credentials, region and endpoint come from where every S3 program looks for them: the variables ``AWS_...``,
+and the files that ``aws configure`` writes. None of them is shown, pickled, or taken from a command line.
+"""
+
+from __future__ import annotations
+
+import configparser
+import errno
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rheed_acquire.errors import SettingsError
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+INSTALL = 'pip install "rheed-acquire[site]"'
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_OF_FILES = {
+    "aws_access_key_id": "access_key_id",
+    "aws_secret_access_key": "secret_access_key",
+    "aws_session_token": "session_token",
+    "region": "region",
+    "endpoint_url": "endpoint",
+}
+_TRIES, _TRIED_FOR = 4, timedelta(seconds=30)
+_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]+(/[A-Za-z0-9._~/-]*)?")
+_HTTP = re.compile(r"HTTP error: (.*)")
+
+
+class ChangedMeanwhileError(OSError):
+    """An object is not as it was when it was read: somebody else has written it."""
+
+
+def open_bucket(name: str, prefix: str = "") -> S3Store:
+    """Reach a bucket, or the part of it whose keys begin with a prefix.
+
+    It is the same object for as long as what is known of its store stays the same.
+
+    Raises
+    ------
+    SettingsError
+        obstore is not installed, or what the variables and files say cannot be understood.
+    """
+    # obstore takes most of them by itself, and only once.
+    variables = tuple(sorted(one for one in os.environ.items() if one[0].startswith("AWS_")))
+    return _opened(name, prefix, tuple(sorted(_configuration().items())), variables)
+
+
+@lru_cache(maxsize=64)
+def _opened(
+    name: str,
+    prefix: str,
+    configuration: tuple[tuple[str, str], ...],
+    variables: tuple[tuple[str, str], ...],  # noqa: ARG001 - a part of what the store is remembered by
+) -> S3Store:
+    try:
+        from obstore.exceptions import BaseError
+        from obstore.store import S3Store
+    except ImportError:
+        raise SettingsError(f"s3://{name} needs obstore: {INSTALL}") from None
+    known: dict[str, Any] = dict(configuration)
+    # Whoever gives an endpoint without TLS wants it so: stores of a lab's own network have none.
+    is_plain = known.get("endpoint", "").startswith("http://")
+    try:
+        return S3Store(
+            name,
+            prefix=prefix or None,
+            **known,
+            client_options={"allow_http": is_plain},
+            retry_config={"max_retries": _TRIES, "retry_timeout": _TRIED_FOR},
+        )
+    except BaseError as error:
+        raise SettingsError(
+            f"what the variables AWS_... say of the store of s3://{name} cannot be used: {_told(error)}"
+        ) from None
+
+
+def _configuration() -> dict[str, str]:
+    """What obstore does not find by itself, or finds by other names than the store's own tools."""
+    known: dict[str, str] = {}
+    if "AWS_ACCESS_KEY_ID" not in os.environ:
+        known |= _of_profile()
+    for key, names in (("endpoint", _ENDPOINTS), ("region", _REGIONS)):
+        value = next((os.environ[name] for name in names if os.environ.get(name)), None)
+        if value is not None:
+            known[key] = value
+    endpoint = known.get("endpoint")
+    if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):  # obstore panics at it
+        raise SettingsError(
+            "the endpoint of the object store (AWS_ENDPOINT_URL) must be a URL such as "
+            f"https://store.lab:8333, not {endpoint!r}"
+        )
+    return known
+
+
+def _of_profile() -> dict[str, str]:
+    """What the files of ``aws configure`` say of the profile that is chosen."""
+    profile = os.environ.get("AWS_PROFILE", "default")
+    found: dict[str, str] = {}
+    for variable, name, section in (
+        ("AWS_CONFIG_FILE", "config", profile if profile == "default" else f"profile {profile}"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "credentials", profile),
+    ):
+        file = Path(os.path.expanduser(os.environ.get(variable) or f"~/.aws/{name}"))  # noqa: PTH111
+        parsed = configparser.ConfigParser(interpolation=None)
+        try:
+            parsed.read_string(file.read_text("utf-8"))
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError, configparser.Error):
+            # Nothing of what it says: a line that cannot be parsed may well be the secret.
+            raise SettingsError(f"{file} cannot be read as a file of aws configure") from None
+        values: Mapping[str, str] = parsed[section] if parsed.has_section(section) else {}
+        found |= {ours: values[theirs] for theirs, ours in _OF_FILES.items() if values.get(theirs)}
+    return found
+
+
+@contextmanager
+def told_as_os_errors() -> Iterator[None]:
+    """Raise what a store answers as the error that a file system would raise.
+
+    Raises
+    ------
+    FileNotFoundError, FileExistsError, PermissionError, ChangedMeanwhileError, OSError
+        With the store's own words as ``strerror``.
+    """
+    from obstore import exceptions
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(errno.ENOENT, _told(error)) from None
+    except (exceptions.AlreadyExistsError, FileExistsError) as error:
+        raise FileExistsError(errno.EEXIST, _told(error)) from None
+    except exceptions.PreconditionError as error:
+        raise ChangedMeanwhileError(errno.EBUSY, _told(error)) from None
+    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+        raise PermissionError(
+            errno.EACCES,
+            f"the store refuses: {_told(error)} (credentials are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+            "or a profile of aws configure)",
+        ) from None
+    except exceptions.BaseError as error:
+        raise OSError(errno.EIO, f"the store does not answer as it should: {_told(error)}") from None
+
+
+def _told(error: Exception) -> str:
+    """What an answer says, out of obstore's many lines."""
+    text = str(error)
+    said = _MESSAGE.search(text)
+    if said is not None:
+        return " ".join(said[1].split())
+    first = text.partition("\n")[0]
+    failed = _HTTP.search(first)
+    if failed is not None:
+        causes = re.findall(r'message: "([^"]*)"', text)
+        return f"{failed[1]}{': ' + causes[-1] if causes else ''}"
+    return first.rpartition(" - ")[2] or first
