@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminal in Python")
 
-_ERASED = b"\r\x1b[2K"
 _PIECE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
 
 
@@ -27,6 +26,9 @@ class Screen:
         self.lines = [""]
         self.row = self.column = 0
         self.cursor_shown = True
+        self.shown: list[list[str]] = []
+        """What was there each time that a drawing began to be erased."""
+        self._has_drawn = False
 
     def feed(self, text: str) -> None:
         for arguments, command, control, words in _PIECE.findall(text):
@@ -38,6 +40,9 @@ class Screen:
                 self._down()
             elif command == "K":
                 assert arguments == "2"
+                if self._has_drawn:
+                    self.shown.append(self.text)
+                    self._has_drawn = False
                 self.lines[self.row] = ""
             elif command == "A":
                 self.row = max(0, self.row - int(arguments or 1))
@@ -52,6 +57,7 @@ class Screen:
             self.lines.append("")
 
     def _write(self, words: str) -> None:
+        self._has_drawn = True
         for character in words:
             if self.column == self.columns:
                 self._down()
@@ -65,14 +71,12 @@ class Screen:
         return [line.rstrip() for line in self.lines if line.strip()]
 
 
-def run_in_terminal(
-    command: Command, *arguments: str, **variables: str
-) -> tuple[int, list[list[str]], Screen]:
-    """Return the exit code, what the screen showed each time that something was drawn, and the last of it."""
+def run_in_terminal(command: Command, *arguments: str, **variables: str) -> tuple[int, Screen]:
+    """Return the exit code, and the screen with all that was drawn on it, however it came in pieces."""
     import pty
 
     controller, terminal = pty.openpty()
-    screen, shown = Screen(80), []
+    screen, written = Screen(80), b""
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "rheed_acquire", *arguments],
@@ -83,7 +87,6 @@ def run_in_terminal(
             env=command.environment(TERM="xterm", COLUMNS="80", LINES="24", **variables),
         )
         os.close(terminal)
-        decoded = b""
         while True:
             try:
                 piece = os.read(controller, 65536)
@@ -91,22 +94,16 @@ def run_in_terminal(
                 piece = b""
             if not piece:
                 break
-            decoded += piece
-            # Whole drawings only: each next one begins by erasing the line that the cursor is in.
-            whole, mark, rest = decoded.rpartition(_ERASED)
-            if mark:
-                screen.feed(whole.decode())
-                shown.append(screen.text)
-                decoded = mark + rest
-        screen.feed(decoded.decode())
-        return process.wait(60), shown, screen
+            written += piece
+        screen.feed(written.decode())
+        return process.wait(60), screen
     finally:
         os.close(controller)
 
 
 def test_the_display_leaves_only_the_log_and_the_summary_behind(command: Command) -> None:
     camera = ("--camera", "thirdparty", "--frames", "150", "--chunk-size", "100", "--thirdparty.skip", "20")
-    code, shown, screen = run_in_terminal(command, *camera, "--verbosity", "3")
+    code, screen = run_in_terminal(command, *camera, "--verbosity", "3")
     assert code == 3
     assert screen.cursor_shown
     left = "\n".join(screen.text)
@@ -125,13 +122,36 @@ def test_the_display_leaves_only_the_log_and_the_summary_behind(command: Command
     assert kinds.index(3) > kinds.index(2) > kinds.index(1)
     for remnant in ("capturing", "uploading", "frames     ", "overrun    "):
         assert remnant not in left
-    drawn = [lines for lines in shown if any(line.startswith("capturing") for line in lines)]
+    drawn = [lines for lines in screen.shown if any(line.startswith("capturing") for line in lines)]
     assert drawn, "nothing was shown while it ran"
     table = drawn[-1][-5:]
     assert [line[:11].rstrip() for line in table] == ["capturing", "frames", "gaps", "overrun", "chunks"]
     assert re.fullmatch(r"frames     \d+, [\d.]+/s of 50/s", table[1])
     assert table[2] == "gaps       1, 1 frames missing"
     assert re.fullmatch(r"chunks     \d uploaded, \d queued, [\d.]+ MB/s", table[4])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "work"),
+    [(("recover",), "delivering chunks"), (("recover", "--export", "saved"), "writing chunks")],
+)
+def test_recover_shows_how_many_chunks_it_has_done_and_leaves_only_what_became_of_them(
+    command: Command, arguments: tuple[str, ...], work: str
+) -> None:
+    camera = ("--camera", "thirdparty", "--thirdparty.pause-after", "130", "--stall-timeout", "600")
+    run = command.start(*camera)
+    command.wait_for("paused")
+    run.kill()
+    run.communicate()
+    if "--export" in arguments:  # and what it would be delivered to is not there
+        (command.folder / "runs").rename(command.folder / "moved")
+        command.write("runs", "")
+    _, screen = run_in_terminal(command, *arguments)
+    drawn = [line for lines in screen.shown for line in lines if line.startswith(work)]
+    assert any(re.search(r" 0/[12] ", line) for line in drawn), screen.shown
+    assert any(re.search(r" ([12])/\1 ", line) for line in drawn), screen.shown
+    assert not any(work in line for line in screen.text)
+    assert screen.cursor_shown
 
 
 def test_a_dumb_terminal_gets_plain_lines(command: Command) -> None:
