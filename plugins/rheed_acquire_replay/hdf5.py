@@ -20,10 +20,11 @@ from rheed_acquire_replay.arrays import (
     numbered,
 )
 from rheed_acquire_replay.axes import Axes
+from rheed_acquire_replay.hdf5_chunks import WrittenFrames, count_unmapped, find_written
 from rheed_acquire_replay.moments import as_times, seconds_in
 from rheed_acquire_replay.nexus import first_axis, signal, start_ns
 from rheed_acquire_replay.options import Options
-from rheed_acquire_replay.recording import Recording, reading
+from rheed_acquire_replay.recording import Block, Recording, reading
 from rheed_acquire_replay.tiff_facts import EPICS_EPOCH_S
 
 _MOST_DATASETS, _MOST_DEPTH = 100_000, 32
@@ -53,15 +54,51 @@ class Hdf5Dataset(ArrayRecording):
     ----------
     file
         The opened h5py file; closed with the recording.
+    written
+        Which frames are there, where some are not: those are left out.
     """
 
     kind: ClassVar[str] = "an HDF5 file"
 
-    def __init__(self, path: Path, file: Any, dataset: Any, axes: Axes) -> None:
-        inner = axes.frame_axes[-1:]
-        stored = dataset.chunks[inner[0]] if dataset.chunks and inner else 1
+    def __init__(
+        self, path: Path, file: Any, dataset: Any, axes: Axes, written: WrittenFrames | None = None
+    ) -> None:
+        places = axes.frame_axes
+        stored = dataset.chunks[places[-1]] if dataset.chunks and places else 1
+        room = axes.count
+        if written is not None and len(places) == 1:
+            cut = (written.end if place == places[0] else size for place, size in enumerate(axes.shape))
+            axes = Axes(axes.letters, tuple(cut))
         super().__init__(path, dataset, axes, stored=stored)
-        self._file = file
+        self._file, self._written = file, written
+        if written is not None and written.count < room:
+            self.warnings.append(
+                f"{dataset.name.strip('/')} has room for {room} frames, and {written.count} were written: "
+                "the rest is left out"
+            )
+        if written is not None and written.in_part:
+            self.warnings.append(
+                f"{dataset.name.strip('/')} has frames that were written only in part, in {written.in_part} "
+                f"of its chunks: what is missing of them is {dataset.fillvalue}"
+            )
+
+    def blocks(self, first: int, end: int | None) -> Iterator[Block]:
+        """Leave out frames that are not there; see `Recording.blocks`."""
+        assert self.count is not None
+        end = self.count if end is None else end
+        if self._written is None:
+            yield from super().blocks(first, end)
+            return
+        at = self._written.following(first)
+        while at < end:
+            for block in super().blocks(at, end):
+                at = block.numbers[-1] + 1
+                there = self._written.has(np.array(block.numbers))
+                if not there.any():
+                    break
+                numbers = [number for number, is_there in zip(block.numbers, there, strict=True) if is_there]
+                yield Block(numbers, block.pixels[there])
+            at = self._written.following(at)
 
     def close(self) -> None:
         """Close the file."""
@@ -93,13 +130,13 @@ def open_hdf5(path: Path, options: Options) -> Recording:
             check_readable(path, name, dataset)
             check_chunks(path, dataset.chunks, dataset.dtype)
             axes = find_axes(path, dataset.shape, options.axes, sample=dataset)
-            written = _written(path, name, dataset, axes)
-            recording = Hdf5Dataset(path, file, dataset, written)
+            written = find_written(path, name, dataset, axes)
+            recording = Hdf5Dataset(path, file, dataset, axes, written)
             recording.notes["dataset"] = name
-            if written.count < axes.count:
+            if unmapped := count_unmapped(dataset):
                 recording.warnings.append(
-                    f"{name} has room for {axes.count} frames, and {written.count} were written: the rest is "
-                    "left out"
+                    f"{name} is made of other datasets, and {unmapped} of its {dataset.size} values lie in "
+                    f"none of them: they are {dataset.fillvalue}"
                 )
             _take_times(recording, found, name, axes.count)
             _take_rate(recording, dataset)
@@ -117,10 +154,18 @@ def signal_name(file: Any, found: dict[str, Any]) -> str | None:
 
 def _gathered(path: Path, file: Any, found: dict[str, Any], names: list[str]) -> Recording:
     """Open datasets that are a frame each, dated by their own attributes or those of their groups."""
+    empty = [name for name in names if _is_unwritten(found[name])]
+    names = [name for name in names if name not in set(empty)]
+    if not names:
+        raise CameraError(f"{path} has room for {len(empty)} frames, and none was written")
     for name in names:
         check_readable(path, name, found[name])
         check_chunks(path, found[name].chunks, found[name].dtype)
     recording = Gathered(path, names, lambda name: found[name], file.close)
+    if empty:
+        recording.warnings.append(
+            f"{len(empty)} of its datasets, {empty[0]} the first, were never written: they are left out"
+        )
     _take_rate(recording, found[names[0]])
     of_each = [found[name].attrs for name in names], [found[name].parent.attrs for name in names]
     for leaf in TIMES:
@@ -133,6 +178,10 @@ def _gathered(path: Path, file: Any, found: dict[str, Any], names: list[str]) ->
     return recording
 
 
+def _is_unwritten(dataset: Any) -> bool:
+    return not (dataset.is_virtual or dataset.external or dataset.id.get_storage_size())
+
+
 def _beside(dataset: Any) -> Any:
     """Open a dataset whose values lie in other files so that these are looked for beside its own."""
     import h5py
@@ -142,28 +191,6 @@ def _beside(dataset: Any) -> Any:
     access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
     access.set_efile_prefix(b"${ORIGIN}")
     return h5py.Dataset(h5py.h5d.open(file.id, name.encode(), access))
-
-
-def _written(path: Path, name: str, dataset: Any, axes: Axes) -> Axes:
-    """Leave out the frames behind the last one that was ever written, where the file tells.
-
-    Raises
-    ------
-    CameraError
-        None was.
-    """
-    places = axes.frame_axes
-    look = getattr(dataset.id, "chunk_iter", None)
-    if dataset.chunks is None or dataset.is_virtual or len(places) != 1 or look is None or not axes.count:
-        return axes
-    (place,) = places
-    ends = [0]
-    look(lambda chunk: ends.append(chunk.chunk_offset[place] + dataset.chunks[place]))
-    end = min(max(ends), axes.count)
-    if end == 0:
-        raise CameraError(f"{path}: {name} has room for {axes.count} frames, and none was written")
-    shape = tuple(end if number == place else size for number, size in enumerate(axes.shape))
-    return Axes(axes.letters, shape)
 
 
 def datasets(path: Path, file: Any) -> tuple[dict[str, Any], list[str]]:

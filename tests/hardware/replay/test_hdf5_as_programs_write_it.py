@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rheed_acquire_replay.formats import open_recording
 
@@ -92,6 +94,91 @@ def test_frames_that_there_is_room_for_and_that_were_never_written_are_left_out_
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file.create_dataset("frames", (100, 24, 32), np.uint8, chunks=(1, 24, 32))
     assert "none was written" in str(stage.refusal(tmp_path / "b.h5"))
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file.create_dataset("frames", (100, 24, 32), np.uint8)  # in one piece
+    assert "none was written" in str(stage.refusal(tmp_path / "c.h5"))
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.sets(st.integers(0, 5), min_size=1),
+    st.sampled_from([(1, 24, 32), (2, 12, 16), (3, 24, 8)]),
+    st.booleans(),
+)
+def test_frames_that_were_never_written_in_the_middle_are_left_out_and_seen_to_be_missing(
+    tmp_path_factory: pytest.TempPathFactory,
+    stage: Stage,
+    chunks_written: set[int],
+    chunk: tuple[int, ...],
+    two_axes: bool,
+) -> None:
+    path = tmp_path_factory.mktemp("recording") / "a.h5"
+    step, count = chunk[0], 5 * chunk[0] + 1  # the last chunk has room for one frame
+    frames = 1 + stage.frames(2 * count, 24, 32) % 250
+    groups = 2 if two_axes else 1
+    with h5py.File(path, "w") as file:
+        shape = (2, count, 24, 32) if two_axes else (count, 24, 32)
+        room = file.create_dataset("frames", shape, np.uint8, chunks=(1, *chunk) if two_axes else chunk)
+        expected: list[int] = []
+        for group in range(groups):
+            rows = room[group] if two_axes else room
+            for number in sorted(chunks_written):
+                there = slice(number * step, min((number + 1) * step, count))
+                if two_axes:
+                    room[group, there] = frames[group * count :][there]
+                else:
+                    rows[there] = frames[there]
+                expected += range(group * count + there.start, group * count + there.stop)
+    played = stage.play_all(path, axes="ZTYX" if two_axes else "TYX")
+    np.testing.assert_array_equal(played.frames, frames[expected])
+    assert played.ids == expected
+    told = [warning for warning in played.info.warnings if "were written" in warning]
+    assert len(told) == (len(expected) < groups * count)
+    assert not any("in part" in warning for warning in played.info.warnings)
+
+
+def test_a_gap_of_a_million_million_frames_is_not_read(tmp_path: Path, stage: Stage) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        room = file.create_dataset("frames", (10**12, 24, 32), np.uint8, chunks=(1, 24, 32))
+        room[0], room[-1] = 1, 2
+    played = stage.play_all(tmp_path / "a.h5")
+    assert played.frames[:, 0, 0].tolist() == [1, 2]
+    assert played.ids == [0, 10**12 - 1]
+
+
+def test_frames_that_were_written_in_part_are_told(tmp_path: Path, stage: Stage) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        room = file.create_dataset("frames", (4, 24, 32), np.uint8, chunks=(1, 12, 32))
+        room[:] = 7
+        file.create_dataset("other", (4, 24, 32), np.uint8, chunks=(1, 12, 32))[:, :12] = 7
+    assert not stage.play_all(tmp_path / "a.h5", dataset="frames").info.warnings
+    (told,) = stage.play_all(tmp_path / "a.h5", dataset="other").info.warnings
+    assert "written only in part, in 4 of its chunks: what is missing of them is 0" in told
+
+
+def test_values_that_a_virtual_dataset_takes_from_nowhere_are_told(tmp_path: Path, stage: Stage) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["part"] = np.full((4, 24, 32), 7, np.uint8)
+        for name, room in (("whole", 4), ("more", 6)):
+            layout = h5py.VirtualLayout((room, 24, 32), np.uint8)
+            layout[:4] = h5py.VirtualSource(file["part"])
+            file.create_virtual_dataset(name, layout)
+    assert not stage.play_all(tmp_path / "a.h5", dataset="whole").info.warnings
+    (told,) = stage.play_all(tmp_path / "a.h5", dataset="more").info.warnings
+    assert "1536 of its 4608 values lie in none of them: they are 0" in told
+
+
+def test_datasets_of_a_frame_each_that_were_never_written_are_left_out_and_told(
+    tmp_path: Path, stage: Stage
+) -> None:
+    frames = stage.frames(5, 24, 32)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for number, frame in enumerate(frames):
+            file[f"frame_{number}"] = frame
+        file.create_dataset("frame_5", (24, 32), np.uint8, chunks=(24, 32))
+    played = stage.play_all(tmp_path / "a.h5")
+    np.testing.assert_array_equal(played.frames, frames)
+    assert any("frame_5 the first, were never written" in warning for warning in played.info.warnings)
 
 
 def test_values_that_lie_in_another_file_are_looked_for_beside_their_own(
