@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     )
     from rheed_acquire.cameras.camera_settings import CameraSettings, Trigger, TriggerEdge
     from rheed_acquire.cameras.grab_loop import GrabLoopCamera
+    from rheed_acquire.channels.channel import Channel, ChannelError, Reading
+    from rheed_acquire.channels.channel_settings import ChannelSettings
     from rheed_acquire.errors import RheedAcquireError, SettingsError, StreamerError
     from rheed_acquire.frames.accumulator import ChunkAccumulator
     from rheed_acquire.frames.ring import Chunk, ChunkRing
-    from rheed_acquire.hookspecs import CameraBackend, hookimpl
+    from rheed_acquire.hookspecs import CameraBackend, ChannelBackend, hookimpl
     from rheed_acquire.host.guard.observed_chunk import ObservedChunk
     from rheed_acquire.recording.bucket_path import BucketPath
     from rheed_acquire.recording.dataset import open_run
@@ -64,11 +66,13 @@ _HOMES = {
         "SettingReadback",
     ),
     "rheed_acquire.cameras.camera_settings": ("CameraSettings", "Trigger", "TriggerEdge"),
+    "rheed_acquire.channels.channel": ("Channel", "ChannelError", "Reading"),
+    "rheed_acquire.channels.channel_settings": ("ChannelSettings",),
     "rheed_acquire.errors": ("RheedAcquireError", "SettingsError", "StreamerError"),
     "rheed_acquire.cameras.callback_camera": ("CallbackCamera",),
     "rheed_acquire.cameras.grab_loop": ("GrabLoopCamera",),
     "rheed_acquire.host.guard.observed_chunk": ("ObservedChunk",),
-    "rheed_acquire.hookspecs": ("CameraBackend", "hookimpl"),
+    "rheed_acquire.hookspecs": ("CameraBackend", "ChannelBackend", "hookimpl"),
     "rheed_acquire.frames.ring": ("Chunk", "ChunkRing"),
     "rheed_acquire.recording.bucket_path": ("BucketPath",),
     "rheed_acquire.recording.dataset": ("open_run",),
@@ -98,6 +102,10 @@ __all__ = [
     "CameraSettingError",
     "CameraSettings",
     "CaptureRequest",
+    "Channel",
+    "ChannelBackend",
+    "ChannelError",
+    "ChannelSettings",
     "Chunk",
     "ChunkAccumulator",
     "ChunkRing",
@@ -110,6 +118,7 @@ __all__ = [
     "OnFault",
     "OnFrame",
     "RHEEDStreamer",
+    "Reading",
     "RecordedRun",
     "RheedAcquireError",
     "SettingReadback",

@@ -163,6 +163,16 @@ class FindingCode(StrEnum):
         "The stream's 8 bits leave most of the picture black: the camera does not use its highest bits.",
         "say by --bit-shift how far samples are shifted right, or choose another pixel format",
     )
+    CHANNEL_FAILED = (
+        "channel-failed",
+        "An instrument beside the camera could not be read for a while, or at all. It cost no frame.",
+        "look at its cable, its address and the channel's settings",
+    )
+    READINGS_NOT_KEPT = (
+        "readings-not-kept",
+        "Readings of an instrument beside the camera could not be kept. It cost no frame.",
+        "look at the disk of the runs: is it full, slow, or gone?",
+    )
     NO_REPORT = ("no-report", "The run's report could not be written.")
 
 

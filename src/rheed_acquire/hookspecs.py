@@ -28,6 +28,7 @@ from pydantic import BaseModel
 
 if TYPE_CHECKING:
     from rheed_acquire.cameras.camera import Camera, CameraInfo, CaptureRequest, DeviceInfo
+    from rheed_acquire.channels.channel import Channel
     from rheed_acquire.host.guard.observed_chunk import ObservedChunk
     from rheed_acquire.run.report import RunInfo, RunReport
     from rheed_acquire.streaming.streamer import StreamerBackend
@@ -82,6 +83,35 @@ class CameraBackend:
     waits_to_open: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ChannelBackend:
+    """A kind of instrument that is read beside the frames: a temperature, a pressure, a flux.
+
+    Attributes
+    ----------
+    name
+        Lower case; the prefix of its settings.
+    description
+        One line, shown by ``rheed-acquire plugins``.
+    settings
+        As those of a `CameraBackend`. What describes one channel derives from
+        `rheed_acquire.channels.channel_settings.ChannelSettings`.
+    open
+        Returns the channels that the settings describe, none where they describe none. Called once by a
+        command that makes runs, which goes on without them where it fails; an instrument that is not there
+        yet is better left to the channel's ``read``.
+    requires, install
+        As those of a `CameraBackend`.
+    """
+
+    name: str
+    description: str
+    settings: type[BaseModel]
+    open: Callable[[Any], Sequence[Channel]]
+    requires: tuple[str, ...] = ()
+    install: str = ""
+
+
 @hookspec
 def rheed_register_cameras(register: Callable[[CameraBackend], None]) -> None:
     """Call ``register`` once for each camera backend that the plugin brings.
@@ -93,6 +123,14 @@ def rheed_register_cameras(register: Callable[[CameraBackend], None]) -> None:
 @hookspec
 def rheed_register_streamers(register: Callable[[StreamerBackend], None]) -> None:
     """Call ``register`` once for each streamer: a place where chunks can go, chosen by ``--streamer``."""
+
+
+@hookspec
+def rheed_register_channels(register: Callable[[ChannelBackend], None]) -> None:
+    """Call ``register`` once for each kind of instrument that the plugin reads beside the frames.
+
+    What its channels read while a run records is kept with the run, dated by the clock that dates the frames.
+    """
 
 
 @hookspec

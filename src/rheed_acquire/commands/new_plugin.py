@@ -79,8 +79,8 @@ def check_name(name: str) -> None:
     field = name.replace("-", "_")
     for plugin in PluginHost().plugins:
         # A plugin that fails to load registers nothing; its own name is all that is known of it.
-        cameras, streamers = (one.name for one in plugin.cameras), (one.name for one in plugin.streamers)
-        if field in {taken.replace("-", "_") for taken in (plugin.name, *cameras, *streamers)}:
+        brought = (backend.name for backend in plugin.backends)
+        if field in {taken.replace("-", "_") for taken in (plugin.name, *brought)}:
             raise SettingsError(f"the name {name!r} is taken by {plugin.provenance}; choose another")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rheed_acquire.commands.host import answered, load_host
 from rheed_acquire.commands.table import print_table
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.host.backend_names import Backend
+from rheed_acquire.host.backend_names import Backend, kind_of
 from rheed_acquire.host.plugins import PluginHost, PluginRecord, missing_requirement
 from rheed_acquire.system.terminal import write_json
 
@@ -51,12 +51,10 @@ def _why_not(host: PluginHost, kind: str, backend: Backend) -> str | None:
 
 def _brings(host: PluginHost, record: PluginRecord) -> list[tuple[str, str]]:
     rows = []
-    for kind, backends in (("camera", record.cameras), ("streamer", record.streamers)):
-        for backend in backends:
-            missing = _why_not(host, kind, backend)
-            rows.append(
-                (f"{kind} {backend.name}: {backend.description}", f"no: {missing}" if missing else "yes")
-            )
+    for backend in record.backends:
+        kind = kind_of(backend)
+        missing = _why_not(host, kind, backend)
+        rows.append((f"{kind} {backend.name}: {backend.description}", f"no: {missing}" if missing else "yes"))
     return rows
 
 
@@ -69,7 +67,8 @@ def _as_json(host: PluginHost, record: PluginRecord) -> dict[str, object]:
                 "usable": _why_not(host, kind, backend) is None,
                 "reason": _why_not(host, kind, backend),
             }
-            for backend in (record.cameras if kind == "camera" else record.streamers)
+            for backend in record.backends
+            if kind_of(backend) == kind
         ]
 
     return {
@@ -80,4 +79,5 @@ def _as_json(host: PluginHost, record: PluginRecord) -> dict[str, object]:
         "failure": record.failure,
         "cameras": backends("camera"),
         "streamers": backends("streamer"),
+        "channels": backends("channel"),
     }

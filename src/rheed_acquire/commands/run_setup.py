@@ -28,9 +28,11 @@ from rheed_acquire.text.printable_text import LineFormatter
 
 if TYPE_CHECKING:
     from rheed_acquire.cameras.camera import Camera, CaptureRequest
+    from rheed_acquire.host.guard.channels import GuardedChannel
     from rheed_acquire.host.guard.observers import Observers
     from rheed_acquire.regions.frame_tap import FrameTap
     from rheed_acquire.run.acquisition import Acquisition
+    from rheed_acquire.run.channels import Channels
     from rheed_acquire.run_report.recorder import RunRecorder
     from rheed_acquire.server.process import LocalServer
     from rheed_acquire.settings.run_settings import RunSettings
@@ -51,6 +53,8 @@ class RunSetup:
         needed.
     observers
         Plugins that are told of each run.
+    channels
+        Other instruments, which are read beside the frames.
     """
 
     host: PluginHost
@@ -59,6 +63,7 @@ class RunSetup:
     streamer: StreamerBackend
     server: LocalServer | None
     observers: Observers
+    channels: Channels
 
     def acquisition(self, run: RunSettings, tap: FrameTap | None) -> tuple[Acquisition, RunRecorder]:
         """Make a run, to be begun, and what keeps its report."""
@@ -79,6 +84,7 @@ class RunSetup:
             patience=self.host.patience,
             max_fps=None if server is not None else self.max_fps(),
             mark_folders=recorder.folders,
+            readings=self.channels.of_run(),
         )
         if server is not None:
             server.on_restart = partial(acquisition.journal.warn, FindingCode.SERVER_RESTARTED)
@@ -146,14 +152,18 @@ def set_up(
     start_log(run.verbosity, run.log_file)
     tune_allocator()
     share_interpreter()
-    setup = RunSetup(host, settings, camera, streamer, local_server(settings, streamer), host.observers())
+    server = local_server(settings, streamer)
+    channels = open_channels(host, settings)
+    setup = RunSetup(host, settings, camera, streamer, server, host.observers(), channels)
     interrupts = count_interrupts()
     try:
+        channels.begin()
         if setup.server is not None and server_at_once:
             setup.server.begin()
         with kept_awake():
             yield setup, interrupts
     finally:
+        channels.close()
         if setup.server is not None:
             setup.server.stop()
 
@@ -208,6 +218,32 @@ def choose_streamer(host: PluginHost, name: str) -> StreamerBackend:
     if missing is not None:
         raise SettingsError(f"streamer {name!r} cannot be used: {missing}")
     return backend
+
+
+def open_channels(host: PluginHost, settings: LoadedSettings) -> Channels:
+    """Open the channels of all plugins that can be used; one that fails is noted in each run.
+
+    Raises
+    ------
+    SettingsError
+        The settings of one are wrong, or given although it lacks something.
+    """
+    from rheed_acquire.channels.channel import ChannelError
+    from rheed_acquire.run.channels import Channels
+
+    opened: list[GuardedChannel] = []
+    failures: list[tuple[str, str]] = []
+    for name, backend in sorted(host.channels.items()):
+        missing = missing_requirement(backend)
+        if missing is not None:
+            if settings.are_given(name):
+                raise SettingsError(f"channel {name!r} cannot be used: {missing}")
+            continue
+        try:
+            opened += backend.open(settings.backend(name))
+        except ChannelError as error:
+            failures.append((backend.who, str(error)))
+    return Channels(opened, failures)
 
 
 def local_server(settings: LoadedSettings, streamer: StreamerBackend) -> LocalServer | None:

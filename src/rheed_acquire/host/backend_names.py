@@ -1,8 +1,8 @@
-"""What cameras and streamers may be called, and what happens where two are called the same.
+"""What backends may be called, and what happens where two are called the same.
 
-A name chooses a backend, and is the prefix of its settings. Cameras and streamers have names of their own,
-but settings have one space for both: a camera and a streamer of one name can live side by side where at most
-one of them has settings.
+A name chooses a backend, and is the prefix of its settings. Cameras, streamers and channels have names of
+their own, but settings have one space for all: a camera and a streamer of one name can live side by side
+where at most one of them has settings.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from pydantic import BaseModel
 
-from rheed_acquire.hookspecs import CameraBackend
+from rheed_acquire.hookspecs import CameraBackend, ChannelBackend
 from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.streaming.streamer import StreamerBackend
 from rheed_acquire.text.told import told
@@ -20,12 +20,18 @@ from rheed_acquire.text.told import told
 # They write - and _ alike, and __ parts names in a variable.
 _BACKEND_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
-Backend: TypeAlias = CameraBackend | StreamerBackend
+Backend: TypeAlias = CameraBackend | StreamerBackend | ChannelBackend
+KINDS: dict[str, type[Backend]] = {
+    "camera": CameraBackend,
+    "streamer": StreamerBackend,
+    "channel": ChannelBackend,
+}
+"""What a plugin can bring, by the word for it."""
 
 
 def kind_of(backend: Backend) -> str:
-    """Say ``camera`` or ``streamer``."""
-    return "camera" if isinstance(backend, CameraBackend) else "streamer"
+    """Say ``camera``, ``streamer`` or ``channel``."""
+    return next(kind for kind, backends in KINDS.items() if isinstance(backend, backends))
 
 
 def are_rivals(backend: Backend, other: Backend) -> bool:
@@ -36,7 +42,7 @@ def are_rivals(backend: Backend, other: Backend) -> bool:
 
 
 def check_backend_name(name: object, kind: str) -> None:
-    """Refuse a name that no camera or streamer (``kind``) can have.
+    """Refuse a name that no backend of a ``kind`` can have.
 
     Raises
     ------
@@ -60,7 +66,7 @@ def check_backend(kind: str, backend: object) -> Backend:
     TypeError, ValueError
         The message says what is wrong with it.
     """
-    expected = CameraBackend if kind == "camera" else StreamerBackend
+    expected = KINDS[kind]
     if not isinstance(backend, expected):
         raise TypeError(f"it registers a {type(backend).__name__} as a {kind}, not a {expected.__name__}")
     name: object = backend.name

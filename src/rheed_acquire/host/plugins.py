@@ -19,10 +19,11 @@ import pluggy
 
 from rheed_acquire import hookspecs
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.hookspecs import PROJECT, CameraBackend
+from rheed_acquire.hookspecs import PROJECT, CameraBackend, ChannelBackend
 from rheed_acquire.host.backend_names import Backend, are_rivals, check_backend, kind_of
 from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.host.guard.camera import guard_camera_backend
+from rheed_acquire.host.guard.channels import GuardedChannelBackend
 from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Hook, Observer, Observers
 from rheed_acquire.host.guard.streamer import guard_streamer_backend
 from rheed_acquire.streaming.streamer import StreamerBackend
@@ -42,7 +43,7 @@ class PluginRecord:
     ----------
     failure
         Why the plugin is not in use, or None where it is.
-    cameras, streamers
+    cameras, streamers, channels
         As the plugin registered them.
     """
 
@@ -53,11 +54,12 @@ class PluginRecord:
     failure: str | None = None
     cameras: list[CameraBackend] = field(default_factory=list)
     streamers: list[StreamerBackend] = field(default_factory=list)
+    channels: list[ChannelBackend] = field(default_factory=list)
 
     @property
     def backends(self) -> list[Backend]:
         """All that the plugin brings."""
-        return [*self.cameras, *self.streamers]
+        return [*self.cameras, *self.streamers, *self.channels]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,7 +72,7 @@ class PluginRecord:
         return f"{self.distribution} {self.version}".strip()
 
 
-def missing_requirement(backend: Backend) -> str | None:
+def missing_requirement(backend: Backend | GuardedChannelBackend) -> str | None:
     """Say which of a backend's modules is not installed and how to mend it; None where all are there.
 
     The modules are looked up, not imported.
@@ -99,10 +101,10 @@ class PluginHost:
 
     Attributes
     ----------
-    cameras, streamers
+    cameras, streamers, channels
         By name, guarded (see `rheed_acquire.host.guard`).
     ambiguous
-        Names that several plugins claim, by ``camera`` or ``streamer`` and name, and what to do.
+        Names that several plugins claim, by ``camera``, ``streamer`` or ``channel`` and name, and what to do.
     """
 
     def __init__(self, disabled: Collection[str] = (), sources: Iterable[EntryPoint] | None = None) -> None:
@@ -112,6 +114,7 @@ class PluginHost:
         self.plugins: list[PluginRecord] = []
         self.cameras: dict[str, CameraBackend] = {}
         self.streamers: dict[str, StreamerBackend] = {}
+        self.channels: dict[str, GuardedChannelBackend] = {}
         self._owners: dict[tuple[str, str], PluginRecord] = {}
         self.ambiguous: dict[tuple[str, str], str] = {}
         found = entry_points(group=PROJECT) if sources is None else sources
@@ -136,7 +139,7 @@ class PluginHost:
         return [record for record in self.plugins if record.failure is not None]
 
     def owner(self, kind: str, name: str) -> PluginRecord:
-        """Return the plugin that registered the ``camera`` or ``streamer`` of this name."""
+        """Return the plugin that registered the ``camera``, ``streamer`` or ``channel`` of this name."""
         return self._owners[kind, name]
 
     def unguarded_camera(self, name: str) -> CameraBackend:
@@ -186,18 +189,20 @@ class PluginHost:
         """Take what one plugin registers, all of it or nothing."""
         cameras: list[CameraBackend] = []
         streamers: list[StreamerBackend] = []
+        channels: list[ChannelBackend] = []
         others = [other for other in self._manager.get_plugins() if other is not plugin]
         hooks = cast("Callable[..., pluggy.HookCaller]", self._manager.subset_hook_caller)
         hooks("rheed_register_cameras", others)(register=cameras.append)
         hooks("rheed_register_streamers", others)(register=streamers.append)
+        hooks("rheed_register_channels", others)(register=channels.append)
         earlier: list[tuple[Backend, PluginRecord]] = [
             (backend, built_in)
             for built_in in self.plugins
             if built_in.distribution == BUILT_IN
             for backend in built_in.backends
         ]
-        given = [*(("camera", one) for one in cameras), *(("streamer", one) for one in streamers)]
-        for kind, one in given:
+        given: dict[str, list[Any]] = {"camera": cameras, "streamer": streamers, "channel": channels}
+        for kind, one in ((kind, one) for kind, of_kind in given.items() for one in of_kind):
             backend = check_backend(kind, one)
             for other, owner in earlier:
                 if are_rivals(backend, other):
@@ -206,7 +211,7 @@ class PluginHost:
                         whose = f"the {kind_of(other)} of {owner.provenance}"
                     raise ValueError(f"the {kind} name {backend.name!r} is already taken by {whose}")
             earlier.append((backend, record))
-        record.cameras, record.streamers = cameras, streamers
+        record.cameras, record.streamers, record.channels = cameras, streamers, channels
 
     def _hand_out(self) -> None:
         """Let each backend be chosen by its name, but for those that several plugins call the same."""
@@ -224,6 +229,8 @@ class PluginHost:
             who, patience = record.provenance, self.patience
             if isinstance(backend, CameraBackend):
                 self.cameras[backend.name] = guard_camera_backend(backend, who, patience)
+            elif isinstance(backend, ChannelBackend):
+                self.channels[backend.name] = GuardedChannelBackend(backend, who, patience)
             else:
                 self.streamers[backend.name] = guard_streamer_backend(backend, who, patience)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from rheed_acquire.channels.channel import times_of
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.recording.layout import CHANNELS, REGION_MAXIMA, REGION_MEANS
 from rheed_acquire.recording.lazy_frames import ABSENT, LazyFrames, LazyTraces
@@ -60,9 +61,11 @@ def open_run(
         (datetime64[ns], UTC), ``frame_id`` (int64) and ``chunk`` (int64), the index of the chunk that each
         frame came in. ``frame_id.attrs["numbered_by"]`` says whose numbers those are: ``"camera"``, or where
         the recording was not told them, as those of the local server are not, ``"chunks"``: the place in the
-        stream, which is the same before and after the run has ended. Attributes: what ``stream.json`` says of
-        the stream, such as ``name``, ``data_id``, ``fps`` and ``rotations_per_min``; what is not known is not
-        there.
+        stream, which is the same before and after the run has ended. For each
+        channel of another instrument, a variable of its name, such as ``temperature`` (temperature_time),
+        float64, with its ``units``, and the coordinate ``temperature_time`` (datetime64[ns], UTC).
+        Attributes: what ``stream.json`` says of the stream, such as ``name``, ``data_id``, ``fps`` and
+        ``rotations_per_min``; what is not known is not there.
 
         Of an archive of a run with regions of interest also ``region_mean`` and ``region_maximum`` (time,
         region), float64: mean and greatest gray level of each region in each frame, at the camera's depth,
@@ -106,13 +109,19 @@ def open_run(
         coordinates[CHANNELS] = (CHANNELS, list(run.channels))
     elif run.mosaic:
         what = f"level behind a mosaic of colour filters, {run.mosaic} row by row"
-    variables = {"frames": (axes, array, {"long_name": what})}
+    variables: dict[str, Any] = {"frames": (axes, array, {"long_name": what})}
     if regions := run.regions():
         for name, means in ((REGION_MEANS, "mean gray level"), (REGION_MAXIMA, "brightest pixel")):
             traces = LazyTraces(run, name, places, len(regions))
             values = from_array(traces, chunks=(_TRACE_BLOCK, 1), name=False, meta=np.empty((0, 0)))
             variables[name] = (("time", "region"), values, {"long_name": f"{means} of each region"})
         coordinates |= _placed(regions)
+    for channel in run.readings():
+        along = times_of(channel.name)
+        described = {"long_name": channel.name, **({"units": channel.unit} if channel.unit else {})}
+        variables[channel.name] = (along, channel.value, described)
+        when = {"long_name": f"when {channel.name} was read, UTC"}
+        coordinates[along] = (along, _datetimes(channel.time_unix_ms, run), when)
     return xarray.Dataset(variables, coordinates, _attributes(run))
 
 

@@ -6,6 +6,7 @@
     stream.json     what is known of the stream
     chunks.jsonl    one line for every confirmed chunk, in the order of confirmation
     marks.jsonl     one line for every mark, where there are any, in the order in which they were set
+    readings.jsonl  readings of other instruments, where there are any, a line for what each had in a second
     incoming/       uploads on their way, while the stream is open
     repacking/      shards being moved together, while the stream is being closed
     numbers/        what is known of each frame, a file for each chunk of which it is, until it is closed
@@ -40,9 +41,12 @@ CHANNELS = "c"
 """The last axis of the images of an archive in colour."""
 MARK_TIMES = "mark_time_unix_ms"
 MARK_VALUES = "mark_value"
+READINGS = "channel"
+"""How the arrays of a channel begin: ``channel_0_time_unix_ms`` and ``channel_0_value``, counted from 0."""
 STREAM_FILE = "stream.json"
 CHUNKS_FILE = "chunks.jsonl"
 MARKS_FILE = "marks.jsonl"
+READINGS_FILE = "readings.jsonl"
 INCOMING = "incoming"
 REPACKING = "repacking"
 NUMBERS = "numbers"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from rheed_acquire.recording.layout import (
     GROUP,
     MARK_TIMES,
     MARK_VALUES,
+    READINGS,
     REGION_MAXIMA,
     REGION_MEANS,
     STREAM_FILE,
@@ -28,6 +30,7 @@ from rheed_acquire.recording.layout import (
     shard_path,
 )
 from rheed_acquire.recording.marks import Mark, read_marks
+from rheed_acquire.recording.readings import ChannelReadings, read_readings
 from rheed_acquire.recording.run_path import RunPath, path_below, run_path, zarr_store
 
 if TYPE_CHECKING:
@@ -231,6 +234,36 @@ class RecordedRun:
             raise RheedAcquireError(f"{name} of {self.group_path} cannot be read: {error}") from None
         self._refuse_moved()
         return values
+
+    def readings(self) -> tuple[ChannelReadings, ...]:
+        """What other instruments said while it was recorded, each channel's in the order of its times.
+
+        Raises
+        ------
+        RheedAcquireError
+            They are there and cannot be read.
+        """
+        try:
+            found = read_readings(self.folder)
+        except OSError as error:
+            raise RheedAcquireError(
+                f"the readings in {self.folder} cannot be read: {error.strerror or error}"
+            ) from None
+        return found or tuple(self._readings_of_group())
+
+    def _readings_of_group(self) -> Iterator[ChannelReadings]:
+        """Those of a group that was copied without the folder it lay in."""
+        for number in itertools.count():
+            times, values = (f"{READINGS}_{number}_{name}" for name in ("time_unix_ms", "value"))
+            if self._group is None or times not in self._group or values not in self._group:
+                return
+            words = dict(self._group[values].attrs)
+            yield ChannelReadings(
+                str(words["channel"]),
+                words["unit"],
+                np.asarray(self._group[times][:], np.float64),
+                np.asarray(self._group[values][:], np.float64),
+            )
 
     @property
     def bit_depth(self) -> int:

@@ -25,6 +25,10 @@ array                      shape        type    meaning
                                                 was set, ms since 1970, UTC, by this computer's clock; the
                                                 attributes ``text`` and ``unit`` list what each says
 ``mark_value``             (M,)         float64 its number, NaN for none
+``channel_0_...``          (R,)         float64 of a run with other instruments' readings, once it is closed,
+                                                for each channel, counted from 0: ``..._time_unix_ms``, when
+                                                it was read, and ``..._value``, whose attributes ``channel``
+                                                and ``unit`` say what it is
 ========================== ============ ======= =======================================================
 
 While a stream is open, the frames of chunk i begin at i times the chunk size, and what has not come reads as
@@ -50,10 +54,12 @@ from rheed_acquire.recording.layout import (
     FRAMES,
     MARK_TIMES,
     MARK_VALUES,
+    READINGS,
     STAMPS,
     TIMES,
 )
 from rheed_acquire.recording.marks import Mark
+from rheed_acquire.recording.readings import ChannelReadings
 from rheed_acquire.recording.region_traces import TraceArrays
 from rheed_acquire.recording.vector import ElementType, Vector
 from rheed_acquire.recording.zarr_metadata import encode_document, frames_document, group_document
@@ -191,6 +197,25 @@ class RunArrays:
         ):
             vector = Vector(self._group / name, self._staging, _LIST_BLOCK, "float64", "mark", attributes)
             vector.write([(0, elements)], len(marks), durable=True)
+
+    def write_readings(self, channels: Sequence[ChannelReadings]) -> None:
+        """Write the readings of other instruments beside a closed stream, for good."""
+        for number, channel in enumerate(channels):
+            read = {"description": "When each was read", "units": _UNIX_MS}
+            said = {"description": "Readings of an instrument", "channel": channel.name, "unit": channel.unit}
+            for name, elements, attributes in (
+                ("time_unix_ms", channel.time_unix_ms, read),
+                ("value", channel.value, said),
+            ):
+                vector = Vector(
+                    self._group / f"{READINGS}_{number}_{name}",
+                    self._staging,
+                    _STAMP_BLOCK,
+                    "float64",
+                    f"{READINGS}_{number}",
+                    attributes,
+                )
+                vector.write([(0, elements.tolist())], len(channel), durable=True)
 
     def remove_unconfirmed(self, confirmed: Container[int]) -> None:
         """Remove shards that were stored in the instant before a crash and never confirmed."""

@@ -30,6 +30,7 @@ from rheed_acquire.recording.layout import (
     shard_path,
 )
 from rheed_acquire.recording.marks import Mark, read_marks
+from rheed_acquire.recording.readings import ChannelReadings, read_readings
 from rheed_acquire.recording.received_chunks import ReceivedChunks
 from rheed_acquire.recording.refusals import RunClosedError, UnfitError
 from rheed_acquire.recording.repacking import StoredChunk, repack
@@ -337,6 +338,7 @@ class RunWriter:
                 repack(self._frames_folder, self._work, stored, chunks[0].chunk_size, self._axes)
                 self._arrays.write_closed(chunks)
             self._arrays.write_marks(self._marks())
+            self._arrays.write_readings(self._readings())
             self._record["state"] = "closed"
             self._write_record()
             try_to_remove_tree(self._work)
@@ -348,6 +350,13 @@ class RunWriter:
             return read_marks(self.folder)
         except OSError as error:  # the stream has an end all the same
             logger.warning("the marks in %s cannot be read: %s", self.folder, error)
+            return ()
+
+    def _readings(self) -> tuple[ChannelReadings, ...]:
+        try:
+            return read_readings(self.folder)
+        except OSError as error:
+            logger.warning("the readings in %s cannot be read: %s", self.folder, error)
             return ()
 
     def _numbers_of(self, index: int) -> FrameNumbers | None:

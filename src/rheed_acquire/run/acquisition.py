@@ -39,6 +39,7 @@ from rheed_acquire.run.measured_rate import measure_fps
 from rheed_acquire.run.progress import Progress
 from rheed_acquire.run.pushed_frames import PushedFrames
 from rheed_acquire.run.pusher import Pusher
+from rheed_acquire.run.readings import RunReadings
 from rheed_acquire.run.report import Journal, RunInfo, RunReport, run_folders
 from rheed_acquire.run.run_plan import check_rate, plan_run
 from rheed_acquire.run.run_stream import RunStream
@@ -78,7 +79,9 @@ class Acquisition:
     max_fps
         Frames per second that a stream may declare, or None for any number.
     mark_folders
-        Tells in which folders the run's marks are kept.
+        Tells in which folders the run's marks and readings are kept.
+    readings
+        Takes what other instruments say while it records; None where there is none.
 
     Attributes
     ----------
@@ -98,8 +101,10 @@ class Acquisition:
         patience: Patience | None = None,
         max_fps: float | None = None,
         mark_folders: Callable[[RunInfo], Iterable[Path]] = run_folders,
+        readings: RunReadings | None = None,
     ) -> None:
         self._mark_folders, self.marks = mark_folders, RunMarks()
+        self._readings = readings or RunReadings()
         self._settings, self._max_fps = settings, max_fps
         self._open_camera, self._open_streamer = open_camera, open_streamer
         self._notify, self._locate_output = notify, locate_output
@@ -367,6 +372,7 @@ class Acquisition:
                 ):
                     self._journal.warn(FindingCode.REGIONS, note)
             self.marks.begin(self._mark_folders(info))
+            self._readings.begin(self.marks.folders, self._journal)
             self._phase = "capturing"
             self._begun_s = time.monotonic()
             capture.run(self._stop, lambda: self._stop_reason(stream))
@@ -375,6 +381,7 @@ class Acquisition:
         finally:
             self._phase = "uploading"
             self.marks.close()  # before the recording and the archive are, which take them along
+            self._readings.close()
             dispatcher.finish(self._patience)
             pusher.finish()
             if self.tap is not None:
@@ -412,6 +419,7 @@ class Acquisition:
             warnings=self._journal.warnings,
             pauses=tuple(pushed.pauses),
             marks=self.marks.items,
+            channels=self._readings.summaries,
             stretches=capture.stretches,
         )
         if not capture.has_ids:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rheed_acquire.cameras.camera import CameraInfo
     from rheed_acquire.frames.ring import Gap
     from rheed_acquire.recording.marks import Mark
+    from rheed_acquire.recording.readings import ChannelSummary
 
 logger = logging.getLogger(__name__)
 
@@ -187,6 +188,8 @@ class RunReport:
         camera's clock though its frame ids do not say that any is missing.
     marks
         What was noted of the growth while it went, in the order of its times.
+    channels
+        What was taken of other instruments, a summary of each.
     stretches
         Times without frames, because the camera was away or silent; the first of them.
     problems
@@ -218,6 +221,7 @@ class RunReport:
     events: list[Event] = field(default_factory=list)
     pauses: tuple[float, ...] = ()
     marks: tuple[Mark, ...] = ()
+    channels: tuple[ChannelSummary, ...] = ()
     stretches: tuple[Stretch, ...] = ()
     problems: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
@@ -313,6 +317,7 @@ class RunReport:
                 for stretch in self.stretches
             ],
             "marks": [mark.as_json() for mark in self.marks],
+            "channels": [channel.as_json() for channel in self.channels],
             "gap_count": self.gap_count,
             "gaps": [asdict(gap) for gap in self.gaps],
             "events": [{"time_utc": _utc(event.time_utc), "text": event.text} for event in self.events],

@@ -15,6 +15,7 @@ import numpy as np
 from rheed_acquire.recording.reading import RecordedChunks, RecordedRun, read_stream
 from rheed_acquire.regions.regions import Region, fit_regions
 from rheed_acquire.regions.traces import RegionTraces
+from rheed_acquire.run_report.channels import channel_records
 from rheed_acquire.run_report.record import (
     LossRecord,
     MarkRecord,
@@ -87,6 +88,7 @@ def record_of(
         "first_utc_ms": float(stamps[there[0]]) if len(there) else None,
         "last_utc_ms": float(stamps[there[-1]]) if len(there) else None,
         "marks": [MarkRecord(**mark.as_json()) for mark in recording.marks()],
+        "channels": channel_records(recording.readings()),
         "regions": records,
         "thumbnails": [thumbnail.record for thumbnail in thumbnails],
     }

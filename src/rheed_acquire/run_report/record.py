@@ -142,6 +142,37 @@ class MarkRecord(_Strict):
         return str(Mark(self.time_unix_ms, self.text, self.value, self.unit))
 
 
+class ChannelRecord(_Strict):
+    """What another instrument said while the run went (see `rheed_acquire.channels`), in points over time.
+
+    Attributes
+    ----------
+    readings, failed
+        How many were taken, and how often it could not be read.
+    first, last
+        The first reading and the last.
+    utc_ms, low, mean, high
+        All of one length: the time of each point's first reading, and what the readings of it come to.
+    """
+
+    name: str
+    unit: str | None = None
+    readings: int = 0
+    failed: int = 0
+    first: float | None = None
+    last: float | None = None
+    utc_ms: list[float] = []
+    low: list[float] = []
+    mean: list[float] = []
+    high: list[float] = []
+
+    @model_validator(mode="after")
+    def _of_one_length(self) -> Self:
+        if not len(self.utc_ms) == len(self.low) == len(self.mean) == len(self.high):
+            raise ValueError("the channel's lists differ in length")
+        return self
+
+
 class ThumbnailRecord(_Strict):
     """A frame that the report shows: its place among those recorded, counted from 0, and its capture."""
 
@@ -237,6 +268,8 @@ class RunRecord(_Strict):
         The first of them; `losses_left_out` counts the rest.
     marks
         In the order of their times.
+    channels
+        Of other instruments, in the order in which they came.
     """
 
     report_version: Literal[1] = 1
@@ -260,6 +293,7 @@ class RunRecord(_Strict):
     losses: list[LossRecord] = []
     losses_left_out: int = 0
     marks: list[MarkRecord] = []
+    channels: list[ChannelRecord] = []
     regions: list[RegionRecord] = []
     thumbnails: list[ThumbnailRecord] = []
 

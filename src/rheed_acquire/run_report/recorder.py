@@ -23,6 +23,7 @@ from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.recording.layout import UNNAMED, folder_name, slug
 from rheed_acquire.recording.reading import read_stream
 from rheed_acquire.run.report import RunInfo, RunReport
+from rheed_acquire.run_report.channels import channel_records_of_run
 from rheed_acquire.run_report.record import LossRecord, MarkRecord, RunRecord, SettingRecord, ThumbnailRecord
 from rheed_acquire.run_report.regions import records_of_tap
 from rheed_acquire.run_report.thinning import EveryNowAndThen, RateSeries
@@ -265,6 +266,7 @@ class RunRecorder:
             losses=self._losses,
             losses_left_out=self._losses_left_out,
             marks=[MarkRecord(**mark.as_json()) for mark in report.marks],
+            channels=channel_records_of_run(self.folders(report.info), report.channels),
             regions=[] if self.tap is None else records_of_tap(self.tap),
             thumbnails=[thumbnail.record for thumbnail in self._thumbnails.items],
         )

@@ -30,7 +30,8 @@ def write_traces(
     """Write a line for each frame: its number, its capture, mean and maximum of each region.
 
     ``frame`` counts from 0; ``time_unix_ms`` is in ms since 1970 in UTC, ``time_utc`` the same as a date,
-    ``seconds`` since the first frame of the table. Of a run that was marked, ``mark`` has what was marked
+    ``seconds`` since the first frame of the table. Of a run with readings of other instruments, a column for
+    each has the latest at the frame's capture. Of a run that was marked, ``mark`` has what was marked
     between a frame and the next. Frames that have not come yet are left out.
 
     Raises
@@ -45,15 +46,18 @@ def write_traces(
             "--region NAME=WxH+X+Y gives it one"
         )
     first_ms: float | None = None
+    channels = recording.readings()
     marked = _marked(recording, chosen)
     with target.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         columns = [f"{region.name} {what}" for region in fitting for what in ("mean", "max")]
+        read = [channel.label for channel in channels]
         marks = ["mark"] if recording.marks() else []
-        table.writerow(["frame", "time_unix_ms", "time_utc", "seconds", *columns, *marks])
+        table.writerow(["frame", "time_unix_ms", "time_utc", "seconds", *columns, *read, *marks])
         for part in recording.slices(chosen.start, chosen.stop, chosen.step):
             numbers = part.first + part.step * np.arange(len(part.frames))
             times_ms = recording.time_unix_ms(int(numbers[0]), int(numbers[-1]) + 1)[:: part.step]
+            readings = [channel.at(times_ms) for channel in channels]
             points = measure(recording.levels(part.frames), times_ms, fitting)
             for place in np.flatnonzero(np.isfinite(times_ms)).tolist():
                 time_ms = float(times_ms[place])
@@ -63,6 +67,7 @@ def write_traces(
                 row.append(f"{(time_ms - first_ms) / 1e3:.7f}")
                 for mean, maximum in zip(points.mean[:, place], points.maximum[:, place], strict=True):
                     row += [f"{mean:.4f}", int(maximum)]
+                row += ["" if np.isnan(values[place]) else repr(float(values[place])) for values in readings]
                 if marks:
                     row.append("; ".join(marked.get(int(numbers[place]), ())))
                 table.writerow(row)

@@ -219,7 +219,12 @@ class Catalogue:
             elif record.failure is not None:
                 self.absent[record.name] = f"plugin {record.name} cannot be used: {record.failure}"
         self.absent |= {name: why for (_, name), why in host.ambiguous.items()}
-        for kind, backends in (("camera", host.cameras), ("streamer", host.streamers)):
+        of_kinds: dict[str, Mapping[str, Any]] = {
+            "camera": host.cameras,
+            "streamer": host.streamers,
+            "channel": host.channels,
+        }
+        for kind, backends in of_kinds.items():
             for name, backend in backends.items():
                 self.absent.pop(name, None)
                 if not backend.settings.model_fields:

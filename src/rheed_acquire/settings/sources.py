@@ -68,7 +68,7 @@ class LoadedSettings:
     _given: Mapping[tuple[str, ...], Assignment]
 
     def backend(self, name: str) -> BaseModel:
-        """Return the settings of a camera or streamer, an instance of the model that it registered.
+        """Return the settings of a backend, an instance of the model that it registered.
 
         Raises
         ------
@@ -92,6 +92,10 @@ class LoadedSettings:
         except BaseException as error:  # noqa: BLE001 - the model is a plugin's
             problems = [f"{name}: {_failure(error)} (default)"]
         raise SettingsError("\n".join(problems))
+
+    def are_given(self, name: str) -> bool:
+        """Whether anybody gave a setting of the backend of this name."""
+        return name in self._backends
 
     def source_of(self, key: str) -> str:
         """Return who set a dotted key, such as ``basler.exposure_us`` or ``basler.features.Gain``.

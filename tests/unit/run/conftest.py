@@ -31,6 +31,7 @@ from rheed_acquire.host.guard.observers import Observers
 from rheed_acquire.host.guard.streamer import guard_streamer_backend
 from rheed_acquire.regions.frame_tap import FrameTap
 from rheed_acquire.run.acquisition import Acquisition
+from rheed_acquire.run.readings import RunReadings
 from rheed_acquire.run.report import RunReport
 from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer, StreamerBackend, StreamerRequest
@@ -185,6 +186,7 @@ class Session:
         patience: Patience | None = None,
         max_fps: float | None = None,
         tap: FrameTap | None = None,
+        readings: RunReadings | None = None,
         **settings: Any,
     ) -> None:
         self.streamers_opened = 0
@@ -218,6 +220,7 @@ class Session:
             observers=observers,
             patience=patience,
             max_fps=max_fps,
+            readings=readings,
         )
         self._report: RunReport | None = None
         self._error: BaseException | None = None
