@@ -34,7 +34,7 @@ def attend_with_view(setup: RunSetup, interrupts: Interrupts, *, begins_with: st
 
     settings = setup.settings.run
     codes = [DELIVERED]
-    with ViewedRuns(settings, settings.config or Path(DEFAULT_FILE)) as view:
+    with ViewedRuns(settings, settings.config or Path(DEFAULT_FILE), setup.channels) as view:
         write_note(f"view {view.url}")
         run: AskedRun | None = view.desk.first_run() if begins_with == "run" else None
         while True:

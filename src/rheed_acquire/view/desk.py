@@ -5,6 +5,7 @@ Everything here runs in the thread that attends the runs.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections import OrderedDict
@@ -17,9 +18,16 @@ from pydantic import ValidationError
 
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.recording.marks import Mark, read_marks
+from rheed_acquire.run.channels import Channels
 from rheed_acquire.run.marks import MOST_MARKS, MarkError
 from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.view.interface import ProblemCode, Run, RunPhase
+from rheed_acquire.view.sent_readings import (
+    SentReadingError,
+    StrangeReadingError,
+    take_sent,
+    told_channels,
+)
 
 if TYPE_CHECKING:
     from rheed_acquire.run.acquisition import Acquisition
@@ -98,6 +106,8 @@ class Desk:
     ----------
     settings
         Of the command, by which each run goes but for what it is told.
+    channels
+        Other instruments, by default those alone whose readings are sent.
 
     Attributes
     ----------
@@ -109,8 +119,8 @@ class Desk:
         Whether the end of this preview or run was asked for.
     """
 
-    def __init__(self, settings: RunSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: RunSettings, channels: Channels | None = None) -> None:
+        self._settings, self._channels = settings, channels or Channels()
         self.going: AskedRun | None = None
         self.next_run: AskedRun | None = None
         self.has_stopped = False
@@ -213,7 +223,7 @@ class Desk:
         """
         key = question.get("key")
         asked = {name: value for name, value in question.items() if name not in _OF_THE_WAY}
-        fingerprint = json.dumps(asked, sort_keys=True)
+        fingerprint = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
         if key is not None and key in self._answers:
             before, again = self._answers[key]
             if before != fingerprint:
@@ -242,6 +252,12 @@ class Desk:
             case "marks":
                 marks = self.marks(question.get("run"))
                 return lambda: (200, marks)
+            case "readings":
+                taken = self.take_readings(question)
+                return lambda: (201, taken)
+            case "channels":
+                told = told_channels(self._channels, float(question["since"]))
+                return lambda: (200, told)
             case "run":
                 run = self._find(question.get("run"))
                 return lambda: (200, _as_json(run))
@@ -349,6 +365,28 @@ class Desk:
         else:
             marks = _marks_in(run.folders)
         return {"run": run.name, "marks": [{"run": run.name, **mark.as_json()} for mark in marks]}
+
+    def take_readings(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """Take readings that a client has sent; the run that records keeps them.
+
+        Raises
+        ------
+        RefusedRequestError
+            Another run was named, or they cannot be taken.
+        """
+        acquisition, run = self._acquisition, self.going
+        is_kept = run is not None and acquisition is not None and acquisition.marks.is_open
+        keeping = run.name if run is not None and is_kept else None
+        name = question.get("run")
+        if name not in (None, keeping):
+            raise RefusedRequestError(409, "another-run", f"run {name} does not record just now")
+        try:
+            take_sent(self._channels, question["readings"], int(question["at_ns"]))
+        except StrangeReadingError as error:
+            raise RefusedRequestError(422, "invalid", str(error)) from None
+        except SentReadingError as error:
+            raise RefusedRequestError(409, "channel-taken", str(error)) from None
+        return {"run": keeping, "readings": len(question["readings"])}
 
     def _end_acquisition(self) -> None:
         if self._acquisition is not None:

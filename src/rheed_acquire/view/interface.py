@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from rheed_acquire.channels.channel import LONGEST_UNIT, channel_name
 from rheed_acquire.regions.regions import Region, Regions
 from rheed_acquire.settings.run_settings import LONGEST_NOTES
 
@@ -19,6 +20,8 @@ LONGEST_BODY = 1 << 16
 """Bytes of a request's body."""
 MOST_WAIT_S = 60.0
 LONGEST_KEY = 200
+MOST_SENT = 500
+"""Readings in one request."""
 KEY_HEADER, REPLAYED_HEADER = "Idempotency-Key", "Idempotency-Replayed"
 
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
@@ -89,6 +92,32 @@ class MarkRequest(_Request):
     value: float | None = Field(None, allow_inf_nan=False, description="a number that belongs to it")
     unit: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40)] | None = Field(
         None, description="what the value is in"
+    )
+    run: str | None = Field(None, max_length=64, description="of which run; without it, whichever goes on")
+
+
+class SentReading(_Request):
+    """What an instrument said."""
+
+    channel: Annotated[str, StringConstraints(max_length=200), AfterValidator(channel_name)] = Field(
+        description="what it was, 1 to 64 characters: substrate temperature"
+    )
+    value: float = Field(allow_inf_nan=False, description="a number, in the unit")
+    unit: Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_UNIT)] | None = Field(
+        None, description="what it is in; the same for all of a channel"
+    )
+    time_unix_ms: float | None = Field(
+        None,
+        allow_inf_nan=False,
+        description="when, in ms since 1970, UTC, within the last hour; without it, when the request arrived",
+    )
+
+
+class ReadingsRequest(_Request):
+    """Readings of instruments that the station does not read itself."""
+
+    readings: Annotated[tuple[SentReading, ...], Field(min_length=1, max_length=MOST_SENT)] = Field(
+        description="at most 500; send what comes fast together"
     )
     run: str | None = Field(None, max_length=64, description="of which run; without it, whichever goes on")
 
@@ -243,6 +272,46 @@ class MarkList(_Answer):
     marks: tuple[MarkTaken, ...]
 
 
+class ReadingsTaken(_Answer):
+    """What became of readings that were sent.
+
+    Attributes
+    ----------
+    run
+        The run that keeps them, on disk within a second or so; None where none records: they are shown, and
+        not kept.
+    readings
+        How many.
+    """
+
+    run: str | None
+    readings: int
+
+
+class ChannelReadingsTold(_Answer):
+    """What a channel has read of late.
+
+    Attributes
+    ----------
+    trouble
+        Why it cannot be read just now; None where it can, or is sent.
+    time_unix_ms, value
+        Of one length, at most 1,024, the latest last.
+    """
+
+    name: str
+    unit: str | None = None
+    trouble: str | None = None
+    time_unix_ms: tuple[float, ...] = ()
+    value: tuple[float, ...] = ()
+
+
+class ChannelList(_Answer):
+    """All channels, those that the station reads and those that were sent."""
+
+    channels: tuple[ChannelReadingsTold, ...]
+
+
 class RegionList(_Answer):
     """The regions that are followed now, cut to the frame, and what was left out of those asked for."""
 
@@ -298,6 +367,7 @@ ProblemCode: TypeAlias = Literal[
     "run-not-recording",
     "no-archive",
     "not-kept",
+    "channel-taken",
     "key-reused",
     "invalid",
     "too-large",

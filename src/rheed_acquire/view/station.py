@@ -21,8 +21,11 @@ from rheed_acquire.view.interface import (
     KEY_HEADER,
     MOST_WAIT_S,
     PREFIX,
+    ChannelList,
+    ChannelReadingsTold,
     MarkList,
     MarkTaken,
+    ReadingsTaken,
     RegionList,
     Run,
     StationState,
@@ -222,6 +225,57 @@ class Station:
         """Return the marks of a run; by default of the one that goes on, or ended last."""
         return self._get("/marks", MarkList, {} if run is None else {"run": run}).marks
 
+    def record(
+        self,
+        channel: str,
+        value: float,
+        unit: str | None = None,
+        *,
+        time_unix_ms: float | None = None,
+        run: str | None = None,
+    ) -> ReadingsTaken:
+        """Record what an instrument says beside the frames, on disk within a second or so.
+
+        Where no run records it is shown and not kept, so that whoever reads an instrument need not know
+        of runs. More than a few a second are better sent together, by `record_all`.
+
+        Parameters
+        ----------
+        channel
+            What it is: ``substrate temperature``.
+        value, unit
+            A number, and what it is in.
+        time_unix_ms
+            When, in ms since 1970, UTC, within the last hour; without it, when the station was asked.
+        run
+            Refuse to take it for any run but this.
+
+        Raises
+        ------
+        StationError
+            The station reads such a channel itself, it is in another unit, or there are too many.
+        """
+        told = {"channel": channel, "value": value, "unit": unit, "time_unix_ms": time_unix_ms}
+        return self.record_all([told], run=run)
+
+    def record_all(self, readings: Iterable[Mapping[str, Any]], *, run: str | None = None) -> ReadingsTaken:
+        """Record several readings at once, 500 at most (see `record`).
+
+        Parameters
+        ----------
+        readings
+            Each with ``channel`` and ``value``, and perhaps ``unit`` and ``time_unix_ms``.
+        """
+        body: dict[str, Any] = {} if run is None else {"run": run}
+        body["readings"] = [
+            {name: value for name, value in one.items() if value is not None} for one in readings
+        ]
+        return self._post("/channels", body, ReadingsTaken)
+
+    def channels(self, since_unix_ms: float = 0.0) -> tuple[ChannelReadingsTold, ...]:
+        """Return what other instruments have said since a time, of each the latest 1,024 readings."""
+        return self._get("/channels", ChannelList, {"since": since_unix_ms}).channels
+
     def find_run(self, run: str) -> Run:
         """Return what is known of one of the latest 100 runs, by its name."""
         return self._get(f"/runs/{run}", Run)
@@ -334,6 +388,12 @@ class StationRun:
     ) -> MarkTaken:
         """Mark this run (see `Station.mark`)."""
         return self._station.mark(text, value, unit, time_unix_ms=time_unix_ms, run=self.latest.run)
+
+    def record(
+        self, channel: str, value: float, unit: str | None = None, *, time_unix_ms: float | None = None
+    ) -> ReadingsTaken:
+        """Record what an instrument says beside the frames of this run (see `Station.record`)."""
+        return self._station.record(channel, value, unit, time_unix_ms=time_unix_ms, run=self.latest.run)
 
     def stop(self, *, wait_s: float = 600.0) -> Run:
         """End it, and return what became of it (see `Station.stop`); also of one that has ended by itself."""

@@ -34,6 +34,7 @@ from rheed_acquire.view.station_file import StationFile
 if TYPE_CHECKING:
     from rheed_acquire.regions.traces import Points
     from rheed_acquire.run.acquisition import Acquisition
+    from rheed_acquire.run.channels import Channels
     from rheed_acquire.run.progress import Progress
     from rheed_acquire.settings.run_settings import RunSettings
 
@@ -56,6 +57,8 @@ class ViewedRuns:
         with.
     settings_file
         Where regions that are drawn in the page are saved.
+    channels
+        Other instruments, which clients are told of.
 
     Attributes
     ----------
@@ -70,11 +73,11 @@ class ViewedRuns:
         On entering: the page cannot be served.
     """
 
-    def __init__(self, settings: RunSettings, settings_file: Path) -> None:
+    def __init__(self, settings: RunSettings, settings_file: Path, channels: Channels | None = None) -> None:
         self._settings_file = settings_file
         self._regions: tuple[Region, ...] = settings.regions
         self._commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self.desk, self.news = Desk(settings), threading.Event()
+        self.desk, self.news = Desk(settings, channels), threading.Event()
         self._process = ViewProcess(settings.view_host, settings.view_port, on_command=self._take)
         self._camera, self._file = settings.camera or "", contextlib.ExitStack()
         self._opens_browser = settings.view_open

@@ -16,6 +16,7 @@ import requests
 import zarr
 
 from rheed_acquire import RecordedRun
+from rheed_acquire.recording.readings import read_readings
 from rheed_acquire.view.interface import MarkTaken, Run, StationState
 
 if TYPE_CHECKING:
@@ -203,10 +204,16 @@ def test_marks_that_were_answered_survive_the_stations_death_and_are_in_what_rec
     recipe.wait_for("preview")
     run = recipe.start(stream_name="killed")
     taken = [recipe.mark(f"step {number}", value=float(number))[1] for number in range(20)]
-    recipe.process.send_signal(signal.SIGKILL)
-    recipe.process.communicate()
+    readings = [{"channel": "flux", "value": number} for number in range(20)]
+    assert recipe.ask("POST", "/channels", {"readings": readings}).json() == {"run": run.run, "readings": 20}
     assert run.output is not None
     folder = Path(run.output)
+    deadline = time.monotonic() + LIMIT_S
+    while not [one for one in read_readings(folder) if len(one) == 20]:  # within a second or so
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    recipe.process.send_signal(signal.SIGKILL)
+    recipe.process.communicate()
     kept = [(mark.time_unix_ms, mark.text, mark.value) for mark in taken]
     done = recipe.command("recover")
     assert done.returncode == 0, done.stderr
@@ -216,6 +223,8 @@ def test_marks_that_were_answered_survive_the_stations_death_and_are_in_what_rec
     group = zarr.open_group(folder / "frames.zarr", mode="r")
     values: Any = group["mark_value"]
     assert values[:].tolist() == [float(number) for number in range(20)]
+    fluxes: Any = group["channel_0_value"]
+    assert fluxes[:].tolist() == values[:].tolist()
     done = recipe.command("report", str(folder), "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))

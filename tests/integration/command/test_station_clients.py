@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,18 @@ def test_a_token_on_the_command_line_is_refused_and_not_repeated(command: Comman
 
 def test_a_recipe_in_python_makes_runs_and_knows_what_became_of_them(recipe: Recipe) -> None:
     with Station() as station:
+        assert station.record("flux", 1.5, "nA").run is None  # in a preview it is shown, and not kept
         with station.run(stream_name="in Python", tags=["x"]) as run:
+            assert run.record("flux", 2.5).run == run.latest.run
+            now_ms = time.time() * 1e3
+            sent = [{"channel": "flux", "value": 3.5 + n, "time_unix_ms": now_ms + n} for n in range(3)]
+            assert station.record_all(sent).readings == 3
+            with pytest.raises(StationError, match="in nA, not in A") as refused:
+                station.record("flux", 1.0, "A")
+            assert refused.value.code == "channel-taken"
+            (flux,) = station.channels()
+            assert (flux.unit, flux.value) == ("nA", (1.5, 2.5, 3.5, 4.5, 5.5))
+            assert station.channels(now_ms + 1)[0].value == (5.5,)
             run.mark("shutter open")
             kept = run.mark("substrate", 650, "K")
             assert [mark.text for mark in station.marks()] == ["shutter open", "substrate"]
@@ -95,7 +107,9 @@ def test_a_recipe_in_python_makes_runs_and_knows_what_became_of_them(recipe: Rec
         ended = run.latest
         assert (ended.phase, ended.exit_code, ended.marks) == ("ended", 0, 2)
         assert ended.output is not None
-        assert RecordedRun(Path(ended.output)).marks()[1].time_unix_ms == kept.time_unix_ms
+        recording = RecordedRun(Path(ended.output))
+        assert recording.marks()[1].time_unix_ms == kept.time_unix_ms
+        assert [one.value.tolist() for one in recording.readings()] == [[2.5, 3.5, 4.5, 5.5]]
         assert run.stop() == ended  # again does nothing
         broken_off = break_off(station)
         assert broken_off.wait().phase == "ended"

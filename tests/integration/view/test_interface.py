@@ -162,6 +162,15 @@ def test_what_a_form_can_send_is_no_request(view: AnsweringView, media_type: str
         ("/marks", b'{"text": "a", "value": Infinity}', "value"),
         ("/marks", {"text": "a", "unit": "x" * 41}, "unit"),
         ("/marks", {"text": "a", "time_unix_ms": "now"}, "time_unix_ms"),
+        ("/channels", {}, "readings"),
+        ("/channels", {"readings": []}, "readings"),
+        ("/channels", {"readings": [{"channel": "T", "value": 1}] * 501}, "readings"),
+        ("/channels", {"readings": [{"channel": " ", "value": 1}]}, "readings.0.channel"),
+        ("/channels", {"readings": [{"channel": "frames", "value": 1}]}, "readings.0.channel"),
+        ("/channels", {"readings": [{"channel": "T"}]}, "readings.0.value"),
+        ("/channels", b'{"readings": [{"channel": "T", "value": NaN}]}', "readings.0.value"),
+        ("/channels", {"readings": [{"channel": "T", "value": 1, "unit": "x" * 41}]}, "unit"),
+        ("/channels", {"readings": [{"channel": "T", "value": 1, "time": 1}]}, "time"),
     ],
 )
 def test_a_body_that_is_not_as_documented_is_refused_with_its_place(

@@ -220,6 +220,21 @@ def test_a_run_has_what_it_is_told_and_else_what_the_station_was_told(desk: Desk
     assert (told.stream_name, told.azimuth, told.duration) == ("own", "[110]", 5.0)
 
 
+def test_readings_of_another_day_are_refused_and_none_of_them_is_taken(desk: Desk) -> None:
+    desk.follow(Going(), None)  # type: ignore[arg-type]
+    now_ms = process_clock().now_ns() / 1e6
+    good = {"channel": "T", "value": 1.0}
+    for wrong_ms in (now_ms - 86_400_000, now_ms / 1e3, now_ms + 60_000):
+        question = {"readings": [good, {**good, "time_unix_ms": wrong_ms}], "at_ns": time.perf_counter_ns()}
+        with pytest.raises(RefusedRequestError, match=r"readings\.1\.time_unix_ms") as refused:
+            desk.take_readings(question)
+        assert refused.value.status == 422
+    with pytest.raises(RefusedRequestError, match="does not record") as refused:
+        desk.take_readings({"readings": [good], "at_ns": time.perf_counter_ns(), "run": "another"})
+    assert refused.value.code == "another-run"
+    assert desk.answer({"do": "channels", "since": 0}, ORIGIN)[1] == {"channels": []}
+
+
 def test_a_mark_of_another_time_than_the_runs_is_refused(desk: Desk, tmp_path: Path) -> None:
     going = Going()
     going.marks.begin([tmp_path])

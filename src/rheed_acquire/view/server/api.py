@@ -27,6 +27,7 @@ from rheed_acquire.view.interface import (
     REPLAYED_HEADER,
     MarkRequest,
     Problem,
+    ReadingsRequest,
     RegionsRequest,
     StartRequest,
     StopRequest,
@@ -90,6 +91,8 @@ class Interface:
             ("GET", "/runs/{run}", self._run),
             ("POST", "/marks", self._mark),
             ("GET", "/marks", self._marks),
+            ("POST", "/channels", self._send_readings),
+            ("GET", "/channels", self._channels),
             ("GET", "/regions", self._regions),
             ("PUT", "/regions", self._set_regions),
             ("GET", "/frame.png", self._frame),
@@ -148,13 +151,7 @@ class Interface:
         return Response(picture, media_type="image/png", headers=headers)
 
     async def _traces(self, request: Request) -> Response:
-        text = request.query_params.get("since", "0")
-        try:
-            since = float(text)
-        except ValueError:
-            since = math.nan
-        if not math.isfinite(since):
-            raise RefusedError(422, "invalid", "since: must be a time in ms since 1970, UTC")
+        since = _since(request)
 
         def made() -> str:
             trace, begun = self._view.history.since(since)
@@ -191,6 +188,14 @@ class Interface:
 
     async def _marks(self, request: Request) -> Response:
         return _response(await self._view.ask({"do": "marks", "run": request.query_params.get("run")}))
+
+    async def _send_readings(self, request: Request) -> Response:
+        at_ns = time.perf_counter_ns()
+        body = await _read(request, ReadingsRequest)
+        return _response(await self._ask(request, {"do": "readings", "at_ns": at_ns, **_told(body)}))
+
+    async def _channels(self, request: Request) -> Response:
+        return _response(await self._view.ask({"do": "channels", "since": _since(request)}))
 
     async def _set_regions(self, request: Request) -> Response:
         body = await _read(request, RegionsRequest)
@@ -238,6 +243,17 @@ def _problem(status: int, code: str, error: str, headers: Mapping[str, str] | No
 def _response(answer: Mapping[str, Any]) -> Response:
     headers = {REPLAYED_HEADER: "true"} if answer.get("replayed") else None
     return JSONResponse(answer["body"], answer["status"], headers)
+
+
+def _since(request: Request) -> float:
+    """Read the time from which on something is asked for."""
+    try:
+        since = float(request.query_params.get("since", "0"))
+    except ValueError:
+        since = math.nan
+    if not math.isfinite(since):
+        raise RefusedError(422, "invalid", "since: must be a time in ms since 1970, UTC")
+    return since
 
 
 def _told(body: BaseModel, *but: str) -> dict[str, Any]:

@@ -13,11 +13,14 @@ from rheed_acquire.view.interface import (
     LONGEST_KEY,
     PREFIX,
     REPLAYED_HEADER,
+    ChannelList,
     EventLine,
     MarkList,
     MarkRequest,
     MarkTaken,
     Problem,
+    ReadingsRequest,
+    ReadingsTaken,
     RegionList,
     RegionsRequest,
     Run,
@@ -34,8 +37,19 @@ from rheed_acquire.view.server.limits import (
     MOST_COMMANDS_AT_ONCE,
 )
 
-_REQUESTS = (StartRequest, StopRequest, MarkRequest, RegionsRequest)
-_ANSWERS = (StationState, Run, MarkTaken, MarkList, RegionList, Traces, EventLine, Problem)
+_REQUESTS = (StartRequest, StopRequest, MarkRequest, ReadingsRequest, RegionsRequest)
+_ANSWERS = (
+    StationState,
+    Run,
+    MarkTaken,
+    MarkList,
+    ReadingsTaken,
+    ChannelList,
+    RegionList,
+    Traces,
+    EventLine,
+    Problem,
+)
 _REFUSALS = {
     "401": "the token is missing or wrong (plain text)",
     "403": "another site's page asks (plain text)",
@@ -101,6 +115,10 @@ def _paths() -> dict[str, Any]:
         "409": _json("no run records just now, or another one than was named", Problem),
         "507": _json("no disk takes it", Problem),
     }
+    send = {
+        "201": _json("they are taken", ReadingsTaken),
+        "409": _json("another run than was named, or a channel that the station reads itself", Problem),
+    }
     of_run = _query("run", "of which run; without it, of the one that goes on, else of the last")
     return {
         "/state": {"get": _operation("state", "What the station does", {"200": _json("", StationState)})},
@@ -121,6 +139,15 @@ def _paths() -> dict[str, Any]:
                 "The marks of a run",
                 {"200": _json("", MarkList), "404": _json("there is no such run", Problem)},
                 parameters=[of_run],
+            ),
+        },
+        "/channels": {
+            "post": _operation("sendReadings", "Record readings of other instruments", send, ReadingsRequest),
+            "get": _operation(
+                "channels",
+                "What other instruments have said of late",
+                {"200": _json("", ChannelList)},
+                parameters=[_query("since", "only readings after this, in ms since 1970, UTC", "number")],
             ),
         },
         "/regions": {
