@@ -24,6 +24,7 @@ def prepare(page: Page) -> None:
     page.click("[data-tool=region]")
     drag(page, (237, 65), (262, 104))
     drag(page, (284, 60), (302, 104))
+    page.click("#show-regions")
     page.get_by_label("name of region 2", exact=True).fill("streak")
     page.keyboard.press("Tab")
     page.click("#line-through-spot")

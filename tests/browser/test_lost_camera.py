@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Command
 
 pytest.importorskip("playwright.sync_api")
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from tests.browser import conftest
 
@@ -37,7 +38,7 @@ def command(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Itera
 def test_a_lost_camera_is_seen_at_first_sight_also_by_a_page_that_is_opened_later(page: Page) -> None:
     expect(page.locator("#phase")).to_have_text("camera lost")
     expect(page.locator("#phase")).to_have_attribute("data-kind", "away")
-    expect(page.locator("#alert")).to_contain_text("does not answer any more")
+    expect(page.locator("#lost")).to_contain_text("does not answer any more")
     expect(page.locator("#figures")).to_contain_text(re.compile(r"lost \d+ s ago, \d+ attempts?"))
     expect(page.locator("#stage")).to_have_class(re.compile(r"\bstale\b"))
     expect(page.locator("#stale")).to_have_text(re.compile(r"No frame for (\d+) s"))
@@ -56,8 +57,7 @@ def test_the_last_frame_bears_its_true_age(page: Page, browser: Browser, command
 
 def test_the_traces_axis_goes_on_while_nothing_comes(page: Page) -> None:
     expect(page.locator("#stale")).to_be_visible()
-    chart = page.locator("#mean-chart")
-    chart.scroll_into_view_if_needed()
+    chart = page.locator(".strip .chart").first
     expect(chart.locator("canvas")).to_be_visible()
     pictures: set[bytes] = set()
 
@@ -78,3 +78,17 @@ def test_metrics_tell_of_it_and_leave_out_what_the_last_frame_held(page: Page, c
     assert values["rheed_acquire_camera_reopen_attempts"] >= 1
     assert values["rheed_acquire_silence_seconds"] > 0
     assert not any(name.startswith("rheed_acquire_region") for name in values)
+
+
+def test_a_lost_camera_fills_the_frame_of_the_picture_and_of_the_page(page: Page) -> None:
+    expect(page.locator("#lost")).to_be_visible()
+    assert page.locator("#lost").bounding_box() == page.locator("#stage").bounding_box()
+    expect(page.locator("body")).to_have_class(re.compile(r"\bcamera-lost\b"))
+    around = page.evaluate(
+        """() => {
+            const { position, inset, borderTopWidth } = getComputedStyle(document.body, "::after");
+            return [position, inset, borderTopWidth];
+        }"""
+    )
+    assert around == ["fixed", "0px", "8px"]
+    assert Axe().run(page).violations_count == 0

@@ -57,6 +57,7 @@ def painted(page: Page) -> Image.Image:
 
 @pytest.fixture(autouse=True)
 def no_regions_yet(page: Page) -> None:
+    page.click("#show-regions")
     removals = page.locator("#region-rows button")
     while count := removals.count():
         removals.first.click()
@@ -96,9 +97,9 @@ def test_a_region_drawn_with_the_mouse_follows_the_known_oscillation(page: Page,
     for name, value in (("x", "237"), ("y", "65"), ("width", "26"), ("height", "36")):
         expect(field(page, name, "specular")).to_have_value(value)
     page.select_option("#window", "30")
-    period = page.locator("#region-rows tr").first.locator(".period")
+    period = page.locator(".strip .period")
     expect(period).to_contain_text("±")
-    growth = page.locator("#region-rows tr").first.locator(".growth")
+    growth = page.locator(".strip .growth")
 
     def shows(cell: Locator, value: float) -> bool:
         number = re.match(r"[\d.]+", cell.inner_text())
@@ -108,7 +109,7 @@ def test_a_region_drawn_with_the_mouse_follows_the_known_oscillation(page: Page,
     until(page, lambda: shows(period, PERIOD_S))
     until(page, lambda: shows(growth, 1 / PERIOD_S))
     # The trace itself moves with it: as many different means as an oscillation has.
-    mean = page.locator("#region-rows tr").first.locator(".mean")
+    mean = page.locator(".strip .strip-level")
     means: set[str] = set()
 
     def has_moved() -> bool:
@@ -188,6 +189,7 @@ def test_the_pixel_under_the_crosshair_and_the_profile_are_shown(page: Page) -> 
     page.locator("#stage").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#pixel")).to_have_text(re.compile(r"x 21, y 290: \d+"))
+    page.click("#show-profile")
     page.click("#line-through-spot")
     expect(page.locator("#line-x1")).to_have_value("499")
     row = int(page.locator("#line-y0").input_value())
@@ -212,6 +214,7 @@ def test_zoom_and_colours_change_the_picture_alone(page: Page) -> None:
     for colours in ("green", "viridis", "inferno", "jet"):
         page.select_option("#colours", colours)
         until(page, lambda: len({band.tobytes() for band in painted(page).split()[:2]}) == 2)
+    page.get_by_text("Levels", exact=True).click()
     page.locator("#white").fill("100")
     expect(page.locator("#white-value")).to_have_text("100")
     page.click("#auto-levels")
@@ -224,17 +227,21 @@ def test_zoom_and_colours_change_the_picture_alone(page: Page) -> None:
 def test_axe_finds_nothing_to_object_to(page: Page, theme: str) -> None:
     page.select_option("#theme", theme)
     page.click("#add-region")
+    page.click("#show-profile")
     page.click("#line-through-spot")
     page.evaluate("() => document.fonts.ready")
-    for width in (1280, 768):
+    for width in (1280, 768, 400):
         page.set_viewport_size({"width": width, "height": 900})
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
-    wide = page.evaluate("() => document.documentElement.scrollWidth")
-    assert wide <= 768
+    for dialog in ("#edit-keys", "#edit-alarm"):
+        page.click(dialog)
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        page.keyboard.press("Escape")
 
 
-def test_a_run_is_stopped_and_another_started_from_the_page(page: Page, command: Command) -> None:
+def test_a_run_is_stopped_and_another_is_told_what_it_is_and_remembered(page: Page, command: Command) -> None:
     page.click("#stop")
     page.get_by_role("button", name="Go on").click()
     expect(page.locator("#phase")).to_have_text("capturing")
@@ -244,9 +251,34 @@ def test_a_run_is_stopped_and_another_started_from_the_page(page: Page, command:
     expect(page.locator("#stop")).to_be_disabled()
     before = frame_number(page)
     page.click("#start")
-    page.locator("#new-stream-name").fill("Growth 43 <b>&")
-    page.keyboard.press("Enter")
-    expect(page.locator("#phase")).to_have_text("capturing")
-    expect(page.locator("#stream-name")).to_have_text("Growth 43 <b>&")
+    assert Axe().run(page).violations_count == 0
+    page.get_by_label("Stream name").fill("Growth 43 <b>&")
+    page.get_by_label("Tags").fill("GaAs, buffer")
+    page.locator("#preset-name").fill("buffer layer")
+    page.click("#keep-preset")
+    page.get_by_label("Originals").select_option("true")
+    page.get_by_role("button", name="Start", exact=True).click()
+    # What cannot be is said where it was asked for.
+    expect(page.locator("#start-trouble")).to_contain_text("archive: the station has none")
+    page.get_by_label("Originals").select_option("")
+    page.get_by_label("End after (s)").fill("1")
+    page.get_by_label("Stream name").press("Enter")
+    expect(page.locator("#start-dialog")).to_be_hidden()
     expect(page.locator("#frame")).not_to_contain_text(f"frame {before},")
+    # It ends by itself, and the page says what became of it.
+    expect(page.locator("#figures")).to_contain_text("Growth 43 <b>&:")
+    expect(page.locator("#start")).to_be_enabled()
     assert len(list((command.folder / "runs").glob("*growth-4*"))) == 2
+    page.reload()
+    wait_until_it_shows(page)
+    expect(page.locator("#start")).to_be_enabled()
+    page.click("#start")
+    expect(page.get_by_label("Stream name")).to_have_value("Growth 43 <b>&")
+    expect(page.get_by_label("End after (s)")).to_have_value("1")
+    page.select_option("#preset", "buffer layer")
+    expect(page.get_by_label("End after (s)")).to_have_value("")
+    expect(page.get_by_label("Tags")).to_have_value("GaAs, buffer")
+    page.click("#forget-preset")
+    expect(page.locator("#preset option")).to_have_count(1)
+    page.click("#cancel-start")
+    expect(page.locator("#start-dialog")).to_be_hidden()

@@ -56,6 +56,11 @@ class Oscillation:
         """Monolayers per second, where one period is one monolayer."""
         return 1.0 / self.period_s
 
+    @property
+    def growth_uncertainty(self) -> float:
+        """One standard deviation of `growth_rate`."""
+        return self.uncertainty_s / self.period_s**2
+
 
 def dominant_period(times_s: ArrayLike, values: ArrayLike) -> Oscillation | None:
     """Find the strongest oscillation of a series.

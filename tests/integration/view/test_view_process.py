@@ -103,9 +103,18 @@ def test_traces_hold_every_point_and_the_period_of_the_oscillation(view: Watched
         assert np.array_equal(np.frombuffer(payload, np.float64, 1000), times_ms)
         assert np.array_equal(np.frombuffer(payload, np.float32, 1000, 8000), mean)
         assert np.array_equal(np.frombuffer(payload, np.float32, 1000, 12000), np.full(1000, 60))
-        header, _ = page.receive("traces") if header["oscillations"][0] is None else (header, b"")
-        assert header["oscillations"][0]["period_s"] == pytest.approx(1.7, rel=0.02)
-        assert header["oscillations"][0]["growth_rate"] == pytest.approx(1 / 1.7, rel=0.02)
+        growth, _ = page.receive("growth")
+        (told,) = growth["regions"]
+        assert told["region"] == spot.model_dump(mode="json")
+        assert told["oscillation"]["period_s"] == pytest.approx(1.7, rel=0.02)
+        assert told["oscillation"]["growth_rate"] == pytest.approx(1 / 1.7, rel=0.02)
+        assert told["oscillation"]["periods"] == pytest.approx(9.99 / 1.7, rel=0.02)
+        assert told["monolayers"] is None
+        page.send(do="look", oscillations=5, since_ms=1e12 + 3000)
+        growth, _ = page.receive("growth", lambda message: message["oscillations"] == 5)
+        (told,) = growth["regions"]
+        assert told["oscillation"]["periods"] == pytest.approx(5, rel=0.03)
+        assert told["monolayers"]["count"] == pytest.approx(6.99 / 1.7, rel=0.02)
 
 
 def test_commands_reach_the_acquisition_in_their_shape(view: WatchedView, spot: Region) -> None:

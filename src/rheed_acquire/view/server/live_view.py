@@ -18,17 +18,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from rheed_acquire.regions.oscillation import dominant_period
 from rheed_acquire.regions.regions import Region
 from rheed_acquire.view.messages import points_of
 from rheed_acquire.view.server.frames import RawFrame, binary_message, encode_frame
-from rheed_acquire.view.server.history import Trace, TraceHistory, thin_out
+from rheed_acquire.view.server.growth import GrowthFigures
+from rheed_acquire.view.server.history import TraceHistory, thin_out
 
 _Result = TypeVar("_Result")
 
 KEPT_EVENTS = 500
 TRACES_INTERVAL_S = 0.25
-PERIODS_INTERVAL_S = 1.0
 COMMAND_INTERVAL_S = 0.05
 WAITING_COMMANDS = 64
 ANSWER_LIMIT_S = 30.0
@@ -43,9 +42,6 @@ class _Traces:
         self.version = -1
         self.made_s = -TRACES_INTERVAL_S
         self.message = b""
-        self.periods_made_s = -PERIODS_INTERVAL_S
-        self.periods_version = -1
-        self.periods: dict[tuple[str, int, int, int, int], dict[str, float] | None] = {}
 
 
 class NoAnswerError(Exception):
@@ -67,6 +63,7 @@ class LiveView:
         self._woken = False
         self._executor = ThreadPoolExecutor(2, "view")
         self.history = TraceHistory()
+        self.growth = GrowthFigures(self.history, self.compute)
         self.state: dict[str, Any] = {}
         self.state_text = ""
         self.state_version = 0
@@ -107,7 +104,8 @@ class LiveView:
                 self.frame = RawFrame(pixels, header["number"], header["utc_ms"], bits, header["shift"])
             case "state":
                 self.state, self.station = header["state"], header["station"]
-                self.state_text = json.dumps({"type": "state", "state": self.state})
+                told = {"type": "state", "state": self.state, "station": self.station}
+                self.state_text = json.dumps(told)
                 self.state_version += 1
             case "points":
                 regions = [Region.model_validate(region) for region in header["regions"]]
@@ -211,27 +209,19 @@ class LiveView:
         entry = self._traces.setdefault(window_s, _Traces())
         async with entry.lock:
             now, version = time.monotonic(), self.history.version
-            is_old = entry.version != version and now - entry.made_s > TRACES_INTERVAL_S
-            # Also where nothing came since: the last points are to be in the periods too.
-            is_unsettled = entry.periods_version != version
-            if is_old or (is_unsettled and now - entry.periods_made_s > PERIODS_INTERVAL_S):
+            if entry.version != version and now - entry.made_s > TRACES_INTERVAL_S:
                 entry.made_s, entry.version = now, version
                 loop = asyncio.get_running_loop()
-                entry.message = await loop.run_in_executor(self._executor, self._make_traces, entry, window_s)
+                entry.message = await loop.run_in_executor(self._executor, self._make_traces, window_s)
             return entry.message
 
-    def _make_traces(self, entry: _Traces, window_s: int) -> bytes:
-        trace, begun = self.history.window(window_s or None)
-        if time.monotonic() - entry.periods_made_s > PERIODS_INTERVAL_S:
-            entry.periods_made_s, entry.periods_version = time.monotonic(), entry.version
-            entry.periods = {_place(region): _period(trace, row) for row, region in enumerate(trace.regions)}
-        shown = thin_out(trace, begun)
+    def _make_traces(self, window_s: int) -> bytes:
+        shown = thin_out(*self.history.window(window_s or None))
         header = {
             "type": "traces",
             "window_s": window_s,
             "count": len(shown.utc_ms),
             "regions": [region.model_dump(mode="json") for region in shown.regions],
-            "oscillations": [entry.periods.get(_place(region)) for region in shown.regions],
         }
         return binary_message(header, shown.utc_ms.tobytes(), shown.mean.tobytes(), shown.maximum.tobytes())
 
@@ -275,19 +265,3 @@ class LiveView:
                 return "the acquisition does not answer; the command was not passed on"
             await asyncio.sleep(COMMAND_INTERVAL_S)
         return None
-
-
-def _place(region: Region) -> tuple[str, int, int, int, int]:
-    return region.name, region.x, region.y, region.width, region.height
-
-
-def _period(trace: Trace, row: int) -> dict[str, float] | None:
-    found = dominant_period(trace.utc_ms / 1000, trace.mean[row])
-    if found is None:
-        return None
-    return {
-        "period_s": found.period_s,
-        "uncertainty_s": found.uncertainty_s,
-        "strength": found.strength,
-        "growth_rate": found.growth_rate,
-    }

@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket
 from rheed_acquire.system.addresses import netloc_of
 from rheed_acquire.view.server.both_ways import until_one_ends
 from rheed_acquire.view.server.frames import RawFrame, line_profile, pixel_value
+from rheed_acquire.view.server.growth import GrowthQuestion
 from rheed_acquire.view.server.live_view import TRACES_INTERVAL_S, LiveView
 from rheed_acquire.view.server.requests import (
     BadRequestError,
@@ -42,6 +43,7 @@ class PageClient:
         self._state_told = self._events_told = 0
         self._shown: RawFrame | None = None
         self._traces_shown: bytes | None = None
+        self._growth_told = ""
         self._refusal: str | None = None
 
     async def serve(self) -> None:
@@ -87,6 +89,15 @@ class PageClient:
                 if traces is not self._traces_shown and traces:
                     self._traces_shown, self._traces_drawn = traces, False
                     await self._websocket.send_bytes(traces)
+            await self._tell_growth()
+
+    async def _tell_growth(self) -> None:
+        look = self._look
+        question = GrowthQuestion(look.window_s, look.oscillations, look.since_ms)
+        growth = self._view.growth.message(question)
+        if growth is not self._growth_told and growth:
+            self._growth_told = growth
+            await self._websocket.send_text(growth)
 
     async def _tell_in_words(self) -> None:
         view = self._view

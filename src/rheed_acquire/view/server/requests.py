@@ -14,6 +14,8 @@ LONGEST_REQUEST = 1 << 16
 Pixel = Annotated[int, Field(ge=0, lt=1 << 16)]
 WindowS = Literal[10, 30, 60, 120, 300, 900, 3600, 0]
 """Seconds of traces that a page shows; 0 for all that there are."""
+Oscillations = Literal[0, 5, 10, 20, 50]
+"""The latest how many the growth rate is taken from; 0 for all that are shown."""
 
 
 class _Request(BaseModel):
@@ -28,12 +30,14 @@ class Drawn(_Request):
 
 
 class Look(_Request):
-    """What of the newest frame, and how much of the traces, this page wants to see."""
+    """What of the newest frame, how much of the traces, and what of the growth this page wants to see."""
 
     do: Literal["look"]
     pixel: tuple[Pixel, Pixel] | None = None
     line: tuple[Pixel, Pixel, Pixel, Pixel] | None = None
     window_s: WindowS = 60
+    oscillations: Oscillations = 0
+    since_ms: Annotated[float, Field(ge=0, lt=1e14)] | None = None
 
 
 class Stop(_Request):

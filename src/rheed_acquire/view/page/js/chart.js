@@ -1,9 +1,14 @@
-// One plot, in the page's colours and as wide as its place.
+// One plot, in the page's colours and as large as its place.
 
 import { clockTime } from "./page.js";
 
+/** @typedef {{ time_unix_ms: number, text: string }} Mark */
+
 /** @type {any} */
 const { uPlot } = /** @type {any} */ (window);
+
+const AXIS_PX = 24; // of the axis of time, below a place of its own
+const MOST_MARKS = 200;
 
 /** @param {string} name of a CSS variable */
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -31,8 +36,7 @@ const axis = () => ({
 export class Chart {
   /**
    * @param {HTMLElement} place
-   * @param {{ height: number, time: boolean, label: string, xLabel?: string, sync?: string,
-   *   yRange?: [number, number] }} options
+   * @param {{ label: string, time?: boolean, xLabel?: string, sync?: string, yRange?: [number, number] }} options
    */
   constructor(place, options) {
     this.place = place;
@@ -40,12 +44,27 @@ export class Chart {
     /** @type {any} */
     this.plot = null;
     this.key = "";
+    this.hasTimes = false;
+    /** @type {readonly Mark[]} */
+    this.marks = [];
+    this.hasWords = false;
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", options.label);
-    new ResizeObserver(() => {
-      if (this.plot !== null) this.plot.setSize({ width: place.clientWidth, height: options.height });
-    }).observe(place);
-    document.addEventListener("themechange", () => this.plot?.redraw(false));
+    this.observer = new ResizeObserver(() => this.plot?.setSize(this.size));
+    this.observer.observe(place);
+    this.recolour = () => this.plot?.redraw(false);
+    document.addEventListener("themechange", this.recolour);
+  }
+
+  destroy() {
+    this.observer.disconnect();
+    document.removeEventListener("themechange", this.recolour);
+    this.plot?.destroy();
+  }
+
+  get size() {
+    const { width, height } = this.place.getBoundingClientRect();
+    return { width: Math.floor(width), height: Math.max(Math.floor(height) + (this.hasTimes ? AXIS_PX : 0), 1) };
   }
 
   /**
@@ -54,7 +73,7 @@ export class Chart {
    * @param {[number, number]} [xRange]
    */
   show(lines, data, xRange) {
-    const key = JSON.stringify(lines);
+    const key = JSON.stringify([lines, this.hasTimes]);
     if (this.plot === null || key !== this.key) this.make(lines, key);
     this.xRange = xRange;
     this.plot.setData(data);
@@ -64,12 +83,12 @@ export class Chart {
   make(lines, key) {
     this.plot?.destroy();
     this.key = key;
-    const { height, time, xLabel, sync, yRange } = this.options;
+    const { time = false, xLabel, sync, yRange } = this.options;
+    const labelled = time ? (this.hasTimes ? { values: times, space: 80, size: AXIS_PX } : { values: () => [], size: 0 }) : { size: 28 };
     this.plot = new uPlot(
       {
-        width: this.place.clientWidth,
-        height,
-        padding: [8, 12, null, null],
+        ...this.size,
+        padding: [4, 12, time && !this.hasTimes ? 4 : null, null],
         scales: {
           x: { time, range: (/** @type {any} */ _, /** @type {number} */ least, /** @type {number} */ most) => this.xRange ?? [least, most] },
           y: yRange === undefined ? {} : { range: yRange },
@@ -78,10 +97,10 @@ export class Chart {
         axes: [
           {
             ...axis(),
-            ...(time ? { values: times, space: 80, size: 28 } : { size: 28 }),
+            ...labelled,
             ...(xLabel === undefined ? {} : { label: xLabel, labelSize: 20, labelFont: "12px system-ui, sans-serif" }),
           },
-          { ...axis(), size: 46 },
+          { ...axis(), size: 56, space: 24 },
         ],
         series: [
           {},
@@ -92,9 +111,46 @@ export class Chart {
             points: { show: false },
           })),
         ],
+        hooks: { draw: [() => this.placeMarks()] },
       },
       [[], ...lines.map(() => [])],
       this.place,
     );
   }
+
+  /** A line for each mark that is in sight, and words above those that have room for them, the newest first. */
+  placeMarks() {
+    const over = /** @type {HTMLElement} */ (this.plot.over);
+    const { min, max } = this.plot.scales.x;
+    const width = over.clientWidth;
+    const seen = this.marks.filter(({ time_unix_ms: ms }) => ms >= 1000 * min && ms <= 1000 * max).slice(-MOST_MARKS);
+    const lines = elements(over, "mark-line", seen.length);
+    const words = elements(over, "mark-label", this.hasWords ? seen.length : 0);
+    let free = width;
+    for (let at = seen.length - 1; at >= 0; at -= 1) {
+      const x = Math.round(this.plot.valToPos(seen[at].time_unix_ms / 1000, "x"));
+      lines[at].style.left = `${x}px`;
+      if (words.length === 0) continue;
+      const word = words[at];
+      if (word.textContent !== seen[at].text) word.textContent = seen[at].text;
+      word.hidden = false;
+      const left = Math.min(x, width - word.offsetWidth);
+      word.hidden = left + word.offsetWidth > free || left < 0;
+      word.style.left = `${left}px`;
+      if (!word.hidden) free = left;
+    }
+  }
+}
+
+/** @param {HTMLElement} parent @param {string} name a class @param {number} count @returns {HTMLElement[]} so many children of it */
+function elements(parent, name, count) {
+  const found = /** @type {HTMLElement[]} */ ([...parent.getElementsByClassName(name)]);
+  while (found.length > count) found.pop()?.remove();
+  while (found.length < count) {
+    const made = document.createElement("div");
+    made.className = name;
+    parent.append(made);
+    found.push(made);
+  }
+  return found;
 }

@@ -1,8 +1,8 @@
 // The WebSocket: messages both ways, and another try whenever it breaks.
 
 /**
- * @typedef {{ onState: (state: any) => void, onEvents: (events: any[]) => void, onValues: (values: any) => void,
- *   onRefused: (reason: string) => void, onFrame: (header: any, parts: DataView) => Promise<void>,
+ * @typedef {{ onState: (state: any, station: any) => void, onEvents: (events: any[]) => void, onValues: (values: any) => void,
+ *   onRefused: (reason: string) => void, onGrowth: (growth: any) => void, onFrame: (header: any, parts: DataView) => Promise<void>,
  *   onTraces: (header: any, parts: DataView) => void, onConnected: (connected: boolean) => void }} Listener
  */
 
@@ -46,8 +46,9 @@ export class Connection {
   async take(data) {
     if (typeof data === "string") {
       const message = JSON.parse(data);
-      if (message.type === "state") this.listener.onState(message.state);
+      if (message.type === "state") this.listener.onState(message.state, message.station);
       else if (message.type === "events") this.listener.onEvents(message.events);
+      else if (message.type === "growth") this.listener.onGrowth(message);
       else if (message.type === "values") this.listener.onValues(message);
       else if (message.type === "refused") this.listener.onRefused(message.reason);
       return;

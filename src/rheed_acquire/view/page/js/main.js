@@ -1,15 +1,17 @@
 // Puts the page together.
 
+import { Alarm } from "./alarm.js";
 import { Connection } from "./connection.js";
 import { EventLog } from "./event_log.js";
-import { Marks } from "./marks.js";
+import { RunMarks } from "./marks.js";
+import { Overlay } from "./overlay.js";
 import { byId, clockTime } from "./page.js";
 import { Picture } from "./picture.js";
 import { Profile } from "./profile.js";
 import { RegionList } from "./regions.js";
 import { RunState } from "./run_state.js";
+import { Strips } from "./strips.js";
 import { Tools } from "./tools.js";
-import { Traces } from "./traces.js";
 import { Viewport } from "./viewport.js";
 
 const LOOK_INTERVAL_MS = 60;
@@ -18,7 +20,7 @@ const STALE_MS = 2000;
 const stage = /** @type {HTMLElement} */ (byId("stage"));
 const canvas = /** @type {HTMLCanvasElement} */ (byId("canvas"));
 
-/** @type {import("./marks.js").Pixel | null} */
+/** @type {import("./overlay.js").Pixel | null} */
 let crosshair = null;
 let lastFrameAt = 0;
 /** @type {{ at: number, silentS: number | null, leastMs: number }} */
@@ -46,7 +48,7 @@ function drawPicture() {
       picture.height * scale,
     );
   }
-  marks.draw();
+  overlay.draw();
 }
 
 /** Tell the server what this page looks at, at most every `LOOK_INTERVAL_MS`. */
@@ -58,35 +60,40 @@ function look() {
     connection.send({
       do: "look",
       pixel: crosshair === null ? null : [crosshair.x, crosshair.y],
-      line: marks.line,
-      window_s: traces.windowS,
+      line: overlay.line,
+      window_s: strips.windowS,
+      oscillations: strips.latest,
+      since_ms: marks.sinceMs,
     });
   }, LOOK_INTERVAL_MS);
 }
 
-/** @param {import("./marks.js").Line | null} line */
+/** @param {import("./overlay.js").Line | null} line */
 function setLine(line) {
-  marks.line = line;
+  overlay.line = line;
   profile.setLine(line);
-  marks.draw();
+  overlay.draw();
   look();
 }
 
 const viewport = new Viewport(stage, () => drawPicture());
-const marks = new Marks(byId("overlay"), viewport);
+const overlay = new Overlay(byId("overlay"), viewport);
 const picture = new Picture(() => drawPicture());
 const regions = new RegionList(
   () => {
-    marks.regions = regions.list;
-    marks.draw();
+    overlay.regions = regions.list;
+    alarm.follow(regions.list);
+    overlay.draw();
   },
   (list) => connection.send({ do: "regions", regions: list }),
 );
 const profile = new Profile(picture, setLine);
-const traces = new Traces(regions, look);
+const strips = new Strips(look);
+const marks = new RunMarks((list) => strips.setMarks(list), look);
+const alarm = new Alarm(strips, () => marks.sinceMs !== null);
 const log = new EventLog();
-const run = new RunState((command) => connection.send(command));
-new Tools(stage, viewport, marks, regions, {
+const run = new RunState();
+new Tools(stage, viewport, overlay, regions, {
   onLine: setLine,
   onCrosshair: (pixel) => {
     crosshair = pixel;
@@ -103,8 +110,9 @@ const connection = new Connection({
       look();
     }
   },
-  onState: (state) => {
-    run.show(state);
+  onState: (state, station) => {
+    run.show(state, station);
+    marks.follow(station);
     const silentS = typeof state.silent_s === "number" ? state.silent_s : null;
     told = { at: performance.now(), silentS, leastMs: Math.max(STALE_MS, 4000 / (state.fps_asked || Infinity)) };
     if (stage.classList.contains("stale")) showAge();
@@ -120,7 +128,7 @@ const connection = new Connection({
     if (pixel !== null && crosshair !== null) {
       byId("pixel").textContent = `x ${pixel.x}, y ${pixel.y}: ${pixel.value ?? "–"}`;
     }
-    if (line !== null && marks.line !== null) profile.show(line);
+    if (line !== null && overlay.line !== null) profile.show(line);
   },
   onFrame: async (header, parts) => {
     await picture.show(header, parts);
@@ -136,7 +144,14 @@ const connection = new Connection({
     lastFrameAt = performance.now();
     showAge();
   },
-  onTraces: (header, parts) => traces.show(header, parts),
+  onTraces: (header, parts) => {
+    strips.show(header, parts);
+    alarm.look();
+  },
+  onGrowth: (growth) => {
+    strips.showGrowth(growth.regions, growth.since_ms !== null);
+    alarm.lookAtGrowth(growth.regions);
+  },
 });
 
 /** How old the newest frame is, in ms: as the run says, which may have begun long before this page. */
@@ -154,6 +169,20 @@ function showAge() {
   const label = byId("stale");
   label.hidden = !isStale;
   label.textContent = `No frame for ${seconds} s`;
-  traces.setSilence(age / 1000);
+  strips.setSilence(age / 1000);
 }
 setInterval(showAge, 1000);
+
+/** What is opened when it is wanted. @param {string} button @param {string} panel @returns {(open: boolean) => void} */
+function opens(button, panel) {
+  const [toggle, opened] = [byId(button), byId(panel)];
+  const open = (/** @type {boolean} */ wanted) => {
+    opened.hidden = !wanted;
+    toggle.setAttribute("aria-expanded", String(wanted));
+  };
+  toggle.addEventListener("click", () => open(opened.hidden !== false));
+  return open;
+}
+opens("show-regions", "regions-panel");
+const showProfile = opens("show-profile", "profile-panel");
+document.querySelector("[data-tool=line]")?.addEventListener("click", () => showProfile(true));

@@ -3,7 +3,7 @@
 import { Chart } from "./chart.js";
 import { byId, clamp } from "./page.js";
 
-/** @typedef {import("./marks.js").Line} Line */
+/** @typedef {import("./overlay.js").Line} Line */
 
 const FIELDS = ["line-x0", "line-y0", "line-x1", "line-y1"];
 
@@ -13,8 +13,6 @@ export class Profile {
     this.picture = picture;
     this.onLine = onLine;
     this.chart = new Chart(byId("profile-chart"), {
-      height: 230,
-      time: false,
       yRange: [0, 260],
       xLabel: "pixels along the line, gray level",
       label: "Gray level along the line",

@@ -1,6 +1,6 @@
 // The regions of interest: the list that is followed, and the table that shows and edits it.
 
-import { byId, withUncertainty } from "./page.js";
+import { byId } from "./page.js";
 
 /** @typedef {{ name: string, x: number, y: number, width: number, height: number, color: string }} Region */
 
@@ -25,7 +25,7 @@ export class RegionList {
     this.frame = { width: 0, height: 0 };
     this.previewing = false;
     this.body = byId("region-rows");
-    byId("add-region").addEventListener("click", () => this.add());
+    for (const id of ["add-region", "first-region"]) byId(id).addEventListener("click", () => this.add());
   }
 
   /** @param {Region[]} regions those of the state @param {boolean} refused whether the last wish was */
@@ -114,10 +114,9 @@ export class RegionList {
   /** @param {number} index */
   makeRow(index) {
     const row = document.createElement("tr");
-    const cell = (/** @type {Node | null} */ child, className = "") => {
+    const cell = (/** @type {Node} */ child) => {
       const td = document.createElement("td");
-      td.className = className;
-      if (child !== null) td.append(child);
+      td.append(child);
       row.append(td);
     };
     const input = (/** @type {string} */ type, /** @type {keyof Region} */ field) => {
@@ -132,7 +131,6 @@ export class RegionList {
     cell(input("color", "color"));
     cell(input("text", "name"));
     for (const place of PLACES) cell(input("number", place));
-    for (const figure of ["mean", "maximum", "period", "growth"]) cell(null, `number ${figure}`);
     const remove = document.createElement("button");
     remove.type = "button";
     remove.textContent = "×";
@@ -167,31 +165,5 @@ export class RegionList {
     const value = input.type === "number" ? Math.round(Number(input.value)) : input.value.trim();
     this.preview(index, { ...this.list[index], [field]: value });
     this.settle(true);
-  }
-
-  /**
-   * Show each region's figures.
-   * @param {readonly Region[]} regions @param {(number | null)[]} means @param {(number | null)[]} maxima
-   * @param {({ period_s: number, uncertainty_s: number, growth_rate: number } | null)[]} oscillations
-   */
-  showFigures(regions, means, maxima, oscillations) {
-    this.list.forEach((region, index) => {
-      const at = regions.findIndex((one) => one.name === region.name);
-      const row = this.body.children[index];
-      const write = (/** @type {string} */ figure, /** @type {string} */ text) => {
-        const cell = row.querySelector(`.${figure}`);
-        if (cell !== null && cell.textContent !== text) cell.textContent = text;
-      };
-      const found = at < 0 ? null : oscillations[at];
-      write("mean", at < 0 || means[at] === null ? "–" : means[at].toFixed(2));
-      write("maximum", at < 0 || maxima[at] === null ? "–" : maxima[at].toFixed(0));
-      write("period", found === null ? "–" : withUncertainty(found.period_s, found.uncertainty_s));
-      write(
-        "growth",
-        found === null
-          ? "–"
-          : withUncertainty(found.growth_rate, (found.growth_rate * found.uncertainty_s) / found.period_s),
-      );
-    });
   }
 }

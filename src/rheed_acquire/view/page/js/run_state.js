@@ -1,6 +1,8 @@
 // The figures of the run, and the commands to begin and end one.
 
+import { ask } from "./interface.js";
 import { byId, duration, size } from "./page.js";
+import { StartForm } from "./start_form.js";
 
 /** @param {any} value @param {(known: number) => string} write */
 const orDash = (value, write) => (typeof value === "number" ? write(value) : "–");
@@ -27,9 +29,16 @@ function figuresOf(s) {
   ];
 }
 
+/** What became of the run before, in words. @param {any} run @returns {string} */
+function endOf(run) {
+  const name = run.stream_name ?? run.run;
+  if (run.phase === "failed") return `${name}: did not begin (${run.error})`;
+  const kept = run.exit_code === 0 ? "all delivered" : (run.problems[0] ?? `exit code ${run.exit_code}`);
+  return `${name}: ${run.frames.toLocaleString("en")} frames, ${kept}`;
+}
+
 export class RunState {
-  /** @param {(command: object) => boolean} send */
-  constructor(send) {
+  constructor() {
     this.figures = byId("figures");
     this.start = /** @type {HTMLButtonElement} */ (byId("start"));
     this.stop = /** @type {HTMLButtonElement} */ (byId("stop"));
@@ -37,37 +46,26 @@ export class RunState {
     /** @type {any} */
     this.state = {};
     this.refusal = "";
-    const ask = (/** @type {HTMLButtonElement} */ button, /** @type {string} */ id, /** @type {() => object} */ command) => {
-      const dialog = /** @type {HTMLDialogElement} */ (byId(id));
-      button.addEventListener("click", () => {
-        dialog.returnValue = "";
-        dialog.showModal();
-      });
-      dialog.addEventListener("close", () => {
-        if (dialog.returnValue === "yes" && !send(command())) this.refuse("There is no connection; nothing was sent.");
-      });
-    };
-    ask(this.start, "start-dialog", () => {
-      const name = /** @type {HTMLInputElement} */ (byId("new-stream-name")).value.trim();
-      return { do: "start", stream_name: name === "" ? null : name };
+    new StartForm(this.start);
+    const dialog = /** @type {HTMLDialogElement} */ (byId("stop-dialog"));
+    this.stop.addEventListener("click", () => {
+      dialog.returnValue = "";
+      dialog.showModal();
     });
-    // Enter in the name starts the run; without this it would be the form's first button, Cancel.
-    byId("new-stream-name").addEventListener("keydown", (event) => {
-      if (/** @type {KeyboardEvent} */ (event).key !== "Enter") return;
-      event.preventDefault();
-      /** @type {HTMLDialogElement} */ (byId("start-dialog")).close("yes");
+    dialog.addEventListener("close", () => {
+      if (dialog.returnValue === "yes") ask("POST", "/stop", { wait_s: 0 }).catch((error) => this.refuse(error.message));
     });
-    ask(this.stop, "stop-dialog", () => ({ do: "stop" }));
   }
 
-  /** @param {any} state */
-  show(state) {
+  /** @param {any} state @param {any} station the same as clients of the interface are told it */
+  show(state, station) {
     if (state.running !== this.state.running) this.refusal = "";
     this.state = state;
     const rows = figuresOf(state).map(([name, text, alarming]) => this.row(name, text, alarming === true, false));
     const facts = [
       ["Camera", [state.camera, state.width && `${state.width} x ${state.height} ${state.pixel_format ?? ""}`]],
       ["Stream", [state.data_id]],
+      ["Last run", [station?.last_run && endOf(station.last_run)]],
     ];
     for (const [name, parts] of facts) {
       const text = /** @type {any[]} */ (parts).filter(Boolean).join(", ");
@@ -115,14 +113,25 @@ export class RunState {
     write(byId("elapsed"), state.running && typeof state.elapsed_s === "number" ? duration(state.elapsed_s) : "");
     this.start.disabled = !connected || state.running !== false;
     this.stop.disabled = !connected || state.running !== true;
+    this.showLoss();
     const alert = byId("alert");
-    const text = !connected
-      ? "The page has lost the view; a run goes on without it. Trying to connect again…"
-      : [
-          state.camera_present === false ? `The camera was lost, and is being opened again: ${state.camera_away_why}.` : "",
-          state.error || this.refusal || "",
-        ].join(" ").trim();
+    const text = connected
+      ? state.error || this.refusal || ""
+      : "The page has lost the view; a run goes on without it. Trying to connect again…";
     write(alert, text);
     alert.hidden = text === "";
+  }
+
+  /** A camera that is lost takes the picture's place, and gives the page its colour. */
+  showLoss() {
+    const { state } = this;
+    const isLost = this.connected && state.camera_present === false;
+    document.body.classList.toggle("camera-lost", isLost);
+    byId("lost").hidden = !isLost;
+    if (!isLost) return;
+    const tries = state.camera_attempts === 1 ? "once" : `${state.camera_attempts ?? 0} times`;
+    byId("lost-since").textContent = `for ${duration(state.camera_away_s ?? 0)}; tried to open it again ${tries}`;
+    const why = byId("lost-why");
+    if (why.textContent !== state.camera_away_why) why.textContent = state.camera_away_why;
   }
 }

@@ -1,12 +1,12 @@
-// Dark or light, as chosen last; a plain script in the head, so that a light page never flashes in the dark.
+// Dark or light, as the system is or as was chosen last; a plain script in the head, so that a light page never flashes in the dark.
 "use strict";
 
 (() => {
   const KEY = "rheed-view-theme";
   const system = matchMedia("(prefers-color-scheme: light)");
-  let chosen = "dark";
+  let chosen = "system";
   try {
-    chosen = localStorage.getItem(KEY) ?? "dark";
+    chosen = localStorage.getItem(KEY) ?? "system";
   } catch {
     // storage may be forbidden: the choice then holds for this page only
   }
@@ -20,16 +20,18 @@
   system.addEventListener("change", apply);
   apply();
   document.addEventListener("DOMContentLoaded", () => {
-    const select = /** @type {HTMLSelectElement} */ (document.getElementById("theme"));
-    select.value = chosen;
-    select.addEventListener("change", () => {
-      chosen = select.value;
-      try {
-        localStorage.setItem(KEY, chosen);
-      } catch {
-        // as above
-      }
-      apply();
-    });
+    /** @type {HTMLSelectElement} */ (document.getElementById("theme")).value = chosen;
+  });
+  // At the document: the choice may be made before the rest of the page is there.
+  document.addEventListener("change", (event) => {
+    const select = /** @type {HTMLSelectElement} */ (event.target);
+    if (select.id !== "theme") return;
+    chosen = select.value;
+    try {
+      localStorage.setItem(KEY, chosen);
+    } catch {
+      // as above
+    }
+    apply();
   });
 })();

@@ -2,8 +2,8 @@
 
 import { clamp } from "./page.js";
 
-/** @typedef {import("./marks.js").Pixel} Pixel */
-/** @typedef {import("./marks.js").Line} Line */
+/** @typedef {import("./overlay.js").Pixel} Pixel */
+/** @typedef {import("./overlay.js").Line} Line */
 /** @typedef {import("./regions.js").Region} Region */
 /** A drag that is going on: what happens on the way, and at its end.
  * @typedef {{ to: (pixel: Pixel) => void, end: (moved: boolean) => void }} Drag */
@@ -15,14 +15,14 @@ export class Tools {
   /**
    * @param {HTMLElement} stage
    * @param {import("./viewport.js").Viewport} viewport
-   * @param {import("./marks.js").Marks} marks
+   * @param {import("./overlay.js").Overlay} overlay
    * @param {import("./regions.js").RegionList} regions
    * @param {{ onLine: (line: Line, settled: boolean) => void, onCrosshair: (pixel: Pixel | null) => void }} listener
    */
-  constructor(stage, viewport, marks, regions, listener) {
+  constructor(stage, viewport, overlay, regions, listener) {
     this.stage = stage;
     this.viewport = viewport;
-    this.marks = marks;
+    this.overlay = overlay;
     this.regions = regions;
     this.listener = listener;
     this.tool = "pan";
@@ -54,8 +54,8 @@ export class Tools {
 
   /** @param {Pixel | null} pixel */
   aim(pixel) {
-    this.marks.crosshair = pixel;
-    this.marks.draw();
+    this.overlay.crosshair = pixel;
+    this.overlay.draw();
     this.listener.onCrosshair(pixel);
   }
 
@@ -119,7 +119,7 @@ export class Tools {
     const step = event.shiftKey ? 10 : 1;
     const steps = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
     const arrow = steps[/** @type {keyof steps} */ (event.key)];
-    const from = this.marks.crosshair ?? { x: viewport.frameWidth >> 1, y: viewport.frameHeight >> 1 };
+    const from = this.overlay.crosshair ?? { x: viewport.frameWidth >> 1, y: viewport.frameHeight >> 1 };
     if (arrow !== undefined) {
       const pixel = {
         x: clamp(from.x + arrow[0], 0, viewport.frameWidth - 1),
@@ -206,7 +206,7 @@ export class Tools {
 
   /** @param {Pixel} place @returns {Drag} */
   lineDrag(place) {
-    const { line } = this.marks;
+    const { line } = this.overlay;
     if (line !== null) {
       const [x0, y0, x1, y1] = line;
       if (this.near(x0 + 0.5, y0 + 0.5, place)) return this.changeLine((pixel) => [pixel.x, pixel.y, x1, y1]);
@@ -233,11 +233,11 @@ export class Tools {
 
   /** @param {(pixel: Pixel) => Line} changed @returns {Drag} */
   changeLine(changed) {
-    const before = this.marks.line;
+    const before = this.overlay.line;
     return {
       to: (pixel) => this.listener.onLine(changed(pixel), false),
       end: (moved) => {
-        const line = moved ? this.marks.line : before;
+        const line = moved ? this.overlay.line : before;
         if (line !== null) this.listener.onLine(line, true);
       },
     };
