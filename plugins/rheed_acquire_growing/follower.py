@@ -1,9 +1,8 @@
-"""Follows a file, or a folder in which files appear: which frames come next, in which order, what is lost."""
+"""Follows a file, or a folder in which files appear: which frame comes next, and which are lost."""
 
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -13,10 +12,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from rheed_acquire import CameraError, CameraLostError
+from rheed_acquire import CameraError
 from rheed_acquire_growing.counter import NameCounter, series_of
+from rheed_acquire_growing.discovery import Discovery
 from rheed_acquire_growing.growing_file import BegunAnewError, GrowingFile, NotWholeError
-from rheed_acquire_growing.kinds import check_name, is_followed, open_growing
+from rheed_acquire_growing.kinds import check_name, open_growing
 from rheed_acquire_growing.pictures import GrowingPicture
 from rheed_acquire_replay.names import in_order
 
@@ -27,8 +27,6 @@ PATIENCE_S = 3.0
 """How long a frame that is not whole, or cannot be read, keeps later ones waiting, where nothing changes."""
 LATE_S = 1.0
 """How long a frame waits for the one whose number comes before its own."""
-GONE_S = 3.0
-"""After which what is not there counts as lost."""
 REWIND_FRAMES = 10_000
 """So many frames may have been taken for a start to begin anew where the camera was opened."""
 
@@ -73,8 +71,6 @@ class Follower:
     ----------
     waiting
         Whole frames that were found and not taken.
-    lost
-        Frames that were there, or were to be there, and could not be taken.
     left_out
         Files that were there already and are not taken.
     """
@@ -84,18 +80,15 @@ class Follower:
     ) -> None:
         check_name(path)
         self.path, self._dataset, self._rate = path, dataset, rate
-        self.waiting = self.lost = self.left_out = self.frames_left_out = 0
+        self.waiting = self.left_out = self.frames_left_out = self._lost = 0
         self.counter: NameCounter | None = None
-        self._seen: set[str] = set()
+        self._files = Discovery(path)
         self._series: dict[tuple[str, str], int] = {}
         self._pending: deque[GrowingFile] = deque()
         self._passed: deque[GrowingFile] = deque()  # since the mark
         self._taken = 0  # likewise
         self._last: tuple[Path, int] | None = None  # the file of the latest frame, and when it was written
-        self._latest_states: deque[tuple[int, int, int, int]] = deque(maxlen=_NEIGHBOURS)
         self._looked_ns: int | None = None
-        self._gone_s: float | None = None
-        self._vanished: dict[tuple[int, int], int] = {}
         self._stuck: dict[Path, float] = {}
         self._told = 0
         self._has_single_frames = False
@@ -104,6 +97,11 @@ class Follower:
             self._looked_ns = time.monotonic_ns()
             self._pass_over_what_is_there()
         self.mark()
+
+    @property
+    def lost(self) -> int:
+        """Frames that were there, or were to be there, and could not be taken."""
+        return self._lost - self._files.found_again
 
     def look(self) -> None:
         """Look for new files, and into those that may have grown.
@@ -192,8 +190,7 @@ class Follower:
 
     def _pass_over_what_is_there(self) -> None:
         newest: tuple[int, Path] | None = None
-        for path in list(self._new_files()):
-            self._seen.add(str(path))
+        for path in self._files.pass_over():
             self.left_out += 1
             try:
                 written_ns = path.stat().st_mtime_ns
@@ -219,77 +216,20 @@ class Follower:
         self.left_out -= 1
         self._pending.append(file)
 
-    def _new_files(self) -> Iterator[Path]:
-        """Every file that can be followed and is not known yet, in the folder and those below it."""
-        seen = self._seen
-        if not self.path.is_dir():
-            if str(self.path) not in seen and self.path.exists():
-                check_name(self.path)
-                yield self.path
-            return
-        waiting = [str(self.path)]
-        while waiting:
-            try:
-                with os.scandir(waiting.pop()) as entries:
-                    for entry in entries:
-                        if entry.is_dir(follow_symlinks=False):
-                            if not entry.name.startswith("."):
-                                waiting.append(entry.path)
-                        # Of a hundred thousand entries nearly all are known, and a path costs much to make.
-                        elif entry.path not in seen and is_followed(path := Path(entry.path)):
-                            yield path
-            except FileNotFoundError:
-                continue  # a folder that was deleted meanwhile
-
     def _find_files(self, since_ns: int | None) -> None:
-        try:
-            new = list(self._new_files())
-            is_gone = not new and not self.path.exists()
-        except OSError as error:
-            new, is_gone = [], True
-            logger.debug("%s cannot be listed: %s", self.path, error)
-        self._heed(is_gone=is_gone)
-        fresh = []
-        for path in new:
-            self._seen.add(str(path))
-            if not self._is_renamed(path):
-                fresh.append(path)
-        if not fresh:
-            return
-        self._line_up([self._open(path, since_ns) for path in fresh])
+        fresh = self._files.find()
+        if fresh:
+            self._line_up([self._open(path, since_ns) for path in fresh])
 
     def _open(self, path: Path, since_ns: int | None) -> GrowingFile:
         file = open_growing(path, since_ns, self._dataset)
         file.rate = self._rate
         return file
 
-    def _heed(self, *, is_gone: bool) -> None:
-        """Tell of what was there and is not, once that lasts."""
-        if not is_gone:
-            self._gone_s = None
-            return
-        if not self._seen and self._last is None:
-            return  # it has not come yet
-        now_s = time.monotonic()
-        self._gone_s = now_s if self._gone_s is None else self._gone_s
-        if now_s - self._gone_s > GONE_S:
-            self._gone_s = None
-            raise CameraLostError(
-                f"{self.path} is there no more: was it deleted or renamed, or is the network drive away?"
-            )
-
-    def _is_renamed(self, path: Path) -> bool:
-        """Whether a file was taken under another name, as those of programs that rename what is done."""
-        try:
-            state = _state(path)
-        except OSError:
-            return False
-        self.lost -= self._vanished.pop(state[2:], 0)
-        return state in self._latest_states
-
     def _line_up(self, files: list[GrowingFile]) -> None:
         """Put new files among those that wait, in the order of their names, one series after another."""
-        for file in sorted(files, key=_written_ns):
+        # Copied files may all be of one time.
+        for file in sorted(files, key=lambda file: (_written_ns(file), file.path)):
             self._series.setdefault(series_of(file.path), len(self._series))
         if self._last is not None:
             files = [file for file in files if not self._is_late(file)]
@@ -348,7 +288,7 @@ class Follower:
         """Let go a file that is there no more; what it had and nobody took is lost, unless it was renamed."""
         if file.waiting:
             self.lose(f"{file.path} was deleted before all of it had been taken", frames=file.waiting)
-            self._vanished[file.state] = file.waiting
+            self._files.note_vanished(file.state, file.waiting)
         file.close()
         self._pending = deque(one for one in self._pending if one is not file)
 
@@ -384,15 +324,9 @@ class Follower:
         if self.counter is not None:
             frame_id = self.counter.go_on() if file.grows and number else self.counter.take(file.path)
         if self._last is None or self._last[0] != file.path:
-            self._note_state(file.path)
+            self._files.note_taken(file.path)
         self._last = (file.path, file.written_ns)
         return Taken(pixels, frame_id, time_ns, file)
-
-    def _note_state(self, path: Path) -> None:
-        try:
-            self._latest_states.append(_state(path))
-        except OSError:
-            return
 
     def _stay(self, file: GrowingFile, error: Exception) -> None:
         """Try a frame again that cannot be read, for a while."""
@@ -428,15 +362,10 @@ class Follower:
 
     def lose(self, what: str, frames: int) -> None:
         """Count frames that cannot be had, and say why, a few times."""
-        self.lost += frames
+        self._lost += frames
         self._told += 1
         if self._told <= _TOLD:
             logger.warning("%s", what)
-
-
-def _state(path: Path) -> tuple[int, int, int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _written_ns(file: GrowingFile) -> int:

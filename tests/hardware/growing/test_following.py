@@ -34,9 +34,15 @@ quickly = pytest.mark.usefixtures("impatient")
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait as long as it needs to be seen, and no longer."""
     monkeypatch.setattr("rheed_acquire_growing.follower.PATIENCE_S", 0.3)
-    monkeypatch.setattr("rheed_acquire_growing.follower.GONE_S", 0.3)
+    monkeypatch.setattr("rheed_acquire_growing.discovery.GONE_S", 0.3)
     monkeypatch.setattr("rheed_acquire_growing.camera.TOLD_AFTER_S", 0.3)
     monkeypatch.setattr("rheed_acquire_growing.camera.BEHIND_S", 0.2)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, writing: Writing) -> ImageFolder:
+    """A folder in which another program writes pictures."""
+    return writing(ImageFolder, tmp_path / "growth")
 
 
 def numbers(taken: Taking) -> list[int]:
@@ -92,12 +98,11 @@ def test_frames_without_times_that_are_there_already_are_dated_by_the_rate(
     assert taken.stamps[-1] == writer.path.stat().st_mtime_ns
 
 
-def test_frames_are_dated_by_the_time_at_which_they_were_written(tmp_path: Path, writing: Writing) -> None:
-    writer = writing(ImageFolder, tmp_path / "growth")
-    with taking(writer.path) as taken:
-        write(writer, range(6))
+def test_frames_are_dated_by_the_time_at_which_they_were_written(folder: ImageFolder) -> None:
+    with taking(folder.path) as taken:
+        write(folder, range(6))
         taken.wait_for_frames(6)
-    assert taken.stamps == [writer.named(number).stat().st_mtime_ns for number in range(6)]
+    assert taken.stamps == [folder.named(number).stat().st_mtime_ns for number in range(6)]
     assert taken.camera is not None
     assert taken.camera.info.utc_timestamps
 
@@ -113,30 +118,26 @@ def test_frames_are_dated_by_their_format_where_it_tells(tmp_path: Path, writing
 
 
 def test_a_picture_that_is_half_written_holds_the_next_ones_back_until_it_is_whole(
-    tmp_path: Path, writing: Writing
+    folder: ImageFolder,
 ) -> None:
-    writer = writing(ImageFolder, tmp_path / "growth")
-    with taking(writer.path) as taken:
-        write(writer, [0, 1])
+    with taking(folder.path) as taken:
+        write(folder, [0, 1])
         taken.wait_for_frames(2)
-        writer.half(2)
-        writer.write(3)
+        folder.half(2)
+        folder.write(3)
         time.sleep(0.3)
         assert len(taken.pixels) == 2
-        writer.write(2)
+        folder.write(2)
         taken.wait_for_frames(4)
     assert numbers(taken) == taken.ids == [0, 1, 2, 3]
 
 
 @quickly
-def test_a_picture_that_never_becomes_whole_is_lost_and_the_next_ones_come(
-    tmp_path: Path, writing: Writing
-) -> None:
-    writer = writing(ImageFolder, tmp_path / "growth")
-    with taking(writer.path) as taken:
-        write(writer, [0, 1])
-        writer.half(2)
-        writer.write(3)
+def test_a_picture_that_never_becomes_whole_is_lost_and_the_next_ones_come(folder: ImageFolder) -> None:
+    with taking(folder.path) as taken:
+        write(folder, [0, 1])
+        folder.half(2)
+        folder.write(3)
         taken.wait_for_frames(3)
         assert taken.camera is not None
         assert taken.camera.statistics()["frames_lost"] == 1
@@ -144,15 +145,14 @@ def test_a_picture_that_never_becomes_whole_is_lost_and_the_next_ones_come(
 
 
 def test_a_number_that_comes_late_is_waited_for_and_one_that_does_not_come_is_a_gap(
-    tmp_path: Path, writing: Writing
+    folder: ImageFolder,
 ) -> None:
-    writer = writing(ImageFolder, tmp_path / "growth")
-    with taking(writer.path) as taken:
-        write(writer, [0, 1])
+    with taking(folder.path) as taken:
+        write(folder, [0, 1])
         taken.wait_for_frames(2)
-        write(writer, [3, 2])
+        write(folder, [3, 2])
         taken.wait_for_frames(4)
-        write(writer, [7])
+        write(folder, [7])
         taken.wait_for_frames(5)
     assert numbers(taken) == taken.ids == [0, 1, 2, 3, 7]
 
@@ -191,16 +191,13 @@ def test_numbers_that_begin_anew_are_another_series_and_ids_go_on(tmp_path: Path
     assert taken.ids == list(range(100, 109))
 
 
-def test_a_file_that_is_written_under_another_name_and_renamed_comes_once(
-    tmp_path: Path, writing: Writing
-) -> None:
-    writer = writing(ImageFolder, tmp_path / "growth")
-    with taking(writer.path) as taken:
+def test_a_file_that_is_written_under_another_name_and_renamed_comes_once(folder: ImageFolder) -> None:
+    with taking(folder.path) as taken:
         for number in range(5):
-            writer.write(number)
+            folder.write(number)
             # As if the program had its temporary names end like the others.
             taken.wait_for_frames(number + 1)
-            writer.named(number).rename(writer.path / f"done_{number:06d}.png")
+            folder.named(number).rename(folder.path / f"done_{number:06d}.png")
         time.sleep(0.3)
     assert numbers(taken) == [0, 1, 2, 3, 4]
 
@@ -214,6 +211,21 @@ def test_files_of_many_frames_follow_one_another(tmp_path: Path, writing: Writin
         taken.wait_for_frames(30)
     assert numbers(taken) == list(range(30))
     assert set(taken.ids) == {None}
+
+
+def test_two_stacks_that_were_written_side_by_side_come_one_after_the_other(
+    tmp_path: Path, writing: Writing
+) -> None:
+    first, second = (writing(Imm, tmp_path / f"growth_{name}.imm") for name in "ab")
+    for number in range(6):
+        first.write(number)
+        second.write(100 + number)
+    for writer in (second, first):
+        writer.close()
+        os.utime(writer.path, ns=(10**18, 10**18))  # as those are that were copied together
+    with taking(tmp_path, from_start=True) as taken:
+        taken.wait_for_frames(11)
+    assert numbers(taken)[:11] == [*range(6), *range(100, 105)]
 
 
 def test_a_file_that_is_begun_anew_is_read_from_its_first_frame_on(tmp_path: Path, writing: Writing) -> None:
@@ -259,26 +271,24 @@ def test_it_ends_when_nothing_has_come_for_a_while(tmp_path: Path, writing: Writ
     assert numbers(taken) == [0, 1, 2, 3, 4]
 
 
-def test_a_start_begins_where_the_camera_was_opened(tmp_path: Path, writing: Writing) -> None:
-    writer = writing(ImageFolder, tmp_path / "growth")
-    with taking(writer.path) as taken:
-        write(writer, range(5))
+def test_a_start_begins_where_the_camera_was_opened(folder: ImageFolder) -> None:
+    with taking(folder.path) as taken:
+        write(folder, range(5))
         taken.wait_for_frames(5)
         assert taken.camera is not None
         taken.camera.stop()
-        write(writer, range(5, 8))
+        write(folder, range(5, 8))
         taken.camera.start(taken.on_frame, taken.on_fault)
         taken.wait_for_frames(13)
     assert numbers(taken) == [*range(5), *range(8)]
     assert taken.ids == numbers(taken)
 
 
-def test_a_picture_of_another_size_is_left_out_and_counted(tmp_path: Path, writing: Writing) -> None:
-    writer = writing(ImageFolder, tmp_path / "growth")
-    with taking(writer.path) as taken:
-        write(writer, [0, 1])
-        Image.fromarray(np.zeros((5, 7), np.uint8)).save(writer.named(2))
-        write(writer, [3, 4])
+def test_a_picture_of_another_size_is_left_out_and_counted(folder: ImageFolder) -> None:
+    with taking(folder.path) as taken:
+        write(folder, [0, 1])
+        Image.fromarray(np.zeros((5, 7), np.uint8)).save(folder.named(2))
+        write(folder, [3, 4])
         taken.wait_for_frames(4)
         assert taken.camera is not None
         assert taken.camera.statistics()["frames_lost"] == 1
@@ -359,14 +369,11 @@ def test_what_cannot_be_followed_is_refused_whether_it_is_there_or_not(called: s
         (tmp_path / called).write_bytes(b"")
 
 
-def test_a_picture_that_was_touched_after_it_was_seen_to_be_whole_comes_once(
-    tmp_path: Path, writing: Writing
-) -> None:
-    writer = writing(ImageFolder, tmp_path / "growth")
-    write(writer, range(3))
-    follower = Follower(writer.path, from_start=True)
+def test_a_picture_that_was_touched_after_it_was_seen_to_be_whole_comes_once(folder: ImageFolder) -> None:
+    write(folder, range(3))
+    follower = Follower(folder.path, from_start=True)
     follower.look()
-    os.utime(writer.named(1), ns=(10**18, 10**18))
+    os.utime(folder.named(1), ns=(10**18, 10**18))
     came = [follower.take() for _ in range(5)]
     assert [number_of(taken.pixels) for taken in came if taken is not None] == [0, 1, 2]
     assert follower.lost == 0
