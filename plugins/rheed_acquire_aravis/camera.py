@@ -13,17 +13,20 @@ from rheed_acquire import (
     CaptureRequest,
     Frame,
     GrabLoopCamera,
-    SettingReadback,
-    Trigger,
 )
-from rheed_acquire.cameras.genapi.buffers import buffers_for
+from rheed_acquire.cameras.genapi.buffers import buffers_for, buffers_readback
 from rheed_acquire.cameras.genapi.configure import apply_settings
+from rheed_acquire.cameras.genapi.description import (
+    NARROW_IDS,
+    ask_for_wide_ids,
+    configuring,
+    describe_device,
+)
 from rheed_acquire.cameras.genapi.features import FeatureWriter
 from rheed_acquire.cameras.genapi.frame_rate import expected_rate
-from rheed_acquire.cameras.genapi.image_layout import check_pixel_format, image_layout
+from rheed_acquire.cameras.genapi.image_layout import image_layout
 from rheed_acquire.cameras.genapi.nodes import NodeRefusalError
-from rheed_acquire.cameras.genapi.ptp import is_ptp_synchronized
-from rheed_acquire.cameras.genapi.software_trigger import SoftwareTrigger
+from rheed_acquire.cameras.genapi.software_trigger import SoftwareTrigger, is_ready_for_trigger
 from rheed_acquire.cameras.genapi.temperature import device_temperature_c
 from rheed_acquire_aravis.connection import Connection
 from rheed_acquire_aravis.functions import PACKET_RESEND_ALWAYS, PACKET_RESEND_NEVER
@@ -34,7 +37,6 @@ from rheed_acquire_aravis.stream import NOTHING, Stream
 
 logger = logging.getLogger(__name__)
 
-_EXTENDED_ID = ("GevGVSPExtendedIDMode", "DeviceStreamChannelExtendedIDMode")
 _LOCK = "TLParamsLocked"
 _SILENT_S = 1.0
 """With no frame for so long, a USB camera is asked whether it is there: GigE cameras have a heartbeat."""
@@ -66,14 +68,8 @@ class AravisCamera(GrabLoopCamera):
         self._trigger: SoftwareTrigger | None = None
         self._statistics: dict[str, int] = {}
         self._writer = FeatureWriter(connection.nodes)
-        try:
+        with configuring(self._device, connection.close, (AravisError,)):
             self._info = self._configure()
-        except (AravisError, NodeRefusalError) as error:
-            connection.close()
-            raise CameraError(f"{self._device} cannot be configured: {error}") from None
-        except BaseException:
-            connection.close()
-            raise
 
     @property
     def info(self) -> CameraInfo:
@@ -111,9 +107,7 @@ class AravisCamera(GrabLoopCamera):
             raise CameraError(f"{self._device} refuses to stream: {error}") from None
         self._stream = stream
         self._last_s = time.monotonic()
-        if self._settings.trigger is Trigger.SOFTWARE and self._request.fps is not None:
-            self._trigger = SoftwareTrigger(self._fire, self._request.fps, self._trigger_failed)
-            self._trigger.start()
+        self._trigger = SoftwareTrigger.begin(self._settings, self._request, self._fire, self._trigger_failed)
 
     def grab(self, timeout_s: float) -> Frame | None:
         """Wait for the next frame.
@@ -186,42 +180,21 @@ class AravisCamera(GrabLoopCamera):
         packets.set()
         writer.raise_problems(str(self._device))
         rate = expected_rate(writer, settings, self._request)
-        width, height = self._required("Width"), self._required("Height")
         self._payload_bytes = int(connection.library.arv_camera_get_payload(connection.camera))
         if not self._payload_bytes:
             raise CameraError(f"{self._device} does not tell its PayloadSize")
         self._buffers = buffers_for(settings.buffers, rate.fps, self._payload_bytes)
-        buffers: tuple[SettingReadback, ...] = ()
-        if settings.buffers is not None:
-            buffers = (SettingReadback("buffers", settings.buffers, self._buffers),)
-        return CameraInfo(
-            device=self._device,
-            width=width,
-            height=height,
-            pixel_format=check_pixel_format(writer, "aravis", self._device),
-            fps=rate.fps,
-            fps_limited_by=rate.limited_by,
-            fps_at_most=rate.at_most,
-            frame_id_cycle=self._frame_id_cycle(),
-            ptp_synchronized=is_ptp_synchronized(writer),
-            firmware=str(writer.value("DeviceFirmwareVersion", "DeviceVersion") or ""),
-            settings=(*writer.readbacks(), *packets.readbacks(), *buffers),
+        # Without 64-bit ids those of a GigE camera are narrow, as the fake one's are.
+        are_wide = connection.is_usb or ask_for_wide_ids(writer)
+        return describe_device(
+            writer,
+            "aravis",
+            self._device,
+            rate,
+            frame_id_cycle=None if are_wide else NARROW_IDS,
+            settings=(*packets.readbacks(), *buffers_readback(settings.buffers, self._buffers)),
             notes=packets.notes(),
         )
-
-    def _frame_id_cycle(self) -> int | None:
-        """Ask a GigE camera for 64-bit ids; without them they are 1 to 65535, as the fake one's are."""
-        if self._connection.is_usb:
-            return None
-        for name in _EXTENDED_ID:
-            self._writer.prepare(name, "On")
-        return None if self._writer.value(*_EXTENDED_ID) == "On" else 65535
-
-    def _required(self, name: str) -> int:
-        number = self._writer.number(name)
-        if not number:
-            raise CameraError(f"{self._device} does not tell its {name}")
-        return int(number)
 
     def _ask_device(self) -> None:
         """Raise where the device does not answer."""
@@ -235,13 +208,8 @@ class AravisCamera(GrabLoopCamera):
     def _fire(self) -> bool:
         """Fire the software trigger once, where the camera is ready for it within a frame's time."""
         assert self._request.fps is not None
-        writer = self._writer
-        deadline = time.monotonic() + 1.0 / self._request.fps
-        if writer.prepare("AcquisitionStatusSelector", "FrameTriggerWait"):
-            while writer.value("AcquisitionStatus") is False:
-                if time.monotonic() > deadline:
-                    return False
-                time.sleep(0.0002)
+        if not is_ready_for_trigger(self._writer, self._request.fps):
+            return False
         node = self._connection.nodes.find("TriggerSoftware")
         if node is None:
             raise NodeRefusalError("it has no feature TriggerSoftware")

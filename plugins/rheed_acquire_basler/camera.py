@@ -15,15 +15,22 @@ from rheed_acquire import (
     CaptureRequest,
     Frame,
     SettingReadback,
-    Trigger,
 )
 from rheed_acquire.cameras.genapi.buffers import buffers_for
 from rheed_acquire.cameras.genapi.configure import apply_settings, flag
+from rheed_acquire.cameras.genapi.counters import counted_since
+from rheed_acquire.cameras.genapi.description import (
+    NARROW_IDS,
+    ask_for_wide_ids,
+    configuring,
+    describe_device,
+    required_number,
+    tick_hz,
+)
 from rheed_acquire.cameras.genapi.features import FeatureWriter
 from rheed_acquire.cameras.genapi.frame_rate import FrameRate, expected_rate
-from rheed_acquire.cameras.genapi.image_layout import check_pixel_format, image_layout
+from rheed_acquire.cameras.genapi.image_layout import image_layout
 from rheed_acquire.cameras.genapi.nodes import NodeRefusalError
-from rheed_acquire.cameras.genapi.ptp import is_ptp_synchronized
 from rheed_acquire.cameras.genapi.software_trigger import SoftwareTrigger
 from rheed_acquire.cameras.genapi.temperature import device_temperature_c
 from rheed_acquire_basler.devices import GIGE, FoundDevice, open_device
@@ -38,9 +45,7 @@ from rheed_acquire_basler.settings import BaslerSettings
 
 logger = logging.getLogger(__name__)
 
-_EXTENDED_ID = ("GevGVSPExtendedIDMode", "BslGevGVSPExtendedIDMode")
 _REGISTRATION = (pylon.RegistrationMode_Append, pylon.Cleanup_None)
-_TICK_HZ = ("GevTimestampTickFrequency", "DeviceTimestampFrequency")
 
 
 class BaslerCamera(CallbackCamera):
@@ -71,18 +76,12 @@ class BaslerCamera(CallbackCamera):
         self._grabbing = False
         self._handler: ImageHandler | None = None
         self._camera: Any = open_device(found)
-        try:
+        with configuring(found.info, self.disconnect, (genicam.GenericException,), reason):
             self._info, self._clock = self._configure()
             self._layout = image_layout(self._info.pixel_format, self._info.width, self._info.height)
             self._reader = ImageReader(self._layout, self._clock)
             self._failures = FailureHandler(str(found.info), self.report_fault)
             self._camera.RegisterConfiguration(self._failures, *_REGISTRATION)
-        except (genicam.GenericException, NodeRefusalError) as error:
-            self.disconnect()
-            raise CameraError(f"{found.info} cannot be configured: {reason(error)}") from None
-        except BaseException:
-            self.disconnect()
-            raise
 
     @property
     def info(self) -> CameraInfo:
@@ -106,9 +105,7 @@ class BaslerCamera(CallbackCamera):
         except genicam.GenericException as error:
             raise CameraError(f"{self._found.info} refuses to stream: {reason(error)}") from None
         self._grabbing = True
-        if self._settings.trigger is Trigger.SOFTWARE and self._request.fps is not None:
-            self._trigger = SoftwareTrigger(self._fire, self._request.fps, self._trigger_failed)
-            self._trigger.start()
+        self._trigger = SoftwareTrigger.begin(self._settings, self._request, self._fire, self._trigger_failed)
 
     def read(self, image: Any) -> Frame | None:
         """Read one of pylon's grab results, which takes its buffer back by itself.
@@ -162,31 +159,16 @@ class BaslerCamera(CallbackCamera):
         apply_settings(writer, "basler", self._settings, self._request)
         writer.raise_problems(device)
         rate = expected_rate(writer, self._settings, self._request)
-        width, height = self._required(writer, "Width"), self._required(writer, "Height")
-        buffers = self._set_buffers(rate, self._required(writer, "PayloadSize"))
         gige = self._found.device_class == GIGE
-        cycle = 65535 if gige and not _extended_ids(writer) else None
-        info = CameraInfo(
-            device=self._found.info,
-            width=width,
-            height=height,
-            pixel_format=check_pixel_format(writer, "basler", self._found.info),
-            fps=rate.fps,
-            fps_limited_by=rate.limited_by,
-            fps_at_most=rate.at_most,
-            frame_id_cycle=cycle,
-            ptp_synchronized=is_ptp_synchronized(writer),
-            firmware=str(writer.value("DeviceFirmwareVersion", "DeviceVersion") or ""),
-            settings=(*writer.readbacks(), *buffers),
+        info = describe_device(
+            writer,
+            "basler",
+            self._found.info,
+            rate,
+            frame_id_cycle=NARROW_IDS if gige and not ask_for_wide_ids(writer) else None,
+            settings=self._set_buffers(rate, required_number(writer, self._found.info, "PayloadSize")),
         )
-        clock = FrameClock(zero_is_an_id=not gige, tick_hz=int(writer.number(*_TICK_HZ) or 1_000_000_000))
-        return info, clock
-
-    def _required(self, writer: FeatureWriter, name: str) -> int:
-        number = writer.number(name)
-        if not number:
-            raise CameraError(f"{self._found.info} does not tell its {name}")
-        return int(number)
+        return info, FrameClock(zero_is_an_id=not gige, tick_hz=tick_hz(writer))
 
     def _set_buffers(self, rate: FrameRate, payload: int) -> tuple[SettingReadback, ...]:
         """Set the number of buffers; reported where one was asked for."""
@@ -227,9 +209,7 @@ class BaslerCamera(CallbackCamera):
         except (genicam.GenericException, NodeRefusalError) as error:
             logger.debug("no statistics of %s: %s", self._found.info, reason(error))
             driver = {}
-        # pylon starts some counters anew with each start and lets others run on.
-        since = {name: value - self._baseline.get(name, 0) for name, value in driver.items()}
-        since = {name: driver[name] if value < 0 else value for name, value in since.items()}
+        since = counted_since(self._baseline, driver)
         since["failed_grabs"] = self._reader.failed_grabs
         since["skipped_images"] = 0 if self._handler is None else self._handler.skipped_images
         since["frames_lost"] = (
@@ -256,13 +236,3 @@ class BaslerCamera(CallbackCamera):
                 step()
             except genicam.GenericException as error:
                 logger.debug("closing %s: %s", self._found.info, reason(error))
-
-
-def _extended_ids(writer: FeatureWriter) -> bool:
-    """Ask a GigE camera for 64-bit frame ids and say whether it gives them.
-
-    A camera whose GigE Vision version is below 2 has no such feature; its ids are 16 bits wide, 1 to 65535.
-    """
-    for name in _EXTENDED_ID:
-        writer.prepare(name, "On")
-    return writer.value(*_EXTENDED_ID) == "On"

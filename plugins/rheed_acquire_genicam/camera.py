@@ -14,17 +14,23 @@ from rheed_acquire import (
     CaptureRequest,
     Frame,
     GrabLoopCamera,
-    SettingReadback,
-    Trigger,
 )
-from rheed_acquire.cameras.genapi.buffers import buffers_for
+from rheed_acquire.cameras.genapi.buffers import buffers_for, buffers_readback
 from rheed_acquire.cameras.genapi.configure import apply_settings, flag
+from rheed_acquire.cameras.genapi.counters import counted_since
+from rheed_acquire.cameras.genapi.description import (
+    NARROW_IDS,
+    ask_for_wide_ids,
+    configuring,
+    describe_device,
+    required_number,
+    tick_hz,
+)
 from rheed_acquire.cameras.genapi.features import FeatureWriter
 from rheed_acquire.cameras.genapi.frame_rate import expected_rate
-from rheed_acquire.cameras.genapi.image_layout import check_pixel_format, image_layout
+from rheed_acquire.cameras.genapi.image_layout import image_layout
 from rheed_acquire.cameras.genapi.nodes import NodeRefusalError
-from rheed_acquire.cameras.genapi.ptp import is_ptp_synchronized
-from rheed_acquire.cameras.genapi.software_trigger import SoftwareTrigger
+from rheed_acquire.cameras.genapi.software_trigger import SoftwareTrigger, is_ready_for_trigger
 from rheed_acquire.cameras.genapi.temperature import device_temperature_c
 from rheed_acquire_genicam.connection import Connection
 from rheed_acquire_genicam.devices import FoundDevice
@@ -35,8 +41,6 @@ from rheed_acquire_genicam.settings import GenicamSettings
 
 logger = logging.getLogger(__name__)
 
-_EXTENDED_ID = ("GevGVSPExtendedIDMode", "DeviceStreamChannelExtendedIDMode")
-_TICK_HZ = ("GevTimestampTickFrequency", "DeviceTimestampFrequency", "TimestampTickFrequency")
 _COUNTERS = {
     "num_delivered": "buffers_filled",
     "num_started": "frames_begun",
@@ -73,15 +77,9 @@ class GenicamCamera(GrabLoopCamera):
         self._statistics: dict[str, int] = {}
         self._baseline: dict[str, int] = {}
         self._connection = Connection(found)
-        try:
+        with configuring(self._device, self._connection.close, SDK_ERRORS, reason):
             self._writer = FeatureWriter(GenapiNodeMap(self._connection.node_map))
             self._info = self._configure()
-        except (*SDK_ERRORS, NodeRefusalError) as error:
-            self._connection.close()
-            raise CameraError(f"{self._device} cannot be configured: {reason(error)}") from None
-        except BaseException:
-            self._connection.close()
-            raise
 
     @property
     def info(self) -> CameraInfo:
@@ -106,9 +104,7 @@ class GenicamCamera(GrabLoopCamera):
             raise CameraError(f"{self._device} refuses to stream: {reason(error)}") from None
         self._watch = BufferWatch(self._connection.errors, self._ask_device)
         self._connection.before_close.append(self.stop)
-        if self._settings.trigger is Trigger.SOFTWARE and self._request.fps is not None:
-            self._trigger = SoftwareTrigger(self._fire, self._request.fps, self._trigger_failed)
-            self._trigger.start()
+        self._trigger = SoftwareTrigger.begin(self._settings, self._request, self._fire, self._trigger_failed)
 
     def grab(self, timeout_s: float) -> Frame | None:  # noqa: ARG002 - it asks without waiting
         """Wait for the next frame.
@@ -184,27 +180,18 @@ class GenicamCamera(GrabLoopCamera):
         self._has_chunk_stamps = self._settings.chunk_timestamps and self._enable_chunk_stamps()
         writer.raise_problems(str(self._device))
         rate = expected_rate(writer, self._settings, self._request)
-        width, height = self._required("Width"), self._required("Height")
         least = self._connection.min_buffers()
         self._buffers = max(least, buffers_for(self._settings.buffers, rate.fps, self._payload_bytes()))
-        buffers: tuple[SettingReadback, ...] = ()
-        if self._settings.buffers is not None:
-            buffers = (SettingReadback("buffers", self._settings.buffers, self._buffers),)
         cycle = self._frame_id_cycle()
         self._zero_is_an_id = cycle is None
-        self._tick_hz = int(writer.number(*_TICK_HZ) or 1_000_000_000)
-        return CameraInfo(
-            device=self._device,
-            width=width,
-            height=height,
-            pixel_format=check_pixel_format(writer, "genicam", self._device),
-            fps=rate.fps,
-            fps_limited_by=rate.limited_by,
-            fps_at_most=rate.at_most,
+        self._tick_hz = tick_hz(writer)
+        return describe_device(
+            writer,
+            "genicam",
+            self._device,
+            rate,
             frame_id_cycle=cycle,
-            ptp_synchronized=is_ptp_synchronized(writer),
-            firmware=str(writer.value("DeviceFirmwareVersion", "DeviceVersion") or ""),
-            settings=(*writer.readbacks(), *buffers),
+            settings=buffers_readback(self._settings.buffers, self._buffers),
         )
 
     def _enable_chunk_stamps(self) -> bool:
@@ -226,23 +213,16 @@ class GenicamCamera(GrabLoopCamera):
         """Ask a GigE camera for 64-bit frame ids; without them its ids are 1 to 65535."""
         if self._connection.found.tl_type != "GEV":
             return None
-        writer = self._writer
-        for name in _EXTENDED_ID:
-            writer.prepare(name, "On")
-        mode = writer.value(*_EXTENDED_ID)
-        if mode is not None:
-            return None if mode == "On" else 65535
-        return 65535 if writer.number("GevVersionMajor", "DeviceTLVersionMajor") == 1 else None
-
-    def _required(self, name: str) -> int:
-        number = self._writer.number(name)
-        if not number:
-            raise CameraError(f"{self._device} does not tell its {name}")
-        return int(number)
+        are_wide = ask_for_wide_ids(self._writer)
+        if are_wide is None:
+            are_wide = self._writer.number("GevVersionMajor", "DeviceTLVersionMajor") != 1
+        return None if are_wide else NARROW_IDS
 
     def _payload_bytes(self) -> int:
         stream = self._connection.stream
-        return int(stream.payload_size) if stream.defines_payload_size() else self._required("PayloadSize")
+        if stream.defines_payload_size():
+            return int(stream.payload_size)
+        return required_number(self._writer, self._device, "PayloadSize")
 
     def _reader(self) -> BufferReader:
         return BufferReader(
@@ -260,13 +240,8 @@ class GenicamCamera(GrabLoopCamera):
     def _fire(self) -> bool:
         """Fire the software trigger once, where the camera is ready for it within a frame's time."""
         assert self._request.fps is not None
-        writer = self._writer
-        deadline = time.monotonic() + 1.0 / self._request.fps
-        if writer.prepare("AcquisitionStatusSelector", "FrameTriggerWait"):
-            while writer.value("AcquisitionStatus") is False:
-                if time.monotonic() > deadline:
-                    return False
-                time.sleep(0.0002)
+        if not is_ready_for_trigger(self._writer, self._request.fps):
+            return False
         self._connection.node_map.get_node("TriggerSoftware").execute()
         return True
 
@@ -283,10 +258,8 @@ class GenicamCamera(GrabLoopCamera):
         return counters
 
     def _collect_statistics(self, watch: BufferWatch) -> dict[str, int]:
-        counters: dict[str, Any] = self._producer_counters()
-        # Some producers start their counters anew with each start and some let them run on.
-        since = {name: value - self._baseline.get(name, 0) for name, value in counters.items()}
-        since = {name: counters[name] if value < 0 else value for name, value in since.items()}
+        counters = self._producer_counters()
+        since = counted_since(self._baseline, counters)
         since["incomplete_buffers"] = watch.incomplete
         since["frames_lost"] = watch.incomplete + since.get("buffer_underruns", 0)
         if self._trigger is not None:

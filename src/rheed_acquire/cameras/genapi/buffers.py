@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from rheed_acquire.cameras.camera import SettingReadback
+
 # Buffers bridge the time in which Python cannot take frames. The SDKs' own defaults, 3 or 10, are 10 ms or
 # less at 1,000 fps.
 BUFFERED_S = 0.5
@@ -25,3 +27,8 @@ def buffers_for(asked: int | None, fps: float | None, payload_bytes: int) -> int
     """
     frames = math.ceil(BUFFERED_S * (fps or 1000.0))
     return asked or max(MIN_BUFFERS, min(frames, BUFFERED_BYTES // payload_bytes))
+
+
+def buffers_readback(asked: int | None, given: int) -> tuple[SettingReadback, ...]:
+    """Report the number of buffers, where one was asked for."""
+    return () if asked is None else (SettingReadback("buffers", asked, given),)

@@ -5,9 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Self
+
+from rheed_acquire.cameras.camera import CaptureRequest
+from rheed_acquire.cameras.camera_settings import CameraSettings, Trigger
+from rheed_acquire.cameras.genapi.features import FeatureWriter
 
 # The longest sleep, so that `SoftwareTrigger.stop` need not wait for a slow rate's next shot.
 _NAP_S = 0.05
+_ASK_AGAIN_S = 0.0002
 
 
 class SoftwareTrigger:
@@ -36,6 +42,21 @@ class SoftwareTrigger:
         self._on_error = on_error
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="software-trigger", daemon=True)
+
+    @classmethod
+    def begin(
+        cls,
+        settings: CameraSettings,
+        request: CaptureRequest,
+        fire: Callable[[], bool],
+        on_error: Callable[[Exception], None],
+    ) -> Self | None:
+        """Begin to fire where the settings ask for a software trigger, at the rate of the request."""
+        if settings.trigger is not Trigger.SOFTWARE or request.fps is None:
+            return None
+        trigger = cls(fire, request.fps, on_error)
+        trigger.start()
+        return trigger
 
     def start(self) -> None:
         """Begin to fire; once only."""
@@ -67,3 +88,14 @@ class SoftwareTrigger:
             if not self._fire():
                 self.missed += 1
             shot += 1
+
+
+def is_ready_for_trigger(writer: FeatureWriter, fps: float) -> bool:
+    """Wait a frame's time until a device can take a trigger; one that does not tell is taken for ready."""
+    deadline = time.monotonic() + 1.0 / fps
+    if writer.prepare("AcquisitionStatusSelector", "FrameTriggerWait"):
+        while writer.value("AcquisitionStatus") is False:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_ASK_AGAIN_S)
+    return True
