@@ -53,3 +53,8 @@ class ChannelSettings(BaseModel):
             )
             place = part.end()
         return fields
+
+    def __str__(self) -> str:
+        said = [(name, str(getattr(self, name))) for name in type(self).model_fields]
+        given = [(name, text) for name, text in said if name in self.model_fields_set]
+        return " ".join(f'{name}="{text}"' if " " in text else f"{name}={text}" for name, text in given)

@@ -144,7 +144,8 @@ def plots(record: RunRecord) -> list[Plot]:
             record,
         ),
     ]
-    return [plot for plot in made if plot is not None]
+    under = _channel_plots(record)
+    return [plot for plot in (*made[:1], *under, *made[1:]) if plot is not None]
 
 
 def _curve(record: RunRecord, region: RegionRecord, values: Sequence[float | None]) -> Curve:
@@ -251,3 +252,25 @@ def _until(curve: Curve, last_s: float) -> Curve:
     if not curve.seconds or last_s - curve.seconds[-1] <= GAP_S:
         return curve
     return replace(curve, seconds=[*curve.seconds, last_s], values=[*curve.values, None])
+
+
+def _channel_plots(record: RunRecord) -> list[Plot]:
+    """One plot for each instrument beside the camera, over the time of the frames."""
+    last_s = _last_s(record)
+    marked = zip(_since(record, [mark.time_unix_ms for mark in record.marks]), record.marks, strict=True)
+    marks = [(second, str(mark)) for second, mark in marked if 0 <= second <= last_s]
+    made = []
+    for number, channel in enumerate(record.channels):
+        timed = zip(_since(record, channel.utc_ms), channel.mean, strict=True)
+        seen = [(second, value) for second, value in timed if 0 <= second <= last_s]
+        if not seen:
+            continue
+        seconds, values = [second for second, _ in seen], [value for _, value in seen]
+        low, high = min(values), max(values)
+        room = 0.05 * (high - low) or 0.05 * abs(low) or 0.5
+        curve = _until(Curve(channel.name, OWN_COLOR, seconds, values), last_s)
+        unit = channel.unit or ""
+        made.append(
+            Plot(f"channel-{number}", channel.name, unit, [curve], low - room, high + room, last_s, marks)
+        )
+    return made

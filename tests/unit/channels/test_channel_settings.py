@@ -19,6 +19,7 @@ def test_a_text_says_the_same_as_a_table(name: str, unit: str, rate: float) -> N
     for quote in "\"'":
         text = f"  unit={unit}   name={quote}{name} {name}{quote} rate={rate!r} "
         assert ChannelSettings.model_validate(text) == ChannelSettings.model_validate(table)
+        assert ChannelSettings.model_validate(str(ChannelSettings.model_validate(text))).rate == rate
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from tests.unit.run_report.conftest import START_MS, record, run_report
 
 from rheed_acquire.findings import Finding, FindingCode
 from rheed_acquire.run_report.page import render
+from rheed_acquire.run_report.plots import plots
 from rheed_acquire.run_report.record import (
+    ChannelRecord,
     LossRecord,
     MarkRecord,
     RegionRecord,
@@ -166,3 +168,26 @@ def test_what_is_not_known_is_called_unknown(made_from: str, word: str) -> None:
     assert word in page.text
     assert "Unknown: the run has left no report of it." in page.text
     assert "frames lostunknown" in page.text.replace("\n", "")
+
+
+def test_what_other_instruments_said_is_drawn_over_the_time_of_the_frames() -> None:
+    pressure = ChannelRecord(
+        name="pressure",
+        unit="mbar",
+        readings=4,
+        utc_ms=[START_MS + at for at in (-1000.0, 0.0, 1000.0, 9000.0)],
+        low=[1e-9, 2e-9, 3e-9, 4e-9],
+        mean=[1e-9, 2e-9, 3e-9, 4e-9],
+        high=[1e-9, 2e-9, 3e-9, 4e-9],
+    )
+    late = ChannelRecord(name="late", utc_ms=[START_MS + 9000.0], low=[1.0], mean=[1.0], high=[1.0])
+    known = record(channels=[ChannelRecord(name="silent", failed=3), pressure, late])
+    (plot,) = [plot for plot in plots(known) if plot.key.startswith("channel")]
+    assert (plot.title, plot.unit) == ("pressure", "mbar")
+    assert list(plot.curves[0].values) == [
+        2e-9,
+        3e-9,
+        None,
+    ]  # before the first frame and after the last is none
+    assert 1e-9 < plot.low < 2e-9 < 3e-9 < plot.high < 4e-9
+    assert "pressure" in Page(render(known, [])).text

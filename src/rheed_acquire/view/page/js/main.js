@@ -5,6 +5,7 @@ import { Connection } from "./connection.js";
 import { EventLog } from "./event_log.js";
 import { RunMarks } from "./marks.js";
 import { Overlay } from "./overlay.js";
+import { Channels } from "./channels.js";
 import { byId, clockTime } from "./page.js";
 import { Picture } from "./picture.js";
 import { Profile } from "./profile.js";
@@ -89,6 +90,7 @@ const regions = new RegionList(
 );
 const profile = new Profile(picture, setLine);
 const strips = new Strips(look);
+new Channels((list) => strips.showChannels(list));
 const marks = new RunMarks((list) => strips.setMarks(list), look);
 const alarm = new Alarm(strips, () => marks.sinceMs !== null);
 const log = new EventLog();

@@ -8,6 +8,7 @@ import { byId, withUncertainty } from "./page.js";
 /** @typedef {{ region: Region, oscillation: Oscillation | null, monolayers: { count: number, uncertainty: number } | null }} Growth */
 
 const NOTICED_S = 1;
+const CHANNEL_COLORS = ["#b0bec5", "#ffe082", "#80cbc4", "#ef9a9a"];
 const LEAST_COUNT_ERROR = 0.02; // monolayers
 
 /** @param {Float32Array} values @returns {(number | null)[]} with null for what is unknown */
@@ -78,6 +79,10 @@ export class Strips {
     this.silentS = 0;
     /** @type {readonly import("./chart.js").Mark[]} */
     this.marks = [];
+    /** @type {readonly import("./channels.js").Channel[]} */
+    this.channels = [];
+    /** @type {Strip[]} */
+    this.channelStrips = [];
     /** @type {{ regions: Region[], seconds: number[], mean: (number | null)[][], maximum: (number | null)[][], windowS: number } | null} */
     this.shown = null;
   }
@@ -131,6 +136,19 @@ export class Strips {
     }
   }
 
+  /** Show what other instruments say, below the regions. @param {readonly import("./channels.js").Channel[]} channels */
+  showChannels(channels) {
+    this.channels = channels;
+    const before = this.channelStrips;
+    this.channelStrips = channels.map(({ name }, at) => {
+      const kept = before.findIndex((one) => one.name === name);
+      return kept < 0 ? new Strip(name, CHANNEL_COLORS[at % CHANNEL_COLORS.length]) : before.splice(kept, 1)[0];
+    });
+    for (const strip of before) strip.remove();
+    this.place();
+    this.draw();
+  }
+
   /** @param {readonly import("./chart.js").Mark[]} marks */
   setMarks(marks) {
     this.marks = marks;
@@ -157,18 +175,25 @@ export class Strips {
       return kept < 0 ? new Strip(name, color) : before.splice(kept, 1)[0];
     });
     for (const strip of before) strip.remove();
-    this.list.append(...this.strips.map((strip) => strip.element));
-    this.strips.forEach((strip, at) => {
+    this.place();
+  }
+
+  /** Put the strips one below the other: words of marks above the first, times below the last. */
+  place() {
+    const all = [...this.strips, ...this.channelStrips];
+    all.forEach((strip, at) => {
+      if (this.list.children[at] !== strip.element) this.list.insertBefore(strip.element, this.list.children[at] ?? null);
       strip.chart.hasWords = at === 0;
-      strip.chart.hasTimes = at === this.strips.length - 1;
+      strip.chart.hasTimes = at === all.length - 1;
     });
   }
 
   draw() {
-    if (this.shown === null) return;
-    const { regions, seconds, mean, maximum, windowS } = this.shown;
-    this.follow(regions);
-    const [first, last] = [seconds.at(0), seconds.at(-1)];
+    const nothing = { regions: this.shown === null ? null : [], seconds: [], mean: [], maximum: [], windowS: this.windowS };
+    const { regions, seconds, mean, maximum, windowS } = this.shown ?? nothing;
+    if (regions !== null) this.follow(regions);
+    const ends = this.channels.flatMap((channel) => channel.seconds.slice(-1));
+    const [first, last] = [seconds.at(0), seconds.at(-1) ?? (ends.length > 0 ? Math.max(...ends) : undefined)];
     const now = last === undefined ? undefined : last + this.silentS;
     /** @type {any} */
     const range = now === undefined ? undefined : windowS > 0 ? [now - windowS, now] : this.silentS > 0 ? [first, now] : undefined;
@@ -178,6 +203,15 @@ export class Strips {
       strip.show([seconds, values[row]], range);
       const [level, brightest] = [mean[row].at(-1), maximum[row].at(-1)];
       strip.write("level", `mean ${level?.toFixed(2) ?? "–"}, brightest ${brightest?.toFixed(0) ?? "–"}`);
+    });
+    this.channelStrips.forEach((strip, at) => {
+      const { unit, trouble, seconds: when, values: said } = this.channels[at];
+      const latest = said.at(-1);
+      strip.chart.marks = this.marks;
+      strip.show([when, said], range ?? (first === undefined ? undefined : [first, now]));
+      strip.write("growth", latest === undefined ? "–" : `${Number(latest.toPrecision(5))}${unit === null ? "" : ` ${unit}`}`);
+      strip.write("period", trouble === null ? "" : "cannot be read");
+      strip.figures.period.title = trouble ?? "";
     });
   }
 }
