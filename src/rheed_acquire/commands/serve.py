@@ -10,7 +10,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from rheed_acquire.commands.parser import Parser
-from rheed_acquire.recording.bucket_path import is_bucket_url
+from rheed_acquire.errors import SettingsError
+from rheed_acquire.recording.bucket_path import BucketPath, is_bucket_url
 from rheed_acquire.server.serve import serve
 from rheed_acquire.server.tls import load_certificate
 from rheed_acquire.system.long_paths import with_room_below
@@ -30,7 +31,7 @@ def _port(text: str) -> int:
 
 def _folder(text: str) -> Path:
     if is_bucket_url(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no folder on a disk")
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder on a disk: a bucket is given by --store")
     return Path(text)
 
 
@@ -43,7 +44,13 @@ def main(arguments: Sequence[str]) -> int:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--dir", type=_folder, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)"
+        "--dir", type=_folder, metavar="DIR", help="folder where runs are kept (default: runs)"
+    )
+    parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="keep runs in a bucket of an S3-compatible object store, s3://BUCKET/PREFIX, to which clients "
+        "upload by themselves; its credentials are the variables AWS_...",
     )
     parser.add_argument(
         "--host",
@@ -70,4 +77,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     tls = load_certificate(given.tls_cert, given.tls_key)
     key = os.environ.get("AS_API_KEY") or os.environ.get("ATOMSCALE_API_KEY")
-    return serve(with_room_below(given.dir), given.host, given.port, SecretStr(key) if key else None, tls=tls)
+    if given.store is not None and given.dir is not None:
+        raise SettingsError("runs are kept in a folder, --dir, or in a bucket, --store; give one of them")
+    place = BucketPath(given.store) if given.store is not None else with_room_below(given.dir or Path("runs"))
+    return serve(place, given.host, given.port, SecretStr(key) if key else None, tls=tls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import re
 from collections.abc import Iterator
 from functools import total_ordering
@@ -13,6 +14,8 @@ from rheed_acquire.errors import SettingsError
 from rheed_acquire.recording.bucket import open_bucket, told_as_os_errors
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     from obstore.store import S3Store
 
 SCHEME = "s3://"
@@ -22,6 +25,37 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 def is_bucket_url(text: str) -> bool:
     """Whether a text names a place in a bucket, and no file or folder."""
     return text.startswith(SCHEME)
+
+
+class BucketFile:
+    """An object as an open file, read by ranges: only what is asked for is fetched."""
+
+    def __init__(self, path: BucketPath) -> None:
+        self._path, self._at = path, 0
+        self.size, self.tag = path.size_and_tag()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Go to a place in it."""
+        self._at = max(0, offset + (0, self._at, self.size)[whence])
+        return self._at
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read from there on.
+
+        Raises
+        ------
+        OSError
+            The store does not give it.
+        """
+        import obstore
+
+        end = self.size if size < 0 else min(self.size, self._at + size)
+        if end <= self._at:
+            return b""
+        with told_as_os_errors():
+            data = bytes(obstore.get_range(self._path.store, self._path.key, start=self._at, end=end))
+        self._at = end
+        return data
 
 
 @total_ordering
@@ -135,6 +169,94 @@ class BucketPath:
         with told_as_os_errors():
             obstore.put(self.store, self.key, data)
 
+    def tagged(self) -> tuple[bytes, str]:
+        """Read an object, and the tag by which `replace` knows it; raises as `read_bytes`."""
+        import obstore
+
+        with told_as_os_errors():
+            found = obstore.get(self.store, self.key)
+            return bytes(found.bytes()), str(found.meta["e_tag"])
+
+    def size_and_tag(self) -> tuple[int, str]:
+        """Ask for an object's length in bytes and its tag; raises as `read_bytes`."""
+        import obstore
+
+        with told_as_os_errors():
+            found = obstore.head(self.store, self.key)
+        return found["size"], str(found["e_tag"])
+
+    def create(self, data: bytes) -> str:
+        """Write an object that is not there yet; its tag.
+
+        Raises
+        ------
+        FileExistsError
+            It is there.
+        OSError
+            The store does not take it.
+        """
+        import obstore
+
+        with told_as_os_errors():
+            return str(obstore.put(self.store, self.key, data, mode="create")["e_tag"])
+
+    def replace(self, data: bytes, tag: str) -> str:
+        """Write an object anew that is still as it was when its tag was told; its new tag.
+
+        Raises
+        ------
+        ChangedMeanwhileError
+            It is not.
+        OSError
+            The store does not take it.
+        """
+        import obstore
+
+        with told_as_os_errors():
+            return str(obstore.put(self.store, self.key, data, mode={"e_tag": tag})["e_tag"])
+
+    def copy_to(self, target: BucketPath) -> None:
+        """Have the store copy an object within its bucket; raises as `read_bytes`."""
+        import obstore
+
+        with told_as_os_errors():
+            obstore.copy(self.store, self.key, target.key)
+
+    def unlink(self) -> None:
+        """Remove an object; one that is not there is removed.
+
+        Raises
+        ------
+        OSError
+            The store does not.
+        """
+        import obstore
+
+        with contextlib.suppress(FileNotFoundError), told_as_os_errors():
+            obstore.delete(self.store, self.key)
+
+    def below(self) -> Iterator[tuple[BucketPath, str, datetime]]:
+        """Go through all objects below: each with its tag, and when it was written by the store's clock.
+
+        Raises
+        ------
+        OSError
+            The store does not tell.
+        """
+        import obstore
+
+        with told_as_os_errors():
+            for found in obstore.list(self.store, self._prefix):
+                for one in found:
+                    yield self._with(tuple(one["path"].split("/"))), str(one["e_tag"]), one["last_modified"]
+
+    def upload_url(self, valid_for: timedelta) -> str:
+        """Make a URL by which whoever has it can put this object, and nothing else, for so long."""
+        import obstore
+
+        with told_as_os_errors():
+            return obstore.sign(self.store, "PUT", self.key, valid_for)
+
     def is_file(self) -> bool:
         """Whether there is an object.
 
@@ -185,7 +307,7 @@ class BucketPath:
         return f"{self.key}/" if self.parts else None
 
     def _with(self, parts: tuple[str, ...]) -> BucketPath:
-        made = object.__new__(BucketPath)
+        made = object.__new__(type(self))
         made.bucket, made.parts = self.bucket, parts
         return made
 

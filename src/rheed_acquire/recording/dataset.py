@@ -10,7 +10,7 @@ import numpy as np
 
 from rheed_acquire.channels.channel import times_of
 from rheed_acquire.errors import RheedAcquireError, SettingsError
-from rheed_acquire.recording.layout import CHANNELS, REGION_MAXIMA, REGION_MEANS
+from rheed_acquire.recording.layout import CHANNELS, FRAMES_ARE, FRAMES_AT, REGION_MAXIMA, REGION_MEANS
 from rheed_acquire.recording.lazy_frames import ABSENT, LazyFrames, LazyTraces
 from rheed_acquire.recording.reading import RecordedRun
 from rheed_acquire.recording.run_path import run_path
@@ -194,6 +194,8 @@ def _attributes(run: RecordedRun) -> dict[str, Any]:
     stream: Mapping[str, Any] = run.stream or run.attributes
     flat: dict[str, Any] = {}
     for name, value in stream.items():
+        if name in (FRAMES_AT, FRAMES_ARE):
+            continue
         if isinstance(value, Mapping):
             flat |= {name: value.get("name"), f"{name}_id": value.get("id")}
         elif isinstance(value, list):

@@ -16,9 +16,12 @@ from rheed_acquire.cameras.pixel_formats import find_pixel_format
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.frames.frame_form import FrameForm, Levels
 from rheed_acquire.frames.gray_frames import make_gray
+from rheed_acquire.recording.gathered_frames import GatheredFrames
 from rheed_acquire.recording.layout import (
+    AT_CHUNKS,
     FRAME_IDS,
     FRAMES,
+    FRAMES_AT,
     GROUP,
     MARK_TIMES,
     MARK_VALUES,
@@ -84,17 +87,28 @@ class RecordedRun:
             raise SettingsError(f"reading a recording needs zarr: {INSTALL}") from None
         self._group: Any = None
         self._frames: Any = None
+        self._times: Any = np.empty(0)
         self._count = 0
         try:
             group: Any = zarr.open_group(zarr_store(self.group_path), mode="r", zarr_format=3)
             if FRAMES in group and TIMES in group:  # there is none before the first chunk
                 self._group, self._frames = group, group[FRAMES]
                 # Of a run that is open the one may have been written and the other not yet.
-                self._count = min(self._frames.shape[0], group[TIMES].shape[0])
+                self._times = group[TIMES]
+                self._count = min(self._frames.shape[0], self._times.shape[0])
+                if self.state == "closed" and self.attributes.get(FRAMES_AT) == AT_CHUNKS:
+                    self._gather()
         except (OSError, ValueError, KeyError) as error:
             raise RheedAcquireError(f"{self.group_path} cannot be read: {error}") from None
         # What lies behind a hole moves when the run ends.
         self._may_move = self.state != "closed" and bool(np.isnan(self.time_unix_ms()).any())
+
+    def _gather(self) -> None:
+        """Leave out the places where no frame is, once none can come any more."""
+        times = np.asarray(self._times[: self._count], np.float64)
+        places = np.flatnonzero(np.isfinite(times))
+        self._count = len(places)
+        self._times, self._frames = times[places], GatheredFrames(self._frames, places)
 
     def __len__(self) -> int:
         return self._count
@@ -158,10 +172,8 @@ class RecordedRun:
 
     def time_unix_ms(self, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
         """(N,), when frames ``start`` to ``stop`` were captured; NaN for one that has not come."""
-        if self._group is None:
-            return np.empty(0)
         stop = self._count if stop is None else min(stop, self._count)
-        return np.asarray(self._group[TIMES][start:stop], np.float64)
+        return np.asarray(self._times[start:stop], np.float64)
 
     def frame_ids(self) -> NDArray[np.int64] | None:
         """(T,), the camera's number of each frame; None where the recording was not told them."""
@@ -353,12 +365,15 @@ class RecordedRun:
     def _refuse_lost(self, start: int, stop: int) -> None:
         """Refuse to take a shard that has got lost for black frames, as Zarr would."""
         size = self.shard_frames
-        for place in range(start // size, -(-stop // size)):
+        places = np.arange(start, stop)
+        if isinstance(self._frames, GatheredFrames):
+            places = self._frames.places[start:stop]
+        for place in np.unique(places // size).tolist():
             path = shard_path(self.group_path / FRAMES, place, 1 + len(self.frame_shape))
             if path.is_file():
                 continue
-            first, last = max(start, place * size), min(stop, (place + 1) * size)
-            if np.isfinite(self.time_unix_ms(first, last)).any():
+            here = np.flatnonzero(places // size == place) + start
+            if np.isfinite(self.time_unix_ms(int(here[0]), int(here[-1]) + 1)).any():
                 lost = path_below(path, self.folder)
                 raise RheedAcquireError(f"{self.group_path} is damaged: there is no file {lost} any more")
 

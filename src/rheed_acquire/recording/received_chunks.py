@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from typing import Any
 
 from rheed_acquire.recording.declarations import ChunkDeclaration
 
@@ -43,6 +44,18 @@ class ReceivedChunks:
                 return ranges
             ranges.append([place + absent, chunks[place].index - 1])
             absent = chunks[place].index - place
+
+    def attributes(self) -> dict[str, Any]:
+        """What a run's metadata says of them."""
+        latest = self.latest
+        return {
+            "chunk_size": latest.chunk_size if latest else None,
+            "chunks_received": len(self._in_order),
+            "frames_received": self.frames,
+            "missing_chunks": self.missing,
+            "clock_offset_ms": latest.clock_offset_ms if latest else None,
+            "clock_uncertainty_ms": latest.clock_uncertainty_ms if latest else None,
+        }
 
     def __contains__(self, index: int) -> bool:
         place = bisect_left(self._in_order, index, key=lambda one: one.index)

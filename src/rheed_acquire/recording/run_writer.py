@@ -60,12 +60,30 @@ _CHECKING = threading.BoundedSemaphore(min(8, os.cpu_count() or 1))
 LISTED_AFTER_S = 1.0
 """How far the arrays may be behind while chunk comes upon chunk: eight files are replaced each time."""
 LISTING_SHARE = 10
-"""And on a slow disk so many times as long as it takes to replace them: chunks have the rest of its time."""
+"""And where that takes long so many times as long as it takes: chunks have the rest of the time."""
 
 
 def utc_now() -> str:
     """The time now, as metadata spells it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def new_record(
+    data_id: str, declaration: StreamDeclaration, pixels: PixelDeclaration | None = None
+) -> dict[str, Any]:
+    """Write down what is known of a stream when it begins: its ``stream.json``."""
+    return {
+        "data_id": data_id,
+        **asdict(declaration),
+        **({} if pixels is None else asdict(pixels)),
+        "physical_sample": None,
+        "tags": [],
+        "state": "open",
+        "created_utc": utc_now(),
+        "ended_utc": None,
+        "end_reason": None,
+        "software": f"rheed-acquire {version('rheed-acquire')}",
+    }
 
 
 class RunWriter:
@@ -112,19 +130,7 @@ class RunWriter:
 
         ``links`` are as in `link`, where they are known already.
         """
-        record = {
-            "data_id": data_id,
-            **asdict(declaration),
-            **({} if pixels is None else asdict(pixels)),
-            "physical_sample": None,
-            "tags": [],
-            **links,
-            "state": "open",
-            "created_utc": utc_now(),
-            "ended_utc": None,
-            "end_reason": None,
-            "software": f"rheed-acquire {version('rheed-acquire')}",
-        }
+        record = {**new_record(data_id, declaration, pixels), **links}
         stream = cls(folder, record)
         stream._write_record()
         return stream
@@ -378,16 +384,7 @@ class RunWriter:
         return self._numbers / str(index)
 
     def _attributes(self) -> Mapping[str, Any]:
-        latest = self._chunks.latest
-        return {
-            **self._record,
-            "chunk_size": latest.chunk_size if latest else None,
-            "chunks_received": len(self._chunks.in_order),
-            "frames_received": self._chunks.frames,
-            "missing_chunks": self._chunks.missing,
-            "clock_offset_ms": latest.clock_offset_ms if latest else None,
-            "clock_uncertainty_ms": latest.clock_uncertainty_ms if latest else None,
-        }
+        return {**self._record, **self._chunks.attributes()}
 
     def _refuse_unless_there(self) -> None:
         """Make no folder anew whose disk is away: it would lie below where that is mounted."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import pairwise
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Protocol, TypeAlias
 
 import google_crc32c
 import zstandard
@@ -33,6 +33,16 @@ Extent: TypeAlias = tuple[int, int]
 """Where in the shard a frame's zstd frame lies: (offset, length), in bytes."""
 
 ABSENT: Extent = (MISSING, MISSING)
+
+
+class SeekableBytes(Protocol):
+    """What a shard is read from: a file, or an object in a bucket."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a place in it."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read from there on."""
 
 
 class ShardError(ValueError):
@@ -68,7 +78,7 @@ def decode_index(encoded: bytes) -> list[Extent]:
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def read_index(file: BinaryIO, frames: int) -> list[Extent]:
+def read_index(file: SeekableBytes, frames: int) -> list[Extent]:
     """Read the index of a shard of ``frames`` frames and check that the extents lie within it, side by side.
 
     So the frames' bytes together are never more than the shard has, whatever is made of them.
@@ -117,7 +127,14 @@ def _refuse_overlaps(extents: Sequence[Extent]) -> None:
             raise ShardError(f"frames {number} and {next_number} are said to lie on the same bytes")
 
 
-def verify_shard(file: BinaryIO, frames: int, height: int, width: int, decode_every: int = 1) -> None:
+def verify_shard(
+    file: SeekableBytes,
+    frames: int,
+    height: int,
+    width: int,
+    decode_every: int = 1,
+    looked_at: Container[int] | None = None,
+) -> None:
     """Check a shard as a reader would meet it: its index, and that every frame decodes to (height, width).
 
     Memory stays at one compressed and one decoded frame and zstd's window, which is no larger than a frame,
@@ -130,6 +147,8 @@ def verify_shard(file: BinaryIO, frames: int, height: int, width: int, decode_ev
     decode_every
         Which frames are decoded: each one, or the first of so many. Of the others the header is read, and
         one that does not announce its size is decoded.
+    looked_at
+        Of which frames the header is read at all; None for all.
 
     Raises
     ------
@@ -145,6 +164,8 @@ def verify_shard(file: BinaryIO, frames: int, height: int, width: int, decode_ev
             raise ShardError(
                 f"frame {number} takes {length} bytes, more than any of {height} x {width} pixels does"
             )
+        if looked_at is not None and number not in looked_at:
+            continue
         file.seek(offset)
         header = file.read(min(length, _LONGEST_FRAME_HEADER))
         try:

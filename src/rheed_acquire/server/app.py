@@ -9,11 +9,12 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from functools import wraps
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from werkzeug.exceptions import HTTPException
@@ -30,6 +31,9 @@ from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.store import StreamStore
 from rheed_acquire.server.uploads import CHECKSUM_HEADER, BodyReader, HungUpError, UploadTickets, receive
 from rheed_acquire.system.durable_files import remove
+
+if TYPE_CHECKING:
+    from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
 
 logger = logging.getLogger(__name__)
 
@@ -53,29 +57,46 @@ class ApiKey:
         return hmac.compare_digest(hashlib.sha256(shown.encode("latin-1", "replace")).digest(), self._digest)
 
 
-class Endpoints:
-    """The handlers of the wire protocol's requests.
+class Stream(Protocol):
+    """A stream, wherever its run lies."""
 
-    Each request has a thread to itself: uploads run side by side, and may wait for disk and network as they
-    must; sockets, files, zstd and MD5 let the GIL go.
-    """
+    @property
+    def data_id(self) -> str:
+        """The id that the client knows the stream by."""
+
+    def link(self, **links: Any) -> None:
+        """Record the ``physical_sample`` ({"id", "name"}) or more ``tags`` (of the same form)."""
+
+
+class Streams(Protocol):
+    """The streams of a server."""
+
+    def create(self, declaration: StreamDeclaration, /) -> Stream:
+        """Make a stream."""
+
+    def get(self, data_id: str, /) -> Stream:
+        """Find a stream, open or closed."""
+
+    def close(self, data_id: str, reason: str, /) -> None:
+        """End a stream; again does nothing."""
+
+
+class Endpoints(ABC):
+    """The handlers of the wire protocol's requests, but for where shards are uploaded to."""
 
     def __init__(
         self,
-        store: StreamStore,
+        store: Streams,
         catalogue: Catalogue,
         key: ApiKey,
         closing: Executor,
-        tickets: UploadTickets,
         end_wait_s: float = _END_WAIT_S,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
         self._key = key
         self._closing = closing
-        self._tickets = tickets
         self._end_wait_s = end_wait_s
-        self._uploading = threading.BoundedSemaphore(UPLOADS_AT_ONCE)
 
     def rules(self) -> list[Rule]:
         """Every endpoint with its path and method."""
@@ -93,7 +114,6 @@ class Endpoints:
         ]
         return [
             Rule("/gateway/time", methods=["GET"], endpoint=self.time),
-            Rule("/uploads/<token>", methods=["PUT"], endpoint=self.upload),
             *(
                 Rule(path, methods=[method], endpoint=self._guard(handler))
                 for method, path, handler in guarded
@@ -185,15 +205,53 @@ class Endpoints:
         """Give out an upload URL for a chunk."""
         body = _object(request)
         data_id, chunk = wire.parse_chunk(request.args, body)
+        return _json([self.offer(request, data_id, chunk, body)])
+
+    @abstractmethod
+    def offer(
+        self, request: Request, data_id: str, chunk: ChunkDeclaration, body: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Find a URL for a chunk; ``body`` is that of the request."""
+
+
+class LocalEndpoints(Endpoints):
+    """The same, where shards are uploaded to this server too.
+
+    Each request has a thread to itself: uploads run side by side, and may wait for disk and network as they
+    must; sockets, files, zstd and MD5 let the GIL go.
+    """
+
+    def __init__(
+        self,
+        store: StreamStore,
+        catalogue: Catalogue,
+        key: ApiKey,
+        closing: Executor,
+        tickets: UploadTickets,
+        end_wait_s: float = _END_WAIT_S,
+    ) -> None:
+        super().__init__(store, catalogue, key, closing, end_wait_s)
+        self._runs = store
+        self._tickets = tickets
+        self._uploading = threading.BoundedSemaphore(UPLOADS_AT_ONCE)
+
+    def rules(self) -> list[Rule]:
+        """Every endpoint with its path and method."""
+        return [*super().rules(), Rule("/uploads/<token>", methods=["PUT"], endpoint=self.upload)]
+
+    def offer(
+        self, request: Request, data_id: str, chunk: ChunkDeclaration, body: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Give out a URL of this server's own."""
         times_ms = wire.parse_times(body, chunk)
-        stream = self._store.get(data_id)
+        stream = self._runs.get(data_id)
         stream.check(chunk)
-        self._store.heard_of(data_id)
+        self._runs.heard_of(data_id)
         token = self._tickets.issue(stream, chunk, times_ms)
         url = f"{request.host_url}uploads/{token}"
         # This server's own: the upload may bring a checksum (`uploads.CHECKSUM_HEADER`), this request times.
         own = {"checksum": "crc32c", "keeps": "shards", FRAME_TIMES: "taken"}
-        return _json([{"upload_id": token[:8], "url": url, "part": 1, **own}])
+        return {"upload_id": token[:8], "url": url, "part": 1, **own}
 
     def upload(self, request: Request, token: str) -> Response:
         """Receive a shard; a 2xx says that it was checked and will survive."""
@@ -214,7 +272,7 @@ class Endpoints:
                 stream.commit(target, chunk, is_as_sent=claimed is not None, numbers=numbers)
             finally:
                 remove(target)
-            self._store.heard_of(stream.data_id)
+            self._runs.heard_of(stream.data_id)
         return Response(status=200, headers=confirmation)
 
 

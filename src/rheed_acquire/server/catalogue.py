@@ -82,7 +82,7 @@ class Catalogue:
     def track_sample(self, project_id: str, sample_id: str, *, active: bool) -> None:
         """Note that a project tracks a sample, and whether it is its active one."""
         with self._exclusively():
-            projects = read_json(self._path("projects")) or {}
+            projects = self._load("projects") or {}
             if project_id not in projects and len(projects) >= MOST_ENTRIES:
                 raise Refusal(422, f"there are {len(projects)} projects here already, and no room for more")
             project = projects.setdefault(project_id, {"tracking_samples": [], "active_sample": None})
@@ -114,7 +114,10 @@ class Catalogue:
         return self._folder / f"{kind}.json"
 
     def _read(self, kind: str) -> list[dict[str, str]]:
-        return read_json(self._path(kind)) or []
+        return self._load(kind) or []
+
+    def _load(self, kind: str) -> Any:
+        return read_json(self._path(kind))
 
     def _write(self, kind: str, content: Any) -> None:
         write_atomically(self._path(kind), encode_document(content), self._folder, durable=True)

@@ -9,16 +9,36 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from rheed_acquire.system.addresses import base_url, is_unspecified
 from rheed_acquire.system.listening import listen
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from rheed_acquire.recording.bucket_path import BucketPath
+    from rheed_acquire.server.app import Endpoints
+
 _LONGEST_CHECK_INTERVAL_S = 60.0
+_LOOK_INTERVAL_S = 2.0
+"""Between two looks at what has been uploaded into a bucket."""
 _SIGNAL_CHECK_S = 0.5
 _FILES = 4096
 """Open at once: connections that wait, are queued or answered, the files of uploads, locks of streams."""
+
+
+@dataclass(frozen=True)
+class _Serving:
+    """What answers, what looks at its streams from time to time, and what lets go of them at the end."""
+
+    endpoints: Endpoints
+    look: Callable[[], None]
+    look_every_s: float
+    release: Callable[[], None]
 
 
 def endpoint_of(host: str, port: int) -> str:
@@ -29,7 +49,7 @@ def endpoint_of(host: str, port: int) -> str:
 
 
 def run(
-    directory: Path,
+    place: Path | BucketPath,
     host: str,
     port: int,
     api_key: str,
@@ -44,6 +64,8 @@ def run(
 
     Parameters
     ----------
+    place
+        Where runs are kept: a folder, or a place in a bucket.
     on_ready
         Called with the port once requests are answered.
     close_after_s
@@ -56,40 +78,38 @@ def run(
     Raises
     ------
     RheedAcquireError
-        It cannot listen there, or cannot write to the directory.
+        It cannot listen there, or cannot write to the place.
     """
     _allow_files()
     listener = listen(host, port)
     with listener:
         # Only now: a port in use is told at once, and listing the command's help needs none of this.
-        from rheed_acquire.server.app import ApiKey, Endpoints, create_app
-        from rheed_acquire.server.catalogue import Catalogue
+        from rheed_acquire.server.app import create_app
         from rheed_acquire.server.http_server import HttpServer
-        from rheed_acquire.server.store import CLOSE_AFTER_S, StreamStore
-        from rheed_acquire.server.uploads import UploadTickets
 
-        close_after_s = CLOSE_AFTER_S if close_after_s is None else close_after_s
-        store = StreamStore(directory, close_after_s)
         end = threading.Event()
-
-        def close_silent_streams() -> None:
-            interval = min(_LONGEST_CHECK_INTERVAL_S, close_after_s / 4)
-            store.close_silent()
-            while not end.wait(interval):
-                store.close_silent()
 
         def end_when_told(wait: Callable[[], None]) -> None:
             wait()
             end.set()
 
         with ThreadPoolExecutor(2, "closing") as closing, _signals_set(end):
-            endpoints = Endpoints(store, Catalogue(directory), ApiKey(api_key), closing, UploadTickets())
-            silence = threading.Thread(target=close_silent_streams, name="silent-streams")
+            if isinstance(place, Path):
+                serving = _local(place, api_key, close_after_s, closing)
+            else:
+                serving = _of_site(place, api_key, close_after_s, closing)
+
+            def look_at_streams() -> None:
+                serving.look()
+                while not end.wait(serving.look_every_s):
+                    serving.look()
+
+            silence = threading.Thread(target=look_at_streams, name="streams")
             silence.start()
             if wait_for_end is not None:
                 threading.Thread(target=end_when_told, args=(wait_for_end,), daemon=True).start()
             try:
-                with HttpServer(listener, create_app(endpoints), tls):
+                with HttpServer(listener, create_app(serving.endpoints), tls):
                     on_ready(listener.getsockname()[1])
                     # With a limit: on Windows a wait without one would not hear of Ctrl-C.
                     while not end.wait(_SIGNAL_CHECK_S):
@@ -97,7 +117,30 @@ def run(
             finally:
                 end.set()
                 silence.join()
-        store.release()
+        serving.release()
+
+
+def _local(directory: Path, api_key: str, close_after_s: float | None, closing: Executor) -> _Serving:
+    from rheed_acquire.server.app import ApiKey, LocalEndpoints
+    from rheed_acquire.server.catalogue import Catalogue
+    from rheed_acquire.server.store import CLOSE_AFTER_S, StreamStore
+    from rheed_acquire.server.uploads import UploadTickets
+
+    close_after_s = CLOSE_AFTER_S if close_after_s is None else close_after_s
+    store = StreamStore(directory, close_after_s)
+    endpoints = LocalEndpoints(store, Catalogue(directory), ApiKey(api_key), closing, UploadTickets())
+    every_s = min(_LONGEST_CHECK_INTERVAL_S, close_after_s / 4)
+    return _Serving(endpoints, store.close_silent, every_s, store.release)
+
+
+def _of_site(place: BucketPath, api_key: str, close_after_s: float | None, closing: Executor) -> _Serving:
+    from rheed_acquire.server.app import ApiKey
+    from rheed_acquire.server.site import CLOSE_AFTER_S, SiteCatalogue, SiteEndpoints, SiteStreams
+
+    close_after_s = CLOSE_AFTER_S if close_after_s is None else close_after_s
+    streams = SiteStreams(place, close_after_s)
+    endpoints = SiteEndpoints(streams, SiteCatalogue(place), ApiKey(api_key), closing)
+    return _Serving(endpoints, streams.look, min(_LOOK_INTERVAL_S, close_after_s / 4), lambda: None)
 
 
 def _allow_files() -> None:

@@ -6,6 +6,7 @@ import logging
 import secrets
 import ssl
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -16,12 +17,15 @@ from rheed_acquire.system.addresses import is_loopback
 from rheed_acquire.system.terminal import write_line, write_note
 from rheed_acquire.text.printable_text import LineFormatter
 
+if TYPE_CHECKING:
+    from rheed_acquire.recording.bucket_path import BucketPath
+
 _SHORTEST_KEY = 16
 _FEWEST_CHARACTERS = 6
 
 
 def serve(
-    directory: Path,
+    place: Path | BucketPath,
     host: str = "127.0.0.1",
     port: int = 0,
     api_key: SecretStr | None = None,
@@ -35,8 +39,8 @@ def serve(
 
     Parameters
     ----------
-    directory
-        Where the runs are kept; made where it is not there.
+    place
+        Where the runs are kept: a folder, made where it is not there, or a place in a bucket.
     host
         What to listen on; anything but a loopback address lets other machines in.
     port
@@ -58,7 +62,7 @@ def serve(
     SettingsError
         The key could be guessed.
     RheedAcquireError
-        It cannot listen there, or cannot write to the directory.
+        It cannot listen there, or cannot write to the place.
     """
     if api_key is not None:
         _refuse_weak(api_key)
@@ -76,12 +80,12 @@ def serve(
                 "warning: what clients send, their key included, crosses the network in cleartext: give "
                 "--tls-cert and --tls-key, or trust everybody in that network"
             )
-        write_note(f"Serving; runs are kept in {directory.absolute()}. Ctrl-C ends.")
+        write_note(f"Serving; runs are kept in {place.absolute()}. Ctrl-C ends.")
 
     logging.basicConfig(level=logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(message)s"))
-    run(directory, host, port, key, ready, close_after_s, tls=tls)
+    run(place, host, port, key, ready, close_after_s, tls=tls)
     return 0
 
 

@@ -1,0 +1,279 @@
+"""Streams in a bucket: made and found by any server, uploaded to the store itself, ended by whoever is asked.
+
+A server keeps nothing to itself. Below the prefix lie the runs, and in ``.server/`` what is no run's:
+``samples.json``, ``tags.json``, ``projects.json``; ``streams/DATA_ID``, where each stream's run is; and
+``open/DATA_ID`` for each that is not closed, written anew when something is heard of it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.recording.bucket import ChangedMeanwhileError
+from rheed_acquire.recording.bucket_run import BucketRun
+from rheed_acquire.recording.frame_times import FRAME_TIMES
+from rheed_acquire.recording.layout import folder_name, is_data_id
+from rheed_acquire.recording.zarr_metadata import encode_document
+from rheed_acquire.server import wire
+from rheed_acquire.server.app import Endpoints
+from rheed_acquire.server.catalogue import Catalogue
+from rheed_acquire.server.json_body import shown
+from rheed_acquire.server.refusal import Refusal
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from werkzeug.wrappers import Request
+
+    from rheed_acquire.recording.bucket_path import BucketPath
+    from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
+    from rheed_acquire.server.app import ApiKey
+
+logger = logging.getLogger(__name__)
+
+CLOSE_AFTER_S = 2 * 3600.0
+_NOTED_EVERY_S = 30.0
+_SETTLED_FOR_S = 1800.0
+"""For so long after it was heard of a stream is looked at by the server that has heard of it."""
+_SILENCE_CHECKED_EVERY_S = 60.0
+_TRIES = 50
+_T = TypeVar("_T")
+
+
+class SiteStreams:
+    """The streams of a bucket. Thread-safe, and safe among servers.
+
+    Parameters
+    ----------
+    place
+        Where runs are.
+    close_after_s
+        Silence after which a stream is closed.
+
+    Raises
+    ------
+    RheedAcquireError
+        It cannot be written to.
+    """
+
+    def __init__(self, place: BucketPath, close_after_s: float = CLOSE_AFTER_S) -> None:
+        self.place = place
+        self._close_after_s = close_after_s
+        self._lock = threading.Lock()
+        self._looked_s = -math.inf
+        self._heard_s: dict[str, float] = {}
+        self._noted_s: dict[str, float] = {}
+        self._runs: dict[str, BucketRun] = {}
+        try:
+            probe = self._own / f"probe-{uuid.uuid4().hex}"
+            probe.create(b"")
+            probe.unlink()
+        except OSError as error:
+            raise RheedAcquireError(
+                f"{place} cannot be written to ({error.strerror}): choose another with --store, or look "
+                "at the variables AWS_..."
+            ) from None
+
+    @property
+    def _own(self) -> BucketPath:
+        return self.place / ".server"
+
+    def create(self, declaration: StreamDeclaration) -> BucketRun:
+        """Make a stream, and its run, named after today's date, its name and its id.
+
+        Raises
+        ------
+        OSError
+            The store does not take it.
+        """
+        data_id = str(uuid.uuid4())
+        name = folder_name(declaration.name, data_id, datetime.now(UTC))
+        # The mark of an open stream at first: whatever happens then, it is found and closed.
+        (self._own / "open" / data_id).create(name.encode())
+        run = BucketRun.create(self.place / name, data_id, declaration)
+        (self._own / "streams" / data_id).create(name.encode())
+        self._note(data_id, run)
+        return run
+
+    def get(self, data_id: str) -> BucketRun:
+        """Find a stream, open or closed.
+
+        Raises
+        ------
+        Refusal
+            404 where there is none.
+        """
+        with self._lock:
+            if data_id in self._runs:
+                return self._runs[data_id]
+        if is_data_id(data_id):
+            with suppress(FileNotFoundError):
+                return BucketRun(self.place / (self._own / "streams" / data_id).read_bytes().decode())
+        raise Refusal(404, f"there is no stream {shown(data_id)}")
+
+    def heard_of(self, data_id: str) -> None:
+        """Note a sign of life of an open stream, for this server and for others."""
+        run = self.get(data_id)
+        self._note(data_id, run)
+        now = time.monotonic()
+        with self._lock:
+            is_due = now - self._noted_s.get(data_id, -_NOTED_EVERY_S) >= _NOTED_EVERY_S
+            if is_due:
+                self._noted_s[data_id] = now
+        if is_due:
+            (self._own / "open" / data_id).write_bytes(run.folder.name.encode())
+
+    def _note(self, data_id: str, run: BucketRun) -> None:
+        with self._lock:
+            self._heard_s[data_id] = time.monotonic()
+            self._runs.setdefault(data_id, run)
+
+    def close(self, data_id: str, reason: str) -> None:
+        """End a stream; again does nothing. Raises as `get`."""
+        self.get(data_id).close(reason)
+        self._forget(data_id)
+        (self._own / "open" / data_id).unlink()
+
+    def _forget(self, data_id: str) -> None:
+        with self._lock:
+            for known in (self._heard_s, self._noted_s, self._runs):
+                known.pop(data_id, None)
+
+    def settle(self) -> None:
+        """Store what has been uploaded for the streams that this server has heard of."""
+        now = time.monotonic()
+        with self._lock:
+            runs = dict(self._runs)
+            heard_s = dict(self._heard_s)
+        for data_id, run in runs.items():
+            try:
+                if now - heard_s[data_id] > _SETTLED_FOR_S or run.is_closed:
+                    self._forget(data_id)
+                else:
+                    run.settle()
+            except OSError as error:
+                logger.warning("stream %s could not be looked at: %s", data_id, error.strerror or error)
+
+    def close_silent(self) -> None:
+        """Close streams not heard of for long, and those whose closing was broken off.
+
+        A failure is logged and tried again next time.
+        """
+        try:
+            marks = list((self._own / "open").below())
+        except OSError as error:
+            logger.warning("open streams cannot be listed: %s", error.strerror or error)
+            return
+        for mark, _, heard in marks:
+            data_id = mark.name
+            try:
+                run = BucketRun(self.place / mark.read_bytes().decode())
+                is_silent = datetime.now(UTC) - heard > timedelta(seconds=self._close_after_s)
+                try:
+                    state = run.record()["state"]
+                except FileNotFoundError:  # of a server that died while it made the stream
+                    if is_silent:
+                        mark.unlink()
+                    continue
+                if state == "open" and not is_silent:
+                    continue
+                run.close("nothing was heard of it")
+                self._forget(data_id)
+                mark.unlink()
+            except FileNotFoundError:  # closed by another server meanwhile
+                continue
+            except OSError as error:
+                logger.warning("stream %s could not be closed: %s", data_id, error.strerror or error)
+
+    def look(self) -> None:
+        """Store what has come, and from time to time close what is silent."""
+        self.settle()
+        now = time.monotonic()
+        if now - self._looked_s > min(_SILENCE_CHECKED_EVERY_S, self._close_after_s / 4):
+            self._looked_s = now
+            self.close_silent()
+
+
+class SiteCatalogue(Catalogue):
+    """What streams can be linked to, in a bucket. Thread-safe, and safe among servers."""
+
+    def __init__(self, place: BucketPath) -> None:
+        self._place = place / ".server"
+        self._tags = threading.local()
+
+    def add_sample(self, name: str) -> dict[str, str]:
+        """Make a sample; see `Catalogue`."""
+        return self._alone(lambda: super(SiteCatalogue, self).add_sample(name))
+
+    def add_tag(self, name: str) -> dict[str, str]:
+        """Make a tag; see `Catalogue`."""
+        return self._alone(lambda: super(SiteCatalogue, self).add_tag(name))
+
+    def track_sample(self, project_id: str, sample_id: str, *, active: bool) -> None:
+        """Note that a project tracks a sample; see `Catalogue`."""
+        self._alone(lambda: super(SiteCatalogue, self).track_sample(project_id, sample_id, active=active))
+
+    def _alone(self, change: Callable[[], _T]) -> _T:
+        """Make a change as if no other server did: again, where one has."""
+        for _ in range(_TRIES):
+            try:
+                return change()
+            except (ChangedMeanwhileError, FileExistsError):
+                continue
+        raise Refusal(503, "too many change the catalogue at once")
+
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        yield
+
+    def _load(self, kind: str) -> Any:
+        try:
+            data, tag = (self._place / f"{kind}.json").tagged()
+        except FileNotFoundError:
+            self._tags.__dict__[kind] = None
+            return None
+        self._tags.__dict__[kind] = tag
+        return json.loads(data)
+
+    def _write(self, kind: str, content: Any) -> None:
+        path, tag = self._place / f"{kind}.json", self._tags.__dict__[kind]
+        data = encode_document(content)
+        if tag is None:
+            path.create(data)
+        else:
+            path.replace(data, tag)
+
+
+class SiteEndpoints(Endpoints):
+    """The handlers of the protocol's requests, for runs in a bucket: shards go to the store itself."""
+
+    def __init__(
+        self, streams: SiteStreams, catalogue: SiteCatalogue, key: ApiKey, closing: Executor
+    ) -> None:
+        super().__init__(streams, catalogue, key, closing)
+        self._streams = streams
+
+    def offer(
+        self,
+        request: Request,  # noqa: ARG002
+        data_id: str,
+        chunk: ChunkDeclaration,
+        body: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Give out a URL of the store."""
+        wire.parse_times(body, chunk)
+        run = self._streams.get(data_id)
+        run.check(chunk)
+        url = run.announce(chunk, body.get(FRAME_TIMES))
+        self._streams.heard_of(data_id)
+        return {"upload_id": str(chunk.index), "url": url, "part": 1, "keeps": "shards", FRAME_TIMES: "taken"}

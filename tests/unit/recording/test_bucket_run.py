@@ -1,0 +1,243 @@
+"""Runs that are written into a bucket: what is read again, by whoever, and after whatever happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar
+
+import dask
+import numpy as np
+import pytest
+import requests
+from numpy.typing import NDArray
+from tests.unit.recording.conftest import DATA_ID, FPS, START_MS, record
+
+from rheed_acquire import BucketPath, RecordedRun, open_run
+from rheed_acquire.recording.bucket_run import BucketRun
+from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
+from rheed_acquire.recording.refusals import RunClosedError, UnfitError
+from rheed_acquire.recording.shard_encoding import encode_shard
+
+SIZE = 8
+FRAMES = np.random.default_rng(9).integers(1, 256, (4 * SIZE, 5, 7), np.uint8)
+WHOLE = [(0, FRAMES[:8]), (1, FRAMES[8:16]), (2, FRAMES[16:19])]
+GAPPED = [(0, FRAMES[:8]), (1, FRAMES[8:11]), (3, FRAMES[16:24]), (4, FRAMES[24:29])]
+Chunks = Sequence[tuple[int, NDArray[np.uint8]]]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> object:
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+def declared() -> StreamDeclaration:
+    return StreamDeclaration("growth", FPS, 6.0, 300.0, None, "[110]")
+
+
+def declare(index: int, frames: NDArray[np.uint8]) -> ChunkDeclaration:
+    count, height, width = frames.shape
+    return ChunkDeclaration(index, count, height, width, SIZE, START_MS + round(index * SIZE * 1000 / FPS))
+
+
+def upload(run: BucketRun, index: int, frames: NDArray[np.uint8]) -> None:
+    chunk = declare(index, frames)
+    run.check(chunk)
+    answer = put(run.announce(chunk), bytes(encode_shard(np.ascontiguousarray(frames))))
+    assert answer.status_code == 200, answer.text
+
+
+def put(url: str, body: bytes) -> requests.Response:
+    return requests.put(url, data=body, headers={"Content-Type": ""}, timeout=60)
+
+
+def write(place: BucketPath, chunks: Chunks) -> BucketRun:
+    run = BucketRun.create(place, DATA_ID, declared())
+    for index, frames in chunks:
+        upload(run, index, frames)
+    return run
+
+
+def read(place: BucketPath | Path) -> dict[str, Any]:
+    dataset = open_run(place)
+    known = ("name", "data_id", "fps", "azimuth_label", "state")
+    return {
+        "frames": dataset.frames.to_numpy().tobytes(),
+        **{name: dataset[name].to_numpy().tolist() for name in ("time", "frame_id", "chunk")},
+        **{name: dataset.attrs[name] for name in known},
+    }
+
+
+@pytest.mark.parametrize("chunks", [WHOLE, GAPPED, GAPPED[::-1], GAPPED[1:2], []])
+def test_a_run_in_a_bucket_reads_as_one_in_a_folder(
+    tmp_path: Path, bucket: BucketPath, chunks: Chunks
+) -> None:
+    run = write(bucket, chunks)
+    run.close("test")
+    folder = record(tmp_path / "run", chunks, SIZE)
+    assert read(bucket) == read(folder)
+    recorded, expected = RecordedRun(bucket), RecordedRun(folder)
+    assert len(recorded) == len(expected)
+    assert recorded.chunks().index.tolist() == expected.chunks().index.tolist()
+    assert [part.frames.tobytes() for part in recorded.slices(1)] == [
+        part.frames.tobytes() for part in expected.slices(1)
+    ]
+    left = {path.path_from(bucket).split("/")[0] for path, _, _ in bucket.below()}
+    assert left <= {"frames.zarr", "stream.json", "chunks.jsonl"}, "what was needed while it was open is gone"
+
+
+def test_an_open_run_lists_what_was_stored_and_nothing_else(bucket: BucketPath) -> None:
+    run = write(bucket, GAPPED[:2])
+    run.announce(declare(2, FRAMES[:8]))  # and never uploaded
+    assert not (bucket / "frames.zarr").is_dir(), "nothing has been looked at"
+    run.settle()
+    dataset = open_run(bucket)
+    assert dataset.frame_id.to_numpy().tolist() == [*range(11)]
+    np.testing.assert_array_equal(dataset.frames, FRAMES[:11])
+    assert dataset.attrs["state"] == "open"
+
+
+def test_each_frame_has_the_time_that_its_client_said(bucket: BucketPath) -> None:
+    run = BucketRun.create(bucket, DATA_ID, declared())
+    put(run.announce(declare(0, FRAMES[:3]), "-500,40000,1"), bytes(encode_shard(FRAMES[:3])))
+    run.close("test")
+    times = RecordedRun(bucket).time_unix_ms()
+    np.testing.assert_allclose(times - START_MS, [-0.5, 39.5, 39.501], atol=1e-3)
+
+
+def test_a_shard_that_does_not_hold_is_named_and_taken_when_it_comes_again(
+    bucket: BucketPath, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = BucketRun.create(bucket, DATA_ID, declared())
+    good = bytes(encode_shard(FRAMES[:8]))
+    for bad in (good[:-1], bytes(encode_shard(FRAMES[:7])), b"", good[:-4] + b"....", b"x" * 10_000_000):
+        put(run.announce(declare(0, FRAMES[:8])), bad)
+        caplog.clear()
+        run.settle()
+        assert "chunk 0" in caplog.text
+        assert not (bucket / "frames.zarr/frames/c/0/0/0").exists()
+    put(run.announce(declare(0, FRAMES[:8])), good)
+    run.close("test")
+    np.testing.assert_array_equal(open_run(bucket).frames, FRAMES[:8])
+
+
+def test_what_is_stored_is_not_changed_by_an_upload_that_comes_again(bucket: BucketPath) -> None:
+    run = write(bucket, WHOLE)
+    late = run.announce(declare(2, FRAMES[16:19]))
+    run.settle()
+    put(late, b"anything")
+    put(run.announce(declare(0, FRAMES[:8])), b"anything")
+    run.settle()
+    run.close("test")
+    put(late, b"anything")
+    np.testing.assert_array_equal(open_run(bucket).frames, FRAMES[:19])
+
+
+def test_a_chunk_of_another_shape_is_refused_and_so_is_one_of_a_closed_stream(bucket: BucketPath) -> None:
+    run = write(bucket, WHOLE[:1])
+    with pytest.raises(UnfitError, match="frames of 6 x 7"):
+        run.check(declare(1, np.zeros((8, 6, 7), np.uint8)))
+    run.close("test")
+    for refused in (run.check, run.announce):
+        with pytest.raises(RunClosedError):
+            refused(declare(1, FRAMES[:8]))
+    run.close("again")
+    assert run.record()["end_reason"] == "test"
+
+
+def test_a_url_is_for_one_object_and_for_putting_it(bucket: BucketPath) -> None:
+    run = BucketRun.create(bucket, DATA_ID, declared())
+    url = run.announce(declare(0, FRAMES[:8]))
+    assert requests.get(url, timeout=60).status_code == 403
+    assert requests.delete(url, timeout=60).status_code == 403
+    assert put(url.replace("/uploads/0", "/uploads/1"), b"x").status_code == 403
+    assert put(url.replace("/uploads/0", "/stream.json"), b"x").status_code == 403
+    assert "X-Amz-Expires=900" in url
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+class DyingPath(BucketPath):
+    """A place whose process dies when it writes for the n-th time, before or after the store has it."""
+
+    left: ClassVar[int] = 0
+
+    def __truediv__(self, below: str) -> DyingPath:
+        made = super().__truediv__(below)
+        assert isinstance(made, DyingPath)
+        return made
+
+    @classmethod
+    def _die(cls) -> None:
+        cls.left -= 1
+        if cls.left <= 0:
+            raise Died
+
+    def create(self, data: bytes) -> str:
+        self._die()
+        tag = super().create(data)
+        self._die()
+        return tag
+
+    def replace(self, data: bytes, tag: str) -> str:
+        self._die()
+        tag = super().replace(data, tag)
+        self._die()
+        return tag
+
+    def write_bytes(self, data: bytes) -> None:
+        self._die()
+        super().write_bytes(data)
+        self._die()
+
+    def copy_to(self, target: BucketPath) -> None:
+        self._die()
+        super().copy_to(target)
+        self._die()
+
+    def unlink(self) -> None:
+        self._die()
+        super().unlink()
+        self._die()
+
+
+def test_whatever_instant_a_server_dies_at_another_one_ends_the_stream_with_all_frames(
+    tmp_path: Path, bucket: BucketPath
+) -> None:
+    expected = read(record(tmp_path / "run", GAPPED, SIZE))
+    dies_at, deaths = 1, 0
+    while True:
+        place = bucket / str(dies_at)
+        write(place, GAPPED)
+        DyingPath.left = dies_at
+        try:
+            BucketRun(DyingPath(str(place))).close("test")
+        except Died:
+            deaths += 1
+        else:
+            break
+        BucketRun(place).close("test")
+        assert read(place) == expected
+        dies_at += 5
+    assert deaths > 5
+
+
+def test_servers_that_do_everything_at_once_do_nothing_twice(tmp_path: Path, bucket: BucketPath) -> None:
+    chunks = [(index, FRAMES[: 5 + index % 4]) for index in range(8)]
+    expected = read(record(tmp_path / "run", chunks, SIZE))
+    BucketRun.create(bucket, DATA_ID, declared())
+
+    def serve(number: int) -> None:
+        run = BucketRun(bucket)
+        for index, frames in chunks[number::4]:
+            upload(run, index, frames)
+            run.settle()
+
+    with ThreadPoolExecutor(4) as servers:
+        list(servers.map(serve, range(4)))
+        list(servers.map(lambda _: BucketRun(bucket).close("test"), range(4)))
+    assert read(bucket) == expected
