@@ -84,13 +84,14 @@ class ImageFolder(Recording):
             return
         if named.moments is not None:
             moments = [named.moments[place] for place in places]
+            zone = "" if moments[0].tzinfo else ", taken for this computer's local time"
             take_times(
                 self,
                 [
                     round(moment.replace(microsecond=0).timestamp()) * 10**9 + moment.microsecond * 1000
                     for moment in moments
                 ],
-                "the files' names, taken for this computer's local time",
+                f"the files' names{zone}",
             )
         elif named.seconds is not None:
             seconds = [named.seconds[place] for place in places]

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 _DATE = re.compile(
     r"\s*(\d{4})[-:/.](\d{1,2})[-:/.](\d{1,2})[T\s]+(\d{1,2}):(\d{2}):(\d{2})(?:[.,](\d{1,9}))?\s*(Z|[-+]\d{2}:?\d{2})?\s*"
 )
+_SINCE = re.compile(r"\s*(\S+)\s+since\s+(.*?)\s*(UTC|GMT)?\s*", re.IGNORECASE)
+_ONLY_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
 _UNITS = {
     "s": 1.0,
     "sec": 1.0,
@@ -36,14 +38,32 @@ _UNITS = {
     "h": 3600.0,
     "hour": 3600.0,
     "hours": 3600.0,
+    "d": 86400.0,
+    "day": 86400.0,
+    "days": 86400.0,
 }
 EARLIEST_S, LATEST_S = 315_532_800, 4_102_444_800
 """1980 and 2100, in seconds since 1970: between them a number of seconds is taken for a date."""
 
 
 def seconds_in(unit: str) -> float | None:
-    """How many seconds a unit is; None for one that is not known."""
-    return _UNITS.get(unit.strip().lower())
+    """How many seconds a unit is, also one of `counted_from`; None for one that is not known."""
+    since = _SINCE.fullmatch(unit)
+    return _UNITS.get((unit if since is None else since[1]).strip().lower())
+
+
+def counted_from(unit: str) -> int | None:
+    """From when a unit counts, in nanoseconds since 1970: ``seconds since 1992-10-8 15:15:42.5 -6:00``.
+
+    So netCDF and xarray spell it, in UTC where no zone is named (https://cfconventions.org, "Time
+    Coordinate"). None where it does not say.
+    """
+    since = _SINCE.fullmatch(unit)
+    if since is None:
+        return None
+    date = f"{since[2]} 00:00:00" if _ONLY_DATE.fullmatch(since[2]) else since[2]
+    known = naive_moment_ns(f"{date}Z")
+    return naive_moment_ns(date) if known is None else known
 
 
 def naive_moment_ns(text: str) -> int | None:
@@ -92,6 +112,7 @@ def as_times(
     if values.ndim != 1 or not len(values) or values.dtype.kind not in "uif" or not np.isfinite(values).all():
         return None
     scale, taken = seconds_in(unit or ""), f"in {unit}"
+    epoch_ns = counted_from(unit or "")
     first = float(values[0])
     if scale is None:
         step = float(np.median(np.diff(values))) if len(values) > 1 else 0.0
@@ -111,6 +132,6 @@ def as_times(
         since = np.round((values - values[0]) * (scale * 1e9)).astype(np.int64)
         whole = int(np.floor(first))
         first_ns = whole * per_unit + round((first - whole) * per_unit)
-    first_ns += epoch_s * 1_000_000_000
+    first_ns += epoch_s * 1_000_000_000 if epoch_ns is None else epoch_ns
     dated = EARLIEST_S * 10**9 <= first_ns <= LATEST_S * 10**9
     return since, first_ns if dated else None, taken

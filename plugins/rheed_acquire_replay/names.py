@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
@@ -43,7 +43,8 @@ _MONTH_0, _DAY_0 = r"(?P<month>0[1-9]|1[0-2])", r"(?P<day>0[1-9]|[12]\d|3[01])"
 _MONTH_1, _DAY_1 = r"(?P<month>0?[1-9]|1[0-2])", r"(?P<day>0?[1-9]|[12]\d|3[01])"
 _TIME = (
     r"(?:[ T_.,-]*(?P<hour>[01]?\d|2[0-3])[-:.h_ ]?(?P<minute>[0-5]\d)[-:.m_ ]?(?P<second>[0-5]\d)s?"
-    r"(?:[.,_-]?(?P<fraction>\d{3}|\d{6}|\d{9})(?!\d))?(?:[ _]?(?P<half>[ap]m))?(?!\d))?"
+    r"(?:[.,_-]?(?P<fraction>\d{3}|\d{6}|\d{9})(?!\d))?(?:[ _]?(?P<half>[ap]m))?"
+    r"(?:[ _]?(?P<zone>Z|UTC|GMT)(?![^\W\d_]))?(?!\d))?"
 )
 _DATES = tuple(
     re.compile(rf"(?<!\d){pattern}{_TIME}(?!\d)", re.IGNORECASE)
@@ -81,7 +82,8 @@ class Named:
     files
         In the order that their names mean.
     moments
-        When each was captured, as its name says: naive, in local time; None where they do not say.
+        When each was captured, as its name says: in UTC where it says so (Z, UTC), else naive, in local time;
+        None where they do not say.
     seconds
         The same in seconds, from 1970 on in UTC or from any origin; None where they do not say.
     jumps
@@ -166,7 +168,8 @@ def _key(
         assert moment is not None
         # Text before a date still comes first; the date counts as one number.
         parts += _plain(name[: found.start()], token)
-        parts.append((0, (moment - datetime(1970, 1, 1)).total_seconds(), ""))  # noqa: DTZ001
+        since = moment.replace(tzinfo=None) - datetime(1970, 1, 1)  # noqa: DTZ001
+        parts.append((0, since.total_seconds(), ""))
         rest = name[found.end() :]
     parts += _plain(rest, token)
     return tuple(parts)
@@ -218,7 +221,7 @@ def _moment_of(found: re.Match[str]) -> datetime | None:
     if half:
         hour = hour % 12 + (12 if half == "pm" else 0)
     try:
-        return datetime(  # noqa: DTZ001
+        return datetime(
             int(groups["year"]),
             _MONTHS.get(month) or int(month),
             int(groups["day"]),
@@ -226,6 +229,7 @@ def _moment_of(found: re.Match[str]) -> datetime | None:
             int(groups["minute"] or 0),
             int(groups["second"] or 0),
             int(f"{groups['fraction'] or '0':0<6}"[:6]),
+            tzinfo=timezone.utc if groups.get("zone") else None,  # noqa: UP017
         )
     except ValueError:
         return None

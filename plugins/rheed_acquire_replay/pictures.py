@@ -101,7 +101,7 @@ def _decode_with_pillow(path: Path) -> Picture:
             raise ValueError(f"it has {image.width} x {image.height} pixels")
         count = getattr(image, "n_frames", 1)
         if count > 1 and image.format in _MOVING:
-            raise CameraError(f"{path} holds {count} pictures: it is replayed by itself, or as a video")
+            raise CameraError(f"{path} holds {count} pictures in one: convert it to a GIF or a video")
         exif = image.getexif()
         captured = exif_time_ns(exif)
         pixels = _deep_png(path) if image.format == "PNG" else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -302,6 +304,59 @@ def test_times_in_names_are_those_of_the_frames(tmp_path: Path, stage: Stage) ->
     began = datetime(2026, 1, 1, 12).astimezone().timestamp()
     np.testing.assert_allclose(np.array(played.stamps) / 1e9 - began, [0, 0.25, 1.0], atol=1e-6)
     assert played.info.captured_unix_ns == round(began * 1e9)
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows changes its zone for all programs only")
+@pytest.mark.parametrize(
+    ("spelled", "hour"),
+    [
+        ("2026-01-01T03-00-0{}Z", 3),
+        ("20260101_03000{}.000Z_a", 3),
+        ("20260101 03000{} UTC", 3),
+        ("2026-01-01T03-00-0{}_Zn", -6),
+        ("2026-01-01T03-00-0{}", -6),
+    ],
+)
+def test_a_name_that_says_utc_is_not_taken_for_local_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelled: str, hour: int
+) -> None:
+    from PIL import Image
+
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        for number in range(3):
+            Image.fromarray(pictures(1)[0]).save(tmp_path / f"{spelled.format(number)}.png")
+        recording = open_recording(tmp_path)
+        recording.close()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert recording.captured_ns == (1_767_225_600 + 3600 * hour) * 10**9
+    assert ("local time" in recording.notes["times"]) == (hour < 0)
+
+
+@pytest.mark.parametrize(
+    ("unit", "step", "captured_s"),
+    [
+        ("milliseconds since 2026-01-01T00:00:01", 50, 1),
+        ("milliseconds since 2026-01-01 00:00:01.000000", 50, 1),
+        ("seconds since 2026-01-01 01:00:01 +01:00", 0.05, 1),
+        ("microseconds since 2026-01-01 00:00:01 UTC", 50_000, 1),
+        ("days since 2026-01-01", 0.05 / 86400, 0),
+    ],
+)
+def test_times_that_count_from_a_date_as_netcdf_has_them_tell_it(
+    tmp_path: Path, stage: Stage, unit: str, step: float, captured_s: int
+) -> None:
+    frames = pictures(5)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["frames"] = frames
+        file["time"] = np.arange(5) * step
+        file["time"].attrs["units"] = unit
+    played = stage.play_all(tmp_path / "a.h5", None)
+    assert played.info.captured_unix_ns == (1_767_225_600 + captured_s) * 10**9
+    np.testing.assert_allclose(np.diff(played.stamps) / 1e6, 50, atol=1e-3)
 
 
 def test_frames_that_lie_there_in_two_formats_are_replayed_once_and_lossless(
