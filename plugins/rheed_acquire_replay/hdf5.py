@@ -20,6 +20,7 @@ from rheed_acquire_replay.arrays import (
     numbered,
 )
 from rheed_acquire_replay.axes import Axes
+from rheed_acquire_replay.hdf5_attributes import attribute
 from rheed_acquire_replay.hdf5_chunks import WrittenFrames, count_unmapped, find_written
 from rheed_acquire_replay.moments import as_times, seconds_in
 from rheed_acquire_replay.nexus import first_axis, signal, start_ns
@@ -167,12 +168,12 @@ def _gathered(path: Path, file: Any, found: dict[str, Any], names: list[str]) ->
             f"{len(empty)} of its datasets, {empty[0]} the first, were never written: they are left out"
         )
     _take_rate(recording, found[names[0]])
-    of_each = [found[name].attrs for name in names], [found[name].parent.attrs for name in names]
+    of_each = [found[name] for name in names], [found[name].parent for name in names]
     for leaf in TIMES:
-        for attributes in of_each:
-            if all(leaf in one for one in attributes):
+        for holders in of_each:
+            if all(leaf in one.attrs for one in holders):
                 with contextlib.suppress(TypeError, ValueError):
-                    values = np.array([one[leaf] for one in attributes], np.float64)
+                    values = np.array([attribute(one, leaf) for one in holders], np.float64)
                     if _keep_times(recording, values, None, f"the attributes {leaf}", 0):
                         return recording
     return recording
@@ -318,7 +319,7 @@ def _take_times(recording: Recording, found: dict[str, Any], name: str, count: i
 
 def unit_of(dataset: Any) -> str | None:
     """Give the unit that a dataset says its numbers have."""
-    return next((_text(dataset.attrs[key]) for key in _UNITS if key in dataset.attrs), None)
+    return next((_text(told) for key in _UNITS if (told := attribute(dataset, key)) is not None), None)
 
 
 def _tell_jumps(recording: Recording, numbers: Any) -> None:
@@ -353,10 +354,11 @@ def _take_rate(recording: Recording, dataset: Any) -> None:
         (dataset.file, "the file"),
     ):
         for key in _RATES:
-            if key not in holder.attrs:
+            told = attribute(holder, key)
+            if told is None:
                 continue
             with contextlib.suppress(TypeError, ValueError):
-                rate = float(np.asarray(holder.attrs[key]).reshape(-1)[0])
+                rate = float(np.asarray(told).reshape(-1)[0])
                 if np.isfinite(rate) and rate > 0:
                     recording.fps = rate
                     recording.notes["rate"] = f"{rate:.6g} frames/s, by the attribute {key} of {where}"

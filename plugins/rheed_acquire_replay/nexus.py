@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rheed_acquire_replay.hdf5_attributes import attribute
 from rheed_acquire_replay.moments import naive_moment_ns
 
 _MOST_STEPS = 8
@@ -21,7 +22,7 @@ def signal(file: Any) -> Any:
 
     node = file
     for _ in range(_MOST_STEPS):
-        default = _text(node.attrs.get("default"))
+        default = _text(attribute(node, "default"))
         if not default or not isinstance(node, h5py.Group) or default not in node:
             break
         node = node[default]
@@ -35,17 +36,17 @@ def _signals(item: Any) -> Iterator[Any]:
     import h5py
 
     if isinstance(item, h5py.Dataset):
-        if _text(item.attrs.get("signal")) == "1" and len(item.shape or ()) > 1:
+        if _text(attribute(item, "signal")) == "1" and len(item.shape or ()) > 1:
             yield item
-    elif _text(item.attrs.get("NX_class")) == "NXdata":
-        one = item.get(_text(item.attrs.get("signal")) or "", None)
+    elif _text(attribute(item, "NX_class")) == "NXdata":
+        one = item.get(_text(attribute(item, "signal")) or "", None)
         if isinstance(one, h5py.Dataset) and len(one.shape or ()) > 1:
             yield one
 
 
 def first_axis(dataset: Any) -> str | None:
     """The name of the dataset that an NXdata says its signal's first axis is along."""
-    axes = dataset.parent.attrs.get("axes")
+    axes = attribute(dataset.parent, "axes")
     if axes is None or isinstance(axes, bytes | str):
         return _text(axes)
     return next((_text(axis) for axis in axes), None)

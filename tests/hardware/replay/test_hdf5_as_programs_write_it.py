@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rheed_acquire_replay.formats import open_recording
+from rheed_acquire_replay.hdf5_attributes import attribute
 
 if TYPE_CHECKING:
     from tests.hardware.replay.conftest import Stage
@@ -221,6 +223,37 @@ def test_epics_times_that_stand_still_leave_those_of_the_camera(tmp_path: Path, 
     played = stage.play_all(path, None)
     assert "NDArrayTimeStamp" in dict(played.info.notes)["times"]
     np.testing.assert_allclose(np.diff(played.stamps) / 1e6, 100, atol=1e-3)
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize("more", [0, 30])
+@pytest.mark.parametrize("userblock", [0, 1024])
+def test_a_damaged_length_of_a_text_of_an_attribute_is_not_believed(
+    tmp_path: Path, libver: str, more: int, userblock: int
+) -> None:
+    path = tmp_path / "a.h5"
+    unit = "milliseconds of the clock"
+    with h5py.File(path, "w", libver=libver, userblock_size=userblock) as file:
+        file["frames"] = np.zeros((5, 24, 32), np.uint8)
+        # More of them than the object's first header has room for; of many the newest format keeps a tree.
+        for number in range(more if libver == "earliest" else min(more, 7)):
+            file["frames"].attrs[f"note {number}"] = "x" * 50
+        file["frames"].attrs["units"] = unit
+        file["frames"].attrs["axes"] = ["time", "y", "x"]
+    with h5py.File(path) as file:
+        assert attribute(file["frames"], "units") == unit
+        assert list(attribute(file["frames"], "axes")) == ["time", "y", "x"]
+        assert attribute(file["frames"], "none") is None
+    content = path.read_bytes()
+    length = len(unit).to_bytes(4, "little")
+    refused = 0
+    for at in (place for place in range(len(content)) if content[place : place + 4] == length):
+        damaged = bytearray(content)
+        damaged[at : at + 4] = (0x60000000).to_bytes(4, "little")
+        path.write_bytes(damaged)
+        with contextlib.suppress(OSError, KeyError, RuntimeError), h5py.File(path) as file:
+            refused += attribute(file["frames"], "units") is None
+    assert refused >= 1 or libver == "latest", "there a checksum finds it first"
 
 
 def test_a_damaged_length_of_a_text_is_not_believed(tmp_path: Path, stage: Stage) -> None:
