@@ -160,7 +160,7 @@ def _rows(record: RunRecord, folder: RunPath) -> Iterator[tuple[str, str]]:
     """Everything that is shown of a run, name and text; a name is empty below the one that it repeats."""
     from rheed_acquire.commands.sparkline import sparkline, takes_blocks
     from rheed_acquire.run_report import facts as words
-    from rheed_acquire.run_report.plots import loss_text, plots
+    from rheed_acquire.run_report.plots import channel_strips, loss_text, plots, region_strips
 
     yield from words.facts(record)
     yield "folder", str(folder)
@@ -177,12 +177,13 @@ def _rows(record: RunRecord, folder: RunPath) -> Iterator[tuple[str, str]]:
             period = words.period_text(region.period)
             yield "", f"period {period}  {words.growth_text(region.period)}".rstrip()
     blocks = takes_blocks()
+    drawn = [(f"mean {region.name}", plot.curves[0]) for region, plot in region_strips(record)]
+    drawn += [(channel.name, plot.curves[0]) for channel, plot in channel_strips(record)]
     for plot in plots(record):
-        for curve in plot.curves:
-            known = [value for value in curve.values if value is not None]
-            series = [math.nan if value is None else value for value in curve.values]
-            name = "frames/s" if plot.key == "rate" else f"{plot.key} {curve.name}"
-            yield (
-                name,
-                f"{sparkline(series, CURVE_WIDTH, blocks=blocks)}  {min(known):.4g} to {max(known):.4g}",
-            )
+        drawn += [
+            ("frames/s" if plot.key == "rate" else f"{plot.key} {curve.name}", curve) for curve in plot.curves
+        ]
+    for name, curve in drawn:
+        known = [value for value in curve.values if value is not None]
+        series = [math.nan if value is None else value for value in curve.values]
+        yield name, f"{sparkline(series, CURVE_WIDTH, blocks=blocks)}  {min(known):.4g} to {max(known):.4g}"

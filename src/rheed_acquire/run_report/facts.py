@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
 from rheed_acquire.run.report import DELIVERED, FAILED, FRAMES_LOST
-from rheed_acquire.run_report.record import DeviceFigures, PeriodRecord, RegionRecord, RunFigures, RunRecord
+from rheed_acquire.run_report.record import (
+    ChannelRecord,
+    DeviceFigures,
+    PeriodRecord,
+    RegionRecord,
+    RunFigures,
+    RunRecord,
+)
 
 UNKNOWN = "unknown"
+FINEST = 1e-4
+"""The least uncertainty that is written: nobody grows to a finer one."""
 _VERDICTS: dict[int, tuple[Literal["good", "bad", "unknown"], str, str]] = {
     DELIVERED: ("good", "delivered", "every frame that the camera delivered has arrived"),
     FAILED: ("bad", "failed", "see the problems"),
@@ -44,7 +53,7 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
     rows = [
         ("stream", record.name),
         ("data_id", record.data_id),
-        ("begun", moment(record.started_utc)),
+        ("begun", both_times(record.started_utc)),
         ("camera", camera_text(record)),
         ("frame rate", _rate_text(record)),
     ]
@@ -52,14 +61,18 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
         recorded = f"{record.frames}" if record.made_from == "recording" else UNKNOWN
         rows += [("frames recorded", recorded), ("frames lost", UNKNOWN)]
     else:
-        rows[3:3] = [("ended", moment(figures.ended_utc))]
-        lost = (
-            f"{figures.frames_dropped_by_camera} by the camera in {figures.gap_count} gaps, "
-            f"{figures.frames_overrun} overrun, {figures.frames_rejected} rejected"
-            + (f", {figures.frames_not_taken} not taken" if figures.frames_not_taken else "")
+        rows[3:3] = [("ended", both_times(figures.ended_utc))]
+        counted = (
+            (figures.frames_dropped_by_camera, f"by the camera, at {figures.gap_count} places"),
+            (figures.frames_overrun, "overrun, as the computer did not keep up"),
+            (figures.frames_rejected, "rejected"),
+            (figures.frames_not_taken, "not taken"),
         )
+        lost = ", ".join(f"{count} {how}" for count, how in counted if count) or "none that was counted"
         if figures.frames_absent:
             lost += f", about {figures.frames_absent} while the camera was away or silent"
+        elif lost.startswith("none"):
+            lost = "none"
         chunks = f"{figures.chunks_pushed} passed on"
         if figures.chunks_uploaded or figures.chunks_not_uploaded or not figures.chunks_pushed:
             megabytes = f"{figures.bytes_uploaded / 1e6:.1f} MB"
@@ -78,7 +91,7 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
     if record.first_utc_ms is not None and record.last_utc_ms is not None:
         first = datetime.fromtimestamp(record.first_utc_ms / 1e3, UTC)
         lasted = duration((record.last_utc_ms - record.first_utc_ms) / 1e3)
-        rows.append(("captured", f"{moment(first.isoformat())}, {lasted}"))
+        rows.append(("captured", f"{both_times(first.isoformat())}, {lasted}"))
     rows += [
         ("notes", one.value)
         for one in record.settings or ()
@@ -110,8 +123,7 @@ def period_text(period: PeriodRecord | None) -> str:
     """A period with its uncertainty, or that there is none."""
     if period is None:
         return "none found"
-    digits = _digits(period.uncertainty_s)
-    return f"{period.period_s:.{digits}f} ± {period.uncertainty_s:.{digits}f} s"
+    return f"{_with_uncertainty(period.period_s, period.uncertainty_s)} s"
 
 
 def growth_text(period: PeriodRecord | None) -> str:
@@ -119,9 +131,25 @@ def growth_text(period: PeriodRecord | None) -> str:
     if period is None or period.period_s <= 0:
         return ""
     rate = 1.0 / period.period_s
-    uncertainty = rate * period.uncertainty_s / period.period_s
-    digits = _digits(uncertainty)
-    return f"{rate:.{digits}f} ± {uncertainty:.{digits}f} ML/s"
+    return f"{_with_uncertainty(rate, rate * period.uncertainty_s / period.period_s)} ML/s"
+
+
+def levels_text(region: RegionRecord) -> str:
+    """A region's gray levels over the run."""
+    if region.mean is None or region.lowest is None or region.highest is None:
+        return "no level"
+    levels = f"mean {region.mean:.2f}, from {region.lowest:.2f} to {region.highest:.2f}"
+    return levels if region.brightest is None else f"{levels}; brightest pixel {region.brightest}"
+
+
+def reading_text(channel: ChannelRecord) -> str:
+    """What an instrument said first and last, and between which values."""
+    unit = f" {channel.unit}" if channel.unit else ""
+    if channel.first is None or channel.last is None:
+        return "no reading"
+    if not channel.low or min(channel.low) == max(channel.high):
+        return f"{channel.last:.6g}{unit}"
+    return f"{min(channel.low):.6g} to {max(channel.high):.6g}{unit}"
 
 
 def region_place(region: RegionRecord) -> str:
@@ -148,6 +176,24 @@ def moment(text: str | None) -> str:
         return text
 
 
+def both_times(text: str | None, zone: tzinfo | None = None) -> str:
+    """An ISO 8601 time by the clock on the wall, with how far that is off UTC, and in UTC.
+
+    Parameters
+    ----------
+    zone
+        Of the wall; by default this computer's.
+    """
+    try:
+        local = None if text is None else datetime.fromisoformat(text).astimezone(zone)
+    except (ValueError, OverflowError, OSError):
+        local = None
+    if local is None or not local.utcoffset():
+        return moment(text)
+    offset = f"{local:%z}"
+    return f"{local:%Y-%m-%d %H:%M:%S} (UTC{offset[:3]}:{offset[3:5]}), {local.astimezone(UTC):%H:%M:%S} UTC"
+
+
 def utc_ms(text: str | None) -> float | None:
     """An ISO 8601 time as ms since 1970, or None where it is none."""
     try:
@@ -160,13 +206,15 @@ def _rate_text(record: RunRecord) -> str:
     figures = record.figures
     if figures is not None:
         measured = "none" if figures.fps_measured is None else f"{figures.fps_measured:.6g} frames/s"
-        return f"{figures.fps:.6g} frames/s declared, {measured} measured"
+        return f"{measured} measured, {figures.fps:.6g} declared"
     return UNKNOWN if record.fps is None else f"{record.fps:.6g} frames/s declared"
 
 
 def _received_text(figures: RunFigures) -> str:
     if not figures.stream_frame:
-        return f"{figures.frames_received}, and {figures.frames_pushed} of them passed on"
+        if figures.frames_pushed == figures.frames_received:
+            return f"{figures.frames_received}"
+        return f"{figures.frames_received}, of which {figures.frames_pushed} were passed on"
     rate = "" if figures.stream_fps is None else f" at {figures.stream_fps:.6g} frames/s"
     return (
         f"{figures.frames_received}, of which the stream has {figures.frames_pushed}{rate}: "
@@ -174,6 +222,8 @@ def _received_text(figures: RunFigures) -> str:
     )
 
 
-def _digits(uncertainty: float) -> int:
-    """Decimals that show two digits of an uncertainty, at most 6."""
-    return next((n for n in range(7) if uncertainty * 10**n >= 10), 6) if uncertainty > 0 else 3
+def _with_uncertainty(value: float, exact: float) -> str:
+    """A value as finely as it is known: to the second digit of its uncertainty, to 0.0001 at the finest."""
+    uncertainty = max(exact, FINEST)
+    digits = next((n for n in range(5) if uncertainty * 10**n >= 10), 4)
+    return f"{value:.{digits}f} ± {uncertainty:.{digits}f}"

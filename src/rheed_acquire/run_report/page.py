@@ -18,23 +18,35 @@ from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.run_report import facts as words
-from rheed_acquire.run_report.plots import HEIGHT, WIDTH, happenings, loss_text, plots
+from rheed_acquire.run_report.plots import (
+    HEIGHT,
+    WIDTH,
+    channel_strips,
+    happenings,
+    loss_text,
+    plots,
+    region_strips,
+)
 from rheed_acquire.run_report.record import RunRecord
-from rheed_acquire.run_report.thumbnails import Thumbnail, data_url
+from rheed_acquire.run_report.thumbnails import Thumbnail, contrast, data_url, stretched
 from rheed_acquire.text.printable_text import printable
 from rheed_acquire.view.page_files import require_uplot
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
+PICTURES = 8
 LISTED = 200
 """Losses and events that the page lists one by one; `report.json` has more."""
 
 
 def render(record: RunRecord, thumbnails: Sequence[Thumbnail]) -> str:
     """Return the page as text."""
-    drawn = plots(record)
+    regions, channels, more = region_strips(record), channel_strips(record), plots(record)
+    drawn = [plot for _, plot in (*regions, *channels)] + more
     uplot = _uplot() if drawn else None
+    shown = _spread(thumbnails)
+    black, white = contrast(shown)
     script = _page_file("report.js")
     style = _page_file("report.css")
     figures = record.figures
@@ -56,22 +68,46 @@ def render(record: RunRecord, thumbnails: Sequence[Thumbnail]) -> str:
         facts=words.facts(record),
         problems=figures.problems if figures is not None else [],
         warnings=figures.warnings if figures is not None else [],
-        regions=record.regions,
+        regions=regions,
+        channels=channels,
+        silent=[one for one in record.channels if all(one is not channel for channel, _ in channels)],
+        untraced=[one for one in record.regions if all(one is not region for region, _ in regions)],
+        when=_when(record),
         words=words,
-        plots=drawn,
+        plots=more,
         plot_size=(WIDTH, HEIGHT),
         data={"plots": [plot.data for plot in drawn]},
         time_line=happenings(record, timed),
         happenings=_listed(record, timed),
         listed=LISTED,
         pictures=[
-            (data_url(thumbnail.pixels), thumbnail.record.frame, _since(record, thumbnail.record.utc_ms))
-            for thumbnail in thumbnails
+            (
+                data_url(stretched(thumbnail.pixels, black, white)),
+                thumbnail.record.frame,
+                _since(record, thumbnail.record.utc_ms),
+            )
+            for thumbnail in shown
         ],
+        contrast=(black, white),
         delivery=_flat(figures.delivery) if figures is not None else None,
         camera=_camera(record),
         since=lambda utc_ms: _since(record, utc_ms),
     )
+
+
+def _spread(thumbnails: Sequence[Thumbnail]) -> list[Thumbnail]:
+    """As many as one looks at, the first and the last among them."""
+    count = min(len(thumbnails), PICTURES)
+    step = (len(thumbnails) - 1) / max(count - 1, 1)
+    return [thumbnails[round(number * step)] for number in range(count)]
+
+
+def _when(record: RunRecord) -> str:
+    """When the first frame was captured, and for how long it went on."""
+    if record.first_utc_ms is None or record.last_utc_ms is None:
+        return words.both_times(record.started_utc)
+    first = datetime.fromtimestamp(record.first_utc_ms / 1e3, UTC).isoformat()
+    return f"{words.both_times(first)}, {words.duration((record.last_utc_ms - record.first_utc_ms) / 1e3)}"
 
 
 class _Code(str):

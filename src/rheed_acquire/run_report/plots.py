@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
-from rheed_acquire.run_report.record import LossRecord, RegionRecord, RunRecord
+from rheed_acquire.run_report.record import ChannelRecord, LossRecord, RegionRecord, RunRecord
 
 WIDTH, HEIGHT = 1000.0, 200.0
 GAP_STEPS, GAP_S = 4, 0.25
 """A step in time that is longer than so many usual ones, and this, is a gap in the curve."""
-GRAY = "gray level"
+GRAY, RATE = "gray level", "frames/s"
 OWN_COLOR = "#3b82c4"
+CHANNEL_COLOR = "#b08d3e"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,25 @@ class Plot:
     marks: Sequence[tuple[float, str]] = ()
 
     @property
+    def gaps(self) -> list[tuple[float, float]]:
+        """From when to when no frame came, in seconds; only where each point of a curve is one moment's."""
+        if self.unit != GRAY or not self.curves:
+            return []
+        seconds, values = self.curves[0].seconds, self.curves[0].values
+        ends = [*seconds[1:], self.last_s]
+        return [
+            (before, after)
+            for before, value, after in zip(seconds, values[1:], ends[1:], strict=False)
+            if value is None
+        ]
+
+    @property
+    def gap_bands(self) -> list[tuple[float, float]]:
+        """Where they lie and how wide they are, from 0 to `WIDTH`."""
+        across = WIDTH / (self.last_s or 1.0)
+        return [(begun * across, (ended - begun) * across) for begun, ended in self.gaps]
+
+    @property
     def marked(self) -> list[tuple[float, str]]:
         """Where marks stand, from 0 to `WIDTH`, and what they say."""
         across = WIDTH / (self.last_s or 1.0)
@@ -68,6 +88,8 @@ class Plot:
             "key": self.key,
             "unit": self.unit,
             "range": [self.low, self.high],
+            "last": self.last_s,
+            "gaps": [list(gap) for gap in self.gaps],
             "marks": [{"seconds": second, "text": text} for second, text in self.marks],
             "curves": [
                 {
@@ -102,8 +124,32 @@ class Happening:
     width: float = 0.0
 
 
+def region_strips(record: RunRecord) -> list[tuple[RegionRecord, Plot]]:
+    """Make the plot of each region's mean, at a scale of its own, where the region has a trace."""
+    made = [
+        (
+            region,
+            _plot(f"region-{row}", region.name, GRAY, [_curve(record, region, region.trace.mean)], record),
+        )
+        for row, region in enumerate(record.regions)
+    ]
+    return [(region, plot) for region, plot in made if plot is not None]
+
+
+def channel_strips(record: RunRecord) -> list[tuple[ChannelRecord, Plot]]:
+    """Make the plot of each instrument that said anything while frames came, over the time of the frames."""
+    made = []
+    for row, channel in enumerate(record.channels):
+        timed = zip(_since(record, channel.utc_ms), channel.mean, strict=True)
+        seen = [(second, value) for second, value in timed if 0 <= second <= _last_s(record)]
+        seconds, values = [second for second, _ in seen], [value for _, value in seen]
+        curve = Curve(channel.name, CHANNEL_COLOR, seconds, values)
+        made.append((channel, _plot(f"channel-{row}", channel.name, channel.unit or "", [curve], record)))
+    return [(channel, plot) for channel, plot in made if plot is not None]
+
+
 def plots(record: RunRecord) -> list[Plot]:
-    """Make every plot for which there is data."""
+    """Make the further plots for which there is data."""
     if record.first_utc_ms is None:
         return []
     traced = [region for region in record.regions if region.trace.utc_ms]
@@ -117,13 +163,6 @@ def plots(record: RunRecord) -> list[Plot]:
     drawn_rate = _with_gaps(_since(record, middle), per_second, rate.seconds, usual_s)
     made = [
         _plot(
-            "mean",
-            "Mean gray level of each region",
-            GRAY,
-            [_curve(record, region, region.trace.mean) for region in traced],
-            record,
-        ),
-        _plot(
             "maximum",
             "Brightest pixel of each region",
             GRAY,
@@ -133,7 +172,7 @@ def plots(record: RunRecord) -> list[Plot]:
         _plot(
             "rate",
             "Frames per second",
-            "frames/s",
+            RATE,
             [
                 Curve(
                     "frames per second",
@@ -144,8 +183,7 @@ def plots(record: RunRecord) -> list[Plot]:
             record,
         ),
     ]
-    under = _channel_plots(record)
-    return [plot for plot in (*made[:1], *under, *made[1:]) if plot is not None]
+    return [plot for plot in made if plot is not None]
 
 
 def _curve(record: RunRecord, region: RegionRecord, values: Sequence[float | None]) -> Curve:
@@ -229,12 +267,9 @@ def _since(record: RunRecord, utc_ms: Sequence[float]) -> list[float]:
 
 def _plot(key: str, title: str, unit: str, curves: list[Curve], record: RunRecord) -> Plot | None:
     values = [value for curve in curves for value in curve.values if value is not None]
-    if not values:
+    if not values or record.first_utc_ms is None:
         return None
-    low, high = min(values), max(values)
-    # A steady rate is a flat line, not its noise blown up to the height of the plot.
-    room = max(0.05 * (high - low), 0.02 * abs(high), 0.5)
-    low, high = math.floor((low - room) * 10) / 10, math.ceil((high + room) * 10) / 10
+    low, high = _axis(min(values), max(values), unit)
     curves = [_until(curve, _last_s(record)) for curve in curves]
     top = float(max((region.top for region in record.regions), default=255)) if unit == GRAY else math.inf
     last_s = _last_s(record)
@@ -244,7 +279,20 @@ def _plot(key: str, title: str, unit: str, curves: list[Curve], record: RunRecor
         for second, mark in zip(seconds, record.marks, strict=True)
         if 0 <= second <= last_s
     ]
-    return Plot(key, title, unit, curves, max(low, 0.0), min(high, top), last_s, marks)
+    return Plot(key, title, unit, curves, low, min(high, top), last_s, marks)
+
+
+def _axis(low: float, high: float, unit: str) -> tuple[float, float]:
+    """What the vertical axis spans, with room above and below."""
+    if unit == GRAY:  # small oscillations are what one looks for
+        room = max(0.08 * (high - low), 0.05)
+        return max(low - room, 0.0), high + room
+    if unit == RATE:
+        # A steady rate is a flat line, not its noise blown up to the height of the plot.
+        room = max(0.05 * (high - low), 0.02 * abs(high), 0.5)
+        return max(math.floor((low - room) * 10) / 10, 0.0), math.ceil((high + room) * 10) / 10
+    room = 0.05 * (high - low) or 0.05 * abs(high) or 0.5  # a pressure may be 1e-9
+    return low - room, high + room
 
 
 def _until(curve: Curve, last_s: float) -> Curve:
@@ -252,25 +300,3 @@ def _until(curve: Curve, last_s: float) -> Curve:
     if not curve.seconds or last_s - curve.seconds[-1] <= GAP_S:
         return curve
     return replace(curve, seconds=[*curve.seconds, last_s], values=[*curve.values, None])
-
-
-def _channel_plots(record: RunRecord) -> list[Plot]:
-    """One plot for each instrument beside the camera, over the time of the frames."""
-    last_s = _last_s(record)
-    marked = zip(_since(record, [mark.time_unix_ms for mark in record.marks]), record.marks, strict=True)
-    marks = [(second, str(mark)) for second, mark in marked if 0 <= second <= last_s]
-    made = []
-    for number, channel in enumerate(record.channels):
-        timed = zip(_since(record, channel.utc_ms), channel.mean, strict=True)
-        seen = [(second, value) for second, value in timed if 0 <= second <= last_s]
-        if not seen:
-            continue
-        seconds, values = [second for second, _ in seen], [value for _, value in seen]
-        low, high = min(values), max(values)
-        room = 0.05 * (high - low) or 0.05 * abs(low) or 0.5
-        curve = _until(Curve(channel.name, OWN_COLOR, seconds, values), last_s)
-        unit = channel.unit or ""
-        made.append(
-            Plot(f"channel-{number}", channel.name, unit, [curve], low - room, high + room, last_s, marks)
-        )
-    return made

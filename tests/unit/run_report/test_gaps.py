@@ -12,7 +12,7 @@ from tests.unit.run_report.conftest import START_MS, record, run_report
 
 from rheed_acquire.findings import ABSENCES, Finding, FindingCode
 from rheed_acquire.run_report.facts import facts
-from rheed_acquire.run_report.plots import Plot, happenings, plots
+from rheed_acquire.run_report.plots import Plot, happenings, plots, region_strips
 from rheed_acquire.run_report.record import LossRecord, RateRecord, RegionRecord, RunRecord, TraceRecord
 
 
@@ -53,13 +53,16 @@ def test_no_line_leads_over_a_time_without_frames(fps: float, before: int, after
             seconds=[last_s, (after - 1) / fps],
         ),
     )
-    drawn = plots(made)
-    assert {plot.key for plot in drawn} >= {"mean", "maximum"}
+    drawn = [*(plot for _, plot in region_strips(made)), *plots(made)]
+    assert {plot.key for plot in drawn} >= {"region-0", "maximum"}
     for plot in drawn:
         assert lines_over(plot, last_s + 0.01, last_s + gap_s - 0.01) == 0
         for color, path in plot.polylines:
             assert color
             assert path.count("M") == 2 or plot.key == "rate"
+    # And it is seen as such, from the last frame before to the first after.
+    (gap,) = drawn[0].gaps
+    assert gap == pytest.approx((last_s, last_s + gap_s), abs=2e-4)
 
 
 @given(st.integers(2, 300), st.floats(0.5, 1000), st.floats(0, 0.9))
@@ -67,8 +70,9 @@ def test_an_even_trace_is_one_line_however_uneven_its_arrivals(
     count: int, fps: float, unevenness: float
 ) -> None:
     stamps = [START_MS + 1e3 * (number + unevenness * (number % 2)) / fps for number in range(count)]
-    plot = plots(with_trace(stamps))[0]
+    ((_, plot),) = region_strips(with_trace(stamps))
     assert None not in plot.curves[0].values
+    assert plot.gaps == []
 
 
 def away(seconds: float, missing: int) -> LossRecord:
@@ -77,7 +81,9 @@ def away(seconds: float, missing: int) -> LossRecord:
 
 def test_a_time_without_frames_at_the_end_belongs_to_the_axis_and_to_the_time_line() -> None:
     made = with_trace([START_MS, START_MS + 500, START_MS + 1000], losses=[away(9.0, 450)])
-    assert plots(made)[0].last_s == pytest.approx(10.0)
+    ((_, plot),) = region_strips(made)
+    assert plot.last_s == pytest.approx(10.0)
+    assert plot.gaps == [(1.0, 10.0)]
     (mark,) = happenings(made, [])
     assert mark.x == pytest.approx(100)
     assert mark.width == pytest.approx(900)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from datetime import UTC, timedelta, timezone
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from tests.unit.run_report.conftest import START_MS, record, run_report
 
 from rheed_acquire.findings import Finding, FindingCode
+from rheed_acquire.run_report.facts import both_times
 from rheed_acquire.run_report.page import render
-from rheed_acquire.run_report.plots import plots
+from rheed_acquire.run_report.plots import channel_strips
 from rheed_acquire.run_report.record import (
     ChannelRecord,
     LossRecord,
@@ -26,7 +28,7 @@ from rheed_acquire.run_report.record import (
     ThumbnailRecord,
     TraceRecord,
 )
-from rheed_acquire.run_report.thumbnails import Thumbnail
+from rheed_acquire.run_report.thumbnails import Thumbnail, contrast, stretched
 from rheed_acquire.text.printable_text import printable
 
 HOSTILE = (
@@ -182,7 +184,7 @@ def test_what_other_instruments_said_is_drawn_over_the_time_of_the_frames() -> N
     )
     late = ChannelRecord(name="late", utc_ms=[START_MS + 9000.0], low=[1.0], mean=[1.0], high=[1.0])
     known = record(channels=[ChannelRecord(name="silent", failed=3), pressure, late])
-    (plot,) = [plot for plot in plots(known) if plot.key.startswith("channel")]
+    ((_, plot),) = channel_strips(known)
     assert (plot.title, plot.unit) == ("pressure", "mbar")
     assert list(plot.curves[0].values) == [
         2e-9,
@@ -190,4 +192,42 @@ def test_what_other_instruments_said_is_drawn_over_the_time_of_the_frames() -> N
         None,
     ]  # before the first frame and after the last is none
     assert 1e-9 < plot.low < 2e-9 < 3e-9 < plot.high < 4e-9
-    assert "pressure" in Page(render(known, [])).text
+    text = Page(render(known, [])).text
+    assert "pressure" in text
+    assert "silent: nothing while frames came, 3 failed" in text
+
+
+def test_times_are_those_of_the_wall_and_beside_them_utc() -> None:
+    berlin = timezone(timedelta(hours=1))
+    assert both_times("2026-01-02T03:04:05Z", berlin) == "2026-01-02 04:04:05 (UTC+01:00), 03:04:05 UTC"
+    india = timezone(timedelta(hours=5, minutes=30))
+    assert both_times("2026-01-02T23:04:05Z", india) == "2026-01-03 04:34:05 (UTC+05:30), 23:04:05 UTC"
+    assert both_times("2026-01-02T03:04:05Z", UTC) == "2026-01-02 03:04:05 UTC"
+    assert both_times(None) == "unknown"
+    assert both_times("yesterday") == "yesterday"
+
+
+def test_pictures_have_one_contrast_and_the_page_says_which() -> None:
+    dark = np.full((20, 20), 10, np.uint8)
+    bright = np.full((20, 20), 60, np.uint8)
+    pictures = [
+        Thumbnail(ThumbnailRecord(frame=at, utc_ms=START_MS), one) for at, one in enumerate((dark, bright))
+    ]
+    assert contrast(pictures) == (10, 60)
+    assert stretched(dark, 10, 60).max() == 0
+    assert stretched(bright, 10, 60).min() == 255
+    assert "of 255 gray levels 10 is shown black, 60 white" in Page(render(named("growth"), pictures)).text
+
+
+def test_a_page_shows_a_few_pictures_of_many_the_first_and_the_last_among_them() -> None:
+    pictures = [Thumbnail(ThumbnailRecord(frame=at, utc_ms=START_MS), PICTURE.pixels) for at in range(48)]
+    shown = re.findall(r'alt="Frame (\d+)"', render(record(), pictures))
+    assert len(shown) == 8
+    assert (shown[0], shown[-1]) == ("0", "47")
+    assert len(re.findall("<img", render(record(), pictures[:3]))) == 3
+
+
+def test_captions_are_what_was_measured_and_no_axis() -> None:
+    text = Page(render(named("growth"), [])).text
+    assert "mean 1.00, from 0.50 to 2.00; brightest pixel 9" in text
+    assert "gray level, 0 to" not in text

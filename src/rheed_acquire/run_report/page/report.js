@@ -4,24 +4,68 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  const axis = (label) => ({
-    label,
-    labelSize: 20,
+  const axis = () => ({
     stroke: () => color("--dim"),
     grid: { stroke: () => color("--line"), width: 1 },
     ticks: { stroke: () => color("--line"), width: 1 },
   });
 
+  /** So many children of a class, in the plotting area. */
+  const elements = (over, name, count) => {
+    const found = [...over.getElementsByClassName(name)];
+    while (found.length > count) found.pop().remove();
+    while (found.length < count) {
+      const made = document.createElement("div");
+      made.className = name;
+      over.append(made);
+      found.push(made);
+    }
+    return found;
+  };
+
+  /** Lines for the marks, their words above the plot where there is room, and bands where no frame came. */
+  const annotate = (self, plot) => {
+    const { over } = self;
+    const { min, max } = self.scales.x;
+    const x = (seconds) => self.valToPos(seconds, "x");
+    const width = over.clientWidth;
+    const seen = plot.marks.filter(({ seconds }) => seconds >= min && seconds <= max);
+    const lines = elements(over, "mark-line", seen.length);
+    const labels = elements(over, "mark-label", seen.length);
+    let free = -8;
+    seen.forEach((mark, at) => {
+      lines[at].style.left = `${x(mark.seconds)}px`;
+      const label = labels[at];
+      label.textContent = label.title = mark.text;
+      label.hidden = false;
+      const left = Math.max(Math.min(x(mark.seconds), width - label.offsetWidth), 0);
+      // Where the words of one mark would lie on those of the next, the list below has them.
+      label.hidden = left < free + 8;
+      label.style.left = `${left}px`;
+      if (!label.hidden) free = left + label.offsetWidth;
+    });
+    const bands = elements(over, "gap-band", plot.gaps.length);
+    plot.gaps.forEach(([begun, ended], at) => {
+      const [from, to] = [Math.max(x(begun), 0), Math.min(x(ended), width)];
+      bands[at].style.left = `${from}px`;
+      bands[at].style.width = `${Math.max(to - from, 0)}px`;
+    });
+  };
+
   const together = [];
+  const size = (drawing) => ({ width: Math.floor(drawing.getBoundingClientRect().width), height: drawing.clientHeight });
   for (const plot of data.plots) {
     const figure = document.querySelector(`figure[data-key="${plot.key}"]`);
+    const drawing = figure.querySelector(".drawing");
+    const pointed = figure.querySelector(".at");
     const options = {
-      width: figure.clientWidth,
-      height: 240,
+      ...size(drawing),
+      padding: [plot.marks.length > 0 ? 20 : 8, 14, null, null],
+      legend: { show: plot.curves.length > 1 },
       scales: { x: { time: false }, y: { range: plot.range } },
       // All plots share the run's time: zooming and pointing in one does so in each.
       cursor: { sync: { key: "time" }, drag: { x: true, y: false } },
-      axes: [axis("seconds since the first frame"), { ...axis(plot.unit), size: 60 }],
+      axes: [{ ...axis(), size: 26 }, { ...axis(), size: 60, space: 24 }],
       series: [
         { label: "s", value: (_, value) => (value === null ? "" : value.toFixed(2)) },
         ...plot.curves.map((curve) => ({
@@ -33,29 +77,13 @@
         })),
       ],
       hooks: {
-        draw: [
+        draw: [(self) => annotate(self, plot)],
+        setCursor: [
           (self) => {
-            const { ctx, bbox } = self;
-            ctx.save();
-            ctx.strokeStyle = ctx.fillStyle = color("--mark");
-            ctx.lineWidth = devicePixelRatio;
-            ctx.font = `${11 * devicePixelRatio}px sans-serif`;
-            let free = bbox.left;
-            for (const mark of plot.marks) {
-              const x = Math.round(self.valToPos(mark.seconds, "x", true));
-              if (x < bbox.left || x > bbox.left + bbox.width) continue;
-              ctx.beginPath();
-              ctx.moveTo(x, bbox.top);
-              ctx.lineTo(x, bbox.top + bbox.height);
-              ctx.stroke();
-              // Where the words of one mark would lie on those of the next, the list below has them.
-              const room = bbox.left + bbox.width - x;
-              const words = mark.text.length > 24 ? `${mark.text.slice(0, 23)}…` : mark.text;
-              if (x < free || ctx.measureText(words).width > room) continue;
-              ctx.fillText(words, x + 3 * devicePixelRatio, bbox.top + 12 * devicePixelRatio);
-              free = x + ctx.measureText(words).width + 8 * devicePixelRatio;
-            }
-            ctx.restore();
+            const { idx } = self.cursor;
+            if (plot.curves.length > 1) return;
+            const [second, value] = idx === null ? [] : [self.data[0][idx], self.data[1][idx]];
+            pointed.textContent = typeof value === "number" ? `at ${second.toFixed(2)} s: ${Number(value.toPrecision(6))} ${plot.unit}` : "";
           },
         ],
         setScale: [
@@ -72,14 +100,16 @@
       },
     };
     const table = uPlot.join(plot.curves.map((curve) => [curve.seconds, curve.values]));
-    figure.querySelector("svg").remove();
-    together.push(new uPlot(options, table, figure));
+    drawing.querySelector("svg").remove();
+    if (plot.curves.length > 1) drawing.style.height = "auto";
+    const made = new uPlot(options, table, drawing);
+    // Each spans the whole run, whenever its own values began.
+    made.setScale("x", { min: 0, max: plot.last });
+    together.push(made);
   }
 
   addEventListener("resize", () => {
-    for (const plot of together) {
-      plot.setSize({ width: plot.root.parentElement.clientWidth, height: 240 });
-    }
+    for (const plot of together) plot.setSize({ ...size(plot.root.parentElement), height: plot.height });
   });
   matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => {
     for (const plot of together) plot.redraw(false, true);
