@@ -112,6 +112,11 @@ class FindingCode(StrEnum):
         "fewer-frames",
         "The run was ended before it had the number of frames that was asked for.",
     )
+    SHORT_PRE_ROLL = (
+        "short-pre-roll",
+        "The run begins later than it was to: the preview did not keep the frames from before.",
+        "start the station with a longer --pre-roll",
+    )
     CAMERA_SILENT = (
         "camera-silent",
         "The camera's backend failed to answer a question that costs no frame, such as its temperature.",

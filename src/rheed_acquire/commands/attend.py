@@ -62,18 +62,38 @@ def attend(
     RheedAcquireError
         It could not begin, or was interrupted twice.
     """
+    going = Going(acquisition, news or threading.Event())
+    ended = attend_going(going, interrupts, is_quiet=is_quiet, on_tick=on_tick)
+    assert ended is not None
+    return ended
+
+
+def attend_going(
+    going: Going,
+    interrupts: Interrupts,
+    *,
+    is_quiet: bool = False,
+    on_tick: Callable[[], None] = lambda: None,
+    until: Callable[[], bool] = lambda: False,
+) -> tuple[RunReport, int] | None:
+    """Do so with one that goes on already; None where it is left to itself, as ``until`` says so.
+
+    Raises
+    ------
+    RheedAcquireError
+        See `attend`.
+    """
     from rheed_acquire.commands.progress import QuietDisplay, progress_display
 
-    news = news or threading.Event()
-    outcome = _Outcome(acquisition, news)
-    thread = threading.Thread(target=outcome.run, name="acquisition", daemon=True)
-    thread.start()
+    acquisition, news = going.acquisition, going.news
     progress = acquisition.progress()
     with nullcontext(QuietDisplay()) if is_quiet else progress_display(acquisition) as display:
         handled = 0
         source = acquisition.source
         deadline: float | None = None
-        while thread.is_alive():
+        while not going.is_over:
+            if until():
+                return None
             news.wait(0.1)
             news.clear()
             if source is not acquisition.source:
@@ -98,9 +118,9 @@ def attend(
                 break
         if source is not acquisition.source:  # it was over at once
             _tell_of(acquisition.source, display)
-    if deadline is not None and outcome.report is None:
+    if deadline is not None and going.report is None:
         raise _GivenUpError(progress)
-    report = outcome.result()
+    report = going.result()
     return report, report.exit_code if deadline is None else INTERRUPTED
 
 
@@ -139,22 +159,36 @@ class _GivenUpError(RheedAcquireError):
         super().__init__(f"interrupted twice: {left}")
 
 
-class _Outcome:
-    """What became of a run that another thread makes."""
+class Going:
+    """A run that goes on in a thread of its own, and what became of it.
 
-    def __init__(self, acquisition: Acquisition, over: threading.Event) -> None:
-        self._acquisition, self._over = acquisition, over
+    Parameters
+    ----------
+    acquisition
+        The run; it is begun.
+    news
+        Set when it is over.
+    """
+
+    def __init__(self, acquisition: Acquisition, news: threading.Event) -> None:
+        self.acquisition, self.news = acquisition, news
         self.report: RunReport | None = None
         self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="acquisition", daemon=True)
+        self._thread.start()
 
-    def run(self) -> None:
-        """Make the run."""
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
         try:
-            self.report = self._acquisition.run()
+            self.report = self.acquisition.run()
         except BaseException as error:  # noqa: BLE001
             self._error = error
         finally:
-            self._over.set()
+            self.news.set()
 
     def result(self) -> RunReport:
         """Return the report, or raise what the run raised."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rheed_acquire.regions.frame_tap import FrameTap
     from rheed_acquire.run.acquisition import Acquisition
     from rheed_acquire.run.channels import Channels
+    from rheed_acquire.run.held_camera import CameraTurn
     from rheed_acquire.run_report.recorder import RunRecorder
     from rheed_acquire.server.process import LocalServer
     from rheed_acquire.settings.run_settings import RunSettings
@@ -65,17 +66,31 @@ class RunSetup:
     observers: Observers
     channels: Channels
 
-    def acquisition(self, run: RunSettings, tap: FrameTap | None) -> tuple[Acquisition, RunRecorder]:
-        """Make a run, to be begun, and what keeps its report."""
+    def acquisition(
+        self,
+        run: RunSettings,
+        tap: FrameTap | None,
+        turn: CameraTurn | None = None,
+        changed_by: str = "",
+    ) -> tuple[Acquisition, RunRecorder]:
+        """Make a run, to be begun, and what keeps its report.
+
+        Parameters
+        ----------
+        turn
+            Its way to the camera that is held; None where it opens one of its own.
+        changed_by
+            Who has set what differs in ``run`` from the command's settings.
+        """
         from rheed_acquire.run.acquisition import Acquisition
         from rheed_acquire.run_report.recorder import RunRecorder
 
         server = self.server
         modules = (*self.camera.requires, *self.streamer.requires)
-        recorder = RunRecorder(self.host, self.settings, run, tap, modules)
+        recorder = RunRecorder(self.host, self.settings, run, tap, modules, changed_by)
         acquisition = Acquisition(
             run,
-            open_camera=self._open_camera,
+            open_camera=self.open_camera if turn is None else turn.open,
             open_streamer=self._open_streamer,
             notify=recorder.notify,
             locate_output=server.run_directory if server is not None else lambda data_id: None,  # noqa: ARG005
@@ -85,6 +100,7 @@ class RunSetup:
             max_fps=None if server is not None else self.max_fps(),
             mark_folders=recorder.folders,
             readings=self.channels.of_run(),
+            turn=turn,
         )
         if server is not None:
             server.on_restart = partial(acquisition.journal.warn, FindingCode.SERVER_RESTARTED)
@@ -95,20 +111,23 @@ class RunSetup:
         """Frames per second that the service takes; None for any number."""
         return self.streamer.max_fps(self.settings.backend(self.streamer.name))
 
-    def preview(self, tap: FrameTap) -> Acquisition:
-        """Make a run whose frames are only looked at."""
+    def preview(self, tap: FrameTap, turn: CameraTurn) -> Acquisition:
+        """Make a run whose frames are only looked at, and kept for a while."""
         from rheed_acquire.run.acquisition import Acquisition
-        from rheed_acquire.view.preview import PreviewStreamer, preview_settings
+        from rheed_acquire.view.preview import MARGIN_S, PreviewStreamer, preview_settings
 
+        run = self.settings.run
         return Acquisition(
-            preview_settings(self.settings.run),
-            open_camera=self._open_camera,
-            open_streamer=lambda given_up: PreviewStreamer(),  # noqa: ARG005
+            preview_settings(run),
+            open_camera=turn.open,
+            open_streamer=lambda given_up: PreviewStreamer(run.pre_roll + MARGIN_S, given_up),
             tap=tap,
             patience=self.host.patience,
+            turn=turn,
         )
 
-    def _open_camera(self, request: CaptureRequest) -> Camera:
+    def open_camera(self, request: CaptureRequest) -> Camera:
+        """Open the camera that was chosen."""
         return self.camera.open(self.settings.backend(self.camera.name), request)
 
     def _open_streamer(self, given_up: Callable[[], bool]) -> Streamer:

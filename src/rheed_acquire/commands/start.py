@@ -22,6 +22,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rotations-per-min", type=float, metavar="RPM", help="rotation of the stage")
     parser.add_argument("--duration", type=float, metavar="S", help="end the run after so many seconds")
     parser.add_argument("--frames", type=int, metavar="N", help="end the run after so many frames")
+    parser.add_argument(
+        "--pre-roll",
+        type=float,
+        metavar="S",
+        help="begin so many seconds before now, as far as the preview has kept the frames",
+    )
     archive = parser.add_mutually_exclusive_group()
     archive.add_argument(
         "--archive",
@@ -45,6 +51,7 @@ def main(arguments: Sequence[str]) -> int:
             rotations_per_min=given.rotations_per_min,
             duration=given.duration,
             frames=given.frames,
+            pre_roll_s=given.pre_roll,
             archive=given.archive,
             notes=given.notes,
             **({"wait_s": 0.0} if given.no_wait else {}),

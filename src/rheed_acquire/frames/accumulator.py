@@ -161,6 +161,11 @@ class ChunkAccumulator:
         return None if buffer is None or before != self._handed_over else (buffer, before)
 
     @property
+    def ring(self) -> ChunkRing:
+        """Where chunks are built."""
+        return self._ring
+
+    @property
     def closed(self) -> bool:
         """Whether frames are taken no more: after `close`, the frame limit, or an unusable frame."""
         return self._closed
@@ -234,6 +239,28 @@ class ChunkAccumulator:
         except Exception as error:  # noqa: BLE001
             # A camera that does not keep its contract: no frame after this one would be better.
             self._reject(f"{self._this_frame}, which cannot be taken: {told(error)}")
+
+    def take_kept(self, frame: Frame, arrived_ns: int) -> None:
+        """Take a frame that came at ``arrived_ns`` and was kept since; as `on_frame`, one at a time."""
+        now_ns, self._now_ns = self._now_ns, lambda: arrived_ns
+        try:
+            self.on_frame(frame)
+        finally:
+            self._now_ns = now_ns
+
+    def go_on_after(self, other: ChunkAccumulator) -> None:
+        """Expect the frame that comes after the latest of ``other``, in the place of which this one stands.
+
+        The chunk begun is handed over, as time may have passed since its last frame.
+        """
+        if self._filled:
+            self._hand_over()
+        self.number_as(other)
+
+    def number_as(self, other: ChunkAccumulator) -> None:
+        """Number the frames to come as ``other`` would, whose camera goes on counting."""
+        self._ids.base = self._id_base = other._id_base
+        self._next_id = other._next_id
 
     def refuse(self) -> None:
         """Take no more frames, from a camera that waits or could not be stopped; `close` follows."""

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rheed_acquire.cameras.camera import Camera, CameraError, CameraInfo, CaptureRequest
+from rheed_acquire.cameras.camera import Camera, CameraError, CameraInfo, CaptureRequest, OnFault
 from rheed_acquire.clocks.camera_clock import CaptureClock
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.findings import FindingCode
@@ -30,7 +30,7 @@ from rheed_acquire.host.guard.camera import who_gives_frames
 from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Observers
 from rheed_acquire.recording.archive import check_archive
 from rheed_acquire.run.archiver import Archiver, plan_archive
-from rheed_acquire.run.capture import Capture
+from rheed_acquire.run.capture import Capture, start_camera
 from rheed_acquire.run.clock_watch import ClockWatch, judge_ids
 from rheed_acquire.run.dispatcher import Dispatcher
 from rheed_acquire.run.judgement import judge
@@ -48,9 +48,13 @@ from rheed_acquire.streaming.streamer import Streamer
 
 if TYPE_CHECKING:
     from rheed_acquire.regions.frame_tap import FrameTap
+    from rheed_acquire.run.held_camera import CameraTurn
     from rheed_acquire.settings.run_settings import RunSettings
 
 logger = logging.getLogger(__name__)
+
+LATE_S, LATE_PERIODS = 0.05, 3
+"""A run that begins later than it was to by both of them says so."""
 
 
 class Acquisition:
@@ -82,6 +86,9 @@ class Acquisition:
         Tells in which folders the run's marks and readings are kept.
     readings
         Takes what other instruments say while it records; None where there is none.
+    turn
+        Its way to a camera that is held open, by which ``open_camera`` borrows it; None where the camera is
+        the run's own.
 
     Attributes
     ----------
@@ -102,7 +109,9 @@ class Acquisition:
         max_fps: float | None = None,
         mark_folders: Callable[[RunInfo], Iterable[Path]] = run_folders,
         readings: RunReadings | None = None,
+        turn: CameraTurn | None = None,
     ) -> None:
+        self._turn = turn
         self._mark_folders, self.marks = mark_folders, RunMarks()
         self._readings = readings or RunReadings()
         self._settings, self._max_fps = settings, max_fps
@@ -122,6 +131,7 @@ class Acquisition:
         self._begun_s: float | None = None
         self._journal = Journal()
         self._undeliverable = False
+        self._has_told_reach = False
 
     def stop(self) -> None:
         """End the run cleanly; may be called at any time, from any thread and more than once."""
@@ -259,7 +269,12 @@ class Acquisition:
                 given_up=self._stop.is_set,
                 form=form,
             )
-            pushed = PushedFrames(round((1 / plan.fps + settings.gap_tolerance) * 1e9), 1e9 / plan.fps)
+            pushed = PushedFrames(
+                round((1 / plan.fps + settings.gap_tolerance) * 1e9),
+                1e9 / plan.fps,
+                # A preview goes on for days, and nobody asks what became of its chunks.
+                remembers=self._turn is None or self._turn.run_start is not None,
+            )
             clock = CaptureClock(
                 process_clock(),
                 plan.fps,
@@ -323,6 +338,8 @@ class Acquisition:
                 make_accumulator,
                 self._journal,
                 dispatcher.interrupt,
+                self._start_camera,
+                lambda: self._turn is not None and self._turn.rests,
             )
             return self._capture_and_deliver(stream, self._capture, self._info, dispatcher, pusher)
         except BaseException:
@@ -336,8 +353,13 @@ class Acquisition:
         """Watch the frames of a camera that does not say how fast it is; None where nothing comes of it."""
         if info.fps is not None or info.recorded:
             return None
-        self._phase = "measuring the camera's frame rate"
-        measured = measure_fps(camera, self._stop)
+        held = None if self._turn is None else self._turn.held
+        measured = None if held is None else held.measured_fps
+        if measured is None:
+            self._phase = "measuring the camera's frame rate"
+            measured = measure_fps(camera, self._stop)
+            if held is not None:
+                held.measured_fps = measured
         if self._stop.is_set():
             raise CameraError(f"the run was ended while the frame rate of {info.device} was measured")
         if measured is None:
@@ -371,9 +393,10 @@ class Acquisition:
                     info.camera.width, info.camera.height, dispatcher.clock.foresee_ms
                 ):
                     self._journal.warn(FindingCode.REGIONS, note)
-            self.marks.begin(self._mark_folders(info))
+            start = None if self._turn is None else self._turn.run_start
+            self.marks.begin(self._mark_folders(info), None if start is None else start.since_ns)
             self._readings.begin(self.marks.folders, self._journal)
-            self._phase = "capturing"
+            self._phase = "capturing" if start is None else "reaching back"
             self._begun_s = time.monotonic()
             capture.run(self._stop, lambda: self._stop_reason(stream))
             self._phase = "closing the camera"
@@ -439,6 +462,33 @@ class Acquisition:
         self._observers.finished(info, report, self._journal)
         self._phase = "finished"
         return report
+
+    def _start_camera(self, camera: Camera, accumulator: ChunkAccumulator, on_fault: OnFault) -> float | None:
+        if self._turn is None:
+            start_camera(camera, accumulator, on_fault)
+            return None
+        begun_s = self._turn.start(camera, accumulator, on_fault)
+        self._note_reach(self._turn)
+        # Whoever is told so may rely on it that what the run reaches back to is in its own ring.
+        self._phase = "capturing"
+        return begun_s
+
+    def _note_reach(self, turn: CameraTurn) -> None:
+        """Say how far the run reaches back, once, and whether that is less than it was to."""
+        start, reached_ns = turn.run_start, turn.reached_ns
+        info = self._info
+        if start is None or reached_ns is None or info is None or self._has_told_reach:
+            return
+        self._has_told_reach = True
+        late_s = (reached_ns - start.since_ns) / 1e9
+        before_s = (start.asked_ns - reached_ns) / 1e9
+        if before_s > 0:
+            self._journal.event(f"the run begins {before_s:.3f} s before it was asked for")
+        if late_s > max(LATE_S, LATE_PERIODS / info.fps):
+            self._journal.warn(
+                FindingCode.SHORT_PRE_ROLL,
+                f"the run was to begin {late_s:.2f} s earlier, and the preview kept no frame of that time",
+            )
 
     def _show(self, info: RunInfo, chunk: Chunk) -> None:
         """Show a chunk to whoever looks on."""

@@ -6,9 +6,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from rheed_acquire.cameras.camera import Camera, CameraEndedError, CameraError, CameraInfo
+from rheed_acquire.cameras.camera import Camera, CameraEndedError, CameraError, CameraInfo, OnFault
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.accumulator import ChunkAccumulator
@@ -32,6 +32,14 @@ SETTLE_S = 0.5
 """After a camera could not be stopped: longer than a callback that is under way takes to copy its frame."""
 
 
+StartCamera: TypeAlias = Callable[[Camera, ChunkAccumulator, OnFault], float | None]
+
+
+def start_camera(camera: Camera, accumulator: ChunkAccumulator, on_fault: OnFault) -> None:
+    """Start a camera whose frames are all the accumulator's."""
+    camera.start(accumulator.on_frame, on_fault)
+
+
 class Capture:
     """One camera's frames, over as many connections as it takes.
 
@@ -52,6 +60,11 @@ class Capture:
         Where losses and returns are noted.
     on_interruption
         Called after a connection was lost and its last chunk handed over.
+    start
+        Has the accumulator take the camera's frames, and says since when the run's duration counts, in
+        seconds of ``time.perf_counter``; None for its first frame.
+    rests
+        Whether the camera's frames go to another meanwhile.
 
     Attributes
     ----------
@@ -68,7 +81,10 @@ class Capture:
         make_accumulator: Callable[[CameraInfo, list[ChunkAccumulator]], ChunkAccumulator],
         journal: Journal,
         on_interruption: Callable[[], None],
+        start: StartCamera = start_camera,
+        rests: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._start, self._rests = start, rests
         self._settings, self._fps, self._reopen = settings, fps, reopen
         self._make_accumulator, self._journal = make_accumulator, journal
         self._on_interruption = on_interruption
@@ -227,7 +243,7 @@ class Capture:
         arrivals = Arrivals(self._fps, self._settings.gap_tolerance)
         lost: str | None
         try:
-            camera.start(accumulator.on_frame, lambda error: self._on_fault(camera, error))
+            begun_s = self._start(camera, accumulator, lambda error: self._on_fault(camera, error))
         except CameraError as error:
             lost = str(error)
             self._note_fault(lost)
@@ -235,7 +251,9 @@ class Capture:
                 self._journal.problem(FindingCode.CAMERA_REFUSED, lost)
                 lost = None
         else:
-            lost = self._watch(accumulator, arrivals, end, is_first=is_first)
+            if begun_s is not None:
+                end.count_from(begun_s)
+            lost = self._watch(accumulator, arrivals, end, is_first=is_first, counts=begun_s is not None)
         # What comes from now on comes after the end. A camera that waits for room would wait for ever.
         accumulator.refuse()
         now_s = time.perf_counter()
@@ -262,6 +280,7 @@ class Capture:
         end: RunEnd,
         *,
         is_first: bool,
+        counts: bool,
     ) -> str | None:
         """Wait for the end of the run, None, or of the connection: why."""
         stall_s = self._stall_s()
@@ -276,10 +295,12 @@ class Capture:
             now_s = time.perf_counter()
             arrivals.look(now_s, accumulator.received, accumulator.frames_missing)
             if accumulator.received != seen:
-                if not seen and is_first:
+                if not seen and is_first and not counts:
                     end.count_from(now_s)
                 seen, seen_s = accumulator.received, now_s
                 self._attendance.frame_came(now_s)
+            if self._rests():
+                seen_s = now_s
             if is_over:
                 return None
             if isinstance(fault, CameraEndedError):

@@ -21,6 +21,10 @@ class MarkError(RheedAcquireError):
     """A mark cannot be kept; the message says why."""
 
 
+class TooManyMarksError(MarkError):
+    """The run has as many as it takes."""
+
+
 class RunMarks:
     """Keeps marks from the run's first moment to its last, each durably before it counts as kept.
 
@@ -33,7 +37,7 @@ class RunMarks:
         self._closed = False
         self._items: list[Mark] = []
         self.began_ms = 0.0
-        """When `begin` was called, in ms since 1970, UTC."""
+        """When the run begins, in ms since 1970, UTC."""
 
     @property
     def items(self) -> tuple[Mark, ...]:
@@ -44,10 +48,17 @@ class RunMarks:
     def __len__(self) -> int:
         return len(self._items)
 
-    def begin(self, folders: Iterable[Path]) -> None:
-        """Take marks from now on, and keep them in each of these folders."""
+    def begin(self, folders: Iterable[Path], since_ns: int | None = None) -> None:
+        """Take marks from now on, and keep them in each of these folders.
+
+        Parameters
+        ----------
+        since_ns
+            When the run begins, as ``time.perf_counter_ns``, where that is not now.
+        """
+        clock = process_clock()
         with self._lock:
-            self.began_ms = process_clock().now_ns() / 1e6
+            self.began_ms = (clock.now_ns() if since_ns is None else clock.utc_ns(since_ns)) / 1e6
             self._folders = tuple(dict.fromkeys(folders))
 
     def close(self) -> None:
@@ -82,7 +93,7 @@ class RunMarks:
             if self._folders is None or self._closed:
                 raise MarkError("the run is ending" if self._closed else "the run has not begun to record")
             if len(self._items) >= MOST_MARKS:
-                raise MarkError(f"the run has {MOST_MARKS} marks already, and takes no more")
+                raise TooManyMarksError(f"the run has {MOST_MARKS} marks already, and takes no more")
             failures = []
             for folder in self._folders:
                 try:

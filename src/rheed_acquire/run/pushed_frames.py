@@ -59,6 +59,8 @@ class PushedFrames:
         Longest step of the camera's clock from one frame to the next that is not a pause.
     period_ns
         From frame to frame as the run declares it.
+    remembers
+        Whether `sizes` is kept.
     frames, chunks
         That the streamer has taken.
     reduced
@@ -71,6 +73,7 @@ class PushedFrames:
 
     pause_ns: int
     period_ns: float
+    remembers: bool = True
     frames: int = 0
     chunks: int = 0
     reduced: int = 0
@@ -94,7 +97,8 @@ class PushedFrames:
             self._steps_ns += span_ns
             self._has_clock |= bool(facts.times.by_camera.any())
         self._before = facts
-        self.sizes[facts.index] = len(facts.ids)
+        if self.remembers:
+            self.sizes[facts.index] = len(facts.ids)
         self.frames += frames
         self.reduced += len(facts.ids) - frames
         self.chunks += 1

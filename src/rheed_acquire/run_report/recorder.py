@@ -69,11 +69,13 @@ class RunRecorder:
     settings
         As they were loaded, with their sources.
     run
-        As the run has them: the live view's page may have changed some.
+        As the run has them: whoever has started it may have changed some.
     tap
         What follows the run's regions of interest, if anything does.
     modules
         That the run's camera and streamer need, for their versions.
+    changed_by
+        Who has: the source of those settings.
     """
 
     def __init__(
@@ -83,8 +85,9 @@ class RunRecorder:
         run: RunSettings,
         tap: FrameTap | None = None,
         modules: Iterable[str] = (),
+        changed_by: str = "",
     ) -> None:
-        self.tap = tap
+        self.tap, self._changed_by = tap, changed_by
         self._host, self._settings, self._run = host, settings, run
         self._modules = tuple(modules)
         self._rate, self._thumbnails = RateSeries(), EveryNowAndThen[Thumbnail]()
@@ -249,7 +252,7 @@ class RunRecorder:
         }
         rows = replace(self._settings, run=self._run).table()
         return [
-            SettingRecord(key=key, value=value, source="live view" if key in changed else source)
+            SettingRecord(key=key, value=value, source=self._changed_by if key in changed else source)
             for key, value, source in rows
         ]
 

@@ -29,6 +29,7 @@ from rheed_acquire.text.names import clean_name
 
 MOST_REDUCED = 1000
 LONGEST_NOTES = 10_000
+LONGEST_PRE_ROLL_S = 3600.0
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -241,6 +242,13 @@ class RunSettings(BaseModel):
         le=65_535,
         description="port that the view listens on; without it, any that is free",
         json_schema_extra={**_VIEW, "metavar": "PORT"},
+    )
+    pre_roll: _Finite = Field(
+        0.0,
+        ge=0,
+        le=LONGEST_PRE_ROLL_S,
+        description="seconds before its start that a run reaches back to which is started in the view",
+        json_schema_extra={**_VIEW, "metavar": "S"},
     )
     regions: Regions = Field(
         (),

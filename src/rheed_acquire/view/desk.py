@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.recording.marks import Mark, read_marks
 from rheed_acquire.run.channels import Channels
-from rheed_acquire.run.marks import MOST_MARKS, MarkError
+from rheed_acquire.run.marks import MarkError, TooManyMarksError
 from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.view.interface import ProblemCode, Run, RunPhase
 from rheed_acquire.view.sent_readings import (
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from rheed_acquire.run.progress import Progress
     from rheed_acquire.run.report import RunReport
 
+IN_THE_VIEW, THROUGH_THE_INTERFACE = "in the view", "through the interface"
+"""How something was asked for."""
 KEPT_RUNS = 100
 KEPT_ANSWERS = 1_000
 AHEAD_MS = 5_000.0
@@ -66,6 +68,8 @@ class AskedRun:
     origin
         How it was asked for, and from where: ``in the view, from 127.0.0.1:53422``; None for the command's
         own.
+    asked_ns
+        When, as ``time.perf_counter_ns``.
     is_stopped
         Whether its end was asked for.
     ended
@@ -79,6 +83,7 @@ class AskedRun:
     name: str
     settings: RunSettings
     origin: str | None = None
+    asked_ns: int = 0
     phase: RunPhase = "waiting"
     is_stopped: bool = False
     error: str | None = None
@@ -90,6 +95,16 @@ class AskedRun:
     def is_over(self) -> bool:
         """Whether nothing of it will change any more."""
         return self.ended is not None
+
+    @property
+    def pre_roll_s(self) -> float:
+        """How far it reaches back before it was asked for, in seconds."""
+        return self.settings.pre_roll
+
+    @property
+    def changed_by(self) -> str:
+        """Who has set what differs from the command's settings."""
+        return "live view" if (self.origin or "").startswith(IN_THE_VIEW) else "interface"
 
     def view(self) -> Run:
         """Say what is known of it."""
@@ -114,9 +129,9 @@ class Desk:
     going
         The run that goes on; None in a preview.
     next_run
-        The one that begins when the preview or run that goes on has ended.
+        The one that begins now, or when the run that goes on has ended.
     has_stopped
-        Whether the end of this preview or run was asked for.
+        Whether the end of this run was asked for.
     """
 
     def __init__(self, settings: RunSettings, channels: Channels | None = None) -> None:
@@ -134,7 +149,7 @@ class Desk:
 
     def first_run(self) -> AskedRun:
         """The run that the command begins with."""
-        return self._new(self._settings, None)
+        return self._new(self._settings, None, time.perf_counter_ns())
 
     def follow(self, acquisition: Acquisition, run: AskedRun | None) -> None:
         """Take requests for this acquisition from now on: a run, or a preview."""
@@ -202,6 +217,11 @@ class Desk:
         """The run that ended last."""
         return self._last
 
+    @property
+    def is_called(self) -> bool:
+        """Whether the preview is to make way for a run."""
+        return self.next_run is not None and self.going is None
+
     # ---- requests --------------------------------------------------------------------------------------
 
     def answer(self, question: Mapping[str, Any], origin: str) -> tuple[int, dict[str, Any], bool]:
@@ -241,7 +261,7 @@ class Desk:
     def _do(self, question: Mapping[str, Any], origin: str) -> Callable[[], tuple[int, dict[str, Any]]]:
         match question.get("do"):
             case "start":
-                run = self.start(question["settings"], origin)
+                run = self.start(question["settings"], origin, int(question["at_ns"]))
                 return lambda: (202, _as_json(run))
             case "stop":
                 run = self.stop(origin, question.get("run"))
@@ -263,13 +283,15 @@ class Desk:
                 return lambda: (200, _as_json(run))
         raise RefusedRequestError(422, "invalid", f"there is nothing to do as {question.get('do')!r}")
 
-    def start(self, changes: Mapping[str, Any], origin: str) -> AskedRun:
+    def start(self, changes: Mapping[str, Any], origin: str, asked_ns: int) -> AskedRun:
         """Have a run begin: now, or when the one has ended that is ending.
 
         Parameters
         ----------
         changes
             Settings that differ from the command's.
+        asked_ns
+            When it was asked for, as ``time.perf_counter_ns``.
 
         Raises
         ------
@@ -286,9 +308,7 @@ class Desk:
             raise RefusedRequestError(
                 409, "run-going-on", "a run is going on: stop it before you start another"
             )
-        self.next_run = self._new(settings, origin)
-        if going is None:
-            self._end_acquisition()  # of the preview
+        self.next_run = self._new(settings, origin, asked_ns)
         return self.next_run
 
     def stop(self, origin: str, name: str | None = None) -> AskedRun:
@@ -314,8 +334,8 @@ class Desk:
         assert self._acquisition is not None
         if not going.is_stopped and going.phase != "ending":
             self._acquisition.journal.event(f"stopped {origin}")
-        going.is_stopped = True
-        self._end_acquisition()
+        going.is_stopped = self.has_stopped = True
+        self._acquisition.stop()
         return going
 
     def mark(self, question: Mapping[str, Any]) -> dict[str, Any]:
@@ -343,12 +363,10 @@ class Desk:
             question.get("value"),
             question.get("unit") or None,
         )
-        if len(acquisition.marks) >= MOST_MARKS:
-            raise RefusedRequestError(
-                409, "too-many", f"run {run.name} has {MOST_MARKS} marks, and takes no more"
-            )
         try:
             acquisition.marks.add(mark)
+        except TooManyMarksError as error:
+            raise RefusedRequestError(409, "too-many", f"run {run.name}: {error}") from None
         except MarkError as error:
             if not acquisition.marks.is_open:  # it ended this very moment
                 raise RefusedRequestError(409, "run-not-recording", f"run {run.name} is ending") from None
@@ -388,11 +406,6 @@ class Desk:
             raise RefusedRequestError(409, "channel-taken", str(error)) from None
         return {"run": keeping, "readings": len(question["readings"])}
 
-    def _end_acquisition(self) -> None:
-        if self._acquisition is not None:
-            self.has_stopped = True
-            self._acquisition.stop()
-
     def _refuse_strange_time(self, said_ms: float | None, arrived_ms: float, run: AskedRun) -> None:
         if said_ms is None:
             return
@@ -409,6 +422,8 @@ class Desk:
     def _told(self, changes: Mapping[str, Any]) -> RunSettings:
         """The command's settings, with what a request changes."""
         wanted = dict(changes)
+        if "pre_roll_s" in wanted:
+            wanted["pre_roll"] = wanted.pop("pre_roll_s")
         if "archive" in wanted:
             keeps = wanted.pop("archive")
             if keeps and self._settings.archive is None:
@@ -429,10 +444,11 @@ class Desk:
                 422, "invalid", f"{f'{place}: ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
             ) from None
 
-    def _new(self, settings: RunSettings, origin: str | None) -> AskedRun:
+    def _new(self, settings: RunSettings, origin: str | None, asked_ns: int) -> AskedRun:
         self._count += 1
         # With the time, so that a name of yesterday's station is none of today's.
-        run = AskedRun(f"{time.strftime('%y%m%d-%H%M%S', time.gmtime())}-{self._count}", settings, origin)
+        name = f"{time.strftime('%y%m%d-%H%M%S', time.gmtime())}-{self._count}"
+        run = AskedRun(name, settings, origin, asked_ns)
         self._runs[run.name] = run
         if len(self._runs) > KEPT_RUNS:
             self._runs.popitem(last=False)

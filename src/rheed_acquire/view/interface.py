@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from rheed_acquire.channels.channel import LONGEST_UNIT, channel_name
 from rheed_acquire.regions.regions import Region, Regions
-from rheed_acquire.settings.run_settings import LONGEST_NOTES
+from rheed_acquire.settings.run_settings import LONGEST_NOTES, LONGEST_PRE_ROLL_S
 
 PREFIX = "/api/v1"
 LONGEST_BODY = 1 << 16
@@ -62,6 +62,11 @@ class StartRequest(_Request):
         None, description="end the run after so many seconds"
     )
     frames: Annotated[int, Field(ge=1)] | None = Field(None, description="end the run after so many frames")
+    pre_roll_s: Annotated[float, Field(ge=0, le=LONGEST_PRE_ROLL_S, allow_inf_nan=False)] | None = Field(
+        None,
+        description="seconds before the request that the run reaches back, as far as the preview has kept "
+        "the frames",
+    )
     archive: bool | None = Field(
         None, description="keep the originals too, in the directory that the station's --archive names"
     )

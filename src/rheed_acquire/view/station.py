@@ -118,6 +118,7 @@ class Station:
         rotations_per_min: float | None = None,
         duration: float | None = None,
         frames: int | None = None,
+        pre_roll_s: float | None = None,
         archive: bool | None = None,
         notes: str | None = None,
         wait_s: float = MOST_WAIT_S,
@@ -128,6 +129,8 @@ class Station:
         ----------
         stream_name, physical_sample, project_id, tags, azimuth, rotations_per_min, duration, frames, notes
             As the settings of these names; seconds, and rotations per minute.
+        pre_roll_s
+            How many seconds before now the run begins, as far as the station's preview has kept the frames.
         archive
             Whether the originals are kept too, where the station was started with ``--archive``.
         wait_s
@@ -147,6 +150,7 @@ class Station:
             "rotations_per_min": rotations_per_min,
             "duration": duration,
             "frames": frames,
+            "pre_roll_s": pre_roll_s,
             "archive": archive,
             "notes": notes,
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import queue
 import threading
 import time
@@ -16,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakKeyDictionary
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,14 +27,20 @@ from rheed_acquire.recording.marks import Mark
 from rheed_acquire.regions.frame_tap import FrameTap
 from rheed_acquire.regions.region_file import save_regions
 from rheed_acquire.regions.regions import Region, Regions
+from rheed_acquire.regions.traces import Points
 from rheed_acquire.system.browser import open_in_browser
-from rheed_acquire.view.desk import AskedRun, Desk, RefusedRequestError
+from rheed_acquire.view.desk import (
+    IN_THE_VIEW,
+    THROUGH_THE_INTERFACE,
+    AskedRun,
+    Desk,
+    RefusedRequestError,
+)
 from rheed_acquire.view.interface import CameraState, StationPhase, StationState
 from rheed_acquire.view.process import ViewProcess
 from rheed_acquire.view.station_file import StationFile
 
 if TYPE_CHECKING:
-    from rheed_acquire.regions.traces import Points
     from rheed_acquire.run.acquisition import Acquisition
     from rheed_acquire.run.channels import Channels
     from rheed_acquire.run.progress import Progress
@@ -42,6 +50,8 @@ logger = logging.getLogger(__name__)
 
 STATE_INTERVAL_S = 0.25
 TEMPERATURE_INTERVAL_S = 5.0
+REACH_MS = 6e5
+"""A run's first frames may be so much older than the preview's latest; else a clock was set."""
 FRAME_WINDOW_S, UPLOAD_WINDOW_S = 2.0, 10.0
 
 _REGIONS: TypeAdapter[tuple[Region, ...]] = TypeAdapter(Regions)
@@ -86,6 +96,10 @@ class ViewedRuns:
         self._regions_noted = False
         self._error: str | None = None
         self._events_told = 0
+        self._told_of: WeakKeyDictionary[Acquisition, int] = WeakKeyDictionary()
+        self._away: str | None = None
+        self._on_air: FrameTap | None = None
+        self._latest_ms = self._not_before_ms = -math.inf
         self._deaths_told = 0
         self._state_due_s = 0.0
         self._phase_told = ""
@@ -110,17 +124,30 @@ class ViewedRuns:
 
     def tap(self) -> FrameTap:
         """Make the tap of the next acquisition."""
-        return FrameTap(self._regions, self._process.show_frame, self._add_points)
+
+        def show_frame(*frame: Any) -> None:
+            if self._is_on_air(tap):
+                self._process.show_frame(*frame)
+
+        def add_points(points: Points, regions: Sequence[Region]) -> None:
+            if self._is_on_air(tap):
+                self._add_points(points, regions)
+
+        tap = FrameTap(self._regions, show_frame, add_points)
+        return tap
 
     def follow(self, acquisition: Acquisition, run: AskedRun | None) -> None:
         """Show this acquisition from now on, a run or a preview, which has a tap of `tap`."""
+        if self._acquisition is not None:
+            self._told_of[self._acquisition] = self._events_told
         self._acquisition = acquisition
+        self._tap.follow(self._regions)
         self.desk.follow(acquisition, run)
         if run is not None and run.origin is not None:
             name = run.settings.stream_name
             acquisition.journal.event(f"started{f' under the name {name}' if name else ''} {run.origin}")
         self._regions_noted = False
-        self._events_told = 0
+        self._events_told = self._told_of.get(acquisition, 0)
         self._begin_rates()
         self._state_due_s = 0.0
 
@@ -153,6 +180,11 @@ class ViewedRuns:
         self._error = text
         self._process.add_event(time.time() * 1e3, "error", text)
 
+    def camera_is_away(self, why: str) -> None:
+        """Show that there is no camera, until a preview or a run has one."""
+        self._away = why
+        self.refuse(why)
+
     def next(self) -> AskedRun | None:
         """The run that is to begin now that the acquisition has ended; None for none."""
         self.update()
@@ -163,12 +195,14 @@ class ViewedRuns:
         run = self.desk.going
         info, delivery = progress.info, progress.delivery
         camera = None if info is None else info.camera
+        if progress.phase == "capturing":
+            self._away = None
         is_capturing = progress.state == "capturing"
         absence = progress.absence
         fps = self._frame_rate.update(progress.frames_received)
         upload_rate = self._upload_rate.update(delivery.bytes_uploaded)
         return {
-            "phase": "preview" if run is None and is_capturing else progress.state,
+            "phase": self._shown_phase(progress),
             "running": run is not None,
             "stream_name": None if run is None else run.settings.stream_name,
             "data_id": None if info is None else info.data_id or None,
@@ -190,11 +224,11 @@ class ViewedRuns:
             "upload_rate_bytes_s": upload_rate,
             "clock_offset_ms": delivery.clock_offset_ms,
             "clock_uncertainty_ms": delivery.clock_uncertainty_ms,
-            "camera_present": None if info is None else absence is None,
+            "camera_present": False if self._away else None if info is None else absence is None,
             "camera_away_s": None if absence is None else absence.lasted_s(time.perf_counter()),
-            "camera_away_why": None if absence is None else absence.reason,
+            "camera_away_why": self._away if absence is None else absence.reason,
             "camera_attempts": None if absence is None else absence.attempts,
-            "camera_trouble": progress.camera_trouble,
+            "camera_trouble": self._away or progress.camera_trouble,
             "silent_s": progress.silent_s,
             "temperature_c": self._temperature(),
             "elapsed_s": progress.elapsed_s,
@@ -235,6 +269,13 @@ class ViewedRuns:
         )
         return state.model_dump(mode="json")
 
+    def _shown_phase(self, progress: Progress) -> str:
+        if self._away is not None:
+            return "camera lost"
+        if self.desk.going is None and progress.state == "capturing":
+            return "preview"
+        return progress.state
+
     def _phase(self, page: dict[str, Any]) -> StationPhase:
         run = self.desk.going
         if run is None:
@@ -249,6 +290,7 @@ class ViewedRuns:
 
     def _take(self, command: dict[str, Any]) -> None:
         """Take a command, in the thread that reads them."""
+        command.setdefault("at_ns", time.perf_counter_ns())
         self._commands.put(command)
         self.news.set()
 
@@ -263,7 +305,27 @@ class ViewedRuns:
         self._temperature_c: float | None = None
         self._temperature_due_s = 0.0
 
+    def _is_on_air(self, tap: FrameTap) -> bool:
+        """Whether what a tap sees is shown: the one of before goes on until the next has its first frame."""
+        if tap is self._on_air:
+            return True
+        if self._acquisition is None or tap is not self._acquisition.tap:
+            return False
+        info = self._acquisition.source
+        is_recorded = info is not None and info.can_wait
+        # A run that reaches back has frames that the preview has shown.
+        self._not_before_ms = -math.inf if is_recorded else self._latest_ms
+        self._on_air = tap
+        return True
+
     def _add_points(self, points: Points, regions: Sequence[Region]) -> None:
+        latest_ms = float(points.utc_ms[-1])
+        if self._not_before_ms - REACH_MS < latest_ms:
+            fresh = points.utc_ms > self._not_before_ms
+            points = Points(points.utc_ms[fresh], points.mean[:, fresh], points.maximum[:, fresh])
+        self._latest_ms = latest_ms
+        if not len(points.utc_ms):
+            return
         self._process.add_points(points.utc_ms, points.mean, points.maximum, regions)
 
     def _obey(self, command: dict[str, Any]) -> None:
@@ -272,12 +334,12 @@ class ViewedRuns:
         if ask is None:
             self._error = None
             try:
-                self._obey_page(command, f"in the view, from {address}")
+                self._obey_page(command, f"{IN_THE_VIEW}, from {address}")
             except (RefusedRequestError, SettingsError) as error:
                 self.refuse(str(error))
             return
         try:
-            status, body, is_replayed = self._answer(command, f"through the interface, from {address}")
+            status, body, is_replayed = self._answer(command, f"{THROUGH_THE_INTERFACE}, from {address}")
         except RefusedRequestError as error:
             status, body, is_replayed = error.status, error.body, False
         except SettingsError as error:
@@ -296,7 +358,8 @@ class ViewedRuns:
             case "start":
                 name = command.get("stream_name")
                 # A page names each run, or leaves it without a name.
-                self.desk.start({"stream_name": name if isinstance(name, str) else None}, origin)
+                told = {"stream_name": name if isinstance(name, str) else None}
+                self.desk.start(told, origin, command["at_ns"])
             case "regions":
                 notes = self._follow_regions(command.get("regions"), origin)
                 if notes:

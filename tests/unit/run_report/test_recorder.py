@@ -104,14 +104,14 @@ def test_what_was_set_is_in_the_report_from_the_beginning_and_secrets_never(tmp_
         assert b"s3cr3t-W0rd" not in file.read_bytes()
 
 
-def test_settings_that_the_live_view_changed_name_it_as_their_source(tmp_path: Path) -> None:
+def test_settings_that_a_start_changed_name_who_started_as_their_source(tmp_path: Path) -> None:
     host = PluginHost(sources=[])
     settings = load_settings([f"--output={tmp_path / 'runs'}", "--stream-name=first"], host, {}, tmp_path)
     chosen = settings.run.model_copy(update={"stream_name": "second"})
-    RunRecorder(host, settings, chosen).finish(run_report(), 0)
+    RunRecorder(host, settings, chosen, changed_by="interface").finish(run_report(), 0)
     known = read_report(tmp_path)
     assert known["name"] == "second"
-    assert {"key": "stream_name", "value": "second", "source": "live view"} in known["settings"]
+    assert {"key": "stream_name", "value": "second", "source": "interface"} in known["settings"]
 
 
 def test_a_report_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:

@@ -207,14 +207,14 @@ def test_settings_that_no_run_can_have_are_refused_with_the_field(
 ) -> None:
     desk.follow(Going(), None)  # type: ignore[arg-type]
     with pytest.raises(RefusedRequestError, match=said) as refused:
-        desk.start(changes, ORIGIN)
+        desk.start(changes, ORIGIN, 0)
     assert (refused.value.status, refused.value.code) == (422, code)
     assert desk.next_run is None
 
 
 def test_a_run_has_what_it_is_told_and_else_what_the_station_was_told(desk: Desk, tmp_path: Path) -> None:
     desk.follow(Going(), None)  # type: ignore[arg-type]
-    run = desk.start({"physical_sample": "S1", "tags": ["a", "b"], "notes": "first\nlayer"}, ORIGIN)
+    run = desk.start({"physical_sample": "S1", "tags": ["a", "b"], "notes": "first\nlayer"}, ORIGIN, 0)
     told = run.settings
     assert (told.physical_sample, told.tags, told.notes) == ("S1", ("a", "b"), "first layer")
     assert (told.stream_name, told.azimuth, told.duration) == ("own", "[110]", 5.0)

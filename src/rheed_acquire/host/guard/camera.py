@@ -203,7 +203,8 @@ class GuardedCamera(Camera):
 
 def who_gives_frames(camera: Camera) -> str:
     """Name a camera where its frames cannot be used: by its plugin, where it is one's."""
-    return camera.who if isinstance(camera, GuardedCamera) else "the camera"
+    who = getattr(camera, "who", None)  # of a guarded one, or of one that is lent
+    return who if isinstance(who, str) else "the camera"
 
 
 def _opened(camera: object, calls: PluginCalls) -> Camera:

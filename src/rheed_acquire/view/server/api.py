@@ -169,8 +169,10 @@ class Interface:
     # ---- what the acquisition decides ------------------------------------------------------------------
 
     async def _start(self, request: Request) -> Response:
+        at_ns = time.perf_counter_ns()  # one clock for all processes of a computer
         body = await _read(request, StartRequest)
-        answer = await self._ask(request, {"do": "start", "settings": _told(body, "wait_s")})
+        question = {"do": "start", "at_ns": at_ns, "settings": _told(body, "wait_s")}
+        answer = await self._ask(request, question)
         return await self._settled(answer, body.wait_s, ("waiting", "starting"), done=201)
 
     async def _stop(self, request: Request) -> Response:
@@ -182,7 +184,7 @@ class Interface:
         return _response(await self._view.ask({"do": "run", "run": request.path_params["run"]}))
 
     async def _mark(self, request: Request) -> Response:
-        at_ns = time.perf_counter_ns()  # one clock for all processes of a computer
+        at_ns = time.perf_counter_ns()
         body = await _read(request, MarkRequest)
         return _response(await self._ask(request, {"do": "mark", "at_ns": at_ns, **_told(body)}))
 

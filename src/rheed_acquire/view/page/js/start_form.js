@@ -6,7 +6,7 @@ import { byId } from "./page.js";
 
 /** @typedef {Record<string, string>} Answers the fields' texts by their names */
 
-const NUMBERS = new Set(["rotations_per_min", "duration", "frames"]);
+const NUMBERS = new Set(["rotations_per_min", "duration", "frames", "pre_roll_s"]);
 
 /** @param {Answers} answers @returns {Record<string, unknown>} as the interface takes them */
 function asRequest(answers) {
