@@ -21,6 +21,8 @@ myst_heading_anchors = 3
 # does not have fails the build; parameters, attributes and other projects' names stay plain.
 default_role = "py:obj"
 nitpick_ignore_regex = [(r"py:.*", r"(?!rheed_acquire\.).*")]
+# An attribute's own name, as a docstring lists it, may be that of other classes' members too.
+suppress_warnings = ["ref.python"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
