@@ -110,7 +110,7 @@ def _export(folder: RunPath, given: argparse.Namespace, settings: LoadedSettings
 
 
 def _show(folder: RunPath, *, as_json: bool) -> int:
-    from rheed_acquire.recording.reading import has_recording, read_attributes
+    from rheed_acquire.recording.run_files import has_recording, read_attributes
     from rheed_acquire.run_report.record import read_record
 
     record = read_record(folder)

@@ -18,7 +18,7 @@ from rheed_acquire.recording.archive_shards import blosc_codec, write_shard
 from rheed_acquire.recording.declarations import ChunkDeclaration, PixelDeclaration
 from rheed_acquire.recording.frame_numbers import FrameNumbers
 from rheed_acquire.recording.layout import GROUP, STREAM_FILE, archive_name
-from rheed_acquire.recording.reading import read_stream
+from rheed_acquire.recording.run_files import read_stream
 from rheed_acquire.recording.run_writer import RunWriter
 from rheed_acquire.regions.chunk_traces import measure_chunk
 from rheed_acquire.system.durable_files import remove, sync_directory

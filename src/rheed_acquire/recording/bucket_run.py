@@ -18,26 +18,21 @@ import hashlib
 import json
 import logging
 import math
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from rheed_acquire.recording.bucket import ChangedMeanwhileError
 from rheed_acquire.recording.bucket_path import BucketFile, BucketPath
 from rheed_acquire.recording.declarations import ChunkDeclaration
-from rheed_acquire.recording.frame_numbers import FrameNumbers
+from rheed_acquire.recording.derived_objects import derived_objects
 from rheed_acquire.recording.layout import (
     AT_CHUNKS,
     CHUNK_RECORDS,
-    CHUNKS_FILE,
     FRAMES,
     FRAMES_ARE,
     FRAMES_AT,
@@ -48,14 +43,11 @@ from rheed_acquire.recording.layout import (
 )
 from rheed_acquire.recording.received_chunks import ReceivedChunks
 from rheed_acquire.recording.refusals import RunClosedError, UnfitError
-from rheed_acquire.recording.run_arrays import RunArrays
 from rheed_acquire.recording.run_writer import LISTING_SHARE, MOST_TAGS, new_record, utc_now
 from rheed_acquire.recording.shards import ShardError, extend_shard, verify_shard
 from rheed_acquire.recording.zarr_metadata import encode_document
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from rheed_acquire.recording.declarations import StreamDeclaration
 
 logger = logging.getLogger(__name__)
@@ -279,7 +271,7 @@ class BucketRun:
                     chunks.add(_declaration(one))
                     if one["times_us"] is not None:
                         times[one["index"]] = one["times_us"]
-            derived = _derived(record, chunks, times)
+            derived = derived_objects(record, chunks, times)
             refused = [key for key, data in derived if not self._put(key, data)]
             if not refused:
                 return True
@@ -370,36 +362,3 @@ def _looked_at(chunk: ChunkDeclaration) -> tuple[int, ...]:
     """Which frames of a chunk are decoded: the stream's first, and one of so many after it."""
     first = chunk.index * chunk.frames
     return tuple(-first % LOOKED_AT_EVERY + more for more in range(0, chunk.frames, LOOKED_AT_EVERY))
-
-
-def _derived(
-    record: Mapping[str, Any], chunks: ReceivedChunks, times: Mapping[int, str]
-) -> Iterator[tuple[str, bytes]]:
-    """What follows from the chunks, by keys: elements before the shapes that show them, the group at last."""
-    is_open = record["state"] == "open"
-    latest = chunks.latest
-
-    def numbers_of(index: int) -> FrameNumbers | None:
-        if index not in times:
-            return None
-        since_us: NDArray[np.int64] = np.cumsum(np.array(times[index].split(","), np.int64))
-        return FrameNumbers.of_times(starts[index] + since_us / 1000)
-
-    starts = {chunk.index: chunk.start_unix_ms for chunk in chunks.in_order}
-    attributes = {
-        **{key: value for key, value in record.items() if key != FRAMES_ARE},
-        "state": "open" if is_open else "closed",
-        **chunks.attributes(),
-    }
-    with tempfile.TemporaryDirectory(prefix="rheed-acquire-") as scratch:
-        group = Path(scratch) / GROUP
-        arrays = RunArrays(group, Path(scratch), float(record["fps"]), numbers_of=numbers_of)
-        if latest is not None:
-            arrays.write_open(chunks.in_order)
-        arrays.write_attributes(attributes, durable=False)
-        files = [file for file in group.rglob("*") if file.is_file()]
-        for file in sorted(files, key=lambda one: (one.name == "zarr.json", -len(one.parts), str(one))):
-            yield file.relative_to(scratch).as_posix(), file.read_bytes()
-    if not is_open:
-        lines = [json.dumps(asdict(chunk)) + "\n" for chunk in chunks.in_order]
-        yield CHUNKS_FILE, "".join(lines).encode()

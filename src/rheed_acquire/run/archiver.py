@@ -15,7 +15,7 @@ from rheed_acquire.frames.chunk import Chunk
 from rheed_acquire.recording.archive import Archive, free_folder
 from rheed_acquire.recording.declarations import StreamDeclaration
 from rheed_acquire.recording.layout import UNNAMED
-from rheed_acquire.recording.reading import read_stream
+from rheed_acquire.recording.run_files import read_stream
 from rheed_acquire.system.priority import make_way
 from rheed_acquire.system.worker import Worker, one_by_one
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rheed_acquire.recording.reading import RecordedChunks, RecordedRun, read_stream
+from rheed_acquire.recording.reading import RecordedChunks, RecordedRun
+from rheed_acquire.recording.run_files import read_stream
 from rheed_acquire.regions.regions import Region, fit_regions
 from rheed_acquire.regions.traces import RegionTraces
 from rheed_acquire.run_report.channels import channel_records

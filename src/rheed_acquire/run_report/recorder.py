@@ -21,7 +21,7 @@ from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import Finding, FindingCode
 from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.recording.layout import UNNAMED, folder_name, slug
-from rheed_acquire.recording.reading import read_stream
+from rheed_acquire.recording.run_files import read_stream
 from rheed_acquire.run.report import RunInfo, RunReport
 from rheed_acquire.run_report.channels import channel_records_of_run
 from rheed_acquire.run_report.record import LossRecord, MarkRecord, RunRecord, SettingRecord, ThumbnailRecord

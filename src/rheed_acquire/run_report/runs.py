@@ -11,7 +11,7 @@ from typing import Any
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.recording.bucket_path import is_bucket_url
 from rheed_acquire.recording.layout import GROUP, STREAM_FILE
-from rheed_acquire.recording.reading import has_recording, read_attributes, read_stream
+from rheed_acquire.recording.run_files import has_recording, read_attributes, read_stream
 from rheed_acquire.recording.run_path import RunPath, run_path
 from rheed_acquire.run_report.facts import verdict
 from rheed_acquire.run_report.record import REPORT_JSON, read_record

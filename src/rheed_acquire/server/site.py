@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,6 +47,8 @@ _NOTED_EVERY_S = 30.0
 _SETTLED_FOR_S = 1800.0
 """For so long after it was heard of a stream is looked at by the server that has heard of it."""
 _SILENCE_CHECKED_EVERY_S = 60.0
+_SETTLED_AT_ONCE = 8
+"""Streams: the store copies their shards side by side."""
 _TRIES = 50
 _T = TypeVar("_T")
 
@@ -74,6 +77,7 @@ class SiteStreams:
         self._heard_s: dict[str, float] = {}
         self._noted_s: dict[str, float] = {}
         self._runs: dict[str, BucketRun] = {}
+        self._failing: set[str] = set()
         try:
             probe = self._own / f"probe-{uuid.uuid4().hex}"
             probe.create(b"")
@@ -148,21 +152,30 @@ class SiteStreams:
         with self._lock:
             for known in (self._heard_s, self._noted_s, self._runs):
                 known.pop(data_id, None)
+            self._failing.discard(data_id)
 
     def settle(self) -> None:
         """Store what has been uploaded for the streams that this server has heard of."""
-        now = time.monotonic()
         with self._lock:
             runs = dict(self._runs)
-            heard_s = dict(self._heard_s)
-        for data_id, run in runs.items():
-            try:
-                if now - heard_s[data_id] > _SETTLED_FOR_S or run.is_closed:
-                    self._forget(data_id)
-                else:
-                    run.settle()
-            except OSError as error:
-                logger.warning("stream %s could not be looked at: %s", data_id, error.strerror or error)
+        if runs:
+            with ThreadPoolExecutor(min(_SETTLED_AT_ONCE, len(runs)), "settling") as pool:
+                list(pool.map(self._settle, runs, runs.values()))
+
+    def _settle(self, data_id: str, run: BucketRun) -> None:
+        with self._lock:
+            silent_s = time.monotonic() - self._heard_s.get(data_id, -math.inf)
+        try:
+            if silent_s > _SETTLED_FOR_S or run.is_closed:
+                self._forget(data_id)
+            else:
+                run.settle()
+        except (OSError, ValueError, KeyError) as error:  # of the store, or of a record that is damaged
+            if data_id not in self._failing:  # once, and not at every look
+                self._failing.add(data_id)
+                logger.warning("stream %s cannot be looked at: %s", data_id, _told(error))
+        else:
+            self._failing.discard(data_id)
 
     def close_silent(self) -> None:
         """Close streams not heard of for long, and those whose closing was broken off.
@@ -192,8 +205,8 @@ class SiteStreams:
                 mark.unlink()
             except FileNotFoundError:  # closed by another server meanwhile
                 continue
-            except OSError as error:
-                logger.warning("stream %s could not be closed: %s", data_id, error.strerror or error)
+            except (OSError, ValueError, KeyError) as error:
+                logger.warning("stream %s could not be closed: %s", data_id, _told(error))
 
     def look(self) -> None:
         """Store what has come, and from time to time close what is silent."""
@@ -202,6 +215,10 @@ class SiteStreams:
         if now - self._looked_s > min(_SILENCE_CHECKED_EVERY_S, self._close_after_s / 4):
             self._looked_s = now
             self.close_silent()
+
+
+def _told(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
 
 
 class SiteCatalogue(Catalogue):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from rheed_acquire import BucketPath, RHEEDStreamer, open_run
 if TYPE_CHECKING:
     from tests.integration.command.conftest import Command
 
+DATA_ID = "00000001-0000-4000-8000-000000000000"
 KEY = "a-key-that-two-servers-share"
 PUBLIC_CLIENT = """
 import sys
@@ -194,3 +196,24 @@ def test_a_store_that_cannot_be_used_is_an_error_in_one_sentence(
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert "wrong-secret" not in done.stderr
+
+
+def test_what_arrives_is_listed_while_the_run_goes_on_and_a_damaged_run_beside_it_holds_nothing_up(
+    command: Command, bucket: BucketPath
+) -> None:
+    (bucket / ".server" / "open" / DATA_ID).write_bytes(b"damaged")
+    (bucket / "damaged" / "stream.json").write_bytes(b"{")
+    process, endpoint = serve(command, bucket)
+    client = Client(endpoint, KEY)
+    with client.session:
+        data_id = client.create()
+        frames = client.make_frames(CHUNK_SIZE)
+        client.upload(data_id, 0, frames)
+        (run,) = [folder for folder in runs_in(bucket) if folder.name.endswith(data_id[:8])]
+        given_up_s = time.monotonic() + 120
+        while not (run / "frames.zarr/frames/zarr.json").exists():
+            assert time.monotonic() < given_up_s
+            time.sleep(0.2)
+        np.testing.assert_array_equal(read(run), frames)
+        assert client.end(data_id).status_code == 200
+    assert f"stream {DATA_ID} could not be closed" in end(command, process)
