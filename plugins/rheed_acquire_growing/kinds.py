@@ -19,7 +19,7 @@ KINDS: dict[str, type[GrowingFile]] = {
     **dict.fromkeys((".tif", ".tiff", ".btf", ".tf8"), GrowingTiff),
     **dict.fromkeys((".imm", ".img"), GrowingKsa),
     ".avi": GrowingAvi,
-    **dict.fromkeys((".h5", ".hdf5", ".hdf", ".nxs", ".he5", ".nx5"), GrowingHdf5),
+    **dict.fromkeys((".h5", ".hdf5", ".hdf", ".nxs", ".he5", ".nx5", ".nc", ".nc4"), GrowingHdf5),
 }
 
 

@@ -23,7 +23,7 @@ from rheed_acquire_replay.zarr_arrays import find_zarr, open_zarr
 from rheed_acquire_replay.zarr_run import ZarrRun
 
 _WITH_DATASETS: dict[str, Callable[[Path, Options], Recording]] = {
-    **dict.fromkeys((".h5", ".hdf5", ".hdf", ".nxs", ".he5", ".nx5"), open_hdf5),
+    **dict.fromkeys((".h5", ".hdf5", ".hdf", ".nxs", ".he5", ".nx5", ".nc", ".nc4"), open_hdf5),
     ".npz": open_npz,
     **dict.fromkeys((".tif", ".tiff", ".btf", ".tf8"), open_tiff),
 }

@@ -80,6 +80,22 @@ def test_arrays_that_are_a_frame_each_are_one_recording(tmp_path: Path, stage: S
     np.testing.assert_array_equal(stage.play_all(tmp_path / "a.npz").frames, frames)
 
 
+def test_a_dataset_of_xarray_as_netcdf_has_its_times_and_its_date(tmp_path: Path, stage: Stage) -> None:
+    frames = stage.frames(5, 24, 32)
+    with h5py.File(tmp_path / "growth.nc", "w") as file:
+        file["frames"] = frames
+        for place, name in enumerate(("time", "y", "x")):
+            file[name] = np.arange(frames.shape[place], dtype=np.int64) * (50 if name == "time" else 1)
+            file[name].make_scale(name)
+            file["frames"].dims[place].attach_scale(file[name])
+        file["time"].attrs["units"] = "milliseconds since 2026-01-01T00:00:00"
+        file["time"].attrs["calendar"] = "proleptic_gregorian"
+    played = stage.play_all(tmp_path / "growth.nc", None)
+    np.testing.assert_array_equal(played.frames, frames)
+    assert played.info.captured_unix_ns == round(stage.began_ms * 1_000_000)
+    np.testing.assert_array_equal(np.diff(played.stamps), 50_000_000)
+
+
 def test_frames_that_there_is_room_for_and_that_were_never_written_are_left_out_and_told(
     tmp_path: Path, stage: Stage
 ) -> None:
