@@ -15,7 +15,7 @@ from tests.browser.conftest import CHROMIUM_FLAGS, Command
 from tests.browser.test_page import drag, stage_position
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
-GROWN_MS = 32_000
+GROWN_MS = 24_000
 """How long traces grow before they are shown."""
 
 
@@ -27,10 +27,15 @@ def prepare(page: Page) -> None:
     page.click("#show-regions")
     page.get_by_label("name of region 2", exact=True).fill("streak")
     page.keyboard.press("Tab")
-    page.click("#line-through-spot")
+    page.click("#show-regions")
     page.select_option("#colours", "green")
+    page.get_by_text("Levels", exact=True).click()
     page.locator("#gamma").fill("0.6")
+    page.get_by_text("Levels", exact=True).click()
     page.select_option("#window", "30")
+    page.keyboard.press("1")
+    page.select_option("#since", "latest")
+    page.select_option("#oscillations", "10")
     page.wait_for_timeout(GROWN_MS)
     page.mouse.move(*stage_position(page, 250, 80))
     page.wait_for_timeout(300)
@@ -47,7 +52,7 @@ def main() -> int:
         command = Command(Path(folder), "--camera", "simulated", "--view", "--stream-name", "GaAs 1042")
         browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
         try:
-            page = browser.new_page(viewport={"width": 1360, "height": 900})
+            page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="dark")
             page.goto(command.url)
             page.locator("#no-frame").wait_for(state="hidden")
             prepare(page)

@@ -14,7 +14,7 @@ from rheed_acquire.regions.oscillation import Oscillation, dominant_period
 from rheed_acquire.view.server.history import Trace, TraceHistory
 
 INTERVAL_S = 1.0
-REST = 10.0
+REST = 4.0
 """Times what a computation took before the next one: many regions must not keep a processor busy."""
 KEPT_QUESTIONS = 16
 MOST_AT_ONCE = 2

@@ -88,7 +88,7 @@ export class Chart {
     this.plot = new uPlot(
       {
         ...this.size,
-        padding: [4, 12, time && !this.hasTimes ? 4 : null, null],
+        padding: [8, 12, time && !this.hasTimes ? 4 : null, null],
         scales: {
           x: { time, range: (/** @type {any} */ _, /** @type {number} */ least, /** @type {number} */ most) => this.xRange ?? [least, most] },
           y: yRange === undefined ? {} : { range: yRange },
@@ -100,7 +100,7 @@ export class Chart {
             ...labelled,
             ...(xLabel === undefined ? {} : { label: xLabel, labelSize: 20, labelFont: "12px system-ui, sans-serif" }),
           },
-          { ...axis(), size: 56, space: 24 },
+          { ...axis(), size: 56, space: 28 },
         ],
         series: [
           {},
