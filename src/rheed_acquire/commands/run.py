@@ -17,7 +17,7 @@ def main(arguments: Sequence[str]) -> int:
     from rheed_acquire.commands.run_setup import set_up
 
     run = settings.run
-    with set_up(host, settings, server_at_once=True) as (setup, interrupts):
+    with set_up(host, settings) as (setup, interrupts):
         if run.view:
             from rheed_acquire.commands.attend_with_view import attend_with_view
 

@@ -50,8 +50,7 @@ class RunSetup:
     Attributes
     ----------
     server
-        Where neither a key nor an endpoint is given and the streamer uses one; started when it is first
-        needed.
+        Where neither a key nor an endpoint is given and the streamer uses one; begun by `set_up`.
     observers
         Plugins that are told of each run.
     channels
@@ -150,15 +149,11 @@ class RunSetup:
 
 
 @contextmanager
-def set_up(
-    host: PluginHost, settings: LoadedSettings, *, server_at_once: bool
-) -> Iterator[tuple[RunSetup, Interrupts]]:
+def set_up(host: PluginHost, settings: LoadedSettings) -> Iterator[tuple[RunSetup, Interrupts]]:
     """Choose what runs are made of, and count the user's interrupts from here on.
 
-    Parameters
-    ----------
-    server_at_once
-        Whether a local server starts up now, while the camera is being opened.
+    A local server starts up now, while the camera is being opened: a run that is asked for later has its
+    frames from then on only if its stream is open before the preview has to let go of them.
 
     Raises
     ------
@@ -177,7 +172,7 @@ def set_up(
     interrupts = count_interrupts()
     try:
         channels.begin()
-        if setup.server is not None and server_at_once:
+        if setup.server is not None:
             setup.server.begin()
         with kept_awake():
             yield setup, interrupts

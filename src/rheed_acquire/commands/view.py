@@ -19,5 +19,5 @@ def main(arguments: Sequence[str]) -> int:
     from rheed_acquire.commands.attend_with_view import attend_with_view
     from rheed_acquire.commands.run_setup import set_up
 
-    with set_up(host, settings, server_at_once=False) as (setup, interrupts):
+    with set_up(host, settings) as (setup, interrupts):
         return attend_with_view(setup, interrupts, begins_with="preview")
