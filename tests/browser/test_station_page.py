@@ -167,7 +167,7 @@ def test_a_key_that_is_typed_into_a_field_is_no_mark(page: Page) -> None:
     expect(page.locator("#quick-marks")).to_contain_text("source 1 open")
     page.keyboard.press("1")
     expect(page.locator("#log li", has_text="mark: source 1 open")).to_have_count(1)
-    expect(page.locator("#log li", has_text="1m")).to_have_count(0)
+    expect(page.locator("#log li", has_text="mark: 1m")).to_have_count(0)
     expect(page.locator("#mark-text")).to_have_value("1m")
 
 
