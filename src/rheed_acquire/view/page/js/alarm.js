@@ -61,7 +61,7 @@ export class Alarm {
     this.lookedS = -Infinity;
     this.dialog = /** @type {HTMLDialogElement} */ (byId("alarm-dialog"));
     this.form = /** @type {HTMLFormElement} */ (byId("alarm-form"));
-    this.button = byId("edit-alarm");
+    this.button = /** @type {HTMLButtonElement} */ (byId("edit-alarm"));
     this.button.addEventListener("click", () => this.open());
     byId("cancel-alarm").addEventListener("click", () => this.dialog.close());
     byId("alarm-off").addEventListener("click", () => {
@@ -82,6 +82,8 @@ export class Alarm {
   /** @param {readonly import("./regions.js").Region[]} regions */
   follow(regions) {
     this.names = regions.map((region) => region.name);
+    // Before the regions are known, or where there are none, nothing can be waited for.
+    this.button.disabled = this.names.length === 0;
   }
 
   open() {

@@ -152,7 +152,8 @@ const connection = new Connection({
   },
   onGrowth: (growth) => {
     strips.showGrowth(growth.regions, growth.since_ms !== null);
-    alarm.lookAtGrowth(growth.regions);
+    // What was counted since an earlier mark must not ring for this one.
+    if (growth.since_ms === marks.sinceMs) alarm.lookAtGrowth(growth.regions);
   },
 });
 
