@@ -188,7 +188,7 @@ class GrowingBytes(GrowingFile):
             if self._mark is not None:
                 end, content = self._mark
                 file.seek(end - len(content))
-                if file.read(len(content)) != content:
+                if status.st_size < end or file.read(len(content)) != content:
                     raise BegunAnewError
             # Before the walk: whether what it finds last has settled is judged by it.
             self._note(status)
@@ -197,20 +197,29 @@ class GrowingBytes(GrowingFile):
             if self.count > before:
                 start = max(0, end - _TAIL_BYTES)
                 file.seek(start)
-                self._mark = (end, file.read(end - start))
+                content = file.read(end - start)
+                # Zeros may be what was not written yet when the file seemed to have settled.
+                self._mark = (end, content if any(content) else b"")
         return status
 
     @abstractmethod
     def _walk(self, file: io.BufferedReader, size: int) -> int:
         """Walk on, as far as frames are whole, and count them; return where the last of them ends."""
 
-    def _is_written(self, file: io.BufferedReader, begin: int, end: int, size: int) -> bool:
-        """Whether all from ``begin`` to ``end`` has been written, and not only been given its place."""
+    def _is_written(
+        self, file: io.BufferedReader, begin: int, end: int, size: int, follows_at: int | None = None
+    ) -> bool:
+        """Whether all from ``begin`` to ``end`` has been written, and not only been given its place.
+
+        ``follows_at`` is where something else begins if it has been; by default at ``end``.
+        """
         if end > size:
             return False
         if self.has_settled:
             return True
         start = max(begin, end - _TAIL_BYTES)
         file.seek(start)
-        content = file.read(end - start + _FOLLOWING_BYTES)
-        return any(content)
+        if any(file.read(end - start)):
+            return True
+        file.seek(end if follows_at is None else follows_at)
+        return any(file.read(_FOLLOWING_BYTES))

@@ -128,7 +128,7 @@ class GrowingTiff(GrowingBytes):
                 return end
             is_small = bool(page.one(_SUBFILE) & _REDUCED)
             if not is_small:
-                data_end = self._data_end(file, page, size)
+                data_end = self._data_end(file, page, size, offset)
                 if not data_end:
                     return end
                 end = data_end
@@ -147,13 +147,16 @@ class GrowingTiff(GrowingBytes):
         self._layout, self._next_at = Layout(order, version == 43), 8 if version == 43 else 4
         return True
 
-    def _data_end(self, file: io.BufferedReader, page: _Page, size: int) -> int:
+    def _data_end(self, file: io.BufferedReader, page: _Page, size: int, tags_at: int) -> int:
         """Where the last byte of a page's samples lies, once all of them have been written; else 0."""
+        assert self._layout is not None
         offsets, counts = page.parts
         if not offsets or len(offsets) != len(counts) or 0 in offsets or 0 in counts:
             return 0
         end, begin = max(zip(map(int.__add__, offsets, counts), offsets, strict=True))
-        return end if self._is_written(file, begin, end, size) else 0
+        # The page's own tags may follow its samples, and be there before them.
+        follows_at = page.next_at + self._layout.offset.size if end <= tags_at <= end + 1 else end
+        return end if self._is_written(file, begin, end, size, follows_at) else 0
 
     def _take(self, offset: int, page: _Page) -> None:
         if not self.count:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tests.hardware.growing.writers import FORMATS, Appender, AviGray, frame
+from tests.hardware.growing.writers import FORMATS, Appender, AviGray, TiffStackAhead, frame
 
 from rheed_acquire_growing.kinds import open_growing
 
@@ -88,6 +88,43 @@ def test_a_file_that_has_its_size_before_its_content_shows_no_zeros(name: str, d
             # That the last few bytes are wanting is not seen as long as the file may still change.
             differing = int(np.count_nonzero(file.read(number) != writer.expected(number)))
             assert differing <= 64
+
+
+def test_a_page_whose_tags_are_there_before_its_samples_waits_for_them(tmp_path: Path) -> None:
+    writer = TiffStackAhead(tmp_path / "growth.tif")
+    writer.write(0)
+    file = open_growing(writer.path, 0, None)
+    place, samples = writer.announce(1)
+    file.look()
+    assert file.count == 1
+    writer.fill(place, samples)
+    file.look()
+    assert file.count == 2
+    np.testing.assert_array_equal(file.read(1), writer.expected(1))
+    # A black one is known to be written by what follows it.
+    writer.announce(2)
+    writer.write(3)
+    file.look()
+    writer.close()
+    assert file.count == 4
+    assert not file.read(2).any()
+
+
+def test_a_file_that_had_only_seemed_to_have_settled_is_not_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rheed_acquire_growing.growing_file.SETTLE_S", 0.0)
+    writer = TiffStackAhead(tmp_path / "growth.tif")
+    writer.write(0)
+    late = writer.announce(1)
+    file = open_growing(writer.path, 0, None)
+    file.look()
+    assert file.count == 2
+    writer.fill(*late)
+    file.look()
+    writer.close()
+    assert file.count == 2
+    np.testing.assert_array_equal(file.read(1), writer.expected(1))
 
 
 @pytest.mark.parametrize("kind", PICTURES)

@@ -257,6 +257,10 @@ class TiffStackAhead(TiffStack):
     """Tells the place of a page before its samples are written, which are zero until then."""
 
     def write(self, number: int) -> None:
+        self.fill(*self.announce(number))
+
+    def announce(self, number: int) -> tuple[int, bytes]:
+        """Write all of a page but its samples: where they belong, and what they are."""
         content = self.record(number)
         size = HEIGHT * WIDTH * 2
         begin = self.file.tell()
@@ -265,9 +269,14 @@ class TiffStackAhead(TiffStack):
         self.file.seek(self.next_at)
         self.file.write(struct.pack("<I", self.page))
         self.next_at = self.end
+        self.file.seek(0, io.SEEK_END)
+        return begin, content[:size]
+
+    def fill(self, begin: int, samples: bytes) -> None:
+        """Write the samples, a piece at a time."""
         self.file.seek(begin)
-        for place in range(0, size, 1500):
-            self.file.write(content[place : min(size, place + 1500)])
+        for place in range(0, len(samples), 1500):
+            self.file.write(samples[place : place + 1500])
         self.file.seek(0, io.SEEK_END)
 
     def half(self, number: int) -> None:
