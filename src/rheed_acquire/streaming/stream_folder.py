@@ -69,8 +69,6 @@ class StreamFolder:
 
     Attributes
     ----------
-    ring
-        The stream's ring.
     strange
         What lies among the shards and is left as it is, with what is strange about it.
     unreadable
@@ -79,13 +77,17 @@ class StreamFolder:
 
     def __init__(self, path: Path, lock: FileLock, record: StreamRecord) -> None:
         self.path, self._lock, self.record = path, lock, record
-        self.ring = StreamRing(self)
         self._shards = path / "shards"
         self._tmp = path / "tmp"
         self.strange: dict[Path, str] = {}
         self.unreadable: dict[int, str] = {}
         for folder in (self._shards, self._tmp):
             make_own_folder(folder)
+
+    @property
+    def ring(self) -> StreamRing:
+        """The stream's ring; made for each use, since a folder that is let go of lets its lock go at once."""
+        return StreamRing(self)
 
     @classmethod
     def create(cls, root: Path, record: StreamRecord) -> StreamFolder:

@@ -43,6 +43,10 @@ class Settings(BaseModel):
     pause_after: int = Field(0, description="deliver so many frames and no more")
     skip: int = Field(-1, description="id of a frame that gets lost")
     vanish_after: int = Field(0, description="be unplugged after so many frames")
+    away_s: float = Field(0.0, description="once only, and for so many seconds")
+
+
+vanished_s = float("-inf")
 
 
 class ThirdPartyCamera(Camera):
@@ -62,6 +66,7 @@ class ThirdPartyCamera(Camera):
         self._thread.start()
 
     def _deliver(self, on_frame, on_fault):
+        global vanished_s
         import numpy as np
 
         settings, pixels, begun = self._settings, np.zeros((24, 32), np.uint8), time.monotonic()
@@ -71,7 +76,9 @@ class ThirdPartyCamera(Camera):
                 Path("paused").touch()
                 self._stop.wait()
                 return
-            if settings.vanish_after and number >= settings.vanish_after:
+            is_back = settings.away_s and vanished_s > 0
+            if settings.vanish_after and number >= settings.vanish_after and not is_back:
+                vanished_s = time.monotonic()
                 on_fault(CameraLostError("Third Party One (serial TP-1) does not answer any more"))
                 return
             if number != settings.skip:
@@ -89,6 +96,12 @@ class ThirdPartyCamera(Camera):
         self.stop()
 
 
+def open_camera(settings, request):
+    if time.monotonic() - vanished_s < settings.away_s:
+        raise CameraLostError("Third Party One (serial TP-1) is not there")
+    return ThirdPartyCamera(settings)
+
+
 @hookimpl
 def rheed_register_cameras(register):
     register(
@@ -97,7 +110,7 @@ def rheed_register_cameras(register):
             description="somebody else's camera",
             settings=Settings,
             discover=lambda settings: [DEVICE],
-            open=lambda settings, request: ThirdPartyCamera(settings),
+            open=open_camera,
         )
     )
 """
