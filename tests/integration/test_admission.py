@@ -18,6 +18,7 @@ from rheed_acquire.frames.ring_files import RingMemoryError
 from rheed_acquire.streaming import RHEEDStreamer
 from rheed_acquire.streaming.delivery import Delivery
 from rheed_acquire.streaming.parcel import Parcel
+from rheed_acquire.streaming.stream_ring import StreamRing
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Connect, MakeFrames
@@ -28,7 +29,7 @@ INTERRUPTIONS = [KeyboardInterrupt(), MemoryError(), SystemExit(1), OSError("no 
 
 
 class Interrupted:
-    """Raises at the ``nth`` call of a method of one object, in place of it or after it."""
+    """Raises at the next call of a method of an object or a class, in place of it or after it."""
 
     def __init__(self, owner: object, name: str, error: BaseException, *, after: bool = False) -> None:
         self.calls = 0
@@ -67,8 +68,7 @@ def test_a_push_that_finds_no_ring_can_be_repeated(
 ) -> None:
     streamer = connect(service)
     data_id = streamer.initialize(10.0, 0.0, SIZE)
-    folder = streamer._streams[data_id].stream.folder
-    Interrupted(folder, "make_ring", error)
+    Interrupted(StreamRing, "make", error)
     frames = make_frames(SIZE)
     with pytest.raises(type(error)):
         give(streamer, data_id, 0, frames)
