@@ -42,7 +42,7 @@ from rheed_acquire.recording.layout import (
     shard_path,
 )
 from rheed_acquire.recording.received_chunks import ReceivedChunks
-from rheed_acquire.recording.refusals import RunClosedError, UnfitError
+from rheed_acquire.recording.refusals import UnfitError, refuse_unless_open, refuse_unlike
 from rheed_acquire.recording.run_writer import LISTING_SHARE, MOST_TAGS, new_record, utc_now
 from rheed_acquire.recording.shards import ShardError, extend_shard, verify_shard
 from rheed_acquire.recording.zarr_metadata import encode_document
@@ -134,15 +134,8 @@ class BucketRun:
                 record[FRAMES_ARE] = record[FRAMES_ARE] or shape
 
             record = self._change(self.folder / STREAM_FILE, change)
-        _refuse_unless_open(record)
-        height, width, size = record[FRAMES_ARE]
-        if [height, width] != shape[:2]:
-            raise UnfitError(
-                f"'dims' says frames of {chunk.height} x {chunk.width}, "
-                f"but this stream's are {height} x {width}"
-            )
-        if size != chunk.chunk_size:
-            raise UnfitError(f"'chunk_size' is {chunk.chunk_size}, but this stream's is {size}")
+        refuse_unless_open(record["data_id"], record["state"])
+        refuse_unlike(chunk, *record[FRAMES_ARE])
 
     def announce(self, chunk: ChunkDeclaration, times_us: str | None = None) -> str:
         """Expect a chunk that `check` has let through; the URL to put its shard to.
@@ -170,7 +163,8 @@ class BucketRun:
         except FileExistsError:
             self._change(path, change)
         # Whoever closes the stream looks for announcements afterwards: one of the two sees the other.
-        _refuse_unless_open(self.record())
+        record = self.record()
+        refuse_unless_open(record["data_id"], record["state"])
         return self._upload_path(chunk.index).upload_url(VALID_FOR)
 
     def settle(self) -> None:
@@ -341,11 +335,6 @@ class BucketRun:
 
     def _upload_path(self, index: int) -> BucketPath:
         return self.folder / UPLOADS / str(index)
-
-
-def _refuse_unless_open(record: Mapping[str, Any]) -> None:
-    if record["state"] != "open":
-        raise RunClosedError(f"stream {record['data_id']} is closed: it takes no more chunks")
 
 
 def _declaration(record: Mapping[str, Any]) -> ChunkDeclaration:

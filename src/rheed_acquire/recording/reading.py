@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Iterator
@@ -197,12 +198,8 @@ class RecordedRun:
         RheedAcquireError
             They are there and cannot be read.
         """
-        try:
+        with _told_of(f"the marks in {self.folder}"):
             found = read_marks(self.folder)
-        except OSError as error:
-            raise RheedAcquireError(
-                f"the marks in {self.folder} cannot be read: {error.strerror or error}"
-            ) from None
         return found or self._marks_of_group()
 
     def _marks_of_group(self) -> tuple[Mark, ...]:
@@ -252,12 +249,8 @@ class RecordedRun:
         RheedAcquireError
             They are there and cannot be read.
         """
-        try:
+        with _told_of(f"the readings in {self.folder}"):
             found = read_readings(self.folder)
-        except OSError as error:
-            raise RheedAcquireError(
-                f"the readings in {self.folder} cannot be read: {error.strerror or error}"
-            ) from None
         return found or tuple(self._readings_of_group())
 
     def _readings_of_group(self) -> Iterator[ChannelReadings]:
@@ -373,6 +366,15 @@ class RecordedRun:
             if np.isfinite(self.time_unix_ms(int(here[0]), int(here[-1]) + 1)).any():
                 lost = path_below(path, self.folder)
                 raise RheedAcquireError(f"{self.group_path} is damaged: there is no file {lost} any more")
+
+
+@contextlib.contextmanager
+def _told_of(what: str) -> Iterator[None]:
+    """Name what cannot be read in the words of the user."""
+    try:
+        yield
+    except OSError as error:
+        raise RheedAcquireError(f"{what} cannot be read: {error.strerror or error}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from rheed_acquire.recording.layout import (
 from rheed_acquire.recording.marks import Mark, read_marks
 from rheed_acquire.recording.readings import ChannelReadings, read_readings
 from rheed_acquire.recording.received_chunks import ReceivedChunks
-from rheed_acquire.recording.refusals import RunClosedError, UnfitError
+from rheed_acquire.recording.refusals import UnfitError, refuse_unless_open, refuse_unlike
 from rheed_acquire.recording.repacking import StoredChunk, repack
 from rheed_acquire.recording.run_arrays import RunArrays
 from rheed_acquire.recording.shards import ShardError, extend_shard, verify_shard
@@ -194,19 +194,10 @@ class RunWriter:
             if not self._chunks.in_order:
                 return
             known = self._chunks.in_order[0]
-            if (chunk.height, chunk.width) != (known.height, known.width):
-                raise UnfitError(
-                    f"'dims' says frames of {chunk.height} x {chunk.width}, "
-                    f"but this stream's are {known.height} x {known.width}"
-                )
-            if chunk.chunk_size != known.chunk_size:
-                raise UnfitError(
-                    f"'chunk_size' is {chunk.chunk_size}, but this stream's is {known.chunk_size}"
-                )
+            refuse_unlike(chunk, known.height, known.width, known.chunk_size)
 
     def _refuse_unless_open(self) -> None:
-        if self.state != "open":
-            raise RunClosedError(f"stream {self.data_id} is closed: it takes no more chunks")
+        refuse_unless_open(self.data_id, self.state)
 
     def incoming_path(self) -> Path:
         """Choose a new file, on the stream's own file system, to receive an upload in."""
