@@ -106,6 +106,9 @@ class _Instrument:
     def listen(self, heard: deque[str], timeout_s: float) -> list[str]:
         """Wait a moment for lines that come by themselves, and return those that nobody has taken.
 
+        Who connects while an instrument speaks hears the end of a line first, which may be another number:
+        the first line is dropped.
+
         Raises
         ------
         ChannelError
@@ -113,7 +116,10 @@ class _Instrument:
         """
         with self._lock:
             if not heard:
+                new = self._connection is None
                 connection = self._connected(timeout_s)
+                if new:
+                    connection.drop_line()
                 try:
                     self._hear(connection.lines(min(timeout_s, _SLICE_S)))
                 except OSError as error:
@@ -195,7 +201,6 @@ class _Reader:
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number):
-            raise ChannelError(
-                f"{self._described.address} says {line[:_SHOWN]!r}, in which {text!r} is no number"
-            )
+            said, text = line[:_SHOWN], str(text)[:_SHOWN]
+            raise ChannelError(f"{self._described.address} says {said!r}, in which {text!r} is no number")
         return number

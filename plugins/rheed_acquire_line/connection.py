@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 
 LONGEST_LINE = 4_096
-"""Bytes; what goes on without an end is dropped."""
+"""Bytes; a longer line is dropped, from its beginning to its end."""
 _PIECE = 65_536
 _SERIAL_WAIT_S = 0.1
 _ENDS = re.compile(rb"[\r\n\0]+")
@@ -21,6 +21,11 @@ class Connection(ABC):
 
     def __init__(self) -> None:
         self._rest = b""
+        self._dropping = False
+
+    def drop_line(self) -> None:
+        """Drop the line that is under way, to its end: its beginning was not heard."""
+        self._rest, self._dropping = b"", True
 
     @abstractmethod
     def send(self, data: bytes) -> None:
@@ -45,13 +50,21 @@ class Connection(ABC):
         ends_s = time.monotonic() + timeout_s
         while True:
             piece = self._receive(max(0.0, ends_s - time.monotonic()))
-            *whole, rest = _ENDS.split(self._rest + piece)
-            self._rest = b"" if len(rest) > LONGEST_LINE else rest
-            found = [line.decode("utf-8", "replace").strip() for line in whole if len(line) <= LONGEST_LINE]
-            if lines := [line for line in found if line]:
+            if lines := self._whole_lines(piece):
                 return lines
             if time.monotonic() >= ends_s:
                 return []
+
+    def _whole_lines(self, piece: bytes) -> list[str]:
+        """Take what has come, and return the lines that end in it; where it is cut makes no difference."""
+        *whole, self._rest = _ENDS.split(self._rest + piece)
+        if self._dropping and whole:
+            del whole[0]
+            self._dropping = False
+        if self._dropping or len(self._rest) > LONGEST_LINE:
+            self.drop_line()
+        found = [line.decode("utf-8", "replace").strip() for line in whole if len(line) <= LONGEST_LINE]
+        return [line for line in found if line]
 
 
 class Tcp(Connection):

@@ -9,12 +9,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import cycle
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from rheed_acquire import Channel, ChannelError, SettingsError
 from rheed_acquire_line import LineSettings, open_channels
+from rheed_acquire_line.connection import LONGEST_LINE, Connection
 
 HANG_LIMIT_S = 60.0
 Answer = Callable[[str], bytes | None]
@@ -190,7 +194,7 @@ def test_lines_that_come_by_themselves_are_read_by_each_channel_that_finds_its_n
             found[channel.name] += channel.read()  # type: ignore[arg-type]
         if not said and instrument.connected.acquire(timeout=HANG_LIMIT_S):
             said = True
-            instrument.say(b"T=1.5\r\np=2e-9 T=1.75\r\nhello\r\n")
+            instrument.say(b"T=650\r\nT=1.5\r\np=2e-9 T=1.75\r\nhello\r\n")
     assert found == {"T": [1.5, 1.75], "p": [2e-9]}
 
 
@@ -246,6 +250,50 @@ def test_a_line_without_an_end_costs_no_memory(instrument: Instrument, channels:
     instrument.answer = lambda asked: b"9" * 100_000 + b"\n650.5\n"
     (channel,) = channels(f"name=a address={instrument.address} query=q")
     assert channel.read() == [650.5]
+
+
+class Pieces(Connection):
+    """Gives one piece after another, and then nothing."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        super().__init__()
+        self._pieces = pieces
+
+    def send(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+    def _receive(self, timeout_s: float) -> bytes:
+        return self._pieces.pop(0) if self._pieces else b""
+
+    def all_lines(self) -> list[str]:
+        found = []
+        while self._pieces:
+            found += self.lines(0.0)
+        return found
+
+
+@given(
+    lines=st.lists(st.sampled_from(["1", "-2.5e-9 mbar", "7" * LONGEST_LINE, "8" * (LONGEST_LINE + 1), ""])),
+    ends=st.lists(st.sampled_from(["\r\n", "\n", "\r", "\0"]), min_size=1),
+    sizes=st.lists(st.integers(1, 3 * LONGEST_LINE), min_size=1, max_size=30),
+    midway=st.booleans(),
+)
+def test_where_a_line_is_cut_on_its_way_makes_no_difference(
+    lines: list[str], ends: list[str], sizes: list[int], midway: bool
+) -> None:
+    said = "".join(line + end for line, end in zip(lines, cycle(ends), strict=False)).encode()
+    pieces = []
+    for size in cycle(sizes):
+        if not said:
+            break
+        pieces.append(said[:size])
+        said = said[size:]
+    connection = Pieces(pieces)
+    if midway:
+        connection.drop_line()
+    heard = [line for line in lines[midway:] if 0 < len(line) <= LONGEST_LINE]
+    assert connection.all_lines() == heard
 
 
 @pytest.mark.parametrize(
