@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.host.guard.calls import LAST_CALL_S, Patience
 from rheed_acquire.run.depth_watch import DepthWatch
+from rheed_acquire.run.leavable_queue import LeavableQueue
 from rheed_acquire.run.pushed_frames import ChunkFacts
 from rheed_acquire.run.pusher import INTERRUPTION, Interruption
 
@@ -64,10 +64,7 @@ class Dispatcher:
         self._pusher, self._archiver = pusher, archiver
         self.clock = clock
         self._depth = DepthWatch(journal, info.chunk_size)
-        self._queue: queue.SimpleQueue[Chunk | Interruption | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._in_hand: Chunk | None = None
-        self._left_behind = False
+        self._queue: LeavableQueue[Chunk | Interruption] = LeavableQueue()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._dispatch_all, name="dispatcher", daemon=True)
 
@@ -85,17 +82,17 @@ class Dispatcher:
 
     def finish(self, patience: Patience) -> None:
         """Dispatch what is left; who takes it knows then that no more will come."""
-        self._queue.put(None)
+        self._queue.end()
         # Whoever waits for room in its thread sees when the last moment is over, and lets it go on.
         if not patience.wait(self._ended, None) and not self._ended.wait(LAST_CALL_S):
             self._leave_behind()
 
     def _dispatch_all(self) -> None:
-        while (chunk := self._queue.get()) is not None:
-            if isinstance(chunk, Interruption):
+        for item in self._queue:
+            if isinstance(item, Interruption):
                 self.clock.restarted()
                 self._pusher.interrupt()
-            elif not self._dispatch(chunk):
+            elif not self._dispatch(item):
                 return
         self._end_takers()
         self._ended.set()
@@ -107,10 +104,6 @@ class Dispatcher:
 
     def _dispatch(self, chunk: Chunk) -> bool:
         """Dispatch one chunk; False where the run has waited no longer."""
-        with self._lock:
-            if self._left_behind:
-                return False
-            self._in_hand = chunk
         error: BaseException | None = None
         prepared: tuple[ChunkFacts, Sequence[ChunkTrace]] | None = None
         try:
@@ -118,10 +111,9 @@ class Dispatcher:
         # Whatever it is: this thread goes on, for the chunks that come after.
         except BaseException as caught:  # noqa: BLE001
             error = caught
-        with self._lock:
-            if self._left_behind:
+        with self._queue.let_go() as is_ours:
+            if not is_ours:
                 return False
-            self._in_hand = None
         if prepared is None:
             logger.debug("chunk %d could not be dispatched", chunk.index, exc_info=error)
             self._nobody_takes(chunk, str(error))
@@ -155,18 +147,8 @@ class Dispatcher:
 
     def _leave_behind(self) -> None:
         """Count what the thread has in hand, and what waits behind it, as taken by nobody."""
-        with self._lock:
-            if self._ended.is_set():
-                return
-            self._left_behind = True
-            left = [self._in_hand]
-        while True:
-            try:
-                waiting = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            left.append(waiting if isinstance(waiting, Chunk) else None)
-        for chunk in left:
-            if chunk is not None:
-                self._nobody_takes(chunk, "the run was still looking at it, and the user waited no longer")
-        self._end_takers()
+        for item in self._queue.leave():
+            if isinstance(item, Chunk):
+                self._nobody_takes(item, "the run was still looking at it, and the user waited no longer")
+        if not self._ended.is_set():
+            self._end_takers()

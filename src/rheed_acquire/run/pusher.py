@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 from typing import TYPE_CHECKING
 
 from rheed_acquire.findings import FindingCode
+from rheed_acquire.run.leavable_queue import LeavableQueue
 
 if TYPE_CHECKING:
     from rheed_acquire.frames.ring import Chunk
@@ -78,10 +78,8 @@ class Pusher:
         self.pushed = pushed
         self.frames_not_taken, self.chunks_not_taken = 0, 0
         self._reason = ""
-        self._queue: queue.SimpleQueue[tuple[Chunk, ChunkFacts] | Interruption | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._in_hand: Chunk | None = None
-        self._left_behind = False
+        self._queue: LeavableQueue[tuple[Chunk, ChunkFacts] | Interruption] = LeavableQueue()
+        self._counting = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._push_all, name="pusher", daemon=True)
 
@@ -106,12 +104,19 @@ class Pusher:
 
     def miss(self, chunk: Chunk, reason: str) -> None:
         """Count a chunk that the streamer does not get."""
-        with self._lock:
-            self._not_taken(chunk, reason)
+        with self._counting:
+            self.frames_not_taken += len(chunk)
+            self.chunks_not_taken += 1
+            self._reason = self._reason or reason
+            is_listed = self.chunks_not_taken <= LISTED
+        if is_listed:
+            self._journal.event(
+                f"chunk {chunk.index} with {len(chunk)} frames was not taken: {reason}", "error"
+            )
 
     def end(self) -> None:
         """Say that no more chunks come."""
-        self._queue.put(None)
+        self._queue.end()
 
     def finish(self) -> None:
         """Push what is left, once `end` was called, and say what was not taken.
@@ -129,7 +134,7 @@ class Pusher:
             )
 
     def _push_all(self) -> None:
-        while (item := self._queue.get()) is not None:
+        for item in self._queue:
             if isinstance(item, Interruption):
                 self.pushed.interrupt()
             elif not self._push(*item):
@@ -139,10 +144,6 @@ class Pusher:
 
     def _push(self, chunk: Chunk, facts: ChunkFacts) -> bool:
         """Push one chunk; False where the run has waited no longer."""
-        with self._lock:
-            if self._left_behind:
-                return False
-            self._in_hand = chunk
         error: BaseException | None = None
         pushed, count = chunk, len(chunk)
         try:
@@ -152,50 +153,29 @@ class Pusher:
         # Whatever it is: this thread goes on, for the chunks that come after.
         except BaseException as caught:  # noqa: BLE001
             error = caught
-        with self._lock:
-            if self._left_behind:
+        with self._queue.let_go() as is_ours:
+            if not is_ours:
                 return False
-            self._in_hand = None
             if error is None:
                 self.pushed.add(facts, count)
                 self._watch.look(self.pushed)
                 return True
-            self._not_taken(chunk, str(error))
+            self.miss(chunk, str(error))
         logger.debug("push of chunk %d failed", chunk.index, exc_info=error)
         pushed.release()
         return True
 
     def _why_there_is_no_room(self) -> str:
-        in_hand = self._in_hand
-        if in_hand is not None:
-            return f"the push of chunk {in_hand.index} had not returned"
+        in_hand = self._queue.in_hand
+        if isinstance(in_hand, tuple):
+            return f"the push of chunk {in_hand[0].index} had not returned"
         return "the stream still held all of its chunk buffers"
-
-    def _not_taken(self, chunk: Chunk, reason: str) -> None:
-        self.frames_not_taken += len(chunk)
-        self.chunks_not_taken += 1
-        self._reason = self._reason or reason
-        if self.chunks_not_taken <= LISTED:
-            self._journal.event(
-                f"chunk {chunk.index} with {len(chunk)} frames was not taken: {reason}", "error"
-            )
 
     def _leave_behind(self) -> None:
         """Count what the thread has in hand, and what waits behind it, as not taken."""
-        with self._lock:
-            if self._ended.is_set():
-                return
-            self._left_behind = True
-            left = [self._in_hand]
-            while True:
-                try:
-                    item = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                left.append(item[0] if isinstance(item, tuple) else None)
-            for chunk in left:
-                if chunk is not None:
-                    self._not_taken(chunk, "the push did not return, and the user waited no longer")
+        for item in self._queue.leave():
+            if isinstance(item, tuple):
+                self.miss(item[0], "the push did not return, and the user waited no longer")
 
 
 def _give_back_with(chunk: Chunk, room: threading.Semaphore) -> None:
