@@ -133,7 +133,7 @@ def _run(view: ViewProcess | None, pixels: NDArray[np.uint8], seconds: float) ->
 
 
 def _tap(view: ViewProcess) -> FrameTap:
-    def add(points: Points, regions: Sequence[Region]) -> None:
+    def add(points: Points, regions: Sequence[Region], arrived_ns: NDArray[np.int64]) -> None:  # noqa: ARG001
         view.add_points(points.utc_ms, points.mean, points.maximum, regions)
 
     return FrameTap(REGIONS, view.show_frame, add)

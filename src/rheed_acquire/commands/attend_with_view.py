@@ -19,7 +19,7 @@ from rheed_acquire.system.terminal import write_note
 
 if TYPE_CHECKING:
     from rheed_acquire.commands.run_setup import RunSetup
-    from rheed_acquire.view.desk import AskedRun
+    from rheed_acquire.view.asked_runs import AskedRun
     from rheed_acquire.view.viewed_runs import ViewedRuns
 
 _GOOD_TO_BAD = (0, 3, 1, 2, 130)
@@ -103,12 +103,12 @@ class _Attending:
     def make(self, run: AskedRun) -> bool:
         """Make a run; whether the station goes on after it."""
         view, settings = self._view, self._setup.settings.run
-        turn = None if run.origin is None else CameraTurn(self._held, RunStart(run.asked_ns, run.pre_roll_s))
+        turn = None if run.origin is None else CameraTurn(self._held, RunStart(run.begin_ns, run.pre_roll_s))
         info = self._held.info
         has_preview = self._preview is not None and not self._preview.is_over
         if has_preview and info is not None and info.can_wait:
             self.end_preview()  # a recording begins with its first frame
-        acquisition, recorder = self._setup.acquisition(run.settings, view.tap(), turn, run.changed_by)
+        acquisition, recorder = self._setup.acquisition(run.settings, view.tap(), turn, "interface")
         if turn is not None and not self._held.is_well:
             acquisition.journal.event("the camera is opened for this run, which reaches back to no frame")
         going = Going(acquisition, view.news)

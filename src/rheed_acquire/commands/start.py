@@ -28,6 +28,15 @@ def main(arguments: Sequence[str]) -> int:
         metavar="S",
         help="begin so many seconds before now, as far as the preview has kept the frames",
     )
+    parser.add_argument(
+        "--when",
+        metavar="CONDITION",
+        help='wait, and begin with the first frame for which this is true: "specular > 120", "at 14:30", '
+        '"at 2026-11-29 14:30 UTC", "in 90 s"; it returns at once then',
+    )
+    parser.add_argument(
+        "--until", metavar="CONDITION", help='end the run when this is true: "specular < 20 for 2 s"'
+    )
     archive = parser.add_mutually_exclusive_group()
     archive.add_argument(
         "--archive",
@@ -52,6 +61,8 @@ def main(arguments: Sequence[str]) -> int:
             duration=given.duration,
             frames=given.frames,
             pre_roll_s=given.pre_roll,
+            when=given.when,
+            until=given.until,
             archive=given.archive,
             notes=given.notes,
             **({"wait_s": 0.0} if given.no_wait else {}),

@@ -67,6 +67,9 @@ def show_run(run: Run, *, as_json: bool) -> int:
         lost = f", {run.frames_lost} lost" if run.frames_lost else ""
         marks = f", {run.marks} marks" if run.marks else ""
         write_line(f"run {run.run}{name}: {run.phase}, {run.frames} frames{lost}{marks}")
+        for label, condition in (("when", run.when), ("until", run.until)):
+            if condition is not None and not run.is_over:
+                write_line(f"  {label:<8} {condition}")
         for problem in run.problems:
             write_line(f"  problem  {problem}")
         if run.error is not None:
@@ -75,5 +78,5 @@ def show_run(run: Run, *, as_json: bool) -> int:
             if place is not None:
                 write_line(f"  {label:<8} {place}")
     if run.phase == "failed":
-        return 1
+        return 0 if run.was_stopped_first else 1
     return run.exit_code or 0

@@ -38,7 +38,7 @@ AT_ONCE = 64
 
 ShowFrame: TypeAlias = "Callable[[Levels, int, float | None, FrameForm], None]"
 Foresee: TypeAlias = "Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]"
-ShowPoints: TypeAlias = "Callable[[Points, Sequence[Region]], None]"
+ShowPoints: TypeAlias = "Callable[[Points, Sequence[Region], NDArray[np.int64]], None]"
 
 
 class FrameTap:
@@ -53,8 +53,8 @@ class FrameTap:
         uint16 and lent for the time of the call, its place among the frames recorded, from 0, its arrival in
         ms UTC, and its form. It must return at once.
     on_points
-        Called with the values of frames that were measured, and the regions that they are of. It must return
-        at once.
+        Called with the values of frames that were measured, the regions that they are of, and when the frames
+        arrived, (N,) as ``time.perf_counter_ns`` and lent for the time of the call. It must return at once.
     looks_per_s
         How often the chunk being filled is looked at.
     """
@@ -95,8 +95,9 @@ class FrameTap:
             they were captured, in ms UTC (see `rheed_acquire.clocks.camera_clock.CaptureClock.foresee_ms`).
         """
         with self._lock:
-            self._size, self._foresee_ms = (width, height), foresee_ms
-        notes = self.follow(self._wanted)
+            self._foresee_ms = foresee_ms
+            notes = self._follow(self._wanted, (width, height))
+            self._size = width, height  # now that nobody sees it without regions
         self._worker = Worker("frame-tap", self._look_and_rest, self._ended)
         self._worker.start()
         return notes
@@ -128,16 +129,17 @@ class FrameTap:
         """
         with self._lock:
             self._wanted = tuple(regions)
-            if self._size is None:
-                return ()
-            fitting, notes = fit_regions(regions, *self._size)
-            self._traces.follow(fitting)
-            return notes
+            return () if self._size is None else self._follow(self._wanted, self._size)
+
+    def _follow(self, regions: Sequence[Region], size: tuple[int, int]) -> tuple[str, ...]:
+        fitting, notes = fit_regions(regions, *size)
+        self._traces.follow(fitting)
+        return notes
 
     @property
     def regions(self) -> tuple[Region, ...]:
-        """Those that are measured."""
-        return self._traces.regions
+        """Those that are measured; before the frames' size is known, those that are to be."""
+        return self._wanted if self._size is None else self._traces.regions
 
     def complete(self, chunk: Chunk, utc_ms: NDArray[np.float64]) -> tuple[ChunkTrace, ...]:
         """Measure what is still to be measured of a chunk; called with each, in order, before its push.
@@ -152,7 +154,7 @@ class FrameTap:
         with self._lock:
             try:
                 self._take_form(chunk.form)
-                self._measure(chunk.pixels, utc_ms, len(chunk))
+                self._measure(chunk.pixels, utc_ms, chunk.host_ns, len(chunk))
                 # Of a camera so slow that each chunk is one frame, none is ever seen being filled.
                 self._show(chunk.pixels[-1:], self._completed_frames + len(chunk) - 1, chunk.host_ns[-1])
             except Exception as error:  # noqa: BLE001
@@ -183,7 +185,7 @@ class FrameTap:
                 # While the dispatcher lags behind, its chunks come first.
                 if index == self._completed + 1 and self._foresee_ms is not None and committed:
                     stamps, arrived = buffer.timestamps_ns[:committed], buffer.host_ns[:committed]
-                    self._measure(buffer.frames, self._foresee_ms(stamps, arrived), committed)
+                    self._measure(buffer.frames, self._foresee_ms(stamps, arrived), arrived, committed)
             except Exception as error:  # noqa: BLE001
                 self._pass_over(error)
 
@@ -214,7 +216,9 @@ class FrameTap:
         if form != self._form:
             self._form, self._levels = form, form.levels_of()
 
-    def _measure(self, frames: NDArray[Any], utc_ms: NDArray[np.float64], count: int) -> None:
+    def _measure(
+        self, frames: NDArray[Any], utc_ms: NDArray[np.float64], arrived_ns: NDArray[np.int64], count: int
+    ) -> None:
         start, self._measured = self._measured, count
         if start >= count or not self._traces.regions:
             return
@@ -227,7 +231,7 @@ class FrameTap:
             points = self._traces.add(self._levels(piece), times[first - start :][: len(piece)])
             self._of_chunk.add(first, points, self._traces.regions)
             if self._on_points is not None:
-                self._on_points(points, self._traces.regions)
+                self._on_points(points, self._traces.regions, arrived_ns[first : first + len(piece)])
 
     def _show(self, frame: NDArray[Any], number: int, host_ns: np.int64) -> None:
         """Hand on a frame, (1, ...) as it lies in the ring."""

@@ -9,19 +9,20 @@ import hashlib
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from rheed_acquire.clocks.timing import process_clock
-from rheed_acquire.recording.marks import Mark, read_marks
+from rheed_acquire.recording.marks import Mark
 from rheed_acquire.run.channels import Channels
 from rheed_acquire.run.marks import MarkError, TooManyMarksError
 from rheed_acquire.settings.run_settings import RunSettings
-from rheed_acquire.view.interface import ProblemCode, Run, RunPhase
+from rheed_acquire.view.asked_runs import AskedRun, AskedRuns
+from rheed_acquire.view.conditions import ConditionError, Watch, read_condition
+from rheed_acquire.view.interface import STOPPED_FIRST, ProblemCode
 from rheed_acquire.view.sent_readings import (
     SentReadingError,
     StrangeReadingError,
@@ -30,13 +31,13 @@ from rheed_acquire.view.sent_readings import (
 )
 
 if TYPE_CHECKING:
+    from rheed_acquire.regions.regions import Region
     from rheed_acquire.run.acquisition import Acquisition
     from rheed_acquire.run.progress import Progress
     from rheed_acquire.run.report import RunReport
 
 IN_THE_VIEW, THROUGH_THE_INTERFACE = "in the view", "through the interface"
 """How something was asked for."""
-KEPT_RUNS = 100
 KEPT_ANSWERS = 1_000
 AHEAD_MS = 5_000.0
 """How far a client's clock may be off when it says a mark's time."""
@@ -57,63 +58,6 @@ class RefusedRequestError(Exception):
         return {"code": self.code, "error": str(self)}
 
 
-@dataclass(slots=True, eq=False)
-class AskedRun:
-    """A run that a client has asked for, or that the command began with.
-
-    Attributes
-    ----------
-    settings
-        Of the run.
-    origin
-        How it was asked for, and from where: ``in the view, from 127.0.0.1:53422``; None for the command's
-        own.
-    asked_ns
-        When, as ``time.perf_counter_ns``.
-    is_stopped
-        Whether its end was asked for.
-    ended
-        What became of it.
-    folders
-        Where its marks lie.
-    known
-        What was known of it last.
-    """
-
-    name: str
-    settings: RunSettings
-    origin: str | None = None
-    asked_ns: int = 0
-    phase: RunPhase = "waiting"
-    is_stopped: bool = False
-    error: str | None = None
-    ended: Run | None = None
-    folders: tuple[Path, ...] = ()
-    known: Run | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing of it will change any more."""
-        return self.ended is not None
-
-    @property
-    def pre_roll_s(self) -> float:
-        """How far it reaches back before it was asked for, in seconds."""
-        return self.settings.pre_roll
-
-    @property
-    def changed_by(self) -> str:
-        """Who has set what differs from the command's settings."""
-        return "live view" if (self.origin or "").startswith(IN_THE_VIEW) else "interface"
-
-    def view(self) -> Run:
-        """Say what is known of it."""
-        if self.ended is not None:
-            return self.ended
-        known = self.known or Run(run=self.name, phase=self.phase, stream_name=self.settings.stream_name)
-        return known.model_copy(update={"phase": self.phase, "error": self.error})
-
-
 class Desk:
     """Takes requests, one after another, and knows the runs that they are about.
 
@@ -129,7 +73,9 @@ class Desk:
     going
         The run that goes on; None in a preview.
     next_run
-        The one that begins now, or when the run that goes on has ended.
+        The one that begins when it is due and the run that goes on has ended.
+    last
+        The one that ended last.
     has_stopped
         Whether the end of this run was asked for.
     """
@@ -138,89 +84,80 @@ class Desk:
         self._settings, self._channels = settings, channels or Channels()
         self.going: AskedRun | None = None
         self.next_run: AskedRun | None = None
+        self.last: AskedRun | None = None
         self.has_stopped = False
         self._acquisition: Acquisition | None = None
-        self._count = 0
-        self._runs: OrderedDict[str, AskedRun] = OrderedDict()
-        self._last: AskedRun | None = None
+        self._runs = AskedRuns()
         self._answers: OrderedDict[str, tuple[str, Callable[[], tuple[int, dict[str, Any]]]]] = OrderedDict()
 
     # ---- what the attending thread tells ---------------------------------------------------------------
 
     def first_run(self) -> AskedRun:
         """The run that the command begins with."""
-        return self._new(self._settings, None, time.perf_counter_ns())
+        return self._runs.new(self._settings, None, time.perf_counter_ns())
 
     def follow(self, acquisition: Acquisition, run: AskedRun | None) -> None:
         """Take requests for this acquisition from now on: a run, or a preview."""
         self._acquisition, self.going, self.has_stopped = acquisition, run, False
         if run is not None:
             run.phase = "starting"
+            if run.until is not None:
+                run.until.since_ns = run.begin_ns  # nothing that it reaches back to ends it
             if self.next_run is run:
                 self.next_run = None
 
     def update(self, progress: Progress) -> None:
         """Note how far the run has come that goes on."""
         run, acquisition = self.going, self._acquisition
-        if run is None or run.is_over or acquisition is None:
-            return
-        info = progress.info
-        if progress.phase == "capturing":
-            run.phase = "recording"
-        elif acquisition.marks.is_closed:
-            run.phase = "ending"
-        if info is None:
-            return
-        run.folders = acquisition.marks.folders
-        run.known = Run(
-            run=run.name,
-            phase=run.phase,
-            stream_name=run.settings.stream_name,
-            data_id=info.data_id or None,
-            started_utc=info.started_utc.isoformat(timespec="milliseconds"),
-            output=None if info.output is None else str(info.output),
-            archive=None if info.archive is None else str(info.archive),
-            frames=progress.frames_received,
-            frames_lost=progress.frames_missing + progress.frames_overrun + progress.frames_not_taken,
-            marks=len(acquisition.marks),
-        )
+        if run is not None and not run.is_over and acquisition is not None:
+            run.note(progress, acquisition)
 
     def end(self, report: RunReport, exit_code: int, html: Path | None) -> None:
         """Note what became of the run that went on."""
-        run = self.going
-        assert run is not None
-        run.phase = "ended"
-        known = run.view()
-        lost = report.frames_dropped_by_camera + report.frames_overrun
-        run.ended = known.model_copy(
-            update={
-                "phase": "ended",
-                "data_id": report.info.data_id or None,
-                "frames": report.frames_received,
-                "frames_lost": lost + report.frames_rejected + report.frames_not_taken,
-                "marks": len(report.marks),
-                "exit_code": exit_code,
-                "problems": tuple(map(str, report.problems)),
-                "warnings": tuple(map(str, report.warnings)),
-                "report": None if html is None else str(html),
-            }
-        )
-        self._last = run
+        assert self.going is not None
+        self.going.end(report, exit_code, html)
+        self.last = self.going
 
     def fail(self, error: str) -> None:
         """Note that the run that went on could not begin, or has left no report."""
         assert self.going is not None
         self._fail(self.going, error)
 
-    @property
-    def last(self) -> AskedRun | None:
-        """The run that ended last."""
-        return self._last
+    def heed(self, regions: Sequence[Region]) -> None:
+        """Begin and end what waits for conditions that have come true; called often.
+
+        Parameters
+        ----------
+        regions
+            Those that are followed.
+        """
+        waiting, going, names = self.next_run, self.going, {region.name for region in regions}
+        assert self._acquisition is not None
+        when = None if waiting is None else waiting.when
+        if waiting is None or when is None or when.is_met():
+            pass
+        elif when.region not in (None, *names):
+            self.next_run = None
+            self._fail(waiting, f"it waited for {when.condition}, and there is no such region now")
+        until = None if going is None or going.is_over or going.is_stopped else going.until
+        if going is None or until is None or going.phase == "ending":
+            return
+        if until.is_met():
+            self.stop(f"by its condition, {until.condition}")
+        elif until.region not in (None, *names):
+            going.until = None
+            text = f"the run was to end by {until.condition}, and there is no such region now: stop it"
+            self._acquisition.journal.event(text, "warning")
 
     @property
     def is_called(self) -> bool:
         """Whether the preview is to make way for a run."""
-        return self.next_run is not None and self.going is None
+        return self.due_run is not None and self.going is None
+
+    @property
+    def due_run(self) -> AskedRun | None:
+        """The one that begins now, or when the run that goes on has ended; None where it waits for more."""
+        return None if self.next_run is None or not self.next_run.is_due else self.next_run
 
     # ---- requests --------------------------------------------------------------------------------------
 
@@ -298,18 +235,22 @@ class Desk:
         RefusedRequestError
             Another run goes on or waits, or these are no settings for one.
         """
-        settings = self._told(changes)
-        if self.next_run is not None:
-            raise RefusedRequestError(
-                409, "run-waiting", f"run {self.next_run.name} is about to begin already"
-            )
+        wanted = dict(changes)
+        when, until = (self._watch(name, wanted.pop(name, None), asked_ns) for name in ("when", "until"))
+        settings = self._told(wanted)
+        waiting = self.next_run
+        if waiting is not None:
+            does = "is about to begin" if waiting.is_due else f"waits already for {waiting.view().when}"
+            raise RefusedRequestError(409, "run-waiting", f"run {waiting.name} {does}")
         going = self.going
         if going is not None and not (going.is_over or going.is_stopped or going.phase == "ending"):
             raise RefusedRequestError(
                 409, "run-going-on", "a run is going on: stop it before you start another"
             )
-        self.next_run = self._new(settings, origin, asked_ns)
-        return self.next_run
+        run = self.next_run = self._runs.new(settings, origin, asked_ns, when, until)
+        if when is not None and self._acquisition is not None:
+            self._acquisition.journal.event(f"run {run.name} waits for {when.condition}, as asked {origin}")
+        return run
 
     def stop(self, origin: str, name: str | None = None) -> AskedRun:
         """Have the run end that goes on, or the one not begin that waits; again it changes nothing.
@@ -322,7 +263,9 @@ class Desk:
         waiting, going = self.next_run, self.going
         if waiting is not None and name in (None, waiting.name):
             self.next_run = None
-            self._fail(waiting, "it was stopped before it began")
+            self._fail(waiting, STOPPED_FIRST)
+            if waiting.when is not None and self._acquisition is not None:
+                self._acquisition.journal.event(f"run {waiting.name} waits no more, as asked {origin}")
             return waiting
         if name is not None and (going is None or name != going.name):
             run = self._find(name)
@@ -375,13 +318,13 @@ class Desk:
 
     def marks(self, name: str | None) -> dict[str, Any]:
         """The marks of a run; without a name, of the one that goes on or ended last."""
-        run = (self.going or self._last) if name is None else self._find(name)
+        run = (self.going or self.last) if name is None else self._find(name)
         if run is None:
             return {"run": None, "marks": []}
         if run is self.going and self._acquisition is not None:
             marks = self._acquisition.marks.items
         else:
-            marks = _marks_in(run.folders)
+            marks = run.marks()
         return {"run": run.name, "marks": [{"run": run.name, **mark.as_json()} for mark in marks]}
 
     def take_readings(self, question: Mapping[str, Any]) -> dict[str, Any]:
@@ -419,6 +362,32 @@ class Desk:
                 f"now it is {arrived_ms:.0f}",
             )
 
+    def _watch(self, name: str, text: str | None, asked_ns: int) -> Watch | None:
+        """What a run waits for to begin or to end.
+
+        Raises
+        ------
+        RefusedRequestError
+            It is no condition, or can never come true.
+        """
+        if text is None:
+            return None
+        try:
+            watch = Watch(read_condition(text, process_clock().utc_ns(asked_ns)), asked_ns)
+        except ConditionError as error:
+            raise RefusedRequestError(422, "invalid", f"{name}: {error}") from None
+        acquisition = self._acquisition
+        if watch.region is None or acquisition is None:
+            return watch
+        known = [] if acquisition.tap is None else [region.name for region in acquisition.tap.regions]
+        if watch.region not in known:
+            told = f"of {', '.join(known)}" if known else "yet: draw it first"
+            raise RefusedRequestError(422, "invalid", f"{name}: there is no region {watch.region!r} {told}")
+        if name == "when" and acquisition.source is not None and acquisition.source.can_wait:
+            text = "a recording begins anew with a run: it has no frame to wait for"
+            raise RefusedRequestError(422, "invalid", f"{name}: {text}")
+        return watch
+
     def _told(self, changes: Mapping[str, Any]) -> RunSettings:
         """The command's settings, with what a request changes."""
         wanted = dict(changes)
@@ -444,36 +413,16 @@ class Desk:
                 422, "invalid", f"{f'{place}: ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
             ) from None
 
-    def _new(self, settings: RunSettings, origin: str | None, asked_ns: int) -> AskedRun:
-        self._count += 1
-        # With the time, so that a name of yesterday's station is none of today's.
-        name = f"{time.strftime('%y%m%d-%H%M%S', time.gmtime())}-{self._count}"
-        run = AskedRun(name, settings, origin, asked_ns)
-        self._runs[run.name] = run
-        if len(self._runs) > KEPT_RUNS:
-            self._runs.popitem(last=False)
-        return run
-
     def _find(self, name: str | None) -> AskedRun:
-        run = None if name is None else self._runs.get(name)
+        run = self._runs.find(name)
         if run is None:
             raise RefusedRequestError(404, "not-found", f"there is no run {name!r} here")
         return run
 
     def _fail(self, run: AskedRun, error: str) -> None:
-        run.phase, run.error = "failed", error
-        run.ended = run.view()
-        self._last = run
+        run.fail(error)
+        self.last = run
 
 
 def _as_json(run: AskedRun) -> dict[str, Any]:
     return run.view().model_dump(mode="json")
-
-
-def _marks_in(folders: tuple[Path, ...]) -> tuple[Mark, ...]:
-    for folder in folders:
-        try:
-            return read_marks(folder)
-        except OSError:
-            continue
-    return ()

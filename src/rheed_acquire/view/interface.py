@@ -20,11 +20,13 @@ LONGEST_BODY = 1 << 16
 """Bytes of a request's body."""
 MOST_WAIT_S = 60.0
 LONGEST_KEY = 200
+LONGEST_CONDITION = 120
 MOST_SENT = 500
 """Readings in one request."""
 KEY_HEADER, REPLAYED_HEADER = "Idempotency-Key", "Idempotency-Replayed"
 
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+_Condition = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_CONDITION)]
 _Wait = Annotated[
     float,
     Field(
@@ -66,6 +68,15 @@ class StartRequest(_Request):
         None,
         description="seconds before the request that the run reaches back, as far as the preview has kept "
         "the frames",
+    )
+    when: _Condition | None = Field(
+        None,
+        description="begin with the first frame for which this is true: a level of a region, such as "
+        "`specular > 120` or `specular > 120 for 2 s`, or a time, such as `at 14:30`, "
+        "`at 2026-11-29 14:30 UTC` or `in 90 s`",
+    )
+    until: _Condition | None = Field(
+        None, description="end the run when this is true, for frames that came after it was to begin"
     )
     archive: bool | None = Field(
         None, description="keep the originals too, in the directory that the station's --archive names"
@@ -133,6 +144,8 @@ class RegionsRequest(_Request):
     regions: Regions = Field(description="at most 12, each with a name of its own")
 
 
+STOPPED_FIRST = "it was stopped before it began"
+
 RunPhase: TypeAlias = Literal["waiting", "starting", "recording", "ending", "ended", "failed"]
 
 
@@ -144,9 +157,11 @@ class Run(_Answer):
     run
         The station's own name for it.
     phase
-        ``waiting`` for the run before it to end, ``starting`` (camera and stream are being opened),
-        ``recording``, ``ending`` (what was captured is being delivered), ``ended``, or ``failed``: it could
-        not begin, or was stopped before it did.
+        ``waiting`` for the run before it to end, or for `when`; ``starting`` (camera and stream are being
+        opened), ``recording``, ``ending`` (what was captured is being delivered), ``ended``, or ``failed``:
+        it could not begin, or was stopped before it did.
+    when, until
+        The conditions by which it begins and ends, as the station understands them; None for none.
     data_id
         Of the stream, once there is one.
     started_utc
@@ -170,6 +185,8 @@ class Run(_Answer):
     run: str
     phase: RunPhase
     stream_name: str | None = None
+    when: str | None = None
+    until: str | None = None
     data_id: str | None = None
     started_utc: str | None = None
     output: str | None = None
@@ -187,6 +204,11 @@ class Run(_Answer):
     def is_over(self) -> bool:
         """Whether nothing of it will change any more."""
         return self.phase in ("ended", "failed")
+
+    @property
+    def was_stopped_first(self) -> bool:
+        """Whether it was stopped before it began, as somebody wanted."""
+        return self.phase == "failed" and self.error == STOPPED_FIRST
 
     @property
     def is_recording(self) -> bool:

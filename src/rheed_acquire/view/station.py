@@ -119,9 +119,11 @@ class Station:
         duration: float | None = None,
         frames: int | None = None,
         pre_roll_s: float | None = None,
+        when: str | None = None,
+        until: str | None = None,
         archive: bool | None = None,
         notes: str | None = None,
-        wait_s: float = MOST_WAIT_S,
+        wait_s: float | None = None,
     ) -> StationRun:
         """Start a run, and return when it records; what is left out is as the station was told.
 
@@ -130,11 +132,16 @@ class Station:
         stream_name, physical_sample, project_id, tags, azimuth, rotations_per_min, duration, frames, notes
             As the settings of these names; seconds, and rotations per minute.
         pre_roll_s
-            How many seconds before now the run begins, as far as the station's preview has kept the frames.
+            How many seconds before now the run begins, as far as the station's preview has kept the frames;
+            with ``when``, before that is true.
+        when, until
+            Conditions by which the run begins and ends: ``specular > 120``, ``specular < 20 for 2 s``,
+            ``at 14:30``, ``in 90 s``.
         archive
             Whether the originals are kept too, where the station was started with ``--archive``.
         wait_s
-            How long to wait for it to record, in seconds; 0 for not at all.
+            How long to wait for it to record, in seconds; 0 for not at all. By default a minute, and with
+            ``when`` not at all: `StationRun.wait` does.
 
         Raises
         ------
@@ -151,12 +158,16 @@ class Station:
             "duration": duration,
             "frames": frames,
             "pre_roll_s": pre_roll_s,
+            "when": when,
+            "until": until,
             "archive": archive,
             "notes": notes,
         }
         body = {name: value for name, value in told.items() if value is not None}
         run = self._post("/start", {**body, "wait_s": 0}, Run)
         started = StationRun(self, run)
+        if wait_s is None:
+            wait_s = MOST_WAIT_S if when is None else 0.0
         if wait_s:
             started.wait(wait_s, until="recording")
             if started.latest.phase == "failed":

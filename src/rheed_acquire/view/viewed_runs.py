@@ -29,10 +29,11 @@ from rheed_acquire.regions.region_file import save_regions
 from rheed_acquire.regions.regions import Region, Regions
 from rheed_acquire.regions.traces import Points
 from rheed_acquire.system.browser import open_in_browser
+from rheed_acquire.view.asked_runs import AskedRun
+from rheed_acquire.view.conditions import Watch
 from rheed_acquire.view.desk import (
     IN_THE_VIEW,
     THROUGH_THE_INTERFACE,
-    AskedRun,
     Desk,
     RefusedRequestError,
 )
@@ -41,6 +42,9 @@ from rheed_acquire.view.process import ViewProcess
 from rheed_acquire.view.station_file import StationFile
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from rheed_acquire.run.acquisition import Acquisition
     from rheed_acquire.run.channels import Channels
     from rheed_acquire.run.progress import Progress
@@ -99,6 +103,9 @@ class ViewedRuns:
         self._told_of: WeakKeyDictionary[Acquisition, int] = WeakKeyDictionary()
         self._away: str | None = None
         self._on_air: FrameTap | None = None
+        self._preview_tap: FrameTap | None = None
+        self._watched: tuple[FrameTap | None, Watch | None] = (None, None)
+        """By whose frames which condition comes true."""
         self._latest_ms = self._not_before_ms = -math.inf
         self._deaths_told = 0
         self._state_due_s = 0.0
@@ -129,7 +136,10 @@ class ViewedRuns:
             if self._is_on_air(tap):
                 self._process.show_frame(*frame)
 
-        def add_points(points: Points, regions: Sequence[Region]) -> None:
+        def add_points(points: Points, regions: Sequence[Region], arrived_ns: NDArray[np.int64]) -> None:
+            watched, watch = self._watched
+            if tap is watched and watch is not None and watch.see(arrived_ns, points.mean, regions):
+                self.news.set()
             if self._is_on_air(tap):
                 self._add_points(points, regions)
 
@@ -143,9 +153,13 @@ class ViewedRuns:
         self._acquisition = acquisition
         self._tap.follow(self._regions)
         self.desk.follow(acquisition, run)
-        if run is not None and run.origin is not None:
+        if run is None:
+            self._preview_tap = acquisition.tap
+        elif run.origin is not None:
             name = run.settings.stream_name
             acquisition.journal.event(f"started{f' under the name {name}' if name else ''} {run.origin}")
+            if run.when is not None:
+                acquisition.journal.event(f"it begins by its condition, {run.when.condition}")
         self._regions_noted = False
         self._events_told = self._told_of.get(acquisition, 0)
         self._begin_rates()
@@ -160,6 +174,7 @@ class ViewedRuns:
                 break
             self._obey(command)
             self._state_due_s = 0.0
+        self._heed_conditions()
         self._tell_events()
         now = time.monotonic()
         if now >= self._state_due_s or self._acquisition_phase() != self._phase_told:
@@ -188,11 +203,11 @@ class ViewedRuns:
     def next(self) -> AskedRun | None:
         """The run that is to begin now that the acquisition has ended; None for none."""
         self.update()
-        return self.desk.next_run
+        return self.desk.due_run
 
     def state(self, progress: Progress) -> dict[str, Any]:
         """The figures of the acquisition as the page shows them; None stands for what is not known."""
-        run = self.desk.going
+        run, waiting = self.desk.going, self.desk.next_run
         info, delivery = progress.info, progress.delivery
         camera = None if info is None else info.camera
         if progress.phase == "capturing":
@@ -204,6 +219,7 @@ class ViewedRuns:
         return {
             "phase": self._shown_phase(progress),
             "running": run is not None,
+            "waits_for": None if waiting is None or waiting.is_due else waiting.view().when,
             "stream_name": None if run is None else run.settings.stream_name,
             "data_id": None if info is None else info.data_id or None,
             "camera": None if camera is None else str(camera.device),
@@ -264,8 +280,7 @@ class ViewedRuns:
             run=going,
             next_run=then,
             last_run=last,
-            # Before the camera is open nobody knows what of them lies within its frames.
-            regions=self._regions if page["width"] is None else self._tap.regions,
+            regions=self._tap.regions,
         )
         return state.model_dump(mode="json")
 
@@ -397,6 +412,15 @@ class ViewedRuns:
             self._acquisition.journal.event(f"regions are drawn {origin}")
         save_regions(self._settings_file, self._regions)
         return notes
+
+    def _heed_conditions(self) -> None:
+        self.desk.heed(self._tap.regions)
+        waiting, going = self.desk.next_run, self.desk.going
+        if waiting is not None and not waiting.is_due:
+            # The preview's frames, also while a run is being delivered: none that it waits for is missed.
+            self._watched = self._preview_tap, waiting.when
+        else:
+            self._watched = (None, None) if going is None else (self._tap, going.until)
 
     def _tell_events(self) -> None:
         assert self._acquisition is not None

@@ -75,3 +75,59 @@ def test_a_camera_that_goes_while_nobody_records_is_waited_for(command: Command)
     recipe.ask("POST", "/stop", {"run": run.run, "wait_s": 60})
     assert recipe.wait_for("preview").last_run is not None
     assert recipe.end()[0] == 0
+
+
+def test_a_run_begins_with_the_very_frame_that_reaches_a_level_and_ends_by_another(command: Command) -> None:
+    # The first byte of the number that the camera writes into its frames.
+    fast = ("--thirdparty.fps", "200", "--region", "count=1x1+0+0")
+    recipe = Recipe(command, command.start("view", *THIRD_PARTY, *fast))
+    recipe.wait_for("preview")
+    conditions = {"when": "count > 200", "until": "count < 100 for 0.2 s"}
+    answer = recipe.ask("POST", "/start", {**conditions, "pre_roll_s": 0.2, "wait_s": 0})
+    answered_ms = time.time() * 1e3
+    assert answer.status_code == 202, answer.text
+    assert {name: answer.json()[name] for name in conditions} == conditions
+    run = answer.json()["run"]
+    deadline = time.monotonic() + 60
+    while (state := recipe.state()).last_run is None:
+        assert time.monotonic() < deadline, state
+        time.sleep(0.05)
+    ended = state.last_run
+    assert (ended.run, ended.phase, ended.exit_code, ended.frames_lost) == (run, "ended", 0, 0)
+    assert ended.output is not None
+    recorded = RecordedRun(Path(ended.output))
+    ids = numbers_in(recorded)
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+    first = next(n for n in ids[20:] if n % 256 > 200)
+    if recorded.time_unix_ms()[first - ids[0]] > answered_ms + 50:  # else it was so when it was asked
+        assert first % 256 == 201
+        assert ids[0] == pytest.approx(first - 0.2 * 200, abs=2)
+    # Low for the first time in what it reached back to at most: it ends by the next time, after 0.2 s.
+    low = next(n for n in ids if n > first and n % 256 < 100)
+    assert low + round(0.2 * 200) <= ids[-1] + 2
+    report = json.loads(Path(ended.output, "report.json").read_text(encoding="utf-8"))
+    told = [event["text"] for event in report["run"]["events"]]
+    assert "it begins by its condition, count > 200" in told
+    assert "stopped by its condition, count < 100 for 0.2 s" in told
+    assert recipe.end()[0] == 0
+
+
+def test_a_run_waits_for_its_condition_until_somebody_stops_it(command: Command) -> None:
+    recipe = Recipe(command, command.start("view", *THIRD_PARTY, "--region", "dark=4x4+20+20"))
+    recipe.wait_for("preview")
+    listed = str(command.folder / "stations")
+    assert "no region" in command.error("start", "--when", "bright > 3", RHEED_STATIONS=listed)
+    started = command("start", "--when", "dark > 3", "--stream-name", "beam on", RHEED_STATIONS=listed)
+    assert (started.returncode, "waiting" in started.stdout) == (0, True), started.stderr
+    told = command("status", RHEED_STATIONS=listed).stdout
+    assert "dark > 3" in told
+    state = recipe.state()
+    assert state.next_run is not None
+    assert (state.phase, state.next_run.phase, state.next_run.when) == ("preview", "waiting", "dark > 3")
+    refused = recipe.ask("POST", "/start", {})
+    assert (refused.status_code, refused.json()["code"]) == (409, "run-waiting")
+    assert "dark > 3" in refused.json()["error"]
+    stopped = command("stop", RHEED_STATIONS=listed)
+    assert (stopped.returncode, "stopped before it began" in stopped.stdout) == (0, True), stopped.stderr
+    assert recipe.state().next_run is None
+    assert recipe.end()[0] == 0

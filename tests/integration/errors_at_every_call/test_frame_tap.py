@@ -41,7 +41,7 @@ def test_an_error_at_any_call_of_the_tap_costs_it_some_frames_and_no_more(every_
             if number == 9:
                 newest.set()
 
-        tap = FrameTap([whole], show, lambda points, regions: None, looks_per_s=500.0)
+        tap = FrameTap([whole], show, lambda points, regions, arrived_ns: None, looks_per_s=500.0)
         tap.watch(accumulator)
         with raises.in_new_threads():
             tap.begin(width, height, lambda stamps, arrived: arrived / 1e6)

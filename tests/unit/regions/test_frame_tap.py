@@ -67,7 +67,8 @@ class Rig:
         assert form == FrameForm(HEIGHT, WIDTH)
         self.shown.append((levels.copy(), number))
 
-    def points(self, points: Points, regions: object) -> None:
+    def points(self, points: Points, regions: object, arrived_ns: NDArray[np.int64]) -> None:
+        assert len(arrived_ns) == len(points.utc_ms)
         self.mean.append(points.mean)
         self.maximum.append(points.maximum)
         self.utc_ms.append(points.utc_ms)
@@ -216,8 +217,9 @@ def test_regions_drawn_in_the_middle_of_a_chunk_are_followed_from_the_next_frame
 
 
 def test_a_region_out_of_the_frame_is_said_and_costs_the_others_nothing() -> None:
-    tap = FrameTap([SPOT, Region(name="gone", x=100, y=0, width=2, height=2)])
-    assert not tap.regions
+    asked = [SPOT, Region(name="gone", x=100, y=0, width=2, height=2)]
+    tap = FrameTap(asked)
+    assert tap.regions == tuple(asked)
     (note,) = tap.begin(WIDTH, HEIGHT, arrivals)
     tap.stop()
     assert "gone lies outside" in note

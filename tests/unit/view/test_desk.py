@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -16,14 +18,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from rheed_acquire import CameraInfo, DeviceInfo
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.recording.marks import read_marks
+from rheed_acquire.regions.frame_tap import FrameTap
+from rheed_acquire.regions.regions import Region
 from rheed_acquire.run.marks import RunMarks
 from rheed_acquire.run.progress import Progress
 from rheed_acquire.run.report import Journal, RunInfo, RunReport
 from rheed_acquire.settings.run_settings import RunSettings
-from rheed_acquire.view.desk import AskedRun, Desk, RefusedRequestError
+from rheed_acquire.view.asked_runs import AskedRun
+from rheed_acquire.view.conditions import Watch
+from rheed_acquire.view.desk import Desk, RefusedRequestError
 
 ORIGIN = "through the interface, from 127.0.0.1:1"
 CAMERA = CameraInfo(DeviceInfo(backend="simulated", serial="1", model="one"), 32, 24, "Mono8", 50.0)
+SPOT = Region(name="spot", x=0, y=0, width=2, height=2)
 KEYS = st.none() | st.sampled_from(["a", "b", "c"])
 
 
@@ -36,6 +43,7 @@ class Going:
 
     def __init__(self) -> None:
         self.journal, self.marks, self.stopped = Journal(), RunMarks(), False
+        self.source, self.tap = CAMERA, FrameTap([SPOT])
 
     def stop(self) -> None:
         self.stopped = True
@@ -218,6 +226,116 @@ def test_a_run_has_what_it_is_told_and_else_what_the_station_was_told(desk: Desk
     told = run.settings
     assert (told.physical_sample, told.tags, told.notes) == ("S1", ("a", "b"), "first layer")
     assert (told.stream_name, told.azimuth, told.duration) == ("own", "[110]", 5.0)
+
+
+def see(watch: Watch | None, level: float, at_ns: int) -> None:
+    assert watch is not None
+    watch.see(np.array([at_ns]), np.full((1, 1), level, np.float32), (SPOT,))
+
+
+def test_a_run_that_waits_for_a_level_begins_with_the_frame_that_reaches_it_and_can_be_asked_again(
+    desk: Desk,
+) -> None:
+    preview = Going()
+    desk.follow(preview, None)  # type: ignore[arg-type]
+    question = {"do": "start", "key": "k", "settings": {"when": "spot > 100"}, "at_ns": 1_000}
+    assert desk.answer(question, ORIGIN)[1]["when"] == "spot > 100"
+    run = desk.next_run
+    assert run is not None
+    see(run.when, 200.0, 999)  # it arrived before it was asked for
+    see(run.when, 50.0, 2_000)
+    desk.heed((SPOT,))
+    assert (desk.due_run, desk.is_called, run.view().phase) == (None, False, "waiting")
+    with pytest.raises(RefusedRequestError, match="waits already for spot > 100") as refused:
+        desk.start({}, ORIGIN, 2_500)
+    assert (refused.value.status, refused.value.code) == (409, "run-waiting")
+    see(run.when, 101.0, 3_000)
+    see(run.when, 102.0, 4_000)
+    desk.heed((SPOT,))
+    assert desk.is_called
+    assert desk.due_run is run
+    assert run.begin_ns == 3_000
+    status, body, replayed = desk.answer({**question, "at_ns": 9_000}, ORIGIN)
+    assert (status, body["run"], replayed) == (202, run.name, True)
+
+
+def test_a_run_that_waits_is_ended_by_a_stop_and_by_the_loss_of_its_region(desk: Desk) -> None:
+    preview = Going()
+    desk.follow(preview, None)  # type: ignore[arg-type]
+    stopped = desk.start({"when": "spot > 100"}, ORIGIN, 0)
+    assert desk.stop(ORIGIN) is stopped
+    assert (desk.next_run, stopped.view().phase) == (None, "failed")
+    orphan = desk.start({"when": "spot > 100"}, ORIGIN, 0)
+    desk.heed(())
+    assert desk.next_run is None
+    assert "no such region" in (orphan.view().error or "")
+    assert desk.start({}, ORIGIN, 0).is_due
+
+
+def test_a_run_ends_by_its_condition_and_by_nothing_that_it_reached_back_to(desk: Desk) -> None:
+    desk.follow(Going(), None)  # type: ignore[arg-type]
+    run = desk.start({"until": "spot < 10", "pre_roll_s": 5.0}, ORIGIN, 1_000)
+    assert run.is_due
+    going = Going()
+    desk.follow(going, run)  # type: ignore[arg-type]
+    see(run.until, 5.0, 999)
+    desk.heed((SPOT,))
+    assert not going.stopped
+    see(run.until, 5.0, 1_000)
+    desk.heed((SPOT,))
+    assert going.stopped
+    assert [event.text for event in going.journal.events] == ["stopped by its condition, spot < 10"]
+
+
+def test_a_run_whose_end_can_not_come_any_more_goes_on_and_says_so(desk: Desk) -> None:
+    desk.follow(Going(), None)  # type: ignore[arg-type]
+    run = desk.start({"until": "spot < 10"}, ORIGIN, 1_000)
+    going = Going()
+    desk.follow(going, run)  # type: ignore[arg-type]
+    for _ in range(3):
+        desk.heed(())
+    assert not going.stopped
+    assert [event.level for event in going.journal.events] == ["warning"]
+
+
+def test_a_time_begins_a_run_and_ends_it(desk: Desk) -> None:
+    desk.follow(Going(), None)  # type: ignore[arg-type]
+    asked_ns = time.perf_counter_ns()
+    run = desk.start({"when": "in 0.001 s", "until": "in 0.002 s"}, ORIGIN, asked_ns)
+    deadline = time.monotonic() + 30
+    while not desk.is_called:
+        assert time.monotonic() < deadline
+        desk.heed(())
+    assert run.begin_ns == pytest.approx(asked_ns + 1_000_000, abs=100_000)
+    going = Going()
+    desk.follow(going, run)  # type: ignore[arg-type]
+    while not going.stopped:
+        assert time.monotonic() < deadline
+        desk.heed(())
+
+
+@pytest.mark.parametrize("name", ["when", "until"])
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [("beam > 1", "no region 'beam' of spot"), ("sometime", "must be a level"), ("at 26:00", "no time")],
+)
+def test_a_condition_that_cannot_come_true_is_refused_at_once(
+    desk: Desk, name: str, condition: str, said: str
+) -> None:
+    desk.follow(Going(), None)  # type: ignore[arg-type]
+    with pytest.raises(RefusedRequestError, match=f"^{name}: .*{said}") as refused:
+        desk.start({name: condition}, ORIGIN, 0)
+    assert (refused.value.status, refused.value.code) == (422, "invalid")
+    assert desk.next_run is None
+
+
+def test_a_recording_has_no_frame_to_wait_for(desk: Desk) -> None:
+    preview = Going()
+    preview.source = replace(CAMERA, recorded=True)
+    desk.follow(preview, None)  # type: ignore[arg-type]
+    with pytest.raises(RefusedRequestError, match="begins anew"):
+        desk.start({"when": "spot > 1"}, ORIGIN, 0)
+    assert desk.start({"when": "in 60 s", "until": "spot > 1"}, ORIGIN, time.perf_counter_ns()).until
 
 
 def test_readings_of_another_day_are_refused_and_none_of_them_is_taken(desk: Desk) -> None:

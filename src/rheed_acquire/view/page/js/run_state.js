@@ -107,12 +107,13 @@ export class RunState {
       if (element.textContent !== text) element.textContent = text;
     };
     const phase = byId("phase");
-    write(phase, connected ? (state.phase ?? "connected") : "not connected");
+    const waits = state.waits_for ? `waiting for ${state.waits_for}` : undefined;
+    write(phase, connected ? (waits ?? state.phase ?? "connected") : "not connected");
     phase.dataset.kind = !connected || state.camera_present === false ? "away" : state.running ? "running" : "idle";
     write(byId("stream-name"), state.stream_name ?? "");
     write(byId("elapsed"), state.running && typeof state.elapsed_s === "number" ? duration(state.elapsed_s) : "");
-    this.start.disabled = !connected || state.running !== false;
-    this.stop.disabled = !connected || state.running !== true;
+    this.start.disabled = !connected || state.running !== false || waits !== undefined;
+    this.stop.disabled = !connected || !(state.running === true || waits !== undefined);
     this.showLoss();
     const alert = byId("alert");
     const text = connected
