@@ -53,7 +53,7 @@ class FindingCode(StrEnum):
     )
     LATE_START = (
         "late-start",
-        "The camera was started and gave no frame for long; a run's duration counts from the first.",
+        "For long no frame came to a run that was to begin; its duration counts from the first.",
         "look at its trigger, and what else uses its network or bus",
     )
     CAMERA_CALL = ("camera-call", "A call into the camera's backend failed.")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from rheed_acquire.commands.attend import Going, Interrupts, attend_going, show_result
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.run.held_camera import CameraTurn, HeldCamera, RunStart
+from rheed_acquire.run.held_camera import HeldCamera
+from rheed_acquire.run.lent_camera import CameraTurn, RunStart
 from rheed_acquire.run.report import DELIVERED
 from rheed_acquire.settings.sources import DEFAULT_FILE
 from rheed_acquire.system.terminal import write_note
@@ -103,14 +104,18 @@ class _Attending:
     def make(self, run: AskedRun) -> bool:
         """Make a run; whether the station goes on after it."""
         view, settings = self._view, self._setup.settings.run
-        turn = None if run.origin is None else CameraTurn(self._held, RunStart(run.begin_ns, run.pre_roll_s))
+        turn = None
+        if run.origin is not None:
+            start = RunStart(run.begin_ns, run.pre_roll_s, run.settings.reconnect_timeout)
+            turn = CameraTurn(self._held, start)
         info = self._held.info
         has_preview = self._preview is not None and not self._preview.is_over
         if has_preview and info is not None and info.can_wait:
             self.end_preview()  # a recording begins with its first frame
         acquisition, recorder = self._setup.acquisition(run.settings, view.tap(), turn, "interface")
         if turn is not None and not self._held.is_well:
-            acquisition.journal.event("the camera is opened for this run, which reaches back to no frame")
+            text = "the camera is opened for this run, or waited for, and it reaches back to no frame"
+            acquisition.journal.event(text)
         going = Going(acquisition, view.news)
         view.follow(acquisition, run)
         try:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rheed_acquire.regions.frame_tap import FrameTap
     from rheed_acquire.run.acquisition import Acquisition
     from rheed_acquire.run.channels import Channels
-    from rheed_acquire.run.held_camera import CameraTurn
+    from rheed_acquire.run.lent_camera import CameraTurn
     from rheed_acquire.run_report.recorder import RunRecorder
     from rheed_acquire.server.process import LocalServer
     from rheed_acquire.settings.run_settings import RunSettings

@@ -48,7 +48,7 @@ from rheed_acquire.streaming.streamer import Streamer
 
 if TYPE_CHECKING:
     from rheed_acquire.regions.frame_tap import FrameTap
-    from rheed_acquire.run.held_camera import CameraTurn
+    from rheed_acquire.run.lent_camera import CameraTurn
     from rheed_acquire.settings.run_settings import RunSettings
 
 logger = logging.getLogger(__name__)
@@ -154,8 +154,9 @@ class Acquisition:
     def progress(self) -> Progress:
         """How far the run has come; may be called from any thread."""
         capture, info, stream = self._capture, self._info, self._stream
+        away = self._turn.away if self._turn is not None and self._turn.waits else None
         if capture is None or info is None or stream is None:
-            return Progress(self._phase)
+            return Progress(self._phase, away=away)
         delivery = stream.status()
         return Progress(
             phase=self._phase,
@@ -167,6 +168,7 @@ class Acquisition:
             frames_not_archived=0 if self._archiver is None else self._archiver.frames_missed,
             frames_missing=capture.frames_missing,
             gap_count=capture.gap_count,
+            away=away,
             absence=capture.absence,
             silent_s=capture.silent_s,
             delivery=delivery,
@@ -468,10 +470,24 @@ class Acquisition:
             start_camera(camera, accumulator, on_fault)
             return None
         begun_s = self._turn.start(camera, accumulator, on_fault)
+        self._note_wait(self._turn)
         self._note_reach(self._turn)
         # Whoever is told so may rely on it that what the run reaches back to is in its own ring.
         self._phase = "capturing"
         return begun_s
+
+    def _note_wait(self, turn: CameraTurn) -> None:
+        """Say how long the run has waited for its camera, which it was asked for without."""
+        start, info = turn.run_start, self._info
+        if turn.away is None or start is None or info is None or self._has_told_reach:
+            return
+        self._has_told_reach = True  # there was nothing to reach back to
+        late_s = (time.perf_counter_ns() - start.asked_ns) / 1e9
+        self._journal.problem(
+            FindingCode.LATE_START,
+            f"the camera was away when the run was asked for, and came {late_s:.1f} s later: {turn.away}",
+            frames=round(late_s * info.fps),
+        )
 
     def _note_reach(self, turn: CameraTurn) -> None:
         """Say how far the run reaches back, once, and whether that is less than it was to."""

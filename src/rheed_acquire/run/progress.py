@@ -20,6 +20,8 @@ class Progress:
 
     Attributes
     ----------
+    away
+        Why the camera cannot be opened for which the run waits to begin; None where it does not.
     absence
         The time without the camera that lasts (seconds of ``time.perf_counter``); None while it is there.
     silent_s
@@ -35,6 +37,7 @@ class Progress:
     frames_not_archived: int = 0
     frames_missing: int = 0
     gap_count: int = 0
+    away: str | None = None
     absence: Absence | None = None
     silent_s: float | None = None
     delivery: DeliveryStatus = field(default_factory=DeliveryStatus)
@@ -42,12 +45,14 @@ class Progress:
     @property
     def state(self) -> str:
         """What the run is doing, in a word or two: its phase, or that it has no camera."""
-        return self.phase if self.absence is None else "camera lost"
+        return self.phase if self.absence is None and self.away is None else "camera lost"
 
     @property
     def camera_trouble(self) -> str | None:
         """What is wrong with the camera just now, as a sentence; None where nothing is."""
         absence, silent_s, info = self.absence, self.silent_s, self.info
+        if self.away is not None:
+            return f"away when the run was asked for, which waits for it: {self.away}"
         if absence is not None:
             tries = f"{absence.attempts} attempt{'' if absence.attempts == 1 else 's'} to open it again"
             return f"lost {absence.lasted_s(time.perf_counter()):.0f} s ago, {tries}: {absence.reason}"

@@ -213,7 +213,7 @@ class ViewedRuns:
         if progress.phase == "capturing":
             self._away = None
         is_capturing = progress.state == "capturing"
-        absence = progress.absence
+        absence, away = progress.absence, progress.away or self._away
         fps = self._frame_rate.update(progress.frames_received)
         upload_rate = self._upload_rate.update(delivery.bytes_uploaded)
         return {
@@ -240,9 +240,9 @@ class ViewedRuns:
             "upload_rate_bytes_s": upload_rate,
             "clock_offset_ms": delivery.clock_offset_ms,
             "clock_uncertainty_ms": delivery.clock_uncertainty_ms,
-            "camera_present": False if self._away else None if info is None else absence is None,
+            "camera_present": False if away else None if info is None else absence is None,
             "camera_away_s": None if absence is None else absence.lasted_s(time.perf_counter()),
-            "camera_away_why": self._away if absence is None else absence.reason,
+            "camera_away_why": away if absence is None else absence.reason,
             "camera_attempts": None if absence is None else absence.attempts,
             "camera_trouble": self._away or progress.camera_trouble,
             "silent_s": progress.silent_s,

@@ -16,6 +16,7 @@ from rheed_acquire.cameras.camera import (
     CameraError,
     CameraInfo,
     CameraLostError,
+    CameraSettingError,
     CaptureRequest,
     DeviceInfo,
     Frame,
@@ -26,7 +27,8 @@ from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.chunk import Chunk
 from rheed_acquire.run.acquisition import Acquisition
-from rheed_acquire.run.held_camera import CameraTurn, HeldCamera, RunStart
+from rheed_acquire.run.held_camera import HeldCamera
+from rheed_acquire.run.lent_camera import CameraTurn, RunStart
 from rheed_acquire.run.report import RunReport
 from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
@@ -175,9 +177,13 @@ class Bench:
         wait_until(lambda: self.held.is_well and len(self.beam.seen) > 1)
 
     def run(
-        self, pre_roll_s: float = 0.0, streamer: Streamer | None = None, **settings: Any
+        self,
+        pre_roll_s: float = 0.0,
+        streamer: Streamer | None = None,
+        waits_s: float = LIMIT_S,
+        **settings: Any,
     ) -> tuple[Under, KeepingStreamer, RunStart]:
-        start = RunStart(time.perf_counter_ns(), pre_roll_s)
+        start = RunStart(time.perf_counter_ns(), pre_roll_s, waits_s)
         turn = CameraTurn(self.held, start)
         kept = KeepingStreamer() if streamer is None else streamer
         asked = SETTINGS.model_copy(update=settings)
@@ -350,6 +356,63 @@ def test_a_camera_lost_while_a_run_is_prepared_is_there_for_it_again(bench: Benc
     assert_unbroken(kept.numbers)
     assert len(bench.beam.opened) == 2
     wait_until(lambda: bench.preview.acquisition.progress().absence is None)
+
+
+def lose(bench: Bench, *refusals: Exception) -> None:
+    """Have the camera go, and be away for as many tries to open it."""
+    bench.beam.refusals = list(refusals)
+    bench.beam.opened[-1].lose()
+    wait_until(lambda: bench.preview.acquisition.progress().absence is not None)
+
+
+def test_a_run_that_is_asked_for_while_its_camera_is_away_waits_for_it(bench: Bench) -> None:
+    lose(bench, *(CameraError(f"not yet {number}") for number in range(4)))
+    under, kept, start = bench.run(pre_roll_s=1.0, duration=0.5)
+    wait_until(lambda: "not yet" in (under.acquisition.progress().camera_trouble or ""))
+    under._thread.join(LIMIT_S)
+    report = under.report
+    assert report is not None
+    assert [problem.code for problem in report.problems] == [FindingCode.LATE_START]
+    assert "not yet" in str(report.problems[0])
+    assert report.warnings == []
+    assert_unbroken(kept.numbers)
+    # It has the whole of its duration from its first frame on, whoever has opened the camera.
+    given_ns = [bench.beam.seen[number] for number in (kept.numbers[0], kept.numbers[-1])]
+    assert given_ns[0] > start.asked_ns
+    assert given_ns[1] - given_ns[0] > 0.3e9
+
+
+def test_a_run_waits_for_a_camera_that_goes_while_its_stream_is_opened(bench: Bench) -> None:
+    refusals = [CameraError(f"not yet {number}") for number in range(3)]
+    streamer = KeepingStreamer(lambda: lose(bench, *refusals))
+    under, kept, _ = bench.run(streamer=streamer)
+    under.until("capturing")
+    wait_until(lambda: under.acquisition.progress().frames_received > 10)
+    report = under.end()
+    assert FindingCode.CAMERA_REFUSED not in [problem.code for problem in report.problems]
+    assert_unbroken(kept.numbers)
+
+
+def test_a_run_does_not_wait_for_ever_and_not_for_what_no_waiting_mends(bench: Bench) -> None:
+    lose(bench, *(CameraError("it is unplugged") for _ in range(100)))
+    under, _, _ = bench.run(waits_s=0.2)
+    under._thread.join(LIMIT_S)
+    assert "it is unplugged (it was waited for" in str(under.error)
+    bench.beam.refusals = [CameraSettingError("no such exposure") for _ in range(100)]
+    under, _, _ = bench.run()
+    under._thread.join(LIMIT_S)
+    assert str(under.error) == "no such exposure"
+    bench.beam.refusals = []
+
+
+def test_a_run_that_waits_for_its_camera_is_stopped_at_once(bench: Bench) -> None:
+    lose(bench, *(CameraError("it is unplugged") for _ in range(100)))
+    under, _, _ = bench.run()
+    wait_until(lambda: under.acquisition.progress().state == "camera lost")
+    under.acquisition.stop()
+    under._thread.join(LIMIT_S)
+    assert "it is unplugged" in str(under.error)
+    bench.beam.refusals = []
 
 
 def test_a_run_that_cannot_begin_costs_the_preview_nothing(bench: Bench) -> None:
