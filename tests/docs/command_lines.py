@@ -157,15 +157,29 @@ def unknown_names(flags: Iterable[str], names: Iterable[str]) -> list[str]:
 
     def collect(self: argparse.ArgumentParser, *given: Any, **more: Any) -> None:
         known.update(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                known.update(*(one._option_string_actions for one in action.choices.values()))
         raise _ParsedError
 
     real_parse = argparse.ArgumentParser.parse_args
     argparse.ArgumentParser.parse_args = collect  # type: ignore[method-assign,assignment]
     try:
-        for name in ("mark", "new-plugin", "report", "serve", "show", "start", "status", "stop"):
-            assert name in COMMANDS
+        for name in (
+            "mark",
+            "new-plugin",
+            "report",
+            "serve",
+            "serve keys",
+            "show",
+            "start",
+            "status",
+            "stop",
+        ):
+            command, *more = name.split()
+            assert command in COMMANDS
             with contextlib.suppress(_ParsedError):
-                import_module(f"rheed_acquire.commands.{name.replace('-', '_')}").main([])
+                import_module(f"rheed_acquire.commands.{command.replace('-', '_')}").main(more)
     finally:
         argparse.ArgumentParser.parse_args = real_parse  # type: ignore[method-assign]
 

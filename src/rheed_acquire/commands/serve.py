@@ -10,11 +10,9 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from rheed_acquire.commands.parser import Parser
-from rheed_acquire.errors import SettingsError
-from rheed_acquire.recording.bucket_path import BucketPath, is_bucket_url
+from rheed_acquire.commands.serve_place import add_place, place_of
 from rheed_acquire.server.serve import serve
 from rheed_acquire.server.tls import load_certificate
-from rheed_acquire.system.long_paths import with_room_below
 
 
 def _port(text: str) -> int:
@@ -29,29 +27,20 @@ def _port(text: str) -> int:
     return port
 
 
-def _folder(text: str) -> Path:
-    if is_bucket_url(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no folder on a disk: a bucket is given by --store")
-    return Path(text)
-
-
 def main(arguments: Sequence[str]) -> int:
-    """Serve until Ctrl-C."""
+    """Serve until Ctrl-C, or do what is asked with the keys."""
+    if arguments[:1] == ["keys"]:
+        from rheed_acquire.commands import serve_keys
+
+        return serve_keys.main(arguments[1:])
     parser = Parser(
         prog="rheed-acquire serve",
         description="Run the local Atomscale-compatible server. What a client needs to find it is printed in "
-        "the form of a .env file. The key is AS_API_KEY's where that is set, else a random one.",
+        'the form of a .env file. Keys that are taken: those of "rheed-acquire serve keys" (--help tells '
+        "more), and that of AS_API_KEY, which may do everything; without any a random one is made.",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--dir", type=_folder, metavar="DIR", help="folder where runs are kept (default: runs)"
-    )
-    parser.add_argument(
-        "--store",
-        metavar="URL",
-        help="keep runs in a bucket of an S3-compatible object store, s3://BUCKET/PREFIX, to which clients "
-        "upload by themselves; its credentials are the variables AWS_...",
-    )
+    add_place(parser)
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -77,7 +66,5 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     tls = load_certificate(given.tls_cert, given.tls_key)
     key = os.environ.get("AS_API_KEY") or os.environ.get("ATOMSCALE_API_KEY")
-    if given.store is not None and given.dir is not None:
-        raise SettingsError("runs are kept in a folder, --dir, or in a bucket, --store; give one of them")
-    place = BucketPath(given.store) if given.store is not None else with_room_below(given.dir or Path("runs"))
-    return serve(place, given.host, given.port, SecretStr(key) if key else None, tls=tls)
+    secret = SecretStr(key) if key else None
+    return serve(place_of(given), given.host, given.port, secret, tls=tls)

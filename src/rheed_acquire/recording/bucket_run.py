@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
+from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ from rheed_acquire.recording.layout import (
     FRAMES_AT,
     GROUP,
     STREAM_FILE,
+    STREAMED_BY,
     UPLOADS,
     shard_path,
 )
@@ -78,9 +80,11 @@ class BucketRun:
         self._list_again_s = -math.inf
 
     @classmethod
-    def create(cls, folder: BucketPath, data_id: str, declaration: StreamDeclaration) -> BucketRun:
+    def create(
+        cls, folder: BucketPath, data_id: str, declaration: StreamDeclaration, **links: Any
+    ) -> BucketRun:
         """Begin a run where there is none."""
-        record = {**new_record(data_id, declaration), FRAMES_AT: AT_CHUNKS, FRAMES_ARE: None}
+        record = {**new_record(data_id, declaration), **links, FRAMES_AT: AT_CHUNKS, FRAMES_ARE: None}
         (folder / STREAM_FILE).create(encode_document(record))
         return cls(folder)
 
@@ -91,7 +95,17 @@ class BucketRun:
     @property
     def data_id(self) -> str:
         """The id that the client knows the stream by."""
-        return str(self.record()["data_id"])
+        return str(self._begun["data_id"])
+
+    @cached_property
+    def _begun(self) -> dict[str, Any]:
+        """Its record at some time, for what never changes in it."""
+        return self.record()
+
+    @property
+    def streamed_by(self) -> str | None:
+        """The name of the key that the stream was made with, where that had one."""
+        return self._begun.get(STREAMED_BY)
 
     @property
     def is_closed(self) -> bool:

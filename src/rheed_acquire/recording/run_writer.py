@@ -27,6 +27,7 @@ from rheed_acquire.recording.layout import (
     NUMBERS,
     REPACKING,
     STREAM_FILE,
+    STREAMED_BY,
     shard_path,
 )
 from rheed_acquire.recording.marks import Mark, read_marks
@@ -162,6 +163,11 @@ class RunWriter:
     def data_id(self) -> str:
         """The id that the client knows the stream by."""
         return str(self._record["data_id"])
+
+    @property
+    def streamed_by(self) -> str | None:
+        """The name of the key that the stream was made with, where that had one."""
+        return self._record.get(STREAMED_BY)
 
     @property
     def fps(self) -> float:

@@ -15,7 +15,7 @@ from rheed_acquire.recording.layout import CHANNELS
 _BYTES_LITTLE_ENDIAN = {"name": "bytes", "configuration": {"endian": "little"}}
 
 
-def encode_document(document: Mapping[str, Any]) -> bytes:
+def encode_document(document: Mapping[str, Any] | list[Any]) -> bytes:
     """Encode a ``zarr.json``, or any JSON file of the server's."""
     return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
-import hmac
 import json
 import logging
 import threading
@@ -14,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from functools import wraps
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from werkzeug.exceptions import HTTPException
@@ -27,13 +25,17 @@ from rheed_acquire.recording.refusals import RunClosedError, UnfitError
 from rheed_acquire.server import wire
 from rheed_acquire.server.catalogue import Catalogue
 from rheed_acquire.server.json_body import parse_object, shown
+from rheed_acquire.server.keys import Right
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.store import StreamStore
+from rheed_acquire.server.streams import AnyStream, Streams, no_stream
 from rheed_acquire.server.uploads import CHECKSUM_HEADER, BodyReader, HungUpError, UploadTickets, receive
 from rheed_acquire.system.durable_files import remove
 
 if TYPE_CHECKING:
-    from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
+    from rheed_acquire.recording.declarations import ChunkDeclaration
+    from rheed_acquire.recording.run_writer import RunWriter
+    from rheed_acquire.server.keys import Key, Keys
 
 logger = logging.getLogger(__name__)
 
@@ -46,55 +48,26 @@ _END_WAIT_S = 45.0
 _Endpoint = Callable[..., Response]
 
 
-class ApiKey:
-    """The key that clients must show; only its digest is kept."""
+class KeyedRequest(Request):
+    """A request, with the key that it shows."""
 
-    def __init__(self, key: str) -> None:
-        self._digest = hashlib.sha256(key.encode()).digest()
-
-    def fits(self, shown: str) -> bool:
-        """Whether this is the key, in a time that does not depend on how much of it is right."""
-        return hmac.compare_digest(hashlib.sha256(shown.encode("latin-1", "replace")).digest(), self._digest)
+    key: Key
 
 
-class Stream(Protocol):
-    """A stream, wherever its run lies."""
-
-    @property
-    def data_id(self) -> str:
-        """The id that the client knows the stream by."""
-
-    def link(self, **links: Any) -> None:
-        """Record the ``physical_sample`` ({"id", "name"}) or more ``tags`` (of the same form)."""
-
-
-class Streams(Protocol):
-    """The streams of a server."""
-
-    def create(self, declaration: StreamDeclaration, /) -> Stream:
-        """Make a stream."""
-
-    def get(self, data_id: str, /) -> Stream:
-        """Find a stream, open or closed."""
-
-    def close(self, data_id: str, reason: str, /) -> None:
-        """End a stream; again does nothing."""
-
-
-class Endpoints(ABC):
+class Endpoints(ABC, Generic[AnyStream]):
     """The handlers of the wire protocol's requests, but for where shards are uploaded to."""
 
     def __init__(
         self,
-        store: Streams,
+        store: Streams[AnyStream],
         catalogue: Catalogue,
-        key: ApiKey,
+        keys: Keys,
         closing: Executor,
         end_wait_s: float = _END_WAIT_S,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
-        self._key = key
+        self._keys = keys
         self._closing = closing
         self._end_wait_s = end_wait_s
 
@@ -122,15 +95,25 @@ class Endpoints(ABC):
 
     def _guard(self, handler: _Endpoint) -> _Endpoint:
         @wraps(handler)
-        def guarded(request: Request, **parts: str) -> Response:
-            shown = request.headers.get("x-api-key")
-            if not shown:
-                raise Refusal(401, "the header X-API-KEY is missing")
-            if not self._key.fits(shown):
-                raise Refusal(403, "the API key is not this server's")
+        def guarded(request: KeyedRequest, **parts: str) -> Response:
+            request.key = self._keys.find(request.headers.get("x-api-key"))
+            request.key.refuse_unless(Right.STREAM)
             return handler(request, **parts)
 
         return guarded
+
+    def _own(self, request: KeyedRequest, data_id: str) -> AnyStream:
+        """Find a stream that the request's key may do with what the protocol has.
+
+        Raises
+        ------
+        Refusal
+            404 where there is none: of others' it is not told that they are there.
+        """
+        stream = self._store.get(data_id)
+        if not request.key.is_of(stream.streamed_by):
+            raise no_stream(data_id)
+        return stream
 
     def time(self, request: Request) -> Response:  # noqa: ARG002 - the time is all it says
         """Say what time it is, for an NTP-style exchange."""
@@ -156,13 +139,13 @@ class Endpoints(ABC):
         """Make a tag."""
         return _json(self._catalogue.add_tag(wire.text(_object(request), "name")))
 
-    def create_stream(self, request: Request) -> Response:
+    def create_stream(self, request: KeyedRequest) -> Response:
         """Make a stream; the answer is its data_id."""
-        return _json(self._store.create(wire.parse_stream(_object(request))).data_id)
+        return _json(self._store.create(wire.parse_stream(_object(request)), request.key).data_id)
 
-    def end_stream(self, request: Request, data_id: str) -> Response:  # noqa: ARG002 - its body says nothing
+    def end_stream(self, request: KeyedRequest, data_id: str) -> Response:
         """End a stream. Where its frames take long to move together: 503 until that is done."""
-        self._store.get(data_id)
+        self._own(request, data_id)
         closing = self._closing.submit(self._store.close, data_id, "ended by the client")
         try:
             closing.result(self._end_wait_s)
@@ -171,21 +154,21 @@ class Endpoints(ABC):
             raise Refusal(503, f"the frames of stream {data_id} are still being moved together") from None
         return _json({"data_id": data_id, "state": "closed"})
 
-    def link_sample(self, request: Request) -> Response:
+    def link_sample(self, request: KeyedRequest) -> Response:
         """Link streams to a physical sample."""
         body = _object(request)
         data_ids, sample_id = wire.texts(body, "data_ids"), wire.text(body, "physical_sample_id")
         sample = self._catalogue.sample(sample_id)
-        for stream in [self._store.get(data_id) for data_id in data_ids]:
+        for stream in [self._own(request, data_id) for data_id in data_ids]:
             stream.link(physical_sample=sample)
         return _json({"data_ids": data_ids, "physical_sample_id": sample_id})
 
-    def link_tags(self, request: Request) -> Response:
+    def link_tags(self, request: KeyedRequest) -> Response:
         """Link streams to tags."""
         body = _object(request)
         data_ids, tag_ids = wire.texts(body, "data_ids"), wire.texts(body, "tag_ids")
         tags = [self._catalogue.tag(tag_id) for tag_id in tag_ids]
-        for stream in [self._store.get(data_id) for data_id in data_ids]:
+        for stream in [self._own(request, data_id) for data_id in data_ids]:
             stream.link(tags=tags)
         return _json({"data_ids": data_ids, "tag_ids": tag_ids})
 
@@ -201,20 +184,20 @@ class Endpoints(ABC):
         self._catalogue.track_sample(project_id, sample_id, active=active)
         return _json({"physical_sample_id": sample_id, "set_active": active})
 
-    def presign(self, request: Request) -> Response:
+    def presign(self, request: KeyedRequest) -> Response:
         """Give out an upload URL for a chunk."""
         body = _object(request)
         data_id, chunk = wire.parse_chunk(request.args, body)
-        return _json([self.offer(request, data_id, chunk, body)])
+        return _json([self.offer(request, self._own(request, data_id), chunk, body)])
 
     @abstractmethod
     def offer(
-        self, request: Request, data_id: str, chunk: ChunkDeclaration, body: Mapping[str, Any]
+        self, request: Request, stream: AnyStream, chunk: ChunkDeclaration, body: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Find a URL for a chunk; ``body`` is that of the request."""
 
 
-class LocalEndpoints(Endpoints):
+class LocalEndpoints(Endpoints["RunWriter"]):
     """The same, where shards are uploaded to this server too.
 
     Each request has a thread to itself: uploads run side by side, and may wait for disk and network as they
@@ -225,12 +208,12 @@ class LocalEndpoints(Endpoints):
         self,
         store: StreamStore,
         catalogue: Catalogue,
-        key: ApiKey,
+        keys: Keys,
         closing: Executor,
         tickets: UploadTickets,
         end_wait_s: float = _END_WAIT_S,
     ) -> None:
-        super().__init__(store, catalogue, key, closing, end_wait_s)
+        super().__init__(store, catalogue, keys, closing, end_wait_s)
         self._runs = store
         self._tickets = tickets
         self._uploading = threading.BoundedSemaphore(UPLOADS_AT_ONCE)
@@ -240,13 +223,12 @@ class LocalEndpoints(Endpoints):
         return [*super().rules(), Rule("/uploads/<token>", methods=["PUT"], endpoint=self.upload)]
 
     def offer(
-        self, request: Request, data_id: str, chunk: ChunkDeclaration, body: Mapping[str, Any]
+        self, request: Request, stream: RunWriter, chunk: ChunkDeclaration, body: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Give out a URL of this server's own."""
         times_ms = wire.parse_times(body, chunk)
-        stream = self._runs.get(data_id)
         stream.check(chunk)
-        self._runs.heard_of(data_id)
+        self._runs.heard_of(stream.data_id)
         token = self._tickets.issue(stream, chunk, times_ms)
         url = f"{request.host_url}uploads/{token}"
         # This server's own: the upload may bring a checksum (`uploads.CHECKSUM_HEADER`), this request times.
@@ -312,14 +294,14 @@ def _disk_failed(error: OSError) -> Response:
     return _json({"detail": f"the server cannot store this: {error.strerror or error}"}, status)
 
 
-def create_app(endpoints: Endpoints) -> WSGIApplication:
+def create_app(endpoints: Endpoints[Any]) -> WSGIApplication:
     """Make the WSGI application (PEP 3333)."""
     rules = Map(endpoints.rules(), strict_slashes=False, merge_slashes=False)
 
     def answer(environ: WSGIEnvironment) -> Response:
         try:
             handler, parts = rules.bind_to_environ(environ).match()
-            answer: Response = handler(Request(environ), **parts)
+            answer: Response = handler(KeyedRequest(environ), **parts)
         except Refusal as error:
             return _refused(error)
         except UnfitError as error:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.system.addresses import base_url, is_unspecified
 from rheed_acquire.system.listening import listen
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from rheed_acquire.recording.bucket_path import BucketPath
     from rheed_acquire.server.app import Endpoints
+    from rheed_acquire.server.catalogue import Catalogue
+    from rheed_acquire.server.keys import Keys
 
 _LONGEST_CHECK_INTERVAL_S = 60.0
 _LOOK_INTERVAL_S = 2.0
@@ -35,7 +37,7 @@ _FILES = 4096
 class _Serving:
     """What answers, what looks at its streams from time to time, and what lets go of them at the end."""
 
-    endpoints: Endpoints
+    endpoints: Endpoints[Any]
     look: Callable[[], None]
     look_every_s: float
     release: Callable[[], None]
@@ -52,11 +54,13 @@ def run(
     place: Path | BucketPath,
     host: str,
     port: int,
-    api_key: str,
+    api_key: str | None,
     on_ready: Callable[[int], None],
     close_after_s: float | None = None,
     wait_for_end: Callable[[], None] | None = None,
     tls: ssl.SSLContext | None = None,
+    *,
+    takes_kept_keys: bool = False,
 ) -> None:
     """Serve until SIGINT, SIGTERM, or until ``wait_for_end`` returns.
 
@@ -66,6 +70,8 @@ def run(
     ----------
     place
         Where runs are kept: a folder, or a place in a bucket.
+    api_key
+        A key that may do everything; None for none.
     on_ready
         Called with the port once requests are answered.
     close_after_s
@@ -74,6 +80,8 @@ def run(
         Blocks, in a thread of its own, until the server should end.
     tls
         The certificate to show, for HTTPS; None for plain HTTP.
+    takes_kept_keys
+        Whether the keys that are kept with the runs are taken too.
 
     Raises
     ------
@@ -85,7 +93,10 @@ def run(
     with listener:
         # Only now: a port in use is told at once, and listing the command's help needs none of this.
         from rheed_acquire.server.app import create_app
+        from rheed_acquire.server.catalogue import Catalogue
+        from rheed_acquire.server.documents import documents_of
         from rheed_acquire.server.http_server import HttpServer
+        from rheed_acquire.server.keys import KeyBook, Keys
 
         end = threading.Event()
 
@@ -94,10 +105,13 @@ def run(
             end.set()
 
         with ThreadPoolExecutor(2, "closing") as closing, _signals_set(end):
+            documents = documents_of(place)
+            keys = Keys(api_key, KeyBook(documents) if takes_kept_keys else None)
+            catalogue = Catalogue(documents)
             if isinstance(place, Path):
-                serving = _local(place, api_key, close_after_s, closing)
+                serving = _local(place, catalogue, keys, close_after_s, closing)
             else:
-                serving = _of_site(place, api_key, close_after_s, closing)
+                serving = _of_site(place, catalogue, keys, close_after_s, closing)
 
             def look_at_streams() -> None:
                 serving.look()
@@ -120,26 +134,28 @@ def run(
         serving.release()
 
 
-def _local(directory: Path, api_key: str, close_after_s: float | None, closing: Executor) -> _Serving:
-    from rheed_acquire.server.app import ApiKey, LocalEndpoints
-    from rheed_acquire.server.catalogue import Catalogue
+def _local(
+    directory: Path, catalogue: Catalogue, keys: Keys, close_after_s: float | None, closing: Executor
+) -> _Serving:
+    from rheed_acquire.server.app import LocalEndpoints
     from rheed_acquire.server.store import CLOSE_AFTER_S, StreamStore
     from rheed_acquire.server.uploads import UploadTickets
 
     close_after_s = CLOSE_AFTER_S if close_after_s is None else close_after_s
     store = StreamStore(directory, close_after_s)
-    endpoints = LocalEndpoints(store, Catalogue(directory), ApiKey(api_key), closing, UploadTickets())
+    endpoints = LocalEndpoints(store, catalogue, keys, closing, UploadTickets())
     every_s = min(_LONGEST_CHECK_INTERVAL_S, close_after_s / 4)
     return _Serving(endpoints, store.close_silent, every_s, store.release)
 
 
-def _of_site(place: BucketPath, api_key: str, close_after_s: float | None, closing: Executor) -> _Serving:
-    from rheed_acquire.server.app import ApiKey
-    from rheed_acquire.server.site import CLOSE_AFTER_S, SiteCatalogue, SiteEndpoints, SiteStreams
+def _of_site(
+    place: BucketPath, catalogue: Catalogue, keys: Keys, close_after_s: float | None, closing: Executor
+) -> _Serving:
+    from rheed_acquire.server.site import CLOSE_AFTER_S, SiteEndpoints, SiteStreams
 
     close_after_s = CLOSE_AFTER_S if close_after_s is None else close_after_s
     streams = SiteStreams(place, close_after_s)
-    endpoints = SiteEndpoints(streams, SiteCatalogue(place), ApiKey(api_key), closing)
+    endpoints = SiteEndpoints(streams, catalogue, keys, closing)
     return _Serving(endpoints, streams.look, min(_LOOK_INTERVAL_S, close_after_s / 4), lambda: None)
 
 

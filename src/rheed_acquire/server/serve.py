@@ -35,7 +35,8 @@ def serve(
     """Serve until Ctrl-C or SIGTERM.
 
     What a client needs goes to stdout in the form of a ``.env`` file: ``AS_API_ENDPOINT=...`` and, only where
-    the key was made here, ``AS_API_KEY=...``. Everything else goes to stderr.
+    the key was made here, ``AS_API_KEY=...``. Everything else goes to stderr. The keys that are kept with the
+    runs are taken too.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def serve(
     port
         0 takes any that is free.
     api_key
-        The key that clients must show; None makes a random one.
+        A key that may do everything; None makes a random one, unless there are keys with the runs.
     close_after_s
         Silence after which a stream is closed, in seconds; None for the protocol's two hours.
     tls
@@ -62,16 +63,23 @@ def serve(
     SettingsError
         The key could be guessed.
     RheedAcquireError
-        It cannot listen there, or cannot write to the place.
+        It cannot listen there, cannot write to the place, or cannot read its keys.
     """
+    from rheed_acquire.server.documents import documents_of
+    from rheed_acquire.server.keys import KeyBook
+
     if api_key is not None:
         _refuse_weak(api_key)
-    key = secrets.token_urlsafe(32) if api_key is None else api_key.get_secret_value()
+        key: str | None = api_key.get_secret_value()
+    elif KeyBook(documents_of(place)).kept():
+        key = None
+    else:
+        key = secrets.token_urlsafe(32)
 
     def ready(bound_port: int) -> None:
         first, *others = client_urls(host, bound_port, has_tls=tls is not None)
         write_line(f"AS_API_ENDPOINT={first}")
-        if api_key is None:
+        if api_key is None and key is not None:
             write_line(f"AS_API_KEY={key}")
         if others:
             write_note(f"Also at {', '.join(others)}.")
@@ -85,7 +93,7 @@ def serve(
     logging.basicConfig(level=logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(message)s"))
-    run(place, host, port, key, ready, close_after_s, tls=tls)
+    run(place, host, port, key, ready, close_after_s, tls=tls, takes_kept_keys=True)
     return 0
 
 

@@ -2,34 +2,30 @@
 
 A server keeps nothing to itself. Below the prefix lie the runs, and in ``.server/`` what is no run's:
 ``samples.json``, ``tags.json``, ``projects.json``; ``streams/DATA_ID``, where each stream's run is; and
-``open/DATA_ID`` for each that is not closed, written anew when something is heard of it.
+``open/DATA_ID``, or ``open/KEY/DATA_ID``, for each that is not closed, written anew when something is heard
+of it.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.recording.bucket import ChangedMeanwhileError
 from rheed_acquire.recording.bucket_run import BucketRun
 from rheed_acquire.recording.frame_times import FRAME_TIMES
 from rheed_acquire.recording.layout import folder_name, is_data_id
-from rheed_acquire.recording.zarr_metadata import encode_document
 from rheed_acquire.server import wire
 from rheed_acquire.server.app import Endpoints
-from rheed_acquire.server.catalogue import Catalogue
-from rheed_acquire.server.json_body import shown
-from rheed_acquire.server.refusal import Refusal
+from rheed_acquire.server.streams import links_of, no_stream, too_many_open
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -38,7 +34,8 @@ if TYPE_CHECKING:
 
     from rheed_acquire.recording.bucket_path import BucketPath
     from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
-    from rheed_acquire.server.app import ApiKey
+    from rheed_acquire.server.catalogue import Catalogue
+    from rheed_acquire.server.keys import Key, Keys
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +46,6 @@ _SETTLED_FOR_S = 1800.0
 _SILENCE_CHECKED_EVERY_S = 60.0
 _SETTLED_AT_ONCE = 8
 """Streams: the store copies their shards side by side."""
-_TRIES = 50
-_T = TypeVar("_T")
 
 
 class SiteStreams:
@@ -92,19 +87,29 @@ class SiteStreams:
     def _own(self) -> BucketPath:
         return self.place / ".server"
 
-    def create(self, declaration: StreamDeclaration) -> BucketRun:
+    def create(self, declaration: StreamDeclaration, key: Key | None = None) -> BucketRun:
         """Make a stream, and its run, named after today's date, its name and its id.
 
         Raises
         ------
+        Refusal
+            429 where its key has as many open as it may.
         OSError
             The store does not take it.
         """
         data_id = str(uuid.uuid4())
         name = folder_name(declaration.name, data_id, datetime.now(UTC))
         # The mark of an open stream at first: whatever happens then, it is found and closed.
-        (self._own / "open" / data_id).create(name.encode())
-        run = BucketRun.create(self.place / name, data_id, declaration)
+        owner = None if key is None else key.name
+        mark = self._mark(data_id, owner)
+        mark.create(name.encode())
+        if key is not None and owner is not None:
+            # Counted with its own: of two that are made at once, by whatever servers, none is overlooked.
+            count = sum(1 for _ in mark.parent.below())
+            if count > key.most_streams:
+                mark.unlink()
+                raise too_many_open(owner, count - 1)
+        run = BucketRun.create(self.place / name, data_id, declaration, **links_of(key))
         (self._own / "streams" / data_id).create(name.encode())
         self._note(data_id, run)
         return run
@@ -123,11 +128,16 @@ class SiteStreams:
         if is_data_id(data_id):
             with suppress(FileNotFoundError):
                 return BucketRun(self.place / (self._own / "streams" / data_id).read_bytes().decode())
-        raise Refusal(404, f"there is no stream {shown(data_id)}")
+        raise no_stream(data_id)
 
-    def heard_of(self, data_id: str) -> None:
+    def _mark(self, data_id: str, streamed_by: str | None) -> BucketPath:
+        """What is there as long as a stream is not closed: those of a key together."""
+        marks = self._own / "open"
+        return marks / data_id if streamed_by is None else marks / streamed_by / data_id
+
+    def heard_of(self, run: BucketRun) -> None:
         """Note a sign of life of an open stream, for this server and for others."""
-        run = self.get(data_id)
+        data_id = run.data_id
         self._note(data_id, run)
         now = time.monotonic()
         with self._lock:
@@ -135,7 +145,7 @@ class SiteStreams:
             if is_due:
                 self._noted_s[data_id] = now
         if is_due:
-            (self._own / "open" / data_id).write_bytes(run.folder.name.encode())
+            self._mark(data_id, run.streamed_by).write_bytes(run.folder.name.encode())
 
     def _note(self, data_id: str, run: BucketRun) -> None:
         with self._lock:
@@ -144,9 +154,10 @@ class SiteStreams:
 
     def close(self, data_id: str, reason: str) -> None:
         """End a stream; again does nothing. Raises as `get`."""
-        self.get(data_id).close(reason)
+        run = self.get(data_id)
+        run.close(reason)
         self._forget(data_id)
-        (self._own / "open" / data_id).unlink()
+        self._mark(data_id, run.streamed_by).unlink()
 
     def _forget(self, data_id: str) -> None:
         with self._lock:
@@ -221,76 +232,23 @@ def _told(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
-class SiteCatalogue(Catalogue):
-    """What streams can be linked to, in a bucket. Thread-safe, and safe among servers."""
-
-    def __init__(self, place: BucketPath) -> None:
-        self._place = place / ".server"
-        self._tags = threading.local()
-
-    def add_sample(self, name: str) -> dict[str, str]:
-        """Make a sample; see `Catalogue`."""
-        return self._alone(lambda: super(SiteCatalogue, self).add_sample(name))
-
-    def add_tag(self, name: str) -> dict[str, str]:
-        """Make a tag; see `Catalogue`."""
-        return self._alone(lambda: super(SiteCatalogue, self).add_tag(name))
-
-    def track_sample(self, project_id: str, sample_id: str, *, active: bool) -> None:
-        """Note that a project tracks a sample; see `Catalogue`."""
-        self._alone(lambda: super(SiteCatalogue, self).track_sample(project_id, sample_id, active=active))
-
-    def _alone(self, change: Callable[[], _T]) -> _T:
-        """Make a change as if no other server did: again, where one has."""
-        for _ in range(_TRIES):
-            try:
-                return change()
-            except (ChangedMeanwhileError, FileExistsError):
-                continue
-        raise Refusal(503, "too many change the catalogue at once")
-
-    @contextmanager
-    def _exclusively(self) -> Iterator[None]:
-        yield
-
-    def _load(self, kind: str) -> Any:
-        try:
-            data, tag = (self._place / f"{kind}.json").tagged()
-        except FileNotFoundError:
-            self._tags.__dict__[kind] = None
-            return None
-        self._tags.__dict__[kind] = tag
-        return json.loads(data)
-
-    def _write(self, kind: str, content: Any) -> None:
-        path, tag = self._place / f"{kind}.json", self._tags.__dict__[kind]
-        data = encode_document(content)
-        if tag is None:
-            path.create(data)
-        else:
-            path.replace(data, tag)
-
-
-class SiteEndpoints(Endpoints):
+class SiteEndpoints(Endpoints[BucketRun]):
     """The handlers of the protocol's requests, for runs in a bucket: shards go to the store itself."""
 
-    def __init__(
-        self, streams: SiteStreams, catalogue: SiteCatalogue, key: ApiKey, closing: Executor
-    ) -> None:
-        super().__init__(streams, catalogue, key, closing)
+    def __init__(self, streams: SiteStreams, catalogue: Catalogue, keys: Keys, closing: Executor) -> None:
+        super().__init__(streams, catalogue, keys, closing)
         self._streams = streams
 
     def offer(
         self,
         request: Request,  # noqa: ARG002
-        data_id: str,
+        stream: BucketRun,
         chunk: ChunkDeclaration,
         body: Mapping[str, Any],
     ) -> dict[str, Any]:
         """Give out a URL of the store."""
         wire.parse_times(body, chunk)
-        run = self._streams.get(data_id)
-        run.check(chunk)
-        url = run.announce(chunk, body.get(FRAME_TIMES))
-        self._streams.heard_of(data_id)
+        stream.check(chunk)
+        url = stream.announce(chunk, body.get(FRAME_TIMES))
+        self._streams.heard_of(stream)
         return {"upload_id": str(chunk.index), "url": url, "part": 1, "keeps": "shards", FRAME_TIMES: "taken"}

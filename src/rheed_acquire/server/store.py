@@ -11,19 +11,22 @@ import logging
 import threading
 import time
 import uuid
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.recording.declarations import StreamDeclaration
-from rheed_acquire.recording.layout import STREAM_FILE, find_run_folder, folder_name
+from rheed_acquire.recording.layout import STREAM_FILE, STREAMED_BY, find_run_folder, folder_name
 from rheed_acquire.recording.run_writer import RunWriter
 from rheed_acquire.recording.zarr_metadata import encode_document
-from rheed_acquire.server.json_body import shown
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.server_folder import open_streams_folder, server_folder
+from rheed_acquire.server.streams import links_of, no_stream, too_many_open
 from rheed_acquire.system.durable_files import (
     read_json,
     remove,
@@ -31,6 +34,9 @@ from rheed_acquire.system.durable_files import (
     try_to_remove_tree,
     write_atomically,
 )
+
+if TYPE_CHECKING:
+    from rheed_acquire.server.keys import Key
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +81,7 @@ class StreamStore:
         self._close_after_s = close_after_s
         self._open: dict[str, _OpenStream] = {}
         self._creating = 0
+        self._creating_by: Counter[str | None] = Counter()
         self._begun_s = time.monotonic()
         self._lock = threading.RLock()
         self._markers = open_streams_folder(directory)
@@ -90,29 +97,41 @@ class StreamStore:
                 "choose another with --dir, or for a run's own server with --output"
             ) from error
 
-    def create(self, declaration: StreamDeclaration) -> RunWriter:
+    def create(self, declaration: StreamDeclaration, key: Key | None = None) -> RunWriter:
         """Make a stream, and its folder, named after today's date, its name and its id.
 
         Raises
         ------
         Refusal
-            429 where too many are open.
+            429 where too many are open, or as many as its key may have.
         OSError
             It cannot be stored; nothing is left of it.
         """
+        name = None if key is None else key.name
         with self._lock:
             if len(self._open) + self._creating >= MOST_OPEN:
                 raise Refusal(
                     429, f"{len(self._open)} streams are open here, as many as may be: end some of them first"
                 )
+            if key is not None and name is not None:
+                count = self._open_of(name) + self._creating_by[name]
+                if count >= key.most_streams:
+                    raise too_many_open(name, count)
             self._creating += 1
+            self._creating_by[name] += 1
         try:
-            return self._create(declaration)
+            return self._create(declaration, links_of(key))
         finally:
             with self._lock:
                 self._creating -= 1
+                self._creating_by[name] -= 1
 
-    def _create(self, declaration: StreamDeclaration) -> RunWriter:
+    def _open_of(self, name: str) -> int:
+        """How many streams of a key are open, in this and other processes."""
+        markers = (read_json(marker) for marker in self._markers.glob("*.json"))
+        return sum(marker is not None and marker.get(STREAMED_BY) == name for marker in markers)
+
+    def _create(self, declaration: StreamDeclaration, links: Mapping[str, Any]) -> RunWriter:
         created = datetime.now(UTC)
         while True:
             data_id = str(uuid.uuid4())
@@ -124,10 +143,10 @@ class StreamStore:
             break
         lock = FileLock(self._lock_path(data_id), thread_local=False)
         try:
-            stream = RunWriter.create(folder, data_id, declaration)
+            stream = RunWriter.create(folder, data_id, declaration, **links)
             sync_directory(self.directory)
             lock.acquire()
-            marker = encode_document({"folder": folder.name})
+            marker = encode_document({"folder": folder.name, **links})
             write_atomically(self._marker_path(data_id), marker, self._staging, durable=True)
         except BaseException:
             # The client is told that there is no stream, so that nothing may be left of one.
@@ -153,7 +172,7 @@ class StreamStore:
                 return self._open[data_id].stream
             folder = find_run_folder(self.directory, data_id)
             if folder is None:
-                raise Refusal(404, f"there is no stream {shown(data_id)}")
+                raise no_stream(data_id)
             marker = self._marker_path(data_id)
             if not marker.exists() and read_json(folder / STREAM_FILE)["state"] == "closed":
                 return RunWriter.load(folder)

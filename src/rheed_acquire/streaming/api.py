@@ -322,9 +322,10 @@ class AtomscaleApi:
         if interceptor is not None:
             message = f"{interceptor}; or the server is not Atomscale's; check the endpoint"
         elif status in (401, 403) and (not may_pass or self._keys_refused >= LASTING):
+            said = f" (it says: {reason})" if reason else ""
             message = (
                 f"{self.endpoint} refuses the API key (HTTP {status}); "
-                "check AS_API_KEY, and that it belongs to this endpoint"
+                f"check AS_API_KEY, and that it belongs to this endpoint{said}"
             )
         elif 300 <= status < 400:
             message = (

@@ -182,7 +182,13 @@ def put_durably(source: Path, target: Path, root: Path) -> None:
 
 
 def write_atomically(
-    target: Path, data: bytes, staging: Path, *, durable: bool, root: Path | None = None
+    target: Path,
+    data: bytes,
+    staging: Path,
+    *,
+    durable: bool,
+    root: Path | None = None,
+    is_private: bool = False,
 ) -> None:
     """Write a file that no reader ever sees half written.
 
@@ -195,6 +201,8 @@ def write_atomically(
         Whether it must survive loss of power from the return on.
     root
         A folder that is not made where it is missing, nor any above it; None where all may be made.
+    is_private
+        Whether only this user may read it, where the system knows such files.
     """
     for folder in (staging, target.parent):
         if root is None:
@@ -203,7 +211,7 @@ def write_atomically(
             make_below(folder, root)
     temporary = staging / f"{target.name}.{secrets.token_hex(8)}.part"
     try:
-        with temporary.open("wb") as file:
+        with open(temporary, "wb", opener=_open_private if is_private else None) as file:
             file.write(data)
             if durable:
                 file.flush()
@@ -215,6 +223,10 @@ def write_atomically(
         raise
     if durable:
         sync_directory(target.parent)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def append_durably(path: Path, line: bytes) -> None:

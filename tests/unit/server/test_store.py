@@ -32,6 +32,7 @@ from rheed_acquire.recording.refusals import RunClosedError, UnfitError
 from rheed_acquire.recording.run_writer import RunWriter
 from rheed_acquire.recording.shards import ABSENT, encode_index
 from rheed_acquire.server.catalogue import MOST_ENTRIES, Catalogue
+from rheed_acquire.server.documents import FolderDocuments
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.store import StreamStore
 from rheed_acquire.server.uploads import UploadTickets
@@ -415,7 +416,7 @@ def test_the_frames_times_that_upload_urls_hold_are_bounded_too(store: StreamSto
 
 def test_a_catalogue_that_is_full_says_so(tmp_path: Path) -> None:
     (tmp_path / ".server").mkdir()
-    catalogue = Catalogue(tmp_path)
+    catalogue = Catalogue(FolderDocuments(tmp_path))
     tags = [{"id": str(number), "name": str(number)} for number in range(MOST_ENTRIES)]
     (tmp_path / ".server/tags.json").write_text(json.dumps(tags))
     with pytest.raises(Refusal, match="no room for more"):
@@ -486,7 +487,7 @@ def test_chunks_are_in_order_and_those_missing_are_written_as_ranges(arrivals: l
 
 
 def test_samples_and_tags_are_shared_between_servers_on_one_directory(store: StreamStore) -> None:
-    one, two = Catalogue(store.directory), Catalogue(store.directory)
+    one, two = (Catalogue(FolderDocuments(store.directory)) for _ in range(2))
     sample = one.add_sample("GaN-001")
     with pytest.raises(Refusal) as caught:
         two.add_sample("gan-001")

@@ -40,8 +40,8 @@ from rheed_acquire.view.server.limits import (
     MOST_ASKED_AT_ONCE,
     MOST_COMMANDS_A_SECOND,
     MOST_COMMANDS_AT_ONCE,
-    Allowance,
     RefusedError,
+    RequestAllowance,
     body_of,
 )
 from rheed_acquire.view.server.live_view import LiveView, NoAnswerError
@@ -78,8 +78,8 @@ class Interface:
 
     def __init__(self, view: LiveView) -> None:
         self._view = view
-        self._asked = Allowance(MOST_ASKED_A_SECOND, MOST_ASKED_AT_ONCE)
-        self._commands = Allowance(MOST_COMMANDS_A_SECOND, MOST_COMMANDS_AT_ONCE)
+        self._asked = RequestAllowance(MOST_ASKED_A_SECOND, MOST_ASKED_AT_ONCE)
+        self._commands = RequestAllowance(MOST_COMMANDS_A_SECOND, MOST_COMMANDS_AT_ONCE)
         self._document: dict[str, Any] | None = None
 
     def routes(self) -> list[BaseRoute]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 
 from starlette.requests import ClientDisconnect, Request
 
+from rheed_acquire.clocks.allowance import Allowance
 from rheed_acquire.view.interface import LONGEST_BODY, ProblemCode
 
 BODY_LIMIT_S = 10.0
@@ -25,20 +24,11 @@ class RefusedError(Exception):
         self.status, self.code = status, code
 
 
-class Allowance:
-    """A bucket of requests that fills evenly: so many a second in the long run, so many at once.
+class RequestAllowance:
+    """So many requests a second in the long run, so many at once."""
 
-    Parameters
-    ----------
-    a_second, at_once
-        How many.
-    clock
-        In seconds.
-    """
-
-    def __init__(self, a_second: float, at_once: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._a_second, self._at_once, self._clock = a_second, at_once, clock
-        self._left, self._seen_s = at_once, clock()
+    def __init__(self, a_second: float, at_once: float) -> None:
+        self._a_second, self._allowance = a_second, Allowance(a_second, at_once)
 
     def take(self) -> None:
         """Use one.
@@ -48,14 +38,10 @@ class Allowance:
         RefusedError
             There is none left.
         """
-        now_s = self._clock()
-        self._left = min(self._at_once, self._left + (now_s - self._seen_s) * self._a_second)
-        self._seen_s = now_s
-        if self._left < 1:
+        if not self._allowance.take():
             raise RefusedError(
                 429, "too-many", f"more than {self._a_second:g} requests a second: ask less often"
             )
-        self._left -= 1
 
 
 async def body_of(request: Request) -> bytes:
