@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import secrets
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from pydantic import SecretStr
 
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.recording.layout import find_run_folder
 from rheed_acquire.server.running import endpoint_of
-from rheed_acquire.system.child_process import start_child
+from rheed_acquire.system.child_process import ChildProcess
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +155,7 @@ class LocalServer:
         with self._changed:
             child, supervisor = self._child, self._supervisor
         if child is not None:
-            child.end()
+            child.finish()
         if supervisor is not None and supervisor is not threading.current_thread():
             supervisor.join()
 
@@ -171,7 +168,7 @@ class LocalServer:
     def pid(self) -> int:
         """The process id of the server that runs, or ran last."""
         assert self._child is not None
-        return self._child.popen.pid
+        return self._child.pid
 
     def run_directory(self, data_id: str) -> Path:
         """Find the folder of a stream.
@@ -199,7 +196,7 @@ class LocalServer:
         with self._changed:
             self._child = child
         if self._stopping.is_set():  # stop may have looked at the child before this one
-            child.end()
+            child.finish()
         return child
 
     def _supervise(self, child: _Child) -> None:
@@ -264,28 +261,19 @@ class LocalServer:
         self.stop()
 
 
-class _Child:
-    """One process, and its pipes."""
+class _Child(ChildProcess):
+    """A server's process."""
 
     def __init__(self, arguments: Sequence[str], api_key: SecretStr) -> None:
-        # Kept open for as long as the child may write to it; read only once it has ended.
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        self.last_words = ""
-        self._ending = threading.Lock()
         try:
-            self.popen = start_child("rheed_acquire.server", *arguments, stderr=self._stderr)
+            super().__init__("rheed_acquire.server", *arguments)
         except OSError as error:
-            self._stderr.close()
             raise _NotStartedError(
                 f"the local server cannot be started with {sys.executable}: {error}", str(error)
             ) from error
-        assert self.popen.stdin is not None
-        assert self.popen.stdout is not None
-        self._stdin: IO[bytes] = self.popen.stdin
-        self._stdout: IO[bytes] = self.popen.stdout
         with contextlib.suppress(OSError):  # it died at once; wait_ready tells why
-            self._stdin.write(api_key.get_secret_value().encode() + b"\n")
-            self._stdin.flush()
+            self.stdin.write(api_key.get_secret_value().encode() + b"\n")
+            self.stdin.flush()
 
     def wait_ready(self) -> int:
         """Wait until requests are answered and return the port.
@@ -295,43 +283,23 @@ class _Child:
         RheedAcquireError
             It could not start; it has ended.
         """
-        limit = threading.Timer(_START_LIMIT_S, self.popen.kill)
-        limit.daemon = True
-        limit.start()
-        try:
-            answer = json.loads(self._stdout.readline() or b"null")
-        except ValueError:
-            answer = None
-        finally:
-            limit.cancel()
-            limit.join()
-        if isinstance(answer, dict) and isinstance(answer.get("port"), int):
+        answer = self.answer(_START_LIMIT_S)
+        if isinstance(answer.get("port"), int):
             return int(answer["port"])
         self.wait_for_end()
-        if isinstance(answer, dict) and "error" in answer:
+        if "error" in answer:
             raise _NotStartedError(answer["error"], answer.get("cause"))
         raise _NotStartedError(f"the local server did not start: {self.last_words}", self.last_words)
 
     def wait_for_end(self) -> None:
         """Wait until the process has ended, whatever ends it; only for the thread that reads its answers."""
-        while self._stdout.read(4096):
+        while self.stdout.read(4096):
             pass
-        self.end()
-        self._stdout.close()
+        self.finish()
+        self.stdout.close()
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """Let it finish what it is doing, then make an end. Again does nothing."""
-        with self._ending:
-            if self._stderr.closed:
-                return
-            with contextlib.suppress(OSError):  # it may be dead already
-                self._stdin.close()
-            try:
-                self.popen.wait(_STOP_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                self.popen.kill()
-                self.popen.wait()
-            self._stderr.seek(0)
-            lines = self._stderr.read().decode(errors="replace").strip().splitlines()
-            self.last_words = lines[-1] if lines else f"exit code {self.popen.returncode}"
-            self._stderr.close()
+        with contextlib.suppress(OSError):  # it may be dead already
+            self.stdin.close()
+        self.end(_STOP_LIMIT_S)

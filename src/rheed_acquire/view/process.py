@@ -11,20 +11,18 @@ import contextlib
 import json
 import logging
 import secrets
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import SecretStr
 
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.system.addresses import loopback_url, url_of
-from rheed_acquire.system.child_process import start_child
+from rheed_acquire.system.child_process import ChildProcess
 from rheed_acquire.view.messages import Message
 from rheed_acquire.view.outbox import Outbox
 from rheed_acquire.view.page_files import require_uplot
@@ -86,7 +84,7 @@ class ViewProcess:
     def pid(self) -> int:
         """The process id of the server that runs, or ran last."""
         assert self._child is not None
-        return self._child.popen.pid
+        return self._child.pid
 
     def start(self) -> str:
         """Start the server, wait until it answers, and return the URL to open, with its token.
@@ -152,7 +150,7 @@ class ViewProcess:
         child = self._child
         if child is not None and child.hung:
             logger.warning("the view has taken nothing for %.0f s and is ended", _HUNG_AFTER_S)
-            child.popen.kill()
+            child.kill()
 
     def add_points(
         self,
@@ -194,7 +192,7 @@ class ViewProcess:
             return
         self._stopping.set()
         self._outbox.close()
-        self._child.end()
+        self._child.finish()
         if self._supervisor is not None:
             self._supervisor.join()
 
@@ -207,9 +205,9 @@ class ViewProcess:
         while True:
             assert self._child is not None
             child = self._child
-            while line := child.read_line():
+            while line := child.stdout.readline():
                 self._pass_on(line)
-            child.end()
+            child.finish()
             child.stdout.close()
             if self._stopping.is_set():
                 return
@@ -223,7 +221,7 @@ class ViewProcess:
                 logger.warning("the view could not be started again: %s", error)
                 return
             if self._stopping.is_set():  # stop may have looked at the child before this one
-                self._child.end()
+                self._child.finish()
 
     def _pass_on(self, line: bytes) -> None:
         try:
@@ -248,27 +246,18 @@ class ViewProcess:
         self.stop()
 
 
-class _Child:
-    """One process: its pipes, and the thread that writes into one of them."""
+class _Child(ChildProcess):
+    """A view's process, and the thread that writes into its pipe."""
 
     def __init__(self, host: str, port: int, token: SecretStr, ticket: SecretStr | None) -> None:
-        # Read only where the child fails.
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        self.last_words = ""
         self._outbox: Outbox | None = None
         self._writer: threading.Thread | None = None
         self._writing_since: float | None = None
         self._over = threading.Event()
-        self._ending = threading.Lock()
         try:
-            self.popen = start_child("rheed_acquire.view", stderr=self._stderr, bufsize=0)
+            super().__init__("rheed_acquire.view", bufsize=0)
         except OSError as error:
-            self._stderr.close()
             raise RheedAcquireError(f"the view cannot be started with {sys.executable}: {error}") from error
-        assert self.popen.stdin is not None
-        assert self.popen.stdout is not None
-        self._stdin: IO[bytes] = self.popen.stdin
-        self.stdout: IO[bytes] = self.popen.stdout
         begin = {
             "kind": "begin",
             "host": host,
@@ -277,28 +266,16 @@ class _Child:
             "ticket": None if ticket is None else ticket.get_secret_value(),
         }
         with contextlib.suppress(OSError):  # it died at once; wait_ready tells why
-            Message(begin).write(self._stdin)
-
-    def read_line(self) -> bytes:
-        """Wait for what it says next; empty at its end."""
-        return self.stdout.readline()
+            Message(begin).write(self.stdin)
 
     def wait_ready(self) -> int:
         """Wait until requests are answered and return the port."""
-        limit = threading.Timer(_START_LIMIT_S, self.popen.kill)
-        limit.start()
-        try:
-            answer = json.loads(self.read_line() or b"null")
-        except ValueError:
-            answer = None
-        finally:
-            limit.cancel()
-            limit.join()
-        if isinstance(answer, dict) and isinstance(answer.get("port"), int):
+        answer = self.answer(_START_LIMIT_S)
+        if isinstance(answer.get("port"), int):
             return int(answer["port"])
-        self.end()
+        self.finish()
         self.stdout.close()
-        if isinstance(answer, dict) and "error" in answer:
+        if "error" in answer:
             raise RheedAcquireError(answer["error"])
         raise RheedAcquireError(f"the view did not start: {self.last_words}")
 
@@ -312,14 +289,14 @@ class _Child:
         try:
             while (message := outbox.take(self._over)) is not None:
                 self._writing_since = time.monotonic()
-                message.write(self._stdin)
+                message.write(self.stdin)
                 self._writing_since = None
         except OSError:
             pass  # it has died, which is seen at the other pipe too
         finally:
             self._writing_since = None
             with contextlib.suppress(OSError):
-                self._stdin.close()
+                self.stdin.close()
 
     @property
     def hung(self) -> bool:
@@ -327,24 +304,13 @@ class _Child:
         since = self._writing_since
         return since is not None and time.monotonic() - since > _HUNG_AFTER_S
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """Wait a little for its end, then make one. Again does nothing."""
-        with self._ending:
-            if self._stderr.closed:
-                return
-            if self._writer is None:
-                with contextlib.suppress(OSError):
-                    self._stdin.close()
-            try:
-                self.popen.wait(_STOP_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                self.popen.kill()
-                self.popen.wait()
-            self._over.set()
-            if self._writer is not None and self._outbox is not None:
-                self._outbox.wake()
-                self._writer.join()
-            self._stderr.seek(0)
-            lines = self._stderr.read().decode(errors="replace").strip().splitlines()
-            self.last_words = lines[-1] if lines else f"exit code {self.popen.returncode}"
-            self._stderr.close()
+        if self._writer is None:
+            with contextlib.suppress(OSError):
+                self.stdin.close()
+        self.end(_STOP_LIMIT_S)
+        self._over.set()
+        if self._writer is not None and self._outbox is not None:
+            self._outbox.wake()
+            self._writer.join()

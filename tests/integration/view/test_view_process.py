@@ -258,8 +258,8 @@ def test_pages_that_have_gone_are_forgotten(view: WatchedView, pixels: Pixels) -
 def test_the_view_ends_when_its_parent_dies(view: WatchedView) -> None:
     child = view.process._child
     assert child is not None
-    child._stdin.close()
-    assert child.popen.wait(20) == 0
+    child.stdin.close()
+    assert child._popen.wait(20) == 0
 
 
 def test_figures_and_regions_are_told_to_prometheus(view: WatchedView, spot: Region) -> None:
