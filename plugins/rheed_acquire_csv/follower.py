@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 from collections.abc import Iterator
@@ -13,14 +12,16 @@ from itertools import islice
 from typing import BinaryIO
 
 from rheed_acquire import Channel, ChannelError, Reading
+from rheed_acquire_csv.rows import PIECE, RowCutter, text_of
 from rheed_acquire_csv.settings import CsvChannel
 
 RATE_HZ = 5.0
 """How often a file is looked at whose channel does not say."""
 MOST_ROWS = 1_000
-_PIECE = 1 << 18
 _HEAD = 1 << 16
 """Bytes in which the header is looked for."""
+_TAIL = 256
+"""So many bytes before the place must be as they were: else the file was written anew."""
 _DELIMITERS = ";\t|,"
 """The comma last: it may be a decimal one."""
 _MS_FROM = 1e11
@@ -35,19 +36,18 @@ def channel_of(described: CsvChannel) -> Channel:
 class Follower:
     """Reads what is new in a file each time, and opens it only for that: nobody is kept from it.
 
-    A file that has become shorter, or another one, is read from its beginning; so is one that was not there
-    at first.
+    A file that has become shorter, was written anew or is another one is read from its beginning; so is one
+    that was not there at first.
     """
 
     def __init__(self, described: CsvChannel) -> None:
         self._described = described
-        self._place = 0
-        self._file: tuple[int, int] | None = None
         self._columns: tuple[int, int | None] | None = None
         self._delimiter = ","
+        self._begin(None)
         with suppress(OSError), described.path.open("rb") as file:  # else it is not there yet
-            status = os.fstat(file.fileno())
-            self._file, self._place = (status.st_dev, status.st_ino), _last_line_end(file, status.st_size)
+            self._begin(os.fstat(file.fileno()))
+            self._go_to_the_end(file)
 
     def read(self) -> list[Reading]:
         """Return what the rows say that have been added since.
@@ -62,17 +62,41 @@ class Follower:
             with path.open("rb") as file:
                 status = os.fstat(file.fileno())
                 if self._file != (status.st_dev, status.st_ino) or status.st_size < self._place:
-                    self._file, self._place, self._columns = (status.st_dev, status.st_ino), 0, None
+                    self._begin(status)
                 if status.st_size == self._place:
                     return []
+                if self._piece_at(file, self._place - len(self._tail), len(self._tail)) != self._tail:
+                    self._begin(status)
                 if self._columns is None:
-                    head_ends = self._find_columns(file.read(_HEAD))
-                    self._place = max(self._place, head_ends)
-                file.seek(self._place)
-                piece = file.read(_PIECE)
+                    head_ends = self._find_columns(self._piece_at(file, 0, _HEAD))
+                    if head_ends > self._place:
+                        self._place, self._tail = head_ends, b""
+                piece = self._piece_at(file, self._place, PIECE)
         except OSError as error:
             raise ChannelError(f"{path} cannot be read: {error.strerror or error}") from None
         return self._taken(piece)
+
+    def _begin(self, status: os.stat_result | None) -> None:
+        """Read a file from its beginning."""
+        self._file = None if status is None else (status.st_dev, status.st_ino)
+        self._place, self._tail, self._cutter = 0, b"", RowCutter()
+        self._columns = None
+
+    def _go_to_the_end(self, file: BinaryIO) -> None:
+        """Begin behind the last whole line: half a line that is being written belongs to what comes."""
+        size = file.seek(0, os.SEEK_END)
+        first = max(0, size - PIECE)
+        piece = self._piece_at(file, first, size - first)
+        ends = piece.rfind(b"\n") + 1
+        if first and not ends:  # a row begins further back than is worth a search
+            self._cutter.begin_inside()
+            ends = len(piece)
+        self._place, self._tail = first + ends, piece[:ends][-_TAIL:]
+
+    @staticmethod
+    def _piece_at(file: BinaryIO, place: int, size: int) -> bytes:
+        file.seek(place)
+        return file.read(size)
 
     def _find_columns(self, head: bytes) -> int:
         """Find the columns by the header, and where that ends; by numbers there may be none."""
@@ -84,9 +108,9 @@ class Follower:
             if not line.endswith(b"\n"):
                 break
             ends += len(line)
-            text = _text(line)
+            text = text_of(line)
             self._delimiter = _delimiter(described, text)
-            cells = self._cells(text)
+            cells = next(RowCutter().rows(line, self._delimiter), [])
             first = first or cells
             places = [_place_of(one, cells) for one in wanted if one is not None]
             if None not in places:
@@ -102,25 +126,23 @@ class Follower:
     def _taken(self, piece: bytes) -> list[Reading]:
         found: list[Reading] = []
         problem: ChannelError | None = None
-        for line in islice(BytesIO(piece), MOST_ROWS):
-            if not line.endswith(b"\n"):
-                break
-            self._place += len(line)
+        cutter = self._cutter
+        for cells in islice(cutter.rows(piece, self._delimiter), MOST_ROWS):
             try:
-                found += self._readings_in(_text(line))
+                found += self._readings_in(cells)
             except ChannelError as error:
                 problem = error
-        if len(piece) == _PIECE and b"\n" not in piece:
-            self._place += len(piece)
-            problem = ChannelError(f"{self._described.path} has a line without an end")
+        self._place += cutter.used
+        self._tail = (self._tail + piece[: cutter.used])[-_TAIL:]
+        if cutter.passed_over:
+            problem = ChannelError(f"{self._described.path} has a row that is too long or has no end")
         if problem is not None and not found:
             raise problem
         return found
 
-    def _readings_in(self, text: str) -> Iterator[Reading]:
+    def _readings_in(self, cells: list[str]) -> Iterator[Reading]:
         assert self._columns is not None
         column, time = self._columns
-        cells = self._cells(text)
         value = cells[column] if column < len(cells) else ""
         if not value:
             return  # an empty line or cell says nothing
@@ -128,9 +150,6 @@ class Follower:
         if time is not None:
             when = self._time(cells[time] if time < len(cells) else "")
         yield Reading(self._number(value), when)
-
-    def _cells(self, text: str) -> list[str]:
-        return [cell.strip() for row in csv.reader([text], delimiter=self._delimiter) for cell in row]
 
     def _number(self, text: str) -> float:
         # Where commas part no columns, they may be decimal ones.
@@ -156,18 +175,6 @@ class Follower:
             raise ChannelError(
                 f"{described.path} says {text[:60]!r}, which is no time: see time-format"
             ) from None
-
-
-def _last_line_end(file: BinaryIO, size: int) -> int:
-    """Where the last whole line ends: half a line that is being written belongs to what comes."""
-    first = max(0, size - _PIECE)
-    file.seek(first)
-    piece = file.read(size - first)
-    return first + piece.rfind(b"\n") + 1
-
-
-def _text(line: bytes) -> str:
-    return line.decode("utf-8-sig", "replace").strip("\r\n\0")
 
 
 def _delimiter(described: CsvChannel, text: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,11 @@ from pydantic import ValidationError
 
 from rheed_acquire import Channel, ChannelError, Reading
 from rheed_acquire_csv import CsvSettings, open_channels
+from rheed_acquire_csv.rows import RowCutter
 
 LOG = "log.csv"
+LONGEST = 13
+"""Bytes of a row, its end among them, where tables are cut everywhere."""
 
 
 def channel(path: Path, **more: str) -> Channel:
@@ -176,12 +181,70 @@ def test_a_long_table_is_taken_piece_by_piece(tmp_path: Path) -> None:
     assert [value for piece in found for value in piece] == list(range(2_500))
 
 
-def test_a_line_without_an_end_is_told_and_passed_over(tmp_path: Path) -> None:
+def test_a_row_that_is_too_long_is_told_and_passed_over_to_its_end(tmp_path: Path) -> None:
     log = tmp_path / LOG
     follower = channel(log)
     add(log, "T\n" + "9" * 600_000)
-    with pytest.raises(ChannelError, match="without an end"):
+    with pytest.raises(ChannelError, match="no end"):
         follower.read()
+    assert [values(follower) for _ in range(3)] == [[], [], []]
+    add(log, "9\n1\n")
+    assert values(follower) == [1.0]
+
+
+def test_what_ends_a_row_that_was_under_way_from_far_back_is_no_row(tmp_path: Path) -> None:
+    log = tmp_path / LOG
+    add(log, "T\n" + " " * 600_000)
+    follower = channel(log)
+    add(log, "7\n8\n")
+    assert values(follower) == [8.0]
+
+
+def test_a_cell_with_lines_of_its_own_is_one_cell(tmp_path: Path) -> None:
+    log = tmp_path / LOG
+    add(log, "note,T\n")
+    follower = channel(log)
+    add(log, '"shutter open\nagain,5\n')
+    assert values(follower) == []
+    add(log, 'and closed",600\nplain,601\n')
+    assert values(follower) == [600.0, 601.0]
+
+
+def test_a_file_that_is_written_anew_and_longer_is_read_from_its_start(tmp_path: Path) -> None:
+    log = tmp_path / LOG
+    follower = channel(log)
+    add(log, "T\n1\n2\n")
+    assert values(follower) == [1.0, 2.0]
+    log.write_text("time,T\n0,10.5\n1,11.5\n", encoding="utf-8")  # in its place
+    assert values(follower) == [10.5, 11.5]
+    add(log, "2,12.5\n")
+    assert values(follower) == [12.5]
+
+
+ROWS = st.lists(
+    st.one_of(
+        st.integers(0, 9999).map(str),
+        st.tuples(st.integers(0, 99), st.text("ab\n,", max_size=5)).map(lambda row: f'{row[0]},"{row[1]}"'),
+        st.integers(13, 60).map(lambda length: "7" * length),  # longer than a row may be
+    ),
+    max_size=12,
+)
+
+
+@given(ROWS, st.lists(st.integers(0, 200), max_size=8))
+def test_wherever_a_table_is_cut_the_same_rows_are_found(rows: list[str], cuts: list[int]) -> None:
+    whole = "".join(f"{row}\n" for row in rows).encode()
+    fitting = [row for row in rows if len(row) < LONGEST]
+    cutter, place, found = RowCutter(LONGEST), 0, []
+    for size in [*sorted(cuts), len(whole)]:
+        there = whole[:size]
+        while True:
+            found += list(cutter.rows(there[place : place + LONGEST], ","))
+            if not cutter.used:
+                break
+            place += cutter.used
+    lines = "".join(f"{row}\n" for row in fitting)
+    assert found == [[cell.replace("\n", "") for cell in row] for row in csv.reader(StringIO(lines))]
 
 
 def test_the_program_that_writes_is_not_kept_from_its_file(tmp_path: Path) -> None:
