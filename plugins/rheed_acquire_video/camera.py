@@ -16,7 +16,7 @@ from rheed_acquire import (
     SettingReadback,
 )
 from rheed_acquire_video.pictures import PictureForm, View, picture_form
-from rheed_acquire_video.reader import WAITING, Picture, Reader, nanoseconds
+from rheed_acquire_video.reader import WAITING, Picture, Reader
 from rheed_acquire_video.settings import Deinterlace, VideoSettings
 from rheed_acquire_video.sources import Source
 from rheed_acquire_video.stream import VideoStream
@@ -51,10 +51,7 @@ class VideoCamera(GrabLoopCamera):
             form = picture_form(first)
             region = _region(settings, first.width, first.height, form)
             self._info = _describe(self._stream, settings, form, region)
-            has_times = self._stream.has_times and nanoseconds(first.pts, first.time_base) is not None
-            self._reader = Reader(
-                self._stream, _cut(form.view, region), (first.height, first.width), has_times=has_times
-            )
+            self._reader = Reader(self._stream, _cut(form.view, region), (first.height, first.width))
         except BaseException:
             self._stream.close()
             raise

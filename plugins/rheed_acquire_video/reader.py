@@ -41,10 +41,11 @@ class Reader(threading.Thread):
         Why there are no more pictures, once that is so.
     """
 
-    def __init__(self, stream: VideoStream, view: View, shape: tuple[int, int], *, has_times: bool) -> None:
+    def __init__(self, stream: VideoStream, view: View, shape: tuple[int, int]) -> None:
         super().__init__(name="video-reader", daemon=True)
         self.failure: CameraError | None = None
-        self._stream, self._view, self._shape, self._has_times = stream, view, shape, has_times
+        self._stream, self._view, self._shape = stream, view, shape
+        self._has_times = stream.has_times
         self._taker: queue.Queue[Picture] | None = None
         self._closing = False
 
@@ -82,7 +83,9 @@ class Reader(threading.Thread):
                 f"{self._stream.source.device} sends pictures of {frame.width} x {frame.height} now, "
                 f"which were of {width} x {height}"
             )
-        return self._view(frame), nanoseconds(frame.pts, frame.time_base) if self._has_times else None
+        # Of a stream that has times a single picture may have none, and most often the first.
+        time_ns = nanoseconds(frame.pts, frame.time_base) if self._has_times else None
+        return self._view(frame), time_ns
 
     def _hand_over(self, picture: Picture, taker: queue.Queue[Picture]) -> None:
         while self._taker is taker:

@@ -1,4 +1,4 @@
-"""A network camera on loopback: numbered pictures over RTSP, within its TCP connection (RFC 2326, 2435)."""
+"""A network camera on loopback: pictures over RTSP, within its TCP connection (RFC 2326, 2435, 6184)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import socket
 import threading
 from fractions import Fraction
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import av
 from tests.hardware.video.numbered import HEIGHT, WIDTH, picture
@@ -17,13 +17,16 @@ _RTCP_REPORT = 200
 
 
 class RtspServer:
-    """Sends numbered pictures, from 0 for each connection, until it is stopped; takes one client at a time.
+    """Sends numbered pictures as motion JPEG, from 0 for each connection; takes one client at a time.
 
     Parameters
     ----------
     login
         ``user:password`` that it wants; None for nobody's.
     """
+
+    media: ClassVar[str] = "m=video 0 RTP/AVP 26\r\n"
+    """Of the session's description: how the pictures are encoded."""
 
     def __init__(self, port: int = 0, *, login: str | None = None) -> None:
         self.login = login
@@ -82,7 +85,7 @@ class RtspServer:
         elif method == "DESCRIBE":
             body = (
                 "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-                "m=video 0 RTP/AVP 26\r\na=control:pictures\r\n"
+                f"{self.media}a=control:pictures\r\n"
             )
             extra = f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n"
         elif method == "SETUP":
@@ -100,15 +103,14 @@ class RtspServer:
                 return len(data)
 
         with av.open(Sink(), "w", format="rtp", options={"packetsize": "1400"}) as container:
-            stream: Any = container.add_stream("mjpeg", rate=FPS, options={"huffman": "default"})
-            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
-            stream.codec_context.thread_count = (
-                1  # each thread would begin with a marker that RTP has no place for
-            )
+            stream = self._add_stream(container)
+            stream.width, stream.height = WIDTH, HEIGHT
             for number in itertools.count():
                 if self._ending.wait(1 / FPS):
                     return
-                frame = av.VideoFrame.from_ndarray(picture(number), format="gray").reformat(format="yuvj420p")
+                frame = av.VideoFrame.from_ndarray(picture(number), format="gray").reformat(
+                    format=stream.pix_fmt
+                )
                 frame.pts, frame.time_base = number, Fraction(1, FPS)
                 for packet in stream.encode(frame):
                     container.mux(packet)
@@ -116,6 +118,12 @@ class RtspServer:
                     channel = 1 if data[1] == _RTCP_REPORT else 0
                     client.sendall(b"$" + bytes([channel]) + len(data).to_bytes(2, "big") + data)
                 packets.clear()
+
+    def _add_stream(self, container: Any) -> Any:
+        stream = container.add_stream("mjpeg", rate=FPS, options={"huffman": "default"})
+        stream.pix_fmt = "yuvj420p"
+        stream.codec_context.thread_count = 1  # each would begin with a marker that RTP has no place for
+        return stream
 
     def stop(self) -> None:
         self._ending.set()
@@ -127,3 +135,17 @@ class RtspServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+class H264Server(RtspServer):
+    """The same as H.264, with the parameters in the stream itself, as many cameras have them."""
+
+    media: ClassVar[str] = (
+        "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\n"
+    )
+
+    def _add_stream(self, container: Any) -> Any:
+        options = {"preset": "ultrafast", "tune": "zerolatency", "g": str(FPS)}
+        stream = container.add_stream("libx264", rate=FPS, options=options)
+        stream.pix_fmt = "yuv420p"
+        return stream

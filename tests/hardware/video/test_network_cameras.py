@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pytest
 from tests.hardware.video.mjpeg_server import MjpegServer
 from tests.hardware.video.numbered import HEIGHT, WIDTH, number_of
-from tests.hardware.video.rtsp_server import FPS, RtspServer
+from tests.hardware.video.rtsp_server import FPS, H264Server, RtspServer
 from tests.hardware.video.taking import LIMIT_S, taking
 
 from rheed_acquire import CameraError, CameraLostError, CameraSettingError, CaptureRequest
@@ -17,10 +17,10 @@ from rheed_acquire_video import VideoSettings, open_camera
 
 Server: TypeAlias = type[MjpegServer] | type[RtspServer]
 
-both = pytest.mark.parametrize("server", [MjpegServer, RtspServer])
+each = pytest.mark.parametrize("server", [MjpegServer, RtspServer, H264Server])
 
 
-@both
+@each
 def test_each_picture_is_delivered_once_and_in_order(server: Server) -> None:
     with server() as sending, taking(source=sending.url) as taken:
         taken.wait_for_frames(50)
@@ -30,8 +30,9 @@ def test_each_picture_is_delivered_once_and_in_order(server: Server) -> None:
     assert taken.pixels[0].shape == (HEIGHT, WIDTH)
 
 
-def test_a_stream_with_times_dates_its_frames_by_them() -> None:
-    with RtspServer() as sending, taking(source=sending.url) as taken:
+@pytest.mark.parametrize("server", [RtspServer, H264Server])
+def test_a_stream_with_times_dates_its_frames_by_them(server: Server) -> None:
+    with server() as sending, taking(source=sending.url) as taken:
         taken.wait_for_frames(20)
     known = [stamp for stamp in taken.stamps if stamp is not None]
     assert len(known) == len(taken.pixels)
@@ -50,7 +51,7 @@ def test_a_stream_without_times_has_no_stamps_and_no_rate_of_its_own() -> None:
     assert taken.camera.info.fps is None
 
 
-@both
+@each
 def test_a_server_that_stops_is_a_loss_and_opens_again_when_it_is_back(server: Server) -> None:
     with server() as sending, taking(source=sending.url) as taken:
         taken.wait_for_frames(5)
