@@ -42,9 +42,10 @@ class Follower:
 
     def __init__(self, described: CsvChannel) -> None:
         self._described = described
-        self._columns: tuple[int, int | None] | None = None
         self._delimiter = ","
-        self._begin(None)
+        self._file: tuple[int, int] | None = None
+        self._place, self._tail, self._cutter = 0, b"", RowCutter()
+        self._columns: tuple[int, int | None] | None = None
         with suppress(OSError), described.path.open("rb") as file:  # else it is not there yet
             self._begin(os.fstat(file.fileno()))
             self._go_to_the_end(file)
@@ -76,9 +77,9 @@ class Follower:
             raise ChannelError(f"{path} cannot be read: {error.strerror or error}") from None
         return self._taken(piece)
 
-    def _begin(self, status: os.stat_result | None) -> None:
+    def _begin(self, status: os.stat_result) -> None:
         """Read a file from its beginning."""
-        self._file = None if status is None else (status.st_dev, status.st_ino)
+        self._file = (status.st_dev, status.st_ino)
         self._place, self._tail, self._cutter = 0, b"", RowCutter()
         self._columns = None
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import logging
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from rheed_acquire import CameraError
+from rheed_acquire_growing.at_once import AtOnce
 from rheed_acquire_growing.counter import NameCounter, series_of
 from rheed_acquire_growing.discovery import Discovery
 from rheed_acquire_growing.growing_file import BegunAnewError, GrowingFile, NotWholeError
@@ -31,6 +34,8 @@ REWIND_FRAMES = 10_000
 """So many frames may have been taken for a start to begin anew where the camera was opened."""
 
 _LOOKED_AT, _NEIGHBOURS, _TOLD = 64, 64, 5
+_SIDE_BY_SIDE, _SIDE_BY_SIDE_S = 4, 60.0
+"""So many files that were written to within so many seconds of the newest one may be going on beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class Follower:
         self.path, self._dataset, self._rate = path, dataset, rate
         self.waiting = self.left_out = self.frames_left_out = self._lost = 0
         self.counter: NameCounter | None = None
-        self._files = Discovery(path)
+        self._files, self._at_once = Discovery(path), AtOnce()
         self._series: dict[tuple[str, str], int] = {}
         self._pending: deque[GrowingFile] = deque()
         self._passed: deque[GrowingFile] = deque()  # since the mark
@@ -115,6 +120,7 @@ class Follower:
         """
         now_ns = time.monotonic_ns()
         self._find_files(since_ns=self._looked_ns)
+        self._wake()
         looked = 0
         for place, file in enumerate(list(self._pending)):
             # Those that wait for their turn need to be known as whole, and no more.
@@ -139,8 +145,7 @@ class Follower:
                 if file.path in self._stuck:
                     return None
             elif self._is_over(file):
-                self._pending.popleft()
-                self._passed.append(file)
+                self._passed.append(self._pending.popleft())
                 file.close()
                 if self._taken > REWIND_FRAMES:
                     self._passed.clear()
@@ -189,37 +194,55 @@ class Follower:
     # ---- which files there are -------------------------------------------------------------------------
 
     def _pass_over_what_is_there(self) -> None:
-        newest: tuple[int, Path] | None = None
+        there: list[tuple[int, Path]] = []
         for path in self._files.pass_over():
             self.left_out += 1
-            try:
-                written_ns = path.stat().st_mtime_ns
-            except OSError:
-                continue
-            if newest is None or written_ns > newest[0]:
-                newest = (written_ns, path)
-        if newest is None:
-            return
-        file = self._open(newest[1], None)
+            with suppress(OSError):
+                there.append((path.stat().st_mtime_ns, path))
+        newest = heapq.nlargest(_SIDE_BY_SIDE, there)
+        for written_ns, path in newest:
+            if newest[0][0] - written_ns > _SIDE_BY_SIDE_S * 1e9:
+                return
+            self._pass_over(self._open(path, None), is_newest=path == newest[0][1])
+
+    def _pass_over(self, file: GrowingFile, *, is_newest: bool) -> None:
         if isinstance(file, GrowingPicture):
-            if self.path == newest[1]:
+            if self.path == file.path:
                 file.skip()
                 self._pending.append(file)
             return
-        # It may be the one that is being written. What is in it is over.
+        # It may be one that is being written. What is in it is over.
         try:
             self._look_into(file)
         except CameraError as error:
             logger.debug("%s is passed over: %s", file.path, error)
             return
-        self.frames_left_out = file.next = file.count
-        self.left_out -= 1
-        self._pending.append(file)
+        file.next = file.count
+        if is_newest:
+            self.frames_left_out, self.left_out = file.count, self.left_out - 1
+            self._pending.append(file)
+        else:
+            self._at_once.rest(file)
 
     def _find_files(self, since_ns: int | None) -> None:
         fresh = self._files.find()
         if fresh:
             self._line_up([self._open(path, since_ns) for path in fresh])
+
+    def _wake(self) -> None:
+        """Let files go on that have rested: their new frames come after those that wait."""
+        for file, is_anew in self._at_once.woken():
+            if self._pending and self._pending[0].unchanged_s < PATIENCE_S:
+                self._at_once.tell(self._pending[0], file)
+            if file in self._passed:
+                self._passed.remove(file)
+            else:
+                self._marked.append((file, file.next))
+            self._pending.append(file)
+            if is_anew:
+                self._begin_anew(file)
+        if len(self._pending) > 1:
+            self._at_once.heed(self._pending[0], self._pending[1], self._look_into)
 
     def _open(self, path: Path, since_ns: int | None) -> GrowingFile:
         file = open_growing(path, since_ns, self._dataset)
@@ -354,6 +377,8 @@ class Follower:
             # Where every file has one frame, the next one says that this one is done.
             is_over = file.has_settled or (self._has_single_frames and file.count == 1)
             self._has_single_frames = is_over and file.count == 1
+            if is_over:
+                self._at_once.rest(file)
             return is_over
         if file.unchanged_s <= PATIENCE_S:
             return False
