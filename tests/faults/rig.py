@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from hardware_mocks.faulty_camera.rheed_acquire_faulty.camera import read_witness
 from hardware_mocks.faulty_camera.rheed_acquire_faulty.pattern import deepen, expected_frame, lay_out
+from tests.ctrl_c import OWN_CONSOLE
 
 if TYPE_CHECKING:
     from hardware_mocks.faulty_server import FaultyServer
@@ -25,6 +26,7 @@ CAMERA = ROOT / "hardware_mocks" / "faulty_camera"
 LIMIT_S = 300.0
 """After which a process that should have ended is a failure."""
 FPS = 60.0
+_AT_ONCE = 1000
 FROM_OUTSIDE = ("RHEED_", "AS_API_", "ATOMSCALE_", "PYLON_")
 
 
@@ -35,12 +37,12 @@ class StoredStream:
     Attributes
     ----------
     frames
-        (N, H, W) uint8, in the server's order; None where it holds none, or is not closed yet.
+        Zarr array of (N, H, W) uint8, in the server's order; None where it holds none, or is not closed yet.
     """
 
     data_id: str
     state: str
-    frames: NDArray[np.uint8] | None
+    frames: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ class Rig:
                 stderr=err,
                 cwd=self.folder,
                 env=self.environment(),
+                creationflags=OWN_CONSOLE,
             )
         self._processes.append(process)
         return process
@@ -221,7 +224,7 @@ class Rig:
             recording = path.parent / "frames.zarr"
             if record["state"] == "closed" and (recording / "frames").exists():
                 group: Any = zarr.open_group(recording, mode="r")
-                frames = group["frames"][:]
+                frames = group["frames"]
             yield StoredStream(record["data_id"], record["state"], frames)
 
     def expect_delivered(self, at_least: int, at_most: int | None = None) -> int:
@@ -249,10 +252,11 @@ class Rig:
             return 0
         assert len(full) == 1, f"{len(full)} streams hold frames"
         frames = full[0].frames
-        assert frames is not None
-        expect_frames(frames, self.height, self.width)
-        assert at_least <= len(frames) <= at_most, f"{len(frames)} frames, not {at_least} to {at_most}"
-        return len(frames)
+        count = int(frames.shape[0])
+        for first in range(0, count, _AT_ONCE):  # of a long run all do not fit into memory
+            expect_frames(frames[first : first + _AT_ONCE], self.height, self.width, first)
+        assert at_least <= count <= at_most, f"{count} frames, not {at_least} to {at_most}"
+        return count
 
     def archived(self) -> Any:
         """The frames of the one archive, which is closed."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import numpy as np
 import pytest
 import zarr
 from pydantic import SecretStr
+from tests.ctrl_c import OWN_CONSOLE, press_ctrl_c
 
 from rheed_acquire import ChunkRing, StreamerError, StreamerRequest
 from rheed_acquire.frames.ring import Chunk, TimeBase, chunk_of
@@ -81,7 +81,7 @@ class Runs:
             encoding="utf-8",
             cwd=self.folder,
             env=kept | variables,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            creationflags=OWN_CONSOLE,
         )
         self._started.append(process)
         return process
@@ -120,7 +120,7 @@ def runs(tmp_path: Path, distributions_on_disk: Distributions) -> Iterator[Runs]
 
 
 def interrupt(process: subprocess.Popen[str]) -> None:
-    process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
+    press_ctrl_c(process)
 
 
 def stored(run_directory: Path | str) -> tuple[NDArray[np.uint8], dict[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 import zarr
 from numpy.typing import NDArray
+from tests.ctrl_c import OWN_CONSOLE, press_ctrl_c
 
 if TYPE_CHECKING:
     from tests.conftest import Distributions
@@ -157,8 +157,7 @@ class Command:
             encoding="utf-8",
             cwd=self.folder,
             env=self.environment(**variables),
-            # On Windows only a group of its own can be interrupted without interrupting the tests.
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            creationflags=OWN_CONSOLE,
         )
         self._started.append(process)
         return process
@@ -191,8 +190,8 @@ class Command:
 
     @staticmethod
     def interrupt(process: subprocess.Popen[str]) -> None:
-        """Do what Ctrl-C does (on Windows: Ctrl-Break, the only one that can be sent)."""
-        process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
+        """Press Ctrl-C."""
+        press_ctrl_c(process)
 
     @staticmethod
     def children(process: subprocess.Popen[str]) -> list[tuple[int, bytes, bytes]]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import requests
+from tests.ctrl_c import OWN_CONSOLE, press_ctrl_c
 
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.server.process import LocalServer
@@ -139,15 +140,27 @@ def test_the_key_is_neither_in_the_process_list_nor_in_a_file(tmp_path: Path, co
 SERVE = "import pathlib, sys; from rheed_acquire.server.serve import serve; "
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a Ctrl-C cannot be sent to one process on Windows")
-@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
-def test_serve_prints_what_a_client_needs_and_ends_cleanly(tmp_path: Path, number: str) -> None:
+@pytest.mark.parametrize(
+    "end",
+    [
+        press_ctrl_c,
+        pytest.param(
+            subprocess.Popen.terminate,
+            marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking"),
+        ),
+    ],
+    ids=["ctrl-c", "terminate"],
+)
+def test_serve_prints_what_a_client_needs_and_ends_cleanly(
+    tmp_path: Path, end: Callable[[subprocess.Popen[str]], None]
+) -> None:
     program = SERVE + "sys.exit(serve(pathlib.Path(sys.argv[1])))"
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        creationflags=OWN_CONSOLE,
     ) as process:
         assert process.stdout is not None
         printed = dict(process.stdout.readline().strip().split("=", 1) for _ in range(2))
@@ -156,7 +169,7 @@ def test_serve_prints_what_a_client_needs_and_ends_cleanly(tmp_path: Path, numbe
             printed["AS_API_ENDPOINT"] + "/tags/", headers={"X-API-KEY": printed["AS_API_KEY"]}, timeout=20
         ) as answer:
             assert answer.json() == []
-        process.send_signal(getattr(signal, number))
+        end(process)
         out, err = process.communicate(timeout=20)
         assert process.returncode == 0
         assert out == ""
