@@ -172,6 +172,7 @@ class GrowingHdf5(GrowingFile):
                 )
                 check_readable(self.path, name, found[name])
                 self._check(found[name])
+                times = FrameTimes(found, name)
         except CameraError as error:
             file.close()
             if self.has_settled:
@@ -181,7 +182,7 @@ class GrowingHdf5(GrowingFile):
         except BaseException:
             file.close()
             raise
-        self._file, self._dataset, self._times_told = file, found[name], FrameTimes(found, name)
+        self._file, self._dataset, self._times_told = file, found[name], times
         return True
 
     def _check(self, dataset: Any) -> None:

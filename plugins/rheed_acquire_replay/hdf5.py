@@ -293,15 +293,17 @@ def _take_times(recording: Recording, found: dict[str, Any], name: str, count: i
         by_leaf.setdefault(other.rpartition("/")[2], other)
     _tell_jumps(recording, fitting.get(by_leaf.get(_UNIQUE_ID, "")))
     if all(leaf in by_leaf for leaf in EPICS):
-        second, nanosecond = (np.asarray(fitting[by_leaf[leaf]][:], np.int64).reshape(-1) for leaf in EPICS)
+        second, nanosecond = (
+            np.asarray(fitting[by_leaf[leaf]][: recording.count], np.int64).reshape(-1) for leaf in EPICS
+        )
         taken = second * 1_000_000_000 + nanosecond
-        if (np.diff(taken[: recording.count]) > 0).all():  # else a driver without EPICS times
+        if (np.diff(taken) > 0).all():  # else a driver without EPICS times
             _keep_times(recording, taken, "ns", by_leaf[EPICS[0]], EPICS_EPOCH_S)
             return
     lower = {leaf.lower(): other for leaf, other in by_leaf.items()}
     along = fitting.get(by_leaf.get(first_axis(found[name]) or "", ""))
     if along is not None and seconds_in(unit_of(along) or "") is not None:
-        values, along_name = np.asarray(along[:]).reshape(-1), along.name.lstrip("/")
+        values, along_name = np.asarray(along[: recording.count]).reshape(-1), along.name.lstrip("/")
         if _keep_times(recording, values, unit_of(along), along_name, 0):
             return
     for leaf in TIMES:
@@ -311,7 +313,7 @@ def _take_times(recording: Recording, found: dict[str, Any], name: str, count: i
         dataset = fitting[other]
         unit = unit_of(dataset)
         epics = leaf == "NDArrayTimeStamp"
-        values = np.asarray(dataset[:]).reshape(-1)
+        values = np.asarray(dataset[: recording.count]).reshape(-1)
         epoch_s = EPICS_EPOCH_S if epics else 0
         if _keep_times(recording, values, "s" if epics else unit, other, epoch_s):
             return
@@ -336,7 +338,7 @@ def _tell_jumps(recording: Recording, numbers: Any) -> None:
 
 
 def _keep_times(recording: Recording, values: Any, unit: str | None, name: str, epoch_s: int) -> bool:
-    taken = as_times(values[: recording.count], unit, epoch_s)
+    taken = as_times(values, unit, epoch_s)
     if taken is None:
         return False
     recording.times_ns, captured_ns, how = taken

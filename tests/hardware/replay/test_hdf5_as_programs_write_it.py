@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -241,35 +243,78 @@ def test_epics_times_that_stand_still_leave_those_of_the_camera(tmp_path: Path, 
     np.testing.assert_allclose(np.diff(played.stamps) / 1e6, 100, atol=1e-3)
 
 
+def checksum(content: bytes) -> int:
+    """What HDF5 seals its blocks with: lookup3 of Bob Jenkins, which is in the public domain."""
+
+    def turned(value: int, by: int) -> int:
+        return (value << by | value >> (32 - by)) & 0xFFFFFFFF
+
+    a = b = c = (0xDEADBEEF + len(content)) & 0xFFFFFFFF
+    words = struct.unpack(f"<{-(-len(content) // 12) * 3}I", content + bytes(-len(content) % 12))
+    for at in range(0, len(words), 3):
+        a, b, c = ((old + new) & 0xFFFFFFFF for old, new in zip((a, b, c), words[at : at + 3], strict=True))
+        if at + 3 < len(words):
+            for by in (4, 6, 8, 16, 19, 4):
+                a = ((a - c) & 0xFFFFFFFF) ^ turned(c, by)
+                c = (c + b) & 0xFFFFFFFF
+                a, b, c = b, c, a
+    for by in (14, 11, 25, 16, 4, 14, 24):
+        c = ((c ^ b) - turned(b, by)) & 0xFFFFFFFF
+        a, b, c = b, c, a
+    return b
+
+
+def seal_anew(content: bytearray, before: bytes, changed: int) -> None:
+    """Seal the block of a file that lies around a change, where there is such a block."""
+    begin = max(before.rfind(name, 0, changed) for name in (b"FHDB", b"OHDR", b"OCHK"))
+    # Within a heap's block the seal counts as zeros; behind a header's it does not count.
+    in_heap = before[begin : begin + 4] == b"FHDB"
+    for size in (1 << bits for bits in range(9, 17)) if in_heap else range(changed + 16 - begin, 4096):
+        at = begin + (18 if in_heap else size)
+        gap = bytes(4) if in_heap else b""
+        behind = at + len(gap)
+        if checksum(before[begin:at] + gap + before[behind : begin + size]) == int.from_bytes(
+            before[at : at + 4], "little"
+        ):
+            sealed = checksum(bytes(content[begin:at]) + gap + content[behind : begin + size])
+            content[at : at + 4] = sealed.to_bytes(4, "little")
+            return
+
+
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
-@pytest.mark.parametrize("more", [0, 30])
+@pytest.mark.parametrize("more", [0, 7, 30, 200])
 @pytest.mark.parametrize("userblock", [0, 1024])
+@pytest.mark.parametrize("in_order", [False, True], ids=["unordered", "in-order"])
 def test_a_damaged_length_of_a_text_of_an_attribute_is_not_believed(
-    tmp_path: Path, libver: str, more: int, userblock: int
+    tmp_path: Path, libver: str, more: int, userblock: int, in_order: bool
 ) -> None:
     path = tmp_path / "a.h5"
     unit = "milliseconds of the clock"
     with h5py.File(path, "w", libver=libver, userblock_size=userblock) as file:
-        file["frames"] = np.zeros((5, 24, 32), np.uint8)
-        # More of them than the object's first header has room for; of many the newest format keeps a tree.
-        for number in range(more if libver == "earliest" else min(more, 7)):
-            file["frames"].attrs[f"note {number}"] = "x" * 50
-        file["frames"].attrs["units"] = unit
-        file["frames"].attrs["axes"] = ["time", "y", "x"]
+        frames = file.create_dataset("frames", data=np.zeros((5, 24, 32), np.uint8), track_order=in_order)
+        # More of them than the object's first header has room for; of many some keep a heap.
+        for number in range(more):
+            frames.attrs[f"note {number}"] = "x" * 50
+        frames.attrs["units"] = unit
+        frames.attrs["axes"] = ["time", "y", "x"]
     with h5py.File(path) as file:
         assert attribute(file["frames"], "units") == unit
         assert list(attribute(file["frames"], "axes")) == ["time", "y", "x"]
         assert attribute(file["frames"], "none") is None
     content = path.read_bytes()
-    length = len(unit).to_bytes(4, "little")
+    # A length, where the text lies, and which of those there it is.
+    named = re.compile(
+        b"units\0.*?" + re.escape(len(unit).to_bytes(4, "little")) + b".{6}\0\0..\0\0", re.DOTALL
+    )
     refused = 0
-    for at in (place for place in range(len(content)) if content[place : place + 4] == length):
+    for at in (found.end() - 16 for found in named.finditer(content)):
         damaged = bytearray(content)
         damaged[at : at + 4] = (0x60000000).to_bytes(4, "little")
+        seal_anew(damaged, content, at)
         path.write_bytes(damaged)
         with contextlib.suppress(OSError, KeyError, RuntimeError), h5py.File(path) as file:
             refused += attribute(file["frames"], "units") is None
-    assert refused >= 1 or libver == "latest", "there a checksum finds it first"
+    assert refused >= 1
 
 
 def test_a_damaged_length_of_a_text_is_not_believed(tmp_path: Path, stage: Stage) -> None:
