@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +19,37 @@ from rheed_acquire_replay.recording import reading
 from rheed_acquire_replay.tiff_facts import EPICS_EPOCH_S
 
 _FRAME_AXES = 3
+_ATTEMPTS = 26
+"""To read what tells of the data, which may just be being written: the pauses between them come to 70 ms."""
+
+
+def _opened(path: Path) -> Any:
+    """Open a file that its program writes to.
+
+    By itself HDF5 tries 100 times to read what fails its checksum, and doubles the pause from 1 ns on: from a
+    damaged file it never comes back, and lets no other thread run meanwhile. h5py passes no setting on.
+    """
+    import h5py
+
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    limit = _limit_of_attempts(Path(h5py.__file__).parent, h5py.h5p.__file__)
+    if limit is not None:
+        limit(ctypes.c_int64(access.id), ctypes.c_uint(_ATTEMPTS))
+    flags = h5py.h5f.ACC_RDONLY | h5py.h5f.ACC_SWMR_READ
+    return h5py.File(h5py.h5f.open(os.fsencode(path), flags, fapl=access))
+
+
+def _limit_of_attempts(package: Path, module: str) -> Any:
+    """Find ``H5Pset_metadata_read_attempts`` in the library that h5py has loaded; None if it is not there."""
+    # A module's symbols are looked for in what it was linked to as well, but not on Windows.
+    libraries = [*package.glob("hdf5*.dll"), *package.with_name("h5py.libs").glob("hdf5*.dll"), module]
+    for library in libraries:
+        try:
+            return ctypes.CDLL(str(library)).H5Pset_metadata_read_attempts
+        except (OSError, AttributeError):
+            continue
+    return None
 
 
 class FrameTimes:
@@ -135,8 +167,9 @@ class GrowingHdf5(GrowingFile):
             count = dataset.id.shape[0]
         if count < self.count:
             raise BegunAnewError
-        while self.count < count and self._is_written(self.count, is_last=self.count == count - 1):
-            self.count += 1
+        with reading(self.path, self.kind):
+            while self.count < count and self._is_written(self.count, is_last=self.count == count - 1):
+                self.count += 1
         return status
 
     def _is_written(self, number: int, *, is_last: bool) -> bool:
@@ -151,12 +184,10 @@ class GrowingHdf5(GrowingFile):
 
     def _open(self, status: os.stat_result) -> bool:
         """Open the file, as soon as its writer lets others read it and its dataset is there."""
-        import h5py
-
         if not status.st_size:
             return False
         try:
-            file = h5py.File(self.path, "r", swmr=True)
+            file = _opened(self.path)
         except OSError as error:
             # It is just being made, or its program lets nobody else in.
             self._kept_out = " ".join(str(error).split())

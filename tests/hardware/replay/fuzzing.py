@@ -1,31 +1,29 @@
 """Damaged and hostile recordings for every reader.
 
 ``python -m tests.hardware.replay.fuzzing --files 50000`` tries so many, in processes that it watches: a
-crash, a
-hang, an error that is no sentence for the user, or memory beyond `MOST_BYTES` ends it with the seed that
-repeats it.
+crash, a hang, an error that is no sentence for the user, or memory beyond `MOST_BYTES` ends it with the seed
+that repeats it.
 """
 
 from __future__ import annotations
 
 import argparse
 import faulthandler
-import struct
 import subprocess
 import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import Any
 
-import numpy as np
 from benchmarks._push_program import peak_bytes
+from tests.hardware.replay.good_recordings import SEEDS
 
 from rheed_acquire import CameraError
+from rheed_acquire_growing.growing_file import BegunAnewError, NotWholeError
+from rheed_acquire_growing.kinds import open_growing
 from rheed_acquire_replay.formats import open_recording
 from rheed_acquire_replay.options import Options
 from rheed_acquire_replay.raw_file import RawLayout
@@ -36,204 +34,7 @@ HANG_S = 60.0
 BLOCKS = 40
 """Read of each file that can be opened."""
 BATCH = 500
-_FRAMES = np.random.default_rng(1).integers(0, 4096, (6, 20, 24), np.uint16)
 _EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1)
-
-
-def _tiff(folder: Path, **how: Any) -> Path:
-    import tifffile
-
-    tifffile.imwrite(folder / "a.tif", _FRAMES, photometric="minisblack", **how)
-    return folder / "a.tif"
-
-
-def _ome(folder: Path) -> Path:
-    import tifffile
-
-    metadata = {"axes": "TYX", "SignificantBits": 12, "TimeIncrement": 0.1}
-    tifffile.imwrite(folder / "a.ome.tif", _FRAMES, metadata=metadata, photometric="minisblack")
-    return folder / "a.ome.tif"
-
-
-def _hdf5(folder: Path, **how: Any) -> Path:
-    import h5py
-
-    with h5py.File(folder / "a.h5", "w") as file:
-        file.create_dataset("entry/frames", data=_FRAMES, **how)
-        file["entry/timestamps"] = np.arange(6) / 10
-        file["entry/link"] = h5py.SoftLink("/entry/frames")
-    return folder / "a.h5"
-
-
-def _hdf5_frames(folder: Path) -> Path:
-    import h5py
-
-    with h5py.File(folder / "a.h5", "w") as file:
-        for number, frame in enumerate(_FRAMES):
-            file[f"frames/{number}"] = frame
-            file[f"frames/{number}"].attrs["time"] = number / 10
-    return folder / "a.h5"
-
-
-def _nexus(folder: Path) -> Path:
-    import h5py
-
-    with h5py.File(folder / "a.nxs", "w") as file:
-        data = file.create_group("entry/data")
-        data.attrs["NX_class"], data.attrs["signal"], data.attrs["axes"] = (
-            "NXdata",
-            "counts",
-            ["time", "y", "x"],
-        )
-        data.create_dataset("counts", (60, 20, 24), np.uint16, chunks=(1, 20, 24))[:6] = _FRAMES
-        data["errors"], data["time"] = _FRAMES, np.arange(60) / 10
-        file["entry/start_time"] = "2026-01-01T10:00:00Z"
-    return folder / "a.nxs"
-
-
-def _ndtiff(folder: Path) -> Path:
-    summary, index = b'{"Prefix": "g"}', b""
-    head = struct.pack("<2sHI5I", b"II", 42, 28 + len(summary), 483729, 3, 3, 2355492, len(summary))
-    content = head + summary
-    for number, frame in enumerate(_FRAMES):
-        metadata = b'{"ElapsedTime-ms": %d, "ReceivedTime": "2026-01-01 12:00:0%d +0100"}' % (number, number)
-        pixels, place = frame.tobytes(), b'{"time": %d}' % number
-        behind = len(content) + 2 + 12 * 10 + 4
-        told = behind + len(pixels)
-        end = 0 if number + 1 == len(_FRAMES) else told + len(metadata)
-        values = ((256, 24), (257, 20), (258, 16), (259, 1), (262, 1), (273, behind), (277, 1), (278, 20))
-        tags = [*((code, 4, 1, value) for code, value in values), (279, 4, 1, len(pixels))]
-        tags.append((51123, 2, len(metadata), told))
-        content += struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
-        content += struct.pack("<I", end) + pixels + metadata
-        index += struct.pack("<I", len(place)) + place + struct.pack("<I", 5) + b"a.tif"
-        index += struct.pack("<IiiiiIii", behind, 24, 20, 4, 0, told, len(metadata), 0)
-    (folder / "nd").mkdir()
-    (folder / "nd" / "a.tif").write_bytes(content)
-    (folder / "nd" / "NDTiff.index").write_bytes(index)
-    return folder / "nd"
-
-
-def _npy(folder: Path) -> Path:
-    np.save(folder / "a.npy", _FRAMES)
-    return folder / "a.npy"
-
-
-def _npz(folder: Path) -> Path:
-    np.savez_compressed(folder / "a.npz", frames=_FRAMES, times=np.arange(6) / 10)
-    return folder / "a.npz"
-
-
-def _imm(folder: Path) -> Path:
-    header = bytearray(640)
-    header[39:45] = b"KSA00F"
-    header[49:51], header[321:323] = (24).to_bytes(2, "big"), (20).to_bytes(2, "big")
-    header[323:327], header[333:335] = (1_767_225_600).to_bytes(4, "big"), (12).to_bytes(2, "big")
-    (folder / "a.imm").write_bytes(
-        b"".join(bytes(header) + frame.astype("<u2").tobytes() for frame in _FRAMES)
-    )
-    return folder / "a.imm"
-
-
-def _pgm(folder: Path) -> Path:
-    (folder / "a.pgm").write_bytes(b"P5\n# x\n24 20\n4095\n" + _FRAMES[0].astype(">u2").tobytes())
-    return folder / "a.pgm"
-
-
-def _plain_pgm(folder: Path) -> Path:
-    (folder / "a.pgm").write_bytes(
-        b"P2\n24 20\n4095\n" + b" ".join(b"%d" % value for value in _FRAMES[0].ravel())
-    )
-    return folder / "a.pgm"
-
-
-def _picture(name: str) -> Callable[[Path], Path]:
-    def write(folder: Path) -> Path:
-        from PIL import Image
-
-        image = Image.fromarray((_FRAMES[0] >> 4).astype(np.uint8))
-        exif = image.getexif()
-        exif[274], exif[306] = 6, "2026:01:01 10:00:00"
-        details: dict[str, Any] = {"exif": exif} if name.endswith(("png", "jpg", "webp")) else {}
-        image.save(folder / name, **details)
-        return folder / name
-
-    return write
-
-
-def _ppm(folder: Path) -> Path:
-    colours = np.repeat(_FRAMES[0][..., np.newaxis], 3, axis=-1)
-    (folder / "a.ppm").write_bytes(b"P6\n24 20\n4095\n" + colours.astype(">u2").tobytes())
-    return folder / "a.ppm"
-
-
-def _deep_png(folder: Path) -> Path:
-    import imagecodecs
-
-    (folder / "a.png").write_bytes(imagecodecs.png_encode(np.stack([_FRAMES[0]] * 3, axis=-1)))
-    return folder / "a.png"
-
-
-def _video(name: str, codec: str, pixel_format: str) -> Callable[[Path], Path]:
-    def write(folder: Path) -> Path:
-        import av
-
-        with av.open(str(folder / name), "w") as container:
-            stream: Any = container.add_stream(codec, rate=25)
-            stream.width, stream.height, stream.pix_fmt = 64, 48, pixel_format
-            for number in range(6):
-                pixels = np.full((48, 64), 30 * number, np.uint8)
-                picture = av.VideoFrame.from_ndarray(pixels, format="gray").reformat(format=pixel_format)
-                container.mux(stream.encode(picture))
-            container.mux(stream.encode())
-        return folder / name
-
-    return write
-
-
-def _raw(folder: Path) -> Path:
-    (folder / "a.bin").write_bytes(_FRAMES.astype(">u2").tobytes())
-    return folder / "a.bin"
-
-
-def _zarr(folder: Path) -> Path:
-    import zarr
-
-    zarr.create_array(folder / "a.zarr", data=_FRAMES, chunks=(2, 20, 24))
-    return folder / "a.zarr"
-
-
-SEEDS: dict[str, Callable[[Path], Path]] = {
-    "tiff": _tiff,
-    "tiff-lzw": lambda folder: _tiff(folder, compression="lzw"),
-    "tiff-tiled": lambda folder: _tiff(folder, tile=(16, 16), compression="zlib"),
-    "imagej": lambda folder: _tiff(folder, imagej=True, metadata={"finterval": 0.1}),
-    "ome": _ome,
-    "hdf5": _hdf5,
-    "hdf5-gzip": lambda folder: _hdf5(folder, chunks=(1, 20, 24), compression="gzip"),
-    "npy": _npy,
-    "npz": _npz,
-    "imm": _imm,
-    "pgm": _pgm,
-    "plain-pgm": _plain_pgm,
-    "png": _picture("a.png"),
-    "deep-png": _deep_png,
-    "bmp": _picture("a.bmp"),
-    "jpeg": _picture("a.jpg"),
-    "avi": _video("a.avi", "mjpeg", "yuvj420p"),
-    "mp4": _video("a.mp4", "h264", "yuv420p"),
-    "mkv": _video("a.mkv", "ffv1", "gray"),
-    "raw": _raw,
-    "zarr": _zarr,
-    "webp": _picture("a.webp"),
-    "jp2": _picture("a.jp2"),
-    "tga": _picture("a.tga"),
-    "ppm": _ppm,
-    "hdf5-frames": _hdf5_frames,
-    "nexus": _nexus,
-    "ndtiff": _ndtiff,
-}
-"""By the kind of file, what writes a good one into a folder."""
 
 
 def mutated(content: bytes, random: Random) -> bytes:
@@ -284,6 +85,8 @@ def try_to_read(kind: str, path: Path) -> str | None:
 
     Anything raised but a `CameraError` is a fault of the reader.
     """
+    if kind.startswith("follow-"):
+        return _try_to_follow(path)
     raw = RawLayout.parse("24x20:u16be") if kind == "raw" else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of libraries, on what they repair
@@ -298,6 +101,25 @@ def try_to_read(kind: str, path: Path) -> str | None:
             return str(error)
         finally:
             recording.close()
+    return None
+
+
+def _try_to_follow(path: Path) -> str | None:
+    """Take the frames of a file as if it grew; as `try_to_read`."""
+    file = open_growing(path, None, None)
+    try:
+        for _ in range(2):
+            file.look()
+            while file.waiting and file.next < BLOCKS:
+                number, file.next = file.next, file.next + 1
+                file.read(number)
+                file.time_ns(number)
+    except (CameraError, OSError) as error:
+        return " ".join(str(error).split())
+    except (BegunAnewError, NotWholeError) as error:
+        return type(error).__name__
+    finally:
+        file.close()
     return None
 
 

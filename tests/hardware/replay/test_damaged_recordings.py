@@ -12,7 +12,8 @@ import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.hardware.replay.fuzzing import SEEDS, try_to_read, write_mutated
+from tests.hardware.replay.fuzzing import try_to_read, write_mutated
+from tests.hardware.replay.good_recordings import SEEDS
 
 pytestmark = pytest.mark.usefixtures("stage")
 
