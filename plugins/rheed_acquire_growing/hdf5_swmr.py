@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from rheed_acquire import CameraError
 from rheed_acquire_growing.growing_file import BegunAnewError, GrowingFile
 from rheed_acquire_replay.arrays import choose
-from rheed_acquire_replay.hdf5 import EPICS, TIMES, check_readable, datasets, signal_name, unit_of
+from rheed_acquire_replay.hdf5 import check_readable, datasets, signal_name
+from rheed_acquire_replay.hdf5_texts import is_text
+from rheed_acquire_replay.hdf5_times import EPICS, TIMES, unit_of
 from rheed_acquire_replay.moments import as_times
 from rheed_acquire_replay.recording import reading
 from rheed_acquire_replay.tiff_facts import EPICS_EPOCH_S
@@ -67,7 +69,9 @@ class FrameTimes:
         beside = name.rpartition("/")[0]
         by_leaf: dict[str, str] = {}
         for other in sorted(found, key=lambda one: one.rpartition("/")[0] != beside):
-            if other != name and found[other].shape[1:] in ((), (1,)) and len(found[other].shape) > 0:
+            is_row = found[other].shape[1:] in ((), (1,)) and len(found[other].shape) > 0
+            # What grows has its texts behind those that were looked at.
+            if other != name and is_row and not is_text(found[other]):
                 by_leaf.setdefault(other.rpartition("/")[2].lower(), other)
         self._parts: tuple[Any, ...] = ()
         self._unit: str | None = None
@@ -161,15 +165,22 @@ class GrowingHdf5(GrowingFile):
         self._identity = identity
         if self._file is None and not self._open(status):
             return status
-        dataset = self._dataset
-        with reading(self.path, self.kind):
-            dataset.refresh()
-            count = dataset.id.shape[0]
-        if count < self.count:
+        try:
+            with reading(self.path, self.kind):
+                self._dataset.refresh()
+                count = self._dataset.id.shape[0]
+                is_shorter = count < self.count
+                while self.count < count and self._is_written(self.count, is_last=self.count == count - 1):
+                    self.count += 1
+        except CameraError as error:
+            # What is being written may be seen in part, over a network.
+            if self.has_settled:
+                raise
+            self._kept_out = str(error)
+            return status
+        self._kept_out = None
+        if is_shorter:
             raise BegunAnewError
-        with reading(self.path, self.kind):
-            while self.count < count and self._is_written(self.count, is_last=self.count == count - 1):
-                self.count += 1
         return status
 
     def _is_written(self, number: int, *, is_last: bool) -> bool:

@@ -60,6 +60,19 @@ class Axes:
         axes = self.frame_axes
         return self.shape[axes[-1]] if axes else 1
 
+    def frames_in_a_step(self, letter: str) -> int | None:
+        """How many frames follow each other before the next step along an axis, 1 where there is no such one.
+
+        None where its steps do not follow each other, as another axis lies around it.
+        """
+        steps = [
+            (self.letters[place], self.shape[place]) for place in self.frame_axes if self.shape[place] > 1
+        ]
+        names = [name for name, _ in steps]
+        if letter not in names:
+            return 1
+        return math.prod(size for _, size in steps[1:]) if names[0] == letter else None
+
     def read(self, array: Any, first: int, end: int) -> NDArray[Any]:
         """Read frames ``first`` to ``end``, which lie along the innermost axis: (N, *frame_shape)."""
         where: list[Any] = [slice(None)] * len(self.shape)

@@ -17,7 +17,7 @@ from rheed_acquire_replay.options import Options
 from rheed_acquire_replay.pictures import DECODERS
 from rheed_acquire_replay.prepared import PreparedRecording
 from rheed_acquire_replay.raw_file import RawFile
-from rheed_acquire_replay.recording import Recording
+from rheed_acquire_replay.recording import Recording, reading
 from rheed_acquire_replay.tiff import open_tiff
 from rheed_acquire_replay.zarr_arrays import find_zarr, open_zarr
 from rheed_acquire_replay.zarr_run import ZarrRun
@@ -37,6 +37,41 @@ _WITHOUT: dict[str, Callable[[Path, Options], Recording]] = {
         if suffix not in (".tif", ".tiff", ".img")
     },
 }
+
+
+_SIGNATURES = {
+    b"\x89HDF\r\n\x1a\n": ".h5",
+    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), ".tif"),
+    b"\x93NUMPY": ".npy",
+}
+_USER_BLOCKS = (0, 512, 1024, 2048)
+"""Where an HDF5 file may begin, as those of MATLAB do, behind what other programs read."""
+_WAYS_OUT = {
+    **dict.fromkeys((".zip", ".gz", ".tgz", ".tar", ".7z", ".rar", ".xz", ".bz2", ".zst"), "unpack it first"),
+    ".mat": "save it again with MATLAB's save(..., '-v7.3'), which makes an HDF5 file of it",
+    **dict.fromkeys(
+        (
+            ".spe",
+            ".sif",
+            ".seq",
+            ".cxd",
+            ".his",
+            ".dm3",
+            ".dm4",
+            ".ser",
+            ".mrc",
+            ".fits",
+            ".fit",
+            ".fts",
+            ".tdms",
+        ),
+        "have the program that wrote it export it as TIFF, HDF5 or uncompressed AVI",
+    ),
+    **dict.fromkeys((".ibw", ".pxp", ".opj", ".opju", ".czi", ".lif", ".nd2"), "export it as TIFF"),
+    **dict.fromkeys((".avif", ".heic", ".heif", ".svg", ".pdf", ".psd"), "convert it to PNG or TIFF"),
+    **dict.fromkeys((".raw", ".bin", ".dat", ".data", ".img16"), "say how its pixels lie with --replay.raw"),
+}
+"""What to do with files that are not read, by what their names end in."""
 
 
 def open_recording(path: Path | BucketPath | None, options: Options | None = None) -> PreparedRecording:
@@ -89,8 +124,29 @@ def _open_file(path: Path, options: Options) -> Recording:
                 f"--replay.dataset {options.dataset}: {path} is a {suffix} file, which has no datasets"
             )
         return _WITHOUT[suffix](path, options)
+    known = _by_content(path)
+    if known is not None:
+        recording = (_WITH_DATASETS | _WITHOUT)[known](path, options)
+        recording.notes.setdefault("format", f"{recording.kind}, by its content")
+        return recording
+    if suffix in _WAYS_OUT:
+        raise CameraError(
+            f"--replay.path {path}: what ends in {suffix} cannot be replayed: {_WAYS_OUT[suffix]}"
+        )
     raise CameraError(
         f"--replay.path {path}: what ends in {suffix or 'nothing'} cannot be replayed; a Zarr array, a "
         "kSA 400, HDF5, TIFF, NumPy or video file, a picture or a folder of pictures can, and --replay.raw "
         "describes a file of nothing but pixels"
     )
+
+
+def _by_content(path: Path) -> str | None:
+    """What the name of a file would end in by how it begins; None where that says nothing."""
+    with reading(path, "a recording"), path.open("rb") as file:
+        for begin in _USER_BLOCKS:
+            file.seek(begin)
+            content = file.read(8)
+            for signature, suffix in _SIGNATURES.items():
+                if content.startswith(signature) and (begin == 0 or suffix == ".h5"):
+                    return suffix
+    return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from rheed_acquire_replay.axes import Axes
     from rheed_acquire_replay.recording import Recording
 
 
@@ -63,6 +64,32 @@ def take_times(recording: Recording, captured_ns: Sequence[int | None], by: str)
         else f"the times of the frames by {by} run backwards and are not used"
     )
     return False
+
+
+def take_period(recording: Recording, period_s: float, axes: Axes | None, by: str) -> None:
+    """Let a recording have the rate that follows from the time between steps along its axis T.
+
+    Where several frames belong to one step, as those of a focus series, they are taken for evenly spread over
+    it: nothing tells more.
+
+    Parameters
+    ----------
+    axes
+        Of the frames; None where each is a step.
+    by
+        What tells the time, for the user.
+    """
+    frames = 1 if axes is None else axes.frames_in_a_step("T")
+    recording.fps = plain_rate((frames or 1) / period_s)
+    told = f"{recording.fps:.6g} frames/s, by {by}"
+    if frames is None:
+        recording.warnings.append(
+            f"its frames are stored as {axes}, not in the order in which they were captured: their rate, "
+            f"by {by}, is that of those that belong together"
+        )
+    elif frames > 1:
+        told += f" of {period_s:.6g} s from T to T, with {frames} frames in each"
+    recording.notes["rate"] = told
 
 
 def plain_rate(rate: float) -> float:

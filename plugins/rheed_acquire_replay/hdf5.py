@@ -22,30 +22,13 @@ from rheed_acquire_replay.arrays import (
 from rheed_acquire_replay.axes import Axes
 from rheed_acquire_replay.hdf5_attributes import attribute
 from rheed_acquire_replay.hdf5_chunks import WrittenFrames, count_unmapped, find_written
-from rheed_acquire_replay.moments import as_times, seconds_in
-from rheed_acquire_replay.nexus import first_axis, signal, start_ns
+from rheed_acquire_replay.hdf5_texts import is_text
+from rheed_acquire_replay.hdf5_times import TIME_NAMES, TIMES, keep_times, take_rate, take_times
+from rheed_acquire_replay.nexus import signal
 from rheed_acquire_replay.options import Options
 from rheed_acquire_replay.recording import Block, Recording, reading
-from rheed_acquire_replay.tiff_facts import EPICS_EPOCH_S
 
 _MOST_DATASETS, _MOST_DEPTH = 100_000, 32
-_RATES = ("fps", "frame_rate", "framerate", "FrameRate", "frames_per_second", "AcquisitionFrameRate")
-TIMES = (
-    "NDArrayTimeStamp",
-    "timestamps",
-    "timestamp",
-    "frame_times",
-    "frame_timestamps",
-    "time_stamps",
-    "times",
-    "time",
-    "t",
-)
-"""What a dataset of one number for each frame is called where those are times, in lower or upper case."""
-EPICS = ("NDArrayEpicsTSSec", "NDArrayEpicsTSnSec")
-"""areaDetector's times: seconds since 1990, and nanoseconds."""
-_UNIQUE_ID = "NDArrayUniqueId"
-_UNITS = ("units", "unit", "Units")
 
 
 class Hdf5Dataset(ArrayRecording):
@@ -130,7 +113,8 @@ def open_hdf5(path: Path, options: Options) -> Recording:
             dataset = found[name]
             check_readable(path, name, dataset)
             check_chunks(path, dataset.chunks, dataset.dtype)
-            axes = find_axes(path, dataset.shape, options.axes, sample=dataset)
+            by_matlab = _matlab_axes(dataset)
+            axes = find_axes(path, dataset.shape, options.axes, by_matlab, "MATLAB's order", dataset)
             written = find_written(path, name, dataset, axes)
             recording = Hdf5Dataset(path, file, dataset, axes, written)
             recording.notes["dataset"] = name
@@ -139,12 +123,25 @@ def open_hdf5(path: Path, options: Options) -> Recording:
                     f"{name} is made of other datasets, and {unmapped} of its {dataset.size} values lie in "
                     f"none of them: they are {dataset.fillvalue}"
                 )
-            _take_times(recording, found, name, axes.count)
-            _take_rate(recording, dataset)
+            take_times(recording, found, name, axes.count)
+            take_rate(recording, dataset)
         except BaseException:
             file.close()
             raise
         return recording
+
+
+def _matlab_axes(dataset: Any) -> str | None:
+    """Give the axes of an array that MATLAB has saved (-v7.3): in reverse, as it counts columns first.
+
+    There frames are (height, width, frames), and in colour (height, width, 3, frames), as it reads them.
+    """
+    if attribute(dataset, "MATLAB_class") is None:
+        return None
+    shape = dataset.shape
+    if len(shape) == 3 and shape[0] == 3 and min(shape[1:]) > 4:
+        return "SXY"
+    return {2: "XY", 3: "TXY", 4: "TSXY" if shape[1] == 3 else "TZXY"}.get(len(shape))
 
 
 def signal_name(file: Any, found: dict[str, Any]) -> str | None:
@@ -167,14 +164,15 @@ def _gathered(path: Path, file: Any, found: dict[str, Any], names: list[str]) ->
         recording.warnings.append(
             f"{len(empty)} of its datasets, {empty[0]} the first, were never written: they are left out"
         )
-    _take_rate(recording, found[names[0]])
+    take_rate(recording, found[names[0]])
     of_each = [found[name] for name in names], [found[name].parent for name in names]
     for leaf in TIMES:
         for holders in of_each:
             if all(leaf in one.attrs for one in holders):
                 with contextlib.suppress(TypeError, ValueError):
-                    values = np.array([attribute(one, leaf) for one in holders], np.float64)
-                    if _keep_times(recording, values, None, f"the attributes {leaf}", 0):
+                    told = [attribute(one, leaf) for one in holders]
+                    values = np.array(told, np.str_ if isinstance(told[0], str | bytes) else np.float64)
+                    if keep_times(recording, values, None, f"the attributes {leaf}", 0):
                         return recording
     return recording
 
@@ -223,13 +221,22 @@ def datasets(path: Path, file: Any) -> tuple[dict[str, Any], list[str]]:
             seen.add(identity(item))
             if isinstance(item, h5py.Group):
                 walk(item, f"{name}/", depth + 1)
-            elif isinstance(item, h5py.Dataset) and item.shape is not None and item.dtype.kind in "buif":
+            elif isinstance(item, h5py.Dataset) and item.shape is not None and _is_told(item):
                 found[name] = item
                 if len(found) > _MOST_DATASETS:
                     raise CameraError(f"{path} has more than {_MOST_DATASETS:,} datasets: save frames in one")
 
     walk(file, "", 0)
     return found, broken
+
+
+def _is_told(dataset: Any) -> bool:
+    """Whether a dataset can be frames, or numbers or texts that tell of them."""
+    if dataset.dtype.kind in "buif":
+        return True
+    if dataset.size < 2 or dataset.size != max(dataset.shape):
+        return False
+    return dataset.name.rpartition("/")[2].lower() in TIME_NAMES and is_text(dataset)
 
 
 def check_readable(path: Path, name: str, dataset: Any) -> None:
@@ -271,101 +278,3 @@ def _filters(dataset: Any) -> Iterator[tuple[int, str]]:
     for number in range(plist.get_nfilters()):
         code, _, _, described = plist.get_filter(number)
         yield code, described.decode("utf-8", "replace")
-
-
-def _take_times(recording: Recording, found: dict[str, Any], name: str, count: int) -> None:
-    """Take one number for each frame that lies beside them or among areaDetector's attributes.
-
-    ``count`` is how many frames there is room for.
-    """
-    beside = name.rpartition("/")[0]
-    begun_ns = start_ns(found[name])
-    if begun_ns is not None:
-        recording.captured_ns = begun_ns
-        recording.notes["captured"] = "by start_time"
-    fitting = {
-        other: dataset
-        for other, dataset in found.items()
-        if other != name and dataset.shape in ((count,), (count, 1))
-    }
-    by_leaf: dict[str, str] = {}
-    for other in sorted(fitting, key=lambda one: one.rpartition("/")[0] != beside):
-        by_leaf.setdefault(other.rpartition("/")[2], other)
-    _tell_jumps(recording, fitting.get(by_leaf.get(_UNIQUE_ID, "")))
-    if all(leaf in by_leaf for leaf in EPICS):
-        second, nanosecond = (
-            np.asarray(fitting[by_leaf[leaf]][: recording.count], np.int64).reshape(-1) for leaf in EPICS
-        )
-        taken = second * 1_000_000_000 + nanosecond
-        if (np.diff(taken) > 0).all():  # else a driver without EPICS times
-            _keep_times(recording, taken, "ns", by_leaf[EPICS[0]], EPICS_EPOCH_S)
-            return
-    lower = {leaf.lower(): other for leaf, other in by_leaf.items()}
-    along = fitting.get(by_leaf.get(first_axis(found[name]) or "", ""))
-    if along is not None and seconds_in(unit_of(along) or "") is not None:
-        values, along_name = np.asarray(along[: recording.count]).reshape(-1), along.name.lstrip("/")
-        if _keep_times(recording, values, unit_of(along), along_name, 0):
-            return
-    for leaf in TIMES:
-        if leaf.lower() not in lower:
-            continue
-        other = lower[leaf.lower()]
-        dataset = fitting[other]
-        unit = unit_of(dataset)
-        epics = leaf == "NDArrayTimeStamp"
-        values = np.asarray(dataset[: recording.count]).reshape(-1)
-        epoch_s = EPICS_EPOCH_S if epics else 0
-        if _keep_times(recording, values, "s" if epics else unit, other, epoch_s):
-            return
-
-
-def unit_of(dataset: Any) -> str | None:
-    """Give the unit that a dataset says its numbers have."""
-    return next((_text(told) for key in _UNITS if (told := attribute(dataset, key)) is not None), None)
-
-
-def _tell_jumps(recording: Recording, numbers: Any) -> None:
-    """Say where areaDetector's numbers of the frames jump."""
-    if numbers is None or numbers.dtype.kind not in "ui":
-        return
-    steps = np.diff(np.asarray(numbers[: recording.count], np.int64).reshape(-1))
-    missing = int((steps[steps > 1] - 1).sum())
-    if missing and (steps > 0).all():
-        recording.warnings.append(
-            f"the camera's numbers of its frames ({_UNIQUE_ID}) jump {int((steps > 1).sum())} times: "
-            f"{missing} frames may be missing"
-        )
-
-
-def _keep_times(recording: Recording, values: Any, unit: str | None, name: str, epoch_s: int) -> bool:
-    taken = as_times(values, unit, epoch_s)
-    if taken is None:
-        return False
-    recording.times_ns, captured_ns, how = taken
-    recording.notes["times"] = f"of each frame, by {name} ({how})"
-    if captured_ns is not None:
-        recording.captured_ns = captured_ns
-        recording.notes["captured"] = f"by {name}"
-    return True
-
-
-def _take_rate(recording: Recording, dataset: Any) -> None:
-    for holder, where in (
-        (dataset, "the dataset"),
-        (dataset.parent, "its group"),
-        (dataset.file, "the file"),
-    ):
-        for key in _RATES:
-            told = attribute(holder, key)
-            if told is None:
-                continue
-            with contextlib.suppress(TypeError, ValueError):
-                rate = float(np.asarray(told).reshape(-1)[0])
-                if np.isfinite(rate) and rate > 0:
-                    recording.fps = rate
-                    recording.notes["rate"] = f"{rate:.6g} frames/s, by the attribute {key} of {where}"
-                    return
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

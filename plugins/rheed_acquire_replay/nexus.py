@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from rheed_acquire_replay.hdf5_attributes import attribute
+from rheed_acquire_replay.hdf5_texts import texts
 from rheed_acquire_replay.moments import naive_moment_ns
 
 _MOST_STEPS = 8
 """From a default to the next."""
-_MOST_TEXT = 256
 
 
 def signal(file: Any) -> Any:
@@ -58,32 +58,14 @@ def start_ns(dataset: Any) -> int | None:
     for _ in range(_MOST_STEPS):
         if "start_time" in group:
             try:
-                told = group["start_time"]
-                return naive_moment_ns(_text(told[()]) or "") if _is_short(told) else None
-            except (OSError, TypeError, KeyError):
+                told = texts(group["start_time"], 1)
+                return naive_moment_ns(told[0]) if told else None
+            except (OSError, TypeError, KeyError, AttributeError):
                 return None
         if group.name == "/":
             return None
         group = group.parent
     return None
-
-
-def _is_short(told: Any) -> bool:
-    """Whether a text is as short as a date: HDF5 takes memory for any length that a damaged one claims."""
-    import h5py
-
-    kind = h5py.check_string_dtype(told.dtype)
-    if kind is None or told.size != 1:
-        return False
-    if kind.length is not None:
-        return bool(kind.length <= _MOST_TEXT)
-    at = told.id.get_offset()
-    if at is None:
-        return False
-    with open(told.file.filename, "rb") as file:  # noqa: PTH123
-        file.seek(at)
-        # Of a text of any length the length comes first.
-        return int.from_bytes(file.read(4), "little") <= _MOST_TEXT
 
 
 def _text(value: Any) -> str | None:

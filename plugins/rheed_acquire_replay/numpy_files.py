@@ -104,6 +104,7 @@ def open_npz(path: Path, options: Options) -> Recording:
             if (
                 leaf in headers
                 and headers[leaf][0] == (axes.count,)
+                and not headers[leaf][2].hasobject
                 and axes.count <= _MOST_TIMES
                 and leaf != name
             ):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rheed_acquire import CameraError
 from rheed_acquire_replay.ksa import KsaFrames
-from rheed_acquire_replay.moments import naive_moment_ns
+from rheed_acquire_replay.moments import EARLIEST_S, LATEST_S, naive_moment_ns
 from rheed_acquire_replay.netpbm import decode_netpbm
 from rheed_acquire_replay.orientation import exif_orientation, oriented
 from rheed_acquire_replay.recording import MOST_PIXELS, reading
@@ -40,6 +40,10 @@ _DEEP_COLOURS = (2, 4, 6)
 
 PILLOW_SUFFIXES = (".bmp", ".jpg", ".jpeg", ".png", ".webp", ".jp2", ".j2k", ".tga")
 NETPBM_SUFFIXES = (".pgm", ".ppm", ".pnm")
+RAW_SUFFIXES = (
+    *(".dng", ".nef", ".nrw", ".cr2", ".cr3", ".crw", ".arw", ".sr2", ".raf", ".rw2", ".rwl", ".orf", ".pef"),
+    *(".srw", ".3fr", ".iiq", ".kdc", ".dcr", ".erf", ".mef", ".mos", ".mrw"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +181,19 @@ def _decode_raw(path: Path) -> Picture:
     """Develop a camera's raw picture: linear, no brightening, the colours weighed as the camera did."""
     import rawpy
 
-    with rawpy.imread(str(path)) as raw:
-        if raw.sizes.raw_width * raw.sizes.raw_height > MOST_PIXELS:
-            raise ValueError(f"it has {raw.sizes.raw_width} x {raw.sizes.raw_height} pixels")
-        pixels = raw.postprocess(gamma=(1, 1), no_auto_bright=True, output_bps=16, use_camera_wb=True)
-    return Picture(np.asarray(pixels), (16, "linear, as LibRaw develops it"))
+    try:
+        with rawpy.imread(str(path)) as raw:
+            if raw.sizes.raw_width * raw.sizes.raw_height > MOST_PIXELS:
+                raise ValueError(f"it has {raw.sizes.raw_width} x {raw.sizes.raw_height} pixels")
+            moment = getattr(raw, "other", None)  # rawpy before 0.25 has none
+            second = round(moment.timestamp.timestamp()) if moment is not None else 0
+            pixels = raw.postprocess(gamma=(1, 1), no_auto_bright=True, output_bps=16, use_camera_wb=True)
+    except rawpy.LibRawError as error:
+        raise ValueError(b" ".join(error.args).decode("utf-8", "replace")) from error
+    dated = EARLIEST_S <= second <= LATEST_S
+    by = "the date in the raw file, in whole seconds, taken for this computer's local time"
+    depth = (16, "linear, as LibRaw develops it")
+    return Picture(np.asarray(pixels), depth, (second * 1_000_000_000, by) if dated else None)
 
 
 DECODERS: dict[str, Callable[[Path], Picture]] = {
@@ -189,8 +201,6 @@ DECODERS: dict[str, Callable[[Path], Picture]] = {
     **dict.fromkeys(PILLOW_SUFFIXES, _decode_with_pillow),
     **dict.fromkeys(NETPBM_SUFFIXES, _decode_netpbm),
     ".img": _decode_ksa,
-    **dict.fromkeys(
-        [".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw"], _decode_raw
-    ),
+    **dict.fromkeys(RAW_SUFFIXES, _decode_raw),
 }
 """By what a file's name ends in."""

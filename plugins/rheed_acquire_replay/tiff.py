@@ -80,6 +80,7 @@ def open_tiff(path: Path, options: Options) -> Recording:
             # All pages are found first: only so tifffile sees that one of them leads back to an earlier one.
             len(file.pages)
             series = _choose(path, file, options)
+            axes = None
             if series is None:
                 of_full_size = _of_full_size(file)
                 pages = [page for one in of_full_size for page in one.pages]
@@ -87,8 +88,8 @@ def open_tiff(path: Path, options: Options) -> Recording:
                 recording.notes["frames"] = f"{len(pages)} pages"
                 series = of_full_size[0]
             else:
-                recording = _open_series(path, file, series, options)
-            take_facts(recording, file, series)
+                recording, axes = _open_series(path, file, series, options)
+            take_facts(recording, file, series, axes)
             if series.kind == "ndtiff" and isinstance(recording, TiffPages):
                 take_index(recording, path.parent, recording.pages)
             recording.files_of_set = _files_of(series)
@@ -105,7 +106,10 @@ def open_tiff(path: Path, options: Options) -> Recording:
         return recording
 
 
-def _open_series(path: Path, file: tifffile.TiffFile, series: Any, options: Options) -> Recording:
+def _open_series(
+    path: Path, file: tifffile.TiffFile, series: Any, options: Options
+) -> tuple[Recording, Axes | None]:
+    """Open a series; with its axes, unless frames are left out of it."""
     pages, key = series.pages, series.keyframe
     pages_missing = next((number for number, page in enumerate(_listed(series)) if page is None), None)
     if pages_missing is not None and series.kind == "ndtiff":
@@ -116,7 +120,7 @@ def _open_series(path: Path, file: tifffile.TiffFile, series: Any, options: Opti
             f"{len(pages) - len(there)} images that its index has room for, {series.axes} of "
             f"{' x '.join(map(str, series.shape))}, were never written"
         )
-        return recording
+        return recording, None
     if pages_missing is not None:
         raise CameraError(
             f"{path}: its metadata tells of more files, and page {pages_missing + 1} of {len(pages)} lies "
@@ -126,7 +130,7 @@ def _open_series(path: Path, file: tifffile.TiffFile, series: Any, options: Opti
     plain = key.photometric.name in ("MINISBLACK", "RGB") and page_orientation(key) == 1
     if series.dataoffset is not None and plain and key.is_memmappable and _in_planes(axes):
         mapped = _mapped(path, series)
-        return TiffSeries(path, mapped, axes)
+        return TiffSeries(path, mapped, axes), axes
     if len(pages) != axes.count:
         # Pages that each hold several frames, or a part of one.
         if math.prod(series.shape) * series.dtype.itemsize > MOST_AT_ONCE:
@@ -135,10 +139,10 @@ def _open_series(path: Path, file: tifffile.TiffFile, series: Any, options: Opti
                 "is too large for that: save it with a page for each frame"
             )
         check_page(key, key)
-        return ArrayRecording(path, series.asarray(), axes)
+        return ArrayRecording(path, series.asarray(), axes), axes
     recording = TiffPages(path, file, pages)
     recording.notes["frames"] = str(axes)
-    return recording
+    return recording, axes
 
 
 def is_stack(path: Path) -> bool:

@@ -9,34 +9,42 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from rheed_acquire_replay.frame_times import plain_rate, take_times
+from rheed_acquire_replay.frame_times import take_period, take_times
 from rheed_acquire_replay.micro_manager import TAG as MICRO_MANAGER_TAG
 from rheed_acquire_replay.micro_manager import image_time_ns
 from rheed_acquire_replay.moments import as_times, naive_moment_ns, seconds_in
 
 if TYPE_CHECKING:
+    from rheed_acquire_replay.axes import Axes
     from rheed_acquire_replay.recording import Recording
 
 EPICS_EPOCH_S = 631_152_000
 """1990-01-01 in seconds since 1970: from where EPICS counts."""
 _PACKED_BITS = (10, 12, 14)
 """Samples that a file packs: read, they are in the low bits of 16."""
+_MOSAIC = 32_803
+"""The photometric interpretation of a colour filter array."""
 _MOST_XML_BYTES = 256 << 20
 _EPICS_TAGS = (65002, 65003)
 """Seconds and nanoseconds, as areaDetector's NDFileTIFF writes them."""
 
 
-def take_facts(recording: Recording, file: Any, series: Any) -> None:
-    """Take what the file says of the frames of a series."""
+def take_facts(recording: Recording, file: Any, series: Any, axes: Axes | None) -> None:
+    """Take what the file says of the frames of a series, which lie along the axes."""
     page = series.keyframe
+    if page.photometric == _MOSAIC:
+        recording.warnings.append(
+            "its pixels lie behind a mosaic of colours, and are taken for gray as they are: a raw file is "
+            "developed where its name ends in .dng"
+        )
     told = told_bits(page)
     if told is not None:
         recording.bits, by = told
         recording.notes["depth"] = f"{recording.bits} bits, {by}"
     if file.is_ome and file.ome_metadata:
-        _take_ome(recording, file, _place(file, series))
+        _take_ome(recording, file, _place(file, series), axes)
     elif series.kind == "imagej":
-        _take_imagej(recording, file.imagej_metadata or {})
+        _take_imagej(recording, file.imagej_metadata or {}, axes)
     elif series.kind == "shaped":
         metadata: tuple[dict[str, Any], ...] = file.shaped_metadata or ({},)
         own = metadata[min(_place(file, series), len(metadata) - 1)]
@@ -119,12 +127,11 @@ def packed_bits(page: Any) -> int | None:
     return bits if bits in _PACKED_BITS else None
 
 
-def _take_imagej(recording: Recording, metadata: dict[str, Any]) -> None:
+def _take_imagej(recording: Recording, metadata: dict[str, Any], axes: Axes | None) -> None:
     interval, rate = _number(metadata.get("finterval")), _number(metadata.get("fps"))
     if interval:
         unit = str(metadata.get("tunit", "sec"))
-        recording.fps = plain_rate(1.0 / (interval * (seconds_in(unit) or 1.0)))
-        recording.notes["rate"] = f"{recording.fps:.6g} frames/s, by ImageJ's finterval"
+        take_period(recording, interval * (seconds_in(unit) or 1.0), axes, "ImageJ's finterval")
     elif rate:
         recording.fps = rate
         recording.notes["rate"] = f"{rate:.6g} frames/s, by ImageJ's fps"
@@ -136,10 +143,10 @@ def take_set_facts(recording: Recording, path: Path) -> None:
 
     with tifffile.TiffFile(path) as file:
         if file.is_ome and file.ome_metadata:
-            _take_ome(recording, file, 0)
+            _take_ome(recording, file, 0, None)
 
 
-def _take_ome(recording: Recording, file: Any, place: int) -> None:
+def _take_ome(recording: Recording, file: Any, place: int, axes: Axes | None) -> None:
     root = _parsed(file.ome_metadata)
     if root is None:
         return
@@ -162,11 +169,9 @@ def _take_ome(recording: Recording, file: Any, place: int) -> None:
         recording.notes["depth"] = f"{bits} bits, by OME SignificantBits"
     interval = _number(pixels.get("TimeIncrement"))
     if interval:
-        recording.fps = plain_rate(
-            1.0 / (interval * (seconds_in(pixels.get("TimeIncrementUnit", "s")) or 1.0))
-        )
-        recording.notes["rate"] = f"{recording.fps:.6g} frames/s, by OME TimeIncrement"
-    first_s = _take_delta_t(recording, pixels)
+        unit_s = seconds_in(pixels.get("TimeIncrementUnit", "s")) or 1.0
+        take_period(recording, interval * unit_s, axes, "OME TimeIncrement")
+    first_s = _take_delta_t(recording, pixels, axes)
     date = next((node.text for node in image if _name(node) == "AcquisitionDate"), None)
     moment = naive_moment_ns(date or "")
     if moment is not None:
@@ -199,16 +204,18 @@ def _parsed(text: str | bytes) -> Any:
         return None
 
 
-def _take_delta_t(recording: Recording, pixels: Any) -> float:
+def _take_delta_t(recording: Recording, pixels: Any, axes: Axes | None) -> float:
     """Take the time of each plane; return that of the first in seconds since the acquisition's date."""
-    times: dict[tuple[int, int], float] = {}
+    # Frames follow each other as their axes do, the last of them fastest.
+    letters = "TZ" if axes is None else [axes.letters[place] for place in axes.frame_axes]
+    times: dict[tuple[int, ...], float] = {}
     for plane in pixels:
         if _name(plane) != "Plane":
             continue
         delta = _number(plane.get("DeltaT"), zero=True)
         if delta is None:
             return 0.0
-        place = int(plane.get("TheT", "0")), int(plane.get("TheZ", "0"))
+        place = tuple(int(plane.get(f"The{letter}", "0")) for letter in letters)
         times.setdefault(place, delta * (seconds_in(plane.get("DeltaTUnit", "s")) or 1.0))
     if not times or len(times) != recording.count:
         return 0.0

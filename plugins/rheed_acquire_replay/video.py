@@ -41,6 +41,7 @@ SUFFIXES = (
     ),
     *(".m2ts", ".mts", ".vob", ".flv", ".f4v", ".3gp", ".3g2", ".ogv", ".ogg", ".mxf", ".dv", ".y4m", ".nut"),
     *(".mjpeg", ".mjpg", ".h264", ".264", ".h265", ".hevc", ".rm", ".rmvb", ".wtv", ".gif", ".apng", ".amv"),
+    *(".cine", ".ivf", ".qt", ".divx", ".mj2", ".m1v", ".ogm"),
 )
 _LOOKED_AT = 2000
 """Packets whose times are looked at to find the rate."""

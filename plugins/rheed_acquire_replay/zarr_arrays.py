@@ -11,7 +11,7 @@ import numpy as np
 from rheed_acquire import CameraError
 from rheed_acquire_replay.arrays import ArrayRecording, check_chunks, choose, find_axes
 from rheed_acquire_replay.axes import Axes
-from rheed_acquire_replay.frame_times import plain_rate
+from rheed_acquire_replay.frame_times import take_period
 from rheed_acquire_replay.moments import as_times, seconds_in
 from rheed_acquire_replay.options import Options
 from rheed_acquire_replay.recording import Recording, reading
@@ -60,8 +60,7 @@ def open_zarr(path: Path, options: Options) -> Recording:
             recording = _of(path, array, options, letters, "OME-Zarr's axes")
             recording.notes["dataset"] = f"{level}, of OME-Zarr"
             if period_s is not None:
-                recording.fps = plain_rate(1.0 / period_s)
-                recording.notes["rate"] = f"{recording.fps:.6g} frames/s, by OME-Zarr's scale of time"
+                take_period(recording, period_s, recording.axes, "OME-Zarr's scale of time")
             return recording
         arrays = {
             name: member
@@ -77,7 +76,7 @@ def open_zarr(path: Path, options: Options) -> Recording:
 
 def _of(
     path: Path, array: Any, options: Options, letters: str | None, by: str = "the array's axes"
-) -> Recording:
+) -> ZarrArray:
     check_chunks(path, array.chunks, np.dtype(array.dtype))
     recording = ZarrArray(path, array, find_axes(path, array.shape, options.axes, letters, by, array))
     rate = array.attrs.get("fps")

@@ -200,7 +200,7 @@ def _ngff(folder: Path) -> Path:
     return folder / "a.zarr"
 
 
-def _dng(folder: Path, **how: Any) -> Path:
+def dng(path: Path, mosaic: Any, *more: Any, white: int = 4095, **how: Any) -> Path:
     """The smallest: versions, the pattern of the colours, white level, colour matrix and neutral colour."""
     import tifffile
 
@@ -210,14 +210,17 @@ def _dng(folder: Path, **how: Any) -> Path:
         (50708, 2, 5, "test", True),
         (33421, 3, 2, (2, 2), True),
         (33422, 1, 4, bytes((0, 1, 1, 2)), True),
-        (50717, 4, 1, 4095, True),
+        (50717, 4, 1, white, True),
         (50721, 10, 9, (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1), True),
         (50728, 5, 3, (1, 1, 1, 1, 1, 1), True),
         (50778, 3, 1, 21, True),
     ]
-    mosaic = np.tile(_FRAMES[0], (3, 3))
-    tifffile.imwrite(folder / "a.dng", mosaic, photometric=32803, extratags=tags, metadata=None, **how)
-    return folder / "a.dng"
+    tifffile.imwrite(path, mosaic, photometric=32803, extratags=[*tags, *more], metadata=None, **how)
+    return path
+
+
+def _dng(folder: Path, **how: Any) -> Path:
+    return dng(folder / "a.dng", np.tile(_FRAMES[0], (3, 3)), **how)
 
 
 def _picture(name: str) -> Callable[[Path], Path]:

@@ -199,7 +199,7 @@ def test_imagej_tells_its_interval_and_all_frames_of_one_page(tmp_path: Path, st
         tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "TZYX", "finterval": 0.02}, truncate=True
     )
     played = stage.play_all(tmp_path / "a.tif", None)
-    assert played.info.fps == pytest.approx(50.0)
+    assert played.info.fps == pytest.approx(150.0)
     np.testing.assert_array_equal(played.frames, stack.reshape(12, 24, 32))
 
 
