@@ -14,6 +14,7 @@ from rheed_acquire import (
     Frame,
     GrabLoopCamera,
 )
+from rheed_acquire.cameras.genapi.adjustment import adjust
 from rheed_acquire.cameras.genapi.buffers import buffers_for, buffers_readback
 from rheed_acquire.cameras.genapi.configure import apply_settings
 from rheed_acquire.cameras.genapi.description import (
@@ -168,6 +169,10 @@ class AravisCamera(GrabLoopCamera):
         """
         stream = self._stream
         return dict(self._statistics) if stream is None else self._collect_statistics(stream)
+
+    def write_adjustment(self, changes: Mapping[str, float]) -> Mapping[str, float]:
+        """Change exposure or gain, also while it streams."""
+        return adjust(self._writer.nodes, str(self._device), self._info.fps, changes)
 
     def read_temperature_c(self) -> float | None:
         """Ask the device for its temperature, where it tells one."""

@@ -15,6 +15,7 @@ from rheed_acquire import (
     Frame,
     GrabLoopCamera,
 )
+from rheed_acquire.cameras.genapi.adjustment import adjust
 from rheed_acquire.cameras.genapi.buffers import buffers_for, buffers_readback
 from rheed_acquire.cameras.genapi.configure import apply_settings, flag
 from rheed_acquire.cameras.genapi.counters import counted_since
@@ -169,6 +170,10 @@ class GenicamCamera(GrabLoopCamera):
         """
         watch = self._watch
         return dict(self._statistics) if watch is None else self._collect_statistics(watch)
+
+    def write_adjustment(self, changes: Mapping[str, float]) -> Mapping[str, float]:
+        """Change exposure or gain, also while it streams."""
+        return adjust(self._writer.nodes, str(self._device), self._info.fps, changes)
 
     def read_temperature_c(self) -> float | None:
         """Ask the device for its temperature, where it tells one."""

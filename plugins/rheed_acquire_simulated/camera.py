@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +24,8 @@ from rheed_acquire_simulated.images import ImageFiles
 from rheed_acquire_simulated.settings import SimulatedSettings
 
 DEFAULT_FPS = 120.0
+
+MOST_GAIN_DB = 24.0
 
 SHORTEST_SLEEP_S = 0.001
 """Frames due sooner than this are delivered together: a sleep costs more than a frame."""
@@ -50,7 +53,8 @@ class SimulatedCamera(GrabLoopCamera):
     Frame k is due k / fps after `start`, to the nanosecond, however late the frames before it were: after a
     delay the overdue frames are delivered at once, in order, and none is left out. `Frame.timestamp_ns` is
     the time at which the frame was due, on the clock of `time.perf_counter_ns`; `Frame.id` counts from 0 at
-    each `start`.
+    each `start`. Exposure and gain can be changed while it runs: the pictures become as much brighter as with
+    a camera that has no noise. It is opened with an exposure of a whole period, and 0 dB.
 
     Parameters
     ----------
@@ -79,6 +83,8 @@ class SimulatedCamera(GrabLoopCamera):
         # As a ratio of integers, so that the schedule is exact however long the run.
         self._frames, self._seconds = float(fps).as_integer_ratio()
         self._frame = Frame(np.empty(0, np.uint8), None, None)
+        self._held = {"exposure_us": 1e6 / fps, "gain": 0.0}
+        self._brightness = 1.0
 
     @property
     def info(self) -> CameraInfo:
@@ -104,12 +110,32 @@ class SimulatedCamera(GrabLoopCamera):
             time.sleep(min(timeout_s, max(wait_s, SHORTEST_SLEEP_S)))
             return None
         assert self._source is not None
-        pixels = self._source.pixels(number)
+        pixels = self._brightened(self._source.pixels(number))
         if self._stamp_shift is not None:
             _stamp(pixels, number, self._stamp_shift)
         frame.pixels, frame.id, frame.timestamp_ns = pixels, number, due_ns
         self._number = number + 1
         return frame
+
+    def write_adjustment(self, changes: Mapping[str, float]) -> Mapping[str, float]:
+        """Change exposure, up to a frame's period, or gain, from the next frame on."""
+        longest_us = 1e6 / (self._info.fps or DEFAULT_FPS)
+        for name, most in (("exposure_us", longest_us), ("gain", MOST_GAIN_DB)):
+            if not 0 <= changes.get(name, 0.0) <= most:
+                raise CameraSettingError(
+                    f"{self._info.device} refuses {name} {changes[name]:g}: it must be 0 to {most:.10g}"
+                )
+        self._held |= changes
+        self._brightness = self._held["exposure_us"] / longest_us * 10 ** (self._held["gain"] / 20)
+        return {name: self._held[name] for name in changes}
+
+    def _brightened(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        brightness = self._brightness
+        if brightness == 1.0:
+            return pixels
+        top = 2 ** _BITS[self._info.pixel_format] - 1
+        brightened: NDArray[Any] = np.minimum(pixels * brightness, top).astype(pixels.dtype)
+        return brightened
 
     def disconnect(self) -> None:
         """Free the pictures."""

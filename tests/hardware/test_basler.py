@@ -297,3 +297,22 @@ def test_a_camera_that_has_no_temperature_tells_none_open_or_closed() -> None:
     assert camera.temperature_c() is None
     camera.close()
     assert camera.temperature_c() is None
+
+
+# Exposure and gain while it runs
+
+
+def test_exposure_and_gain_are_changed_within_the_cameras_bounds_and_the_frames_time() -> None:
+    camera = basler()
+    assert camera.adjust({"exposure_us": 2000.0}) == {"exposure_us": 2000.0}
+    with pytest.raises(CameraSettingError, match=r"exposure_us 6000: at 200 frames/s it is at most 5000"):
+        camera.adjust({"exposure_us": 6000.0})
+    with pytest.raises(CameraSettingError, match=r"gain 1000000000\.0: Gain can be 0 to 48"):
+        camera.adjust({"exposure_us": 3000.0, "gain": 1e9})
+    assert FeatureWriter(PylonNodeMap(nodes_of(camera))).number("ExposureTimeAbs", "ExposureTime") == 2000.0
+    camera.close()
+
+
+def nodes_of(camera: Camera) -> Any:
+    assert isinstance(camera, BaslerCamera)
+    return camera._camera.GetNodeMap()

@@ -304,3 +304,25 @@ def test_a_stamp_changes_nothing_but_the_first_8_pixels() -> None:
 def test_discovery_names_the_folder_of_images(tmp_path: Any) -> None:
     (device,) = discover(SimulatedSettings(images=tmp_path))
     assert str(tmp_path) in str(device)
+
+
+def test_the_pictures_become_as_bright_as_exposure_and_gain_make_them() -> None:
+    camera = open_camera(SimulatedSettings(**SMALL, noise=0), CaptureRequest(fps=100))
+    recorder = Recorder()
+    camera.start(recorder.on_frame, recorder.on_fault)
+    recorder.wait_for_frames(3)
+    assert camera.adjust({"exposure_us": 2500.0}) == {"exposure_us": 2500.0}
+    recorder.wait_for_frames(len(recorder.ids) + 3)
+    camera.stop()
+    for changes in ({"exposure_us": 10_001.0}, {"gain": 25.0}, {"gain": -1.0}, {"gain": float("nan")}):
+        with pytest.raises(CameraSettingError, match="must be 0 to"):
+            camera.adjust(changes)
+    camera.close()
+    bright = open_camera(SimulatedSettings(**SMALL, noise=0), CaptureRequest(fps=100))
+    whole = Recorder()
+    bright.start(whole.on_frame, whole.on_fault)
+    whole.wait_for_frames(len(recorder.ids))
+    bright.close()
+    last = len(recorder.ids) - 1
+    assert np.array_equal(recorder.pixels[last][1:], (whole.pixels[last][1:] / 4).astype(np.uint8))
+    assert np.array_equal(recorder.pixels[0], whole.pixels[0])

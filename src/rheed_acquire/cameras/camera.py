@@ -302,6 +302,30 @@ class Camera(ABC):
         """
         return None
 
+    def adjust(self, changes: Mapping[str, float]) -> Mapping[str, float]:
+        """Change exposure or gain while frames come, where the device can, and return what it holds then.
+
+        Called seldom, from a thread that is left behind where the call hangs; it may come at the same time
+        as any call but `close`. What would change the frames' size or format, or make them fewer, is refused.
+
+        Parameters
+        ----------
+        changes
+            ``exposure_us``, in microseconds, and ``gain``, as the setting of that name; one of them or both.
+
+        Returns
+        -------
+        Mapping of str to float
+            The same names, with what the device has made of them.
+
+        Raises
+        ------
+        CameraSettingError
+            It cannot be done, and all is as before; the message names what the device allows.
+        """
+        what = " or ".join(changes)
+        raise CameraSettingError(f"{self.info.device}: its backend changes no {what} while it runs")
+
     def __enter__(self) -> Self:
         return self
 

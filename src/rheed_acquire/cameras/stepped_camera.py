@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Self
 
 from rheed_acquire.cameras.camera import Camera, CameraError, OnFault, OnFrame
@@ -93,6 +94,10 @@ class SteppedCamera(Camera):
         """
         return None
 
+    def write_adjustment(self, changes: Mapping[str, float]) -> Mapping[str, float]:
+        """Change exposure or gain, as `Camera.adjust` says; the device may be grabbing meanwhile."""
+        return super().adjust(changes)
+
     def report_fault(self, error: CameraError) -> None:
         """Tell the run that the device is gone, where something else than a frame has shown it.
 
@@ -155,6 +160,13 @@ class SteppedCamera(Camera):
             if not was_closed:
                 with self._steps:
                     self.disconnect()
+
+    def adjust(self, changes: Mapping[str, float]) -> Mapping[str, float]:
+        """Change exposure or gain now; see `write_adjustment`."""
+        with self._steps:
+            if self._closed:
+                raise CameraError(f"{self.info.device} is closed")
+            return self.write_adjustment(changes)
 
     def temperature_c(self) -> float | None:
         """The device's temperature now; see `read_temperature_c`."""

@@ -43,7 +43,8 @@ def attend_with_view(setup: RunSetup, interrupts: Interrupts, *, begins_with: st
     from rheed_acquire.view.viewed_runs import ViewedRuns
 
     settings = setup.settings.run
-    with ViewedRuns(settings, settings.config or Path(DEFAULT_FILE), setup.channels) as view:
+    file = settings.config or Path(DEFAULT_FILE)
+    with ViewedRuns(settings, file, setup.channels, setup.adjustments) as view:
         write_note(f"view {view.url}")
         attending = _Attending(setup, interrupts, view)
         run = view.desk.first_run() if begins_with == "run" else None

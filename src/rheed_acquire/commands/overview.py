@@ -7,6 +7,7 @@ COMMANDS = {
     "start": "have the station, which view or --view is, begin a run",
     "stop": "have it end its run",
     "mark": "note in its run what is done: shutter open, a temperature",
+    "set": "have it change its camera's exposure or gain while it runs",
     "status": "say what it does just now",
     "replay": "replay a recording, or say what it is",
     "plugins": "list the plugins, their cameras, and whether each can be used",

@@ -6,7 +6,7 @@ import difflib
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from rheed_acquire.errors import SettingsError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.host.plugins import PluginHost, missing_requirement
+from rheed_acquire.run.adjustments import Adjustments
 from rheed_acquire.settings.run_settings import Sync
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.streamer import LOCAL_SERVER, StreamerBackend, StreamerRequest
@@ -55,6 +56,8 @@ class RunSetup:
         Plugins that are told of each run.
     channels
         Other instruments, which are read beside the frames.
+    adjustments
+        What was changed of the camera while it ran.
     """
 
     host: PluginHost
@@ -64,6 +67,7 @@ class RunSetup:
     server: LocalServer | None
     observers: Observers
     channels: Channels
+    adjustments: Adjustments = field(default_factory=Adjustments)
 
     def acquisition(
         self,
@@ -127,7 +131,9 @@ class RunSetup:
 
     def open_camera(self, request: CaptureRequest) -> Camera:
         """Open the camera that was chosen."""
-        return self.camera.open(self.settings.backend(self.camera.name), request)
+        camera = self.camera.open(self.settings.backend(self.camera.name), request)
+        self.adjustments.renew(camera)
+        return camera
 
     def _open_streamer(self, given_up: Callable[[], bool]) -> Streamer:
         run, server = self.settings.run, self.server

@@ -11,13 +11,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rheed_acquire.cameras.camera import Camera, CameraError, CameraInfo, CaptureRequest, OnFault
+from rheed_acquire.cameras.camera import (
+    Camera,
+    CameraError,
+    CameraInfo,
+    CameraLostError,
+    CaptureRequest,
+    OnFault,
+)
 from rheed_acquire.clocks.camera_clock import CaptureClock
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.findings import FindingCode
@@ -182,6 +189,13 @@ class Acquisition:
     def temperature_c(self) -> float | None:
         """The camera's temperature in degrees Celsius; None where it has none or does not answer soon."""
         return None if self._capture is None else self._capture.temperature_c()
+
+    def adjust(self, changes: Mapping[str, float]) -> Mapping[str, float]:
+        """Change the camera's exposure or gain; see `rheed_acquire.run.capture.Capture.adjust`."""
+        capture = self._capture
+        if capture is None:
+            raise CameraLostError("the camera is being opened just now")
+        return capture.adjust(changes)
 
     def run(self) -> RunReport:
         """Make the run.

@@ -5,10 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from rheed_acquire.cameras.camera import Camera, CameraEndedError, CameraError, CameraInfo, OnFault
+from rheed_acquire.cameras.camera import (
+    Camera,
+    CameraEndedError,
+    CameraError,
+    CameraInfo,
+    CameraLostError,
+    OnFault,
+)
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.accumulator import ChunkAccumulator
@@ -233,6 +240,19 @@ class Capture:
                 self._has_told_of_silence = True
                 self._journal.warn(FindingCode.CAMERA_SILENT, f"the temperature is unknown: {error}")
         return None
+
+    def adjust(self, changes: Mapping[str, float]) -> Mapping[str, float]:
+        """Change the camera's exposure or gain; see `Camera.adjust`.
+
+        Raises
+        ------
+        CameraError
+            The camera refuses, hangs, or is away.
+        """
+        camera = self._camera
+        if camera is None or self.absence is not None:
+            raise CameraLostError("the camera is away just now")
+        return camera.adjust(changes)
 
     def _connection(self, camera: Camera, end: RunEnd) -> str | None:
         """Capture from one connection; why it was lost, or None where the run is over."""

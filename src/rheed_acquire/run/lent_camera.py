@@ -262,6 +262,10 @@ class LentCamera(Camera):
         """See `Camera.temperature_c`."""
         return self.connection.camera.temperature_c()
 
+    def adjust(self, changes: Mapping[str, float]) -> Mapping[str, float]:
+        """See `Camera.adjust`; for all who borrow it."""
+        return self.connection.camera.adjust(changes)
+
     def tell(self, error: CameraError) -> None:
         """Say what has become of the camera."""
         on_fault = self._on_fault

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from rheed_acquire.cameras.camera import CameraError, CameraSettingError
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.recording.marks import Mark
+from rheed_acquire.run.adjustments import Adjustments
 from rheed_acquire.run.channels import Channels
 from rheed_acquire.run.marks import MarkError, TooManyMarksError
 from rheed_acquire.settings.run_settings import RunSettings
@@ -45,6 +47,10 @@ _OF_THE_WAY = frozenset({"ask", "key", "origin", "at_ns"})
 """What a question has besides what is asked: a repeated one has others of these."""
 
 
+_MARKED = {"exposure_us": ("exposure", "us"), "gain": ("gain", None)}
+"""By which text and unit a change of the camera is marked."""
+
+
 class RefusedRequestError(Exception):
     """A request is refused as things stand; the message says why."""
 
@@ -67,6 +73,8 @@ class Desk:
         Of the command, by which each run goes but for what it is told.
     channels
         Other instruments, by default those alone whose readings are sent.
+    adjustments
+        Remembers what is changed of the camera.
 
     Attributes
     ----------
@@ -80,8 +88,14 @@ class Desk:
         Whether the end of this run was asked for.
     """
 
-    def __init__(self, settings: RunSettings, channels: Channels | None = None) -> None:
+    def __init__(
+        self,
+        settings: RunSettings,
+        channels: Channels | None = None,
+        adjustments: Adjustments | None = None,
+    ) -> None:
         self._settings, self._channels = settings, channels or Channels()
+        self._adjustments = adjustments or Adjustments()
         self.going: AskedRun | None = None
         self.next_run: AskedRun | None = None
         self.last: AskedRun | None = None
@@ -203,6 +217,9 @@ class Desk:
             case "stop":
                 run = self.stop(origin, question.get("run"))
                 return lambda: (202, _as_json(run))
+            case "adjust":
+                held = self.adjust(question["changes"], origin)
+                return lambda: (200, held)
             case "mark":
                 body = self.mark(question)
                 return lambda: (201, body)
@@ -280,6 +297,35 @@ class Desk:
         going.is_stopped = self.has_stopped = True
         self._acquisition.stop()
         return going
+
+    def adjust(self, changes: Mapping[str, float], origin: str) -> dict[str, Any]:
+        """Change exposure or gain of the camera while it runs, and mark that in the run that records.
+
+        Raises
+        ------
+        RefusedRequestError
+            The camera refuses it, or is away.
+        """
+        acquisition = self._acquisition
+        assert acquisition is not None
+        try:
+            held = acquisition.adjust(changes)
+        except CameraSettingError as error:
+            raise RefusedRequestError(422, "invalid", str(error)) from None
+        except CameraError as error:
+            raise RefusedRequestError(409, "camera-away", str(error)) from None
+        self._adjustments.note(changes, held)
+        done = ", ".join(f"{name} {value:.10g}" for name, value in held.items())
+        acquisition.journal.event(f"the camera has {done} from now on, as asked {origin}")
+        keeping = self.going if self.going is not None and acquisition.marks.is_open else None
+        now_ms = round(process_clock().now_ns() / 1e6, 4)
+        for name, value in held.items() if keeping is not None else ():
+            text, unit = _MARKED[name]
+            try:
+                acquisition.marks.add(Mark(now_ms, text, value, unit))
+            except MarkError as error:  # the camera is changed all the same, which the run's events say
+                acquisition.journal.event(f"the change is not marked: {error}", "warning")
+        return {**held, "run": None if keeping is None else keeping.name}
 
     def mark(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """Keep a mark of the run that goes on, on disk.

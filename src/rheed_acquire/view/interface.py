@@ -7,9 +7,9 @@ and `rheed_acquire.Station` reads with them.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from rheed_acquire.channels.channel import LONGEST_UNIT, channel_name
 from rheed_acquire.regions.regions import Region, Regions
@@ -92,6 +92,23 @@ class StopRequest(_Request):
 
     run: str | None = Field(None, max_length=64, description="which run; without it, whichever goes on")
     wait_s: _Wait = Field(10.0, description="seconds that the answer may wait for the run's report")
+
+
+class CameraRequest(_Request):
+    """What is changed of the camera while it runs."""
+
+    exposure_us: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="exposure time in microseconds"
+    )
+    gain: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        None, description="gain, in dB or in the camera's raw units where it has no dB"
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.exposure_us is None and self.gain is None:
+            raise ValueError("say exposure_us, gain, or both")
+        return self
 
 
 class MarkRequest(_Request):
@@ -274,6 +291,20 @@ class StationState(_Answer):
     regions: tuple[Region, ...] = ()
 
 
+class CameraAdjusted(_Answer):
+    """What the camera holds of what was changed; None of what was not.
+
+    Attributes
+    ----------
+    run
+        The run in which the change is marked; None where none records.
+    """
+
+    exposure_us: float | None = None
+    gain: float | None = None
+    run: str | None = None
+
+
 class MarkTaken(_Answer):
     """A mark as it is kept, on disk.
 
@@ -394,6 +425,7 @@ ProblemCode: TypeAlias = Literal[
     "run-not-recording",
     "no-archive",
     "not-kept",
+    "camera-away",
     "channel-taken",
     "key-reused",
     "invalid",

@@ -21,6 +21,7 @@ from rheed_acquire.view.interface import (
     KEY_HEADER,
     MOST_WAIT_S,
     PREFIX,
+    CameraAdjusted,
     ChannelList,
     ChannelReadingsTold,
     MarkList,
@@ -205,6 +206,28 @@ class Station:
         body: dict[str, Any] = {} if run is None else {"run": run}
         stopped = StationRun(self, self._post("/stop", {**body, "wait_s": 0}, Run))
         return stopped.wait(wait_s) if wait_s else stopped.latest
+
+    def adjust_camera(self, *, exposure_us: float | None = None, gain: float | None = None) -> CameraAdjusted:
+        """Change exposure or gain of the camera while it runs, and return what it holds then.
+
+        The run that records has a mark of it. The camera keeps it until the station ends, over runs, previews
+        and losses of the camera.
+
+        Parameters
+        ----------
+        exposure_us
+            Exposure time in microseconds.
+        gain
+            In dB, or in the camera's raw units where it has no dB.
+
+        Raises
+        ------
+        StationError
+            The camera refuses it, and says its bounds; cannot change it while it runs; or is away.
+        """
+        told = {"exposure_us": exposure_us, "gain": gain}
+        body = {name: value for name, value in told.items() if value is not None}
+        return self._post("/camera", body, CameraAdjusted)
 
     def mark(
         self,

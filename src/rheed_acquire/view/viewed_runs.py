@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rheed_acquire.run.acquisition import Acquisition
+    from rheed_acquire.run.adjustments import Adjustments
     from rheed_acquire.run.channels import Channels
     from rheed_acquire.run.progress import Progress
     from rheed_acquire.settings.run_settings import RunSettings
@@ -73,6 +74,8 @@ class ViewedRuns:
         Where regions that are drawn in the page are saved.
     channels
         Other instruments, which clients are told of.
+    adjustments
+        Remembers what clients change of the camera.
 
     Attributes
     ----------
@@ -87,11 +90,17 @@ class ViewedRuns:
         On entering: the page cannot be served.
     """
 
-    def __init__(self, settings: RunSettings, settings_file: Path, channels: Channels | None = None) -> None:
+    def __init__(
+        self,
+        settings: RunSettings,
+        settings_file: Path,
+        channels: Channels | None = None,
+        adjustments: Adjustments | None = None,
+    ) -> None:
         self._settings_file = settings_file
         self._regions: tuple[Region, ...] = settings.regions
         self._commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self.desk, self.news = Desk(settings, channels), threading.Event()
+        self.desk, self.news = Desk(settings, channels, adjustments), threading.Event()
         self._process = ViewProcess(settings.view_host, settings.view_port, on_command=self._take)
         self._camera, self._file = settings.camera or "", contextlib.ExitStack()
         self._opens_browser = settings.view_open

@@ -7,11 +7,11 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.command.station_campaign import FPS, make_run, make_runs, numbers_in
-from tests.integration.command.test_station import Recipe
+from tests.integration.command.test_station import SMALL, Recipe
 
 from rheed_acquire import RecordedRun, Station
 
@@ -130,4 +130,34 @@ def test_a_run_waits_for_its_condition_until_somebody_stops_it(command: Command)
     stopped = command("stop", RHEED_STATIONS=listed)
     assert (stopped.returncode, "stopped before it began" in stopped.stdout) == (0, True), stopped.stderr
     assert recipe.state().next_run is None
+    assert recipe.end()[0] == 0
+
+
+def test_exposure_and_gain_are_changed_while_the_camera_runs_and_marked_in_the_run(command: Command) -> None:
+    # A period of 5,000 us.
+    recipe = Recipe(command, command.start("view", *SMALL, "--region", "all=96x64+0+0"))
+    recipe.wait_for("preview")
+    listed = str(command.folder / "stations")
+    before = recipe.ask("POST", "/camera", {"exposure_us": 4000})
+    assert (before.status_code, before.json()) == (200, {"exposure_us": 4000.0, "run": None})
+    run = recipe.start(stream_name="dim")
+    changed = command("set", "--exposure-us", "1000", "--gain", "2", RHEED_STATIONS=listed)
+    assert changed.returncode == 0, changed.stderr
+    assert changed.stdout.strip() == f"exposure 1000 us, gain 2, marked in run {run.run}"
+    marks = recipe.ask("GET", "/marks").json()["marks"]
+    assert [(mark["text"], mark["value"], mark["unit"]) for mark in marks] == [
+        ("exposure", 1000.0, "us"),
+        ("gain", 2.0, None),
+    ]
+    assert "0 to 5000" in command.error("set", "--exposure-us", "5001", RHEED_STATIONS=listed)
+    for nothing in ({}, {"exposure_us": 0}, {"offset": 1}):
+        assert recipe.ask("POST", "/camera", nothing).status_code == 422
+    ended = recipe.stop()
+    assert (ended.exit_code, ended.frames_lost) == (0, 0)
+    assert ended.output is not None
+    recorded = RecordedRun(Path(ended.output))
+    frames: Any = recorded.read(0, len(recorded))
+    means = frames[:, 1:].reshape(len(frames), -1).mean(axis=1)
+    # 0.8 of a period's light first, and 0.2 at 2 dB then: 0.31 of that.
+    assert means[-1] < 0.6 * means[0]
     assert recipe.end()[0] == 0

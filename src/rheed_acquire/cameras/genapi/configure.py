@@ -146,9 +146,10 @@ def _named(
         if asked != (None, None):
             yield Step((size, offset), _bound(set_axis, writer, axis, flags, asked))
     if settings.exposure_us is not None:
-        yield Step(("exposure_us",), _bound(_set_exposure, writer, backend, settings.exposure_us))
+        asked = flag(backend, "exposure_us")
+        yield Step(("exposure_us",), _bound(put_exposure, writer, asked, settings.exposure_us))
     if settings.gain is not None:
-        yield Step(("gain",), _bound(_set_gain, writer, backend, settings.gain))
+        yield Step(("gain",), _bound(put_gain, writer, flag(backend, "gain"), settings.gain))
     if settings.trigger is not Trigger.OFF:
         names = ("trigger", "trigger_line", "trigger_edge")
         yield Step(names, _bound(_set_trigger, writer, backend, settings))
@@ -172,19 +173,21 @@ def _set_pixel_format(writer: FeatureWriter, backend: str, asked: str) -> None:
     writer.put("pixel_format", flag(backend, "pixel_format"), ("PixelFormat",), name)
 
 
-def _set_exposure(writer: FeatureWriter, backend: str, exposure_us: float) -> None:
+def put_exposure(writer: FeatureWriter, flag: str, exposure_us: float) -> None:
+    """Set the exposure time, in microseconds; ``flag`` is how the user gives it."""
     writer.prepare("ExposureAuto", "Off")
     writer.prepare("ExposureMode", "Timed")
     names: tuple[str, ...] = EXPOSURE_US
     notation: Notation = PLAIN
     if writer.first(*EXPOSURE_US) is None and writer.first(EXPOSURE_RAW) is not None:
         names, notation = (EXPOSURE_RAW,), Scaled(writer.number(EXPOSURE_RAW_UNIT_US) or 1.0)
-    writer.put("exposure_us", flag(backend, "exposure_us"), names, exposure_us, notation=notation)
+    writer.put("exposure_us", flag, names, exposure_us, notation=notation)
 
 
-def _set_gain(writer: FeatureWriter, backend: str, gain: float) -> None:
+def put_gain(writer: FeatureWriter, flag: str, gain: float) -> None:
+    """Set the gain, in dB where the device has it so."""
     writer.prepare("GainAuto", "Off")
-    writer.put("gain", flag(backend, "gain"), GAIN, gain)
+    writer.put("gain", flag, GAIN, gain)
 
 
 def _set_frame_rate(writer: FeatureWriter, fps: float) -> None:

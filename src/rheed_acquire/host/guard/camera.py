@@ -44,6 +44,8 @@ class CameraLimits:
         To stop and close, which takes a frame's time, seconds at the most; and to tell what it is.
     answer_s
         To tell its temperature.
+    adjust_s
+        To change exposure or gain.
     discover_s
         To list the devices that there are: some SDKs hang on a broken network.
     """
@@ -53,6 +55,7 @@ class CameraLimits:
     start_s: float = 30.0
     call_s: float = 10.0
     answer_s: float = 1.0
+    adjust_s: float = 5.0
     discover_s: float = 10.0
 
 
@@ -142,7 +145,7 @@ class GuardedCamera(Camera):
     calls
         For the calls that come one at a time.
     asking
-        For the temperature, which is asked for at any time.
+        For temperature and adjustments, which come at any time.
     """
 
     def __init__(
@@ -198,6 +201,16 @@ class GuardedCamera(Camera):
             self._limits.answer_s,
             "temperature_c",
             lambda: _temperature(self._camera.temperature_c(), self._asking),
+        )
+
+    def adjust(self, changes: Mapping[str, float]) -> dict[str, float]:
+        """See `Camera.adjust`."""
+        if self._asking.is_stuck:
+            raise CameraHangsError(f"{self._asking.who} has not returned from an earlier call yet")
+        return self._asking.within(
+            self._limits.adjust_s,
+            "adjust",
+            lambda: _adjusted(self._camera.adjust(dict(changes)), changes, self._asking),
         )
 
 
@@ -265,6 +278,18 @@ def _counts(counts: object, calls: PluginCalls) -> dict[str, int]:
             plain[str(name)] = operator.index(count)
         except TypeError:
             raise calls.wrong("statistics", f"{name} is {kind_of(count)}, not a whole number") from None
+    return plain
+
+
+def _adjusted(held: object, asked: Mapping[str, float], calls: PluginCalls) -> dict[str, float]:
+    if not isinstance(held, Mapping):
+        raise calls.wrong("adjust", f"it returned {kind_of(held)}, not a mapping of names to numbers")
+    plain: dict[str, float] = {}
+    for name in asked:
+        value = held.get(name)
+        if value is None or isinstance(value, str | bytes | bool) or not hasattr(value, "__float__"):
+            raise calls.wrong("adjust", f"{name} is {kind_of(value)}, not a number")
+        plain[name] = float(value)
     return plain
 
 

@@ -25,6 +25,7 @@ from rheed_acquire.view.interface import (
     LONGEST_KEY,
     PREFIX,
     REPLAYED_HEADER,
+    CameraRequest,
     MarkRequest,
     Problem,
     ReadingsRequest,
@@ -89,6 +90,7 @@ class Interface:
             ("POST", "/start", self._start),
             ("POST", "/stop", self._stop),
             ("GET", "/runs/{run}", self._run),
+            ("POST", "/camera", self._adjust),
             ("POST", "/marks", self._mark),
             ("GET", "/marks", self._marks),
             ("POST", "/channels", self._send_readings),
@@ -182,6 +184,10 @@ class Interface:
 
     async def _run(self, request: Request) -> Response:
         return _response(await self._view.ask({"do": "run", "run": request.path_params["run"]}))
+
+    async def _adjust(self, request: Request) -> Response:
+        changes = _told(await _read(request, CameraRequest))
+        return _response(await self._ask(request, {"do": "adjust", "changes": changes}))
 
     async def _mark(self, request: Request) -> Response:
         at_ns = time.perf_counter_ns()

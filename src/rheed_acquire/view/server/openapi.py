@@ -13,6 +13,8 @@ from rheed_acquire.view.interface import (
     LONGEST_KEY,
     PREFIX,
     REPLAYED_HEADER,
+    CameraAdjusted,
+    CameraRequest,
     ChannelList,
     EventLine,
     MarkList,
@@ -37,10 +39,11 @@ from rheed_acquire.view.server.limits import (
     MOST_COMMANDS_AT_ONCE,
 )
 
-_REQUESTS = (StartRequest, StopRequest, MarkRequest, ReadingsRequest, RegionsRequest)
+_REQUESTS = (StartRequest, StopRequest, CameraRequest, MarkRequest, ReadingsRequest, RegionsRequest)
 _ANSWERS = (
     StationState,
     Run,
+    CameraAdjusted,
     MarkTaken,
     MarkList,
     ReadingsTaken,
@@ -110,6 +113,10 @@ def _paths() -> dict[str, Any]:
         "202": _json("it is `ending`: what was captured is being delivered", Run),
         "409": _json("no run goes on, or another one than was named", Problem),
     }
+    adjust = {
+        "200": _json("it is changed, and marked in the run that records", CameraAdjusted),
+        "409": _json("the camera is away, or does not answer", Problem),
+    }
     mark = {
         "201": _json("it is kept, on disk", MarkTaken),
         "409": _json("no run records just now, or another one than was named", Problem),
@@ -131,6 +138,9 @@ def _paths() -> dict[str, Any]:
                 {"200": _json("", Run), "404": _json("there is no such run", Problem)},
                 parameters=[{"name": "run", "in": "path", "required": True, "schema": {"type": "string"}}],
             )
+        },
+        "/camera": {
+            "post": _operation("adjustCamera", "Change the camera while it runs", adjust, CameraRequest)
         },
         "/marks": {
             "post": _operation("mark", "Mark the run that goes on", mark, MarkRequest),
