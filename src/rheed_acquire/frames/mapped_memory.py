@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.system.durable_files import remove
 
 _BLOCK = bytes(1 << 20)
 _PIECE_BYTES = 64 << 20
@@ -76,7 +78,8 @@ def make_file(path: Path, nbytes: int, given_up: Callable[[], bool] = never) -> 
         memory = _map(descriptor, nbytes)
     except BaseException:
         os.close(descriptor)
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what went wrong before is what is told
+            remove(path)
         raise
     os.close(descriptor)
     return memory

@@ -8,6 +8,7 @@ the camera's callback for moments while the system writes pages back.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import logging
@@ -22,6 +23,7 @@ from pathlib import Path
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.frames.chunk_buffer import memory_needed
 from rheed_acquire.frames.mapped_memory import RingGivenUpError, make_file, never, plain_memories
+from rheed_acquire.system.durable_files import remove
 from rheed_acquire.system.memory import available_memory
 from rheed_acquire.system.own_files import make_own_folder
 
@@ -194,6 +196,7 @@ def _make_files(place: RingPlace, count: int, nbytes: int, given_up: Callable[[]
         for memory in made:
             memory.close()
         for number in range(len(made)):
-            place.path(number).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                remove(place.path(number))
         raise
     return made

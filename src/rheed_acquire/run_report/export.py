@@ -16,6 +16,7 @@ import numpy as np
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.recording.reading import INSTALL, RecordedRun
 from rheed_acquire.run_report.trace_table import write_traces
+from rheed_acquire.system.durable_files import remove, replace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -205,9 +206,9 @@ def _whole_or_not(target: Path) -> Iterator[Path]:
     half = target.with_name(f".{target.stem}.part{target.suffix}")
     try:
         yield half
-        half.replace(target)
+        replace(half, target)
     finally:
-        half.unlink(missing_ok=True)
+        remove(half)
 
 
 _WRITERS: dict[str, Callable[[_Chosen, Path], list[Path]]] = {

@@ -115,7 +115,7 @@ def rheed_register_cameras(register):
     )
 """
 
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 """After which a process that should have ended is a failure."""
 
 

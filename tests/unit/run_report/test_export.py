@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
+import threading
 from datetime import datetime
 from pathlib import Path
 
@@ -201,3 +203,16 @@ def test_a_table_of_a_marked_run_has_each_mark_beside_the_frame_it_fell_on(
         0: "before the first frame; on it",
         10: "shutter open; growth begins; substrate = 650 K",
     }
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="elsewhere an open file can be replaced")
+def test_a_program_that_looks_at_the_file_for_a_moment_does_not_keep_it_from_being_replaced(
+    make_recording: MakeRecording, tmp_path: Path
+) -> None:
+    target = tmp_path / "one.png"
+    target.write_bytes(b"before")
+    looking = target.open("rb")
+    threading.Timer(0.3, looking.close).start()
+    export(RecordedRun(make_recording(FRAMES)), target, range(21, 22))
+    assert np.array_equal(np.asarray(Image.open(target)), FRAMES[21])
+    assert list(tmp_path.glob(".one*")) == []
