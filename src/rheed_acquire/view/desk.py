@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from rheed_acquire.run.progress import Progress
     from rheed_acquire.run.report import RunReport
 
-IN_THE_VIEW, THROUGH_THE_INTERFACE = "in the view", "through the interface"
-"""How something was asked for."""
 KEPT_ANSWERS = 1_000
 AHEAD_MS = 5_000.0
 """How far a client's clock may be off when it says a mark's time."""

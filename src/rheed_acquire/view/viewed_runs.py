@@ -31,12 +31,7 @@ from rheed_acquire.regions.traces import Points
 from rheed_acquire.system.browser import open_in_browser
 from rheed_acquire.view.asked_runs import AskedRun
 from rheed_acquire.view.conditions import Watch
-from rheed_acquire.view.desk import (
-    IN_THE_VIEW,
-    THROUGH_THE_INTERFACE,
-    Desk,
-    RefusedRequestError,
-)
+from rheed_acquire.view.desk import Desk, RefusedRequestError
 from rheed_acquire.view.interface import CameraState, StationPhase, StationState
 from rheed_acquire.view.process import ViewProcess
 from rheed_acquire.view.station_file import StationFile
@@ -358,12 +353,15 @@ class ViewedRuns:
         if ask is None:
             self._error = None
             try:
-                self._obey_page(command, f"{IN_THE_VIEW}, from {address}")
-            except (RefusedRequestError, SettingsError) as error:
+                notes = self._follow_regions(command.get("regions"), f"in the view, from {address}")
+            except SettingsError as error:
                 self.refuse(str(error))
+            else:
+                if notes:
+                    self.refuse("; ".join(notes))
             return
         try:
-            status, body, is_replayed = self._answer(command, f"{THROUGH_THE_INTERFACE}, from {address}")
+            status, body, is_replayed = self._answer(command, f"through the interface, from {address}")
         except RefusedRequestError as error:
             status, body, is_replayed = error.status, error.body, False
         except SettingsError as error:
@@ -374,22 +372,6 @@ class ViewedRuns:
             failed = f"this is a bug of rheed-acquire: {type(error).__name__}"
             status, body, is_replayed = 500, {"code": "bug", "error": failed}, False
         self._process.answer(ask, status, body, is_replayed=is_replayed)
-
-    def _obey_page(self, command: dict[str, Any], origin: str) -> None:
-        match command.get("do"):
-            case "stop":
-                self.desk.stop(origin)
-            case "start":
-                name = command.get("stream_name")
-                # A page names each run, or leaves it without a name.
-                told = {"stream_name": name if isinstance(name, str) else None}
-                self.desk.start(told, origin, command["at_ns"])
-            case "regions":
-                notes = self._follow_regions(command.get("regions"), origin)
-                if notes:
-                    self.refuse("; ".join(notes))
-            case unknown:
-                self.refuse(f"there is no command {unknown!r}")
 
     def _answer(self, command: dict[str, Any], origin: str) -> tuple[int, dict[str, Any], bool]:
         if command.get("do") == "regions":

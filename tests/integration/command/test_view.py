@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import requests
 import zarr
 from websockets.sync.client import ClientConnection, connect
 
@@ -30,14 +31,23 @@ SMALL = ("--camera", "simulated", "--fps", "200", "--simulated.width", "96", "--
 class Page:
     """What a browser does, without drawing anything."""
 
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
+    def __init__(self, connection: ClientConnection, url: str) -> None:
+        self._connection, self._url = connection, url
         self.state: dict[str, Any] = {}
         self.events: list[str] = []
         self.frames = 0
 
     def send(self, **command: Any) -> None:
         self._connection.send(json.dumps(command))
+
+    def ask(self, path: str, **told: Any) -> tuple[int, str]:
+        """Ask through the interface, as the page's buttons do; the status, and why it was refused."""
+        base, _, token = self._url.partition("/?token=")
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = requests.post(
+            f"{base}/api/v1/{path}", json={"wait_s": 0, **told}, headers=headers, timeout=LIMIT_S
+        )
+        return answer.status_code, str(answer.json().get("error"))
 
     def until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Listen, and draw what comes, until a state is told of which this holds."""
@@ -85,7 +95,7 @@ class Watched:
     @contextmanager
     def page(self) -> Iterator[Page]:
         with connect(self.url.replace("http", "ws").replace("/?", "/live?"), max_size=None) as connection:
-            yield Page(connection)
+            yield Page(connection, self.url)
 
     def finish(self) -> tuple[int, str]:
         assert self.process.stdout is not None
@@ -131,8 +141,8 @@ def test_runs_are_started_named_and_stopped_from_the_page_with_previews_between(
             200.0,
         )
         assert not (command.folder / "runs").exists() or not recordings(command)
-        page.send(do="stop")
-        assert "no run to stop" in page.until(lambda state: state["error"])["error"]
+        status, refusal = page.ask("stop")
+        assert (status, "no run to stop" in refusal) == (409, True)
 
         spot = {"name": "spot", "x": 40, "y": 5, "width": 20, "height": 30, "color": "#ffffff"}
         page.send(do="regions", regions=[spot, {**spot, "name": "off", "x": 500}])
@@ -143,15 +153,15 @@ def test_runs_are_started_named_and_stopped_from_the_page_with_previews_between(
         assert tomllib.loads(text) == {"ring_chunks": 3, "regions": [spot]}
         assert "# enough" in text
 
-        page.send(do="start", stream_name=" Growth 7 ")
+        assert page.ask("start", stream_name=" Growth 7 ")[0] == 202
         state = page.until(lambda state: state["phase"] == "capturing" and state["frames"] > 50)
         assert (state["running"], state["stream_name"], state["regions"]) == (True, "Growth 7", [spot])
         assert state["data_id"]
-        page.send(do="start", stream_name=None)
-        assert "stop it before" in page.until(lambda state: state["error"])["error"]
-        page.send(do="stop")
+        status, refusal = page.ask("start")
+        assert (status, "stop it before" in refusal) == (409, True)
+        page.ask("stop")
         page.until(lambda state: state["phase"] == "preview" and state["frames"] > 0)
-        page.send(do="start", stream_name=None)
+        page.ask("start")
         page.until(lambda state: state["running"] and state["frames"] > 50 and page.frames > 3)
     command.interrupt(watched.process)
     code, out = watched.finish()
@@ -163,16 +173,16 @@ def test_runs_are_started_named_and_stopped_from_the_page_with_previews_between(
     told = "\n".join(page.events)
     for done in (
         "regions are drawn in the view",
-        "started under the name Growth 7 in the view",
-        "stopped in the view",
-        "started in the view",
+        "started under the name Growth 7 through the interface",
+        "stopped through the interface",
+        "started through the interface",
     ):
         assert re.search(rf"^{done}, from 127\.0\.0\.1:\d+$", told, re.MULTILINE), told
     report = Path(first.store_path.store.root).parent / "report.json"  # type: ignore[attr-defined]
     noted = [event["text"] for event in json.loads(report.read_text(encoding="utf-8"))["run"]["events"]]
-    assert [text.partition(", from ")[0] for text in noted if "in the view" in text] == [
-        "started under the name Growth 7 in the view",
-        "stopped in the view",
+    assert [text.partition(", from ")[0] for text in noted if "the interface" in text] == [
+        "started under the name Growth 7 through the interface",
+        "stopped through the interface",
     ]
     assert not [line for line in watched.lines if "Traceback" in line]
 
@@ -223,7 +233,7 @@ def test_a_run_that_the_page_cannot_start_is_told_in_the_page_and_the_preview_go
     watched = Watched(command.start("view", *SMALL, "--verbosity", "4", "--log-file", "run.log"))
     with watched.page() as page:
         page.until(lambda state: state["phase"] == "preview")
-        page.send(do="start", stream_name=None)
+        page.ask("start")
         assert "runs" in page.until(lambda state: state["error"])["error"]
         page.until(lambda state: state["phase"] == "preview" and state["frames"] > 0)
     command.interrupt(watched.process)

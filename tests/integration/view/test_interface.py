@@ -256,7 +256,7 @@ def test_more_requests_at_once_than_are_allowed_are_told_to_come_later_and_pages
             if len(answers) > 1:
                 break
         assert answers == {(422, None), (429, "1")}
-        page.send(json.dumps({"do": "stop"}))
+        page.send(json.dumps({"do": "regions", "regions": []}))
         assert page.recv(20)
 
 

@@ -119,16 +119,12 @@ def test_traces_hold_every_point_and_the_period_of_the_oscillation(view: Watched
 
 def test_commands_reach_the_acquisition_in_their_shape(view: WatchedView, spot: Region) -> None:
     with view.page() as page:
-        page.send(do="start", stream_name="  Growth 7 ")
-        page.send(do="start", stream_name=" ")
         page.send(do="regions", regions=[spot.model_dump()])
-        page.send(do="stop")
-        said = [view.command() for _ in range(4)]
+        page.send(do="regions", regions=[])
+        said = [view.command() for _ in range(2)]
     assert said == [
-        {"do": "start", "stream_name": "Growth 7"},
-        {"do": "start", "stream_name": None},
         {"do": "regions", "regions": [spot.model_dump()]},
-        {"do": "stop"},
+        {"do": "regions", "regions": []},
     ]
 
 
@@ -136,9 +132,9 @@ def test_what_no_page_would_say_is_refused_and_not_passed_on(view: WatchedView) 
     box = {"name": "x", "x": 0, "y": 0, "width": 1, "height": 1}
     requests: list[dict[str, Any]] = [
         {"do": "rm"},
-        {"do": "start", "stream_name": "a\nb"},
-        {"do": "start", "stream_name": "a" * 201},
-        {"do": "start", "extra": 1},
+        {"do": "start"},
+        {"do": "stop"},
+        {"do": "regions", "regions": [], "extra": 1},
         {"do": "regions", "regions": [{**box, "x": -1}]},
         {"do": "regions", "regions": [box, box]},
         {"do": "look", "window_s": 17},
@@ -149,8 +145,8 @@ def test_what_no_page_would_say_is_refused_and_not_passed_on(view: WatchedView) 
             page.send(**request)
             refusal, _ = page.receive("refused")
             assert refusal["reason"]
-        page.send(do="stop")
-        assert view.command() == {"do": "stop"}
+        page.send(do="regions", regions=[])
+        assert view.command() == {"do": "regions", "regions": []}
 
 
 def test_a_command_that_fails_does_not_keep_the_next_from_being_done(pixels: Pixels) -> None:
@@ -165,8 +161,8 @@ def test_a_command_that_fails_does_not_keep_the_next_from_being_done(pixels: Pix
         ViewProcess(on_command=fail_once) as process,
         connect(process.url.replace("http", "ws").replace("/?", "/live?")) as socket,
     ):
-        socket.send('{"do": "stop"}')
-        socket.send('{"do": "stop"}')
+        socket.send('{"do": "regions", "regions": []}')
+        socket.send('{"do": "regions", "regions": []}')
         wait_until(lambda: len(done) == 2)
 
 

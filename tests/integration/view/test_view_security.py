@@ -170,11 +170,21 @@ def test_a_command_comes_with_the_address_of_its_page_whatever_a_header_says(vie
     forged = {"X-Forwarded-For": "192.0.2.7", "X-Real-IP": "192.0.2.7", "Forwarded": "for=192.0.2.7"}
     with view.page(additional_headers=forged) as page:
         own = page.socket.local_address
-        page.send(do="stop")
-        assert view.commands.get(timeout=20) == {"do": "stop", "origin": f"{own[0]}:{own[1]}"}
+        page.send(do="regions", regions=[])
+        origin = f"{own[0]}:{own[1]}"
+        assert view.commands.get(timeout=20) == {"do": "regions", "regions": [], "origin": origin}
     with view.page() as page:
-        page.send(do="stop", origin="192.0.2.7:1")
+        page.send(do="regions", regions=[], origin="192.0.2.7:1")
         page.receive("refused")
+    lines = "".join(f"{name}: {value}\r\n" for name, value in forged.items())
+    with socket.create_connection(("127.0.0.1", view.port), 20) as connection:
+        connection.sendall(
+            f"POST /api/v1/stop HTTP/1.1\r\nHost: 127.0.0.1:{view.port}\r\nContent-Length: 2\r\n{lines}"
+            f"Authorization: Bearer {view.token}\r\nContent-Type: application/json\r\n\r\n{{}}".encode()
+        )
+        own = connection.getsockname()
+        asked = view.commands.get(timeout=20)
+        assert (asked["do"], asked["origin"]) == ("stop", f"{own[0]}:{own[1]}")
 
 
 @pytest.mark.parametrize(
@@ -302,16 +312,16 @@ def test_an_oversized_message_ends_its_page_only(view: WatchedView) -> None:
                     page.socket.send("x" * (2 * LONGEST_REQUEST // pieces) for _ in range(pieces))
                 with pytest.raises(ConnectionClosed):
                     page.receive("refused")
-        other.send(do="stop")
-        assert view.command() == {"do": "stop"}
+        other.send(do="regions", regions=[])
+        assert view.command() == {"do": "regions", "regions": []}
 
 
 def test_what_is_no_json_is_refused(view: WatchedView) -> None:
     with view.page() as page:
-        for nonsense in ("", "{", "[" * 5000, '"stop"', "null", "\x00"):
+        for nonsense in ("", "{", "[" * 5000, '"regions"', "null", "\x00"):
             page.socket.send(nonsense)
             page.receive("refused")
-        page.socket.send(b'{"do": "stop"}')  # bytes are no text
+        page.socket.send(b'{"do": "regions", "regions": []}')  # bytes are no text
         page.receive("refused")
     assert view.commands.empty()
 
@@ -352,8 +362,8 @@ def test_twenty_pages_that_do_not_read_cost_nobody_else_anything(view: WatchedVi
         for number in range(10):
             view.process.show_frame(noise, number, None)
             page.receive("frame", is_number(number))
-        page.send(do="stop")
-        assert view.command() == {"do": "stop"}
+        page.send(do="regions", regions=[])
+        assert view.command() == {"do": "regions", "regions": []}
 
 
 def test_a_websocket_elsewhere_is_refused(view: WatchedView) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from rheed_acquire.regions.regions import Regions
 
@@ -40,36 +40,18 @@ class Look(_Request):
     since_ms: Annotated[float, Field(ge=0, lt=1e14)] | None = None
 
 
-class Stop(_Request):
-    """End the run."""
-
-    do: Literal["stop"]
-
-
-class Start(_Request):
-    """Begin a run."""
-
-    do: Literal["start"]
-    stream_name: (
-        Annotated[
-            str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
-        ]
-        | None
-    ) = None
-
-
 class SetRegions(_Request):
-    """Follow these regions, in the place of those before."""
+    """Follow these regions, in the place of those before.
+
+    The acquisition is told; the rest stays between page and server. Runs are asked for through the interface.
+    """
 
     do: Literal["regions"]
     regions: Regions
 
 
-Command = Stop | Start | SetRegions
-"""What the acquisition is told; the rest stays between page and server."""
-
-_REQUEST: TypeAdapter[Drawn | Look | Command] = TypeAdapter(
-    Annotated[Drawn | Look | Stop | Start | SetRegions, Field(discriminator="do")]
+_REQUEST: TypeAdapter[Drawn | Look | SetRegions] = TypeAdapter(
+    Annotated[Drawn | Look | SetRegions, Field(discriminator="do")]
 )
 
 
@@ -77,7 +59,7 @@ class BadRequestError(Exception):
     """A request of a shape that no page sends; the message says what is wrong with it."""
 
 
-def parse_request(text: str) -> Drawn | Look | Command:
+def parse_request(text: str) -> Drawn | Look | SetRegions:
     """Read a request.
 
     Raises
@@ -94,9 +76,6 @@ def parse_request(text: str) -> Drawn | Look | Command:
         raise BadRequestError(f"{place}: {reason}" if place else reason) from None
 
 
-def as_command(request: Command, origin: str) -> dict[str, Any]:
-    """Write a command as the acquisition gets it, with the address that it came from."""
-    command = {**request.model_dump(mode="json"), "origin": origin}
-    if isinstance(request, Start):
-        command["stream_name"] = request.stream_name or None
-    return command
+def as_command(request: SetRegions, origin: str) -> dict[str, Any]:
+    """Write as a command for the acquisition what it is told, with the address that it came from."""
+    return {**request.model_dump(mode="json"), "origin": origin}
