@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from rheed_acquire.cameras.camera import (
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.chunk import Chunk
+from rheed_acquire.recording.reading import RecordedRun
 from rheed_acquire.run.acquisition import Acquisition
 from rheed_acquire.run.held_camera import HeldCamera
 from rheed_acquire.run.lent_camera import CameraTurn, RunStart
@@ -268,6 +270,55 @@ def test_a_run_has_no_frame_of_the_one_before_however_far_it_reaches_back(bench:
     report = under.end()
     assert_unbroken([*first.numbers, *second.numbers])
     assert [warning.code for warning in report.warnings] == [FindingCode.SHORT_PRE_ROLL]
+
+
+def numbers_of(frames: NDArray[Any]) -> list[int]:
+    """The numbers that the frames bear."""
+    numbers: list[int] = np.ascontiguousarray(frames).reshape(len(frames), 8).view("<u8")[:, 0].tolist()
+    return numbers
+
+
+@pytest.mark.parametrize("reduction", [{}, {"stream_every": 4}, {"stream_average": 4}], ids=str)
+def test_what_a_run_reaches_back_to_is_in_its_archive_and_in_a_stream_of_fewer_frames(
+    bench: Bench, tmp_path: Path, reduction: dict[str, int]
+) -> None:
+    wait_until(lambda: len(bench.beam.seen) > 250)
+    pushed: list[NDArray[Any]] = []
+    streamer = KeepingStreamer()
+    keep = streamer.push_chunk
+
+    def push(data_id: str, chunk: Chunk) -> None:
+        pushed.append(chunk.pixels.copy())
+        keep(data_id, chunk)
+
+    streamer.push_chunk = push  # type: ignore[method-assign]
+    under, _, start = bench.run(0.5, streamer, archive=tmp_path, frames=300, ring_chunks=8, **reduction)
+    under._thread.join(LIMIT_S)
+    report = under.report
+    assert report is not None
+    assert report.problems == []
+    assert report.adds_up
+    assert report.info.archive is not None
+    recorded = RecordedRun(report.info.archive)
+    frames: NDArray[Any] = np.asarray(recorded.read(0, len(recorded)))
+    numbers = numbers_of(frames)
+    assert len(numbers) == 300
+    assert_unbroken(numbers)
+    assert abs(numbers[0] - first_since(bench.beam, start.since_ns)) <= 1
+    ids = recorded.frame_ids()
+    assert ids is not None
+    assert ids.tolist() == numbers
+    streamed = np.concatenate(pushed)
+    (many,) = reduction.values() or (1,)
+    groups = frames[: len(streamed) * many].reshape(len(streamed), many, 2, 4)
+    if "stream_average" in reduction:
+        expected = (groups.astype(np.uint32).sum(axis=1) + many // 2) // many
+    else:
+        expected = groups[:, 0]
+    assert len(streamed) == 300 // many
+    np.testing.assert_array_equal(streamed, expected)
+    assert (report.frames_archived, report.frames_pushed) == (300, 300 // many)
+    assert report.frames_reduced == 300 - 300 // many
 
 
 def test_what_came_while_a_run_was_prepared_is_in_it_and_counts_for_its_duration(bench: Bench) -> None:
