@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from rheed_acquire import Streamer, StreamerBackend, StreamerRequest, hookimpl
 
@@ -19,6 +19,8 @@ MAX_FPS = 120.0
 
 class AtomscaleSettings(BaseModel):
     """The client has no settings beside the run's."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 def open_streamer(settings: AtomscaleSettings, request: StreamerRequest) -> Streamer:  # noqa: ARG001

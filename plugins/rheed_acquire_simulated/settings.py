@@ -15,7 +15,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class SimulatedSettings(BaseModel):
     """The pattern, or the image files to play instead of it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     seed: Annotated[int, Field(ge=0)] = Field(
         0, description="same seed and settings: the same frame for the same frame number"

@@ -77,12 +77,24 @@ def check_backend(kind: str, backend: object) -> Backend:
             f"the settings of the {kind} {name!r} must be a subclass of pydantic's BaseModel, not "
             f"{getattr(model, '__name__', repr(model))}; where there is nothing to set, an empty one"
         )
-    try:
-        model.model_rebuild()
-    except Exception as error:
-        raise TypeError(f"the settings of the {kind} {name!r} cannot be used: {told(error)}") from error
     if isinstance(backend.requires, str):
         raise TypeError(
             f"'requires' of the {kind} {name!r} must be a tuple of modules: ({backend.requires!r},)"
         )
     return backend
+
+
+def check_settings(backend: Backend) -> None:
+    """Refuse settings of which pydantic can make no validator, which costs it some milliseconds to try.
+
+    Raises
+    ------
+    TypeError
+        The message says why it cannot.
+    """
+    try:
+        backend.settings.model_rebuild()
+    except Exception as error:
+        raise TypeError(
+            f"the settings of the {kind_of(backend)} {backend.name!r} cannot be used: {told(error)}"
+        ) from error

@@ -13,21 +13,23 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
 from rheed_acquire import hookspecs
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.hookspecs import PROJECT, CameraBackend, ChannelBackend
-from rheed_acquire.host.backend_names import Backend, are_rivals, check_backend, kind_of
+from rheed_acquire.host.backend_names import Backend, are_rivals, check_backend, check_settings, kind_of
 from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.host.guard.camera import guard_camera_backend
 from rheed_acquire.host.guard.channels import GuardedChannelBackend
-from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Hook, Observer, Observers
 from rheed_acquire.host.guard.streamer import guard_streamer_backend
 from rheed_acquire.streaming.streamer import StreamerBackend
 from rheed_acquire.text.told import told
+
+if TYPE_CHECKING:
+    from rheed_acquire.host.guard.observers import Observers
 
 logger = logging.getLogger(__name__)
 
@@ -148,6 +150,8 @@ class PluginHost:
 
     def observers(self) -> Observers:
         """Make the observers: every plugin that implements one of their hooks."""
+        from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Hook, Observer, Observers
+
         hooks: dict[str, dict[str, Hook]] = {}
         for name in (STARTED, COMPLETED, FINISHED):
             for implementation in getattr(self._manager.hook, name).get_hookimpls():
@@ -204,6 +208,8 @@ class PluginHost:
         given: dict[str, list[Any]] = {"camera": cameras, "streamer": streamers, "channel": channels}
         for kind, one in ((kind, one) for kind, of_kind in given.items() for one in of_kind):
             backend = check_backend(kind, one)
+            if record.distribution != BUILT_IN:  # the project's own are tested, and help uses no validator
+                check_settings(backend)
             for other, owner in earlier:
                 if are_rivals(backend, other):
                     whose = f"{owner.provenance} itself"

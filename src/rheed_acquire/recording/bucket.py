@@ -6,7 +6,6 @@ and the files that ``aws configure`` writes. None of them is shown, pickled, or 
 
 from __future__ import annotations
 
-import configparser
 import errno
 import os
 import re
@@ -106,6 +105,8 @@ def _configuration() -> dict[str, str]:
 
 def _of_profile() -> dict[str, str]:
     """What the files of ``aws configure`` say of the profile that is chosen."""
+    import configparser  # the help comes by here, and needs none of it
+
     profile = os.environ.get("AWS_PROFILE", "default")
     found: dict[str, str] = {}
     for variable, name, section in (

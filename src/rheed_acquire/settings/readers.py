@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -184,6 +183,8 @@ def read_toml(file: FilePath, shown: str, catalogue: Catalogue) -> Reading:
     text = _text_of(file, shown, reading)
     if text is None:
         return reading
+    import tomllib  # 4 ms that a command without a file need not spend
+
     # A statement is parsed by itself to learn its line, and would see a lone carriage return.
     text = text.replace("\r\n", "\n")
     try:
@@ -368,6 +369,8 @@ def _lines_of_keys(text: str) -> dict[Path, int]:
     The text is cut into statements. A statement's end is where what has been gathered first parses by
     itself: a string or an array that goes on to another line does not.
     """
+    import tomllib
+
     lines: dict[Path, int] = {}
     table: Path = ()
     gathered = ""

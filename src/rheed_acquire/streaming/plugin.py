@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rheed_acquire.hookspecs import hookimpl
 from rheed_acquire.streaming.limits import ATOMSCALE_MAX_FPS
@@ -16,6 +16,8 @@ AUTO = "auto"
 
 class RHEEDStreamerSettings(BaseModel):
     """What only the built-in streamer has; the rest are the run's."""
+
+    model_config = ConfigDict(defer_build=True)
 
     compression: str = Field(
         AUTO,
