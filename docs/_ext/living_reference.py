@@ -20,6 +20,7 @@ from rheed_acquire.commands.overview import COMMANDS
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.hookspecs import PROJECT
 from rheed_acquire.host.plugins import PluginHost
+from rheed_acquire.server.figures import known_server_metrics
 from rheed_acquire.settings.catalogue import Catalogue, Setting
 from rheed_acquire.view.server.metrics import known_metrics
 
@@ -96,13 +97,15 @@ class FindingsTable(Directive):
 
 
 class MetricsTable(Directive):
-    """``metrics-table`` lists what Prometheus can read of a run."""
+    """``metrics-table`` lists what Prometheus can read of a run, ``metrics-table server`` of a server."""
+
+    optional_arguments: ClassVar[int] = 1
 
     def run(self) -> list[nodes.Node]:
         """Make the table."""
         rows = [
             (_code(name), _paragraph(nodes.Text(kind)), _paragraph(nodes.Text(meaning)))
-            for name, kind, meaning in known_metrics()
+            for name, kind, meaning in (known_server_metrics() if self.arguments else known_metrics())
         ]
         header = tuple(_paragraph(nodes.Text(text)) for text in ("metric", "type", "meaning"))
         return [_table(header, rows, widths=(44, 10, 46))]

@@ -250,6 +250,13 @@ class BucketPath:
                 for one in found:
                     yield self._with(tuple(one["path"].split("/"))), str(one["e_tag"]), one["last_modified"]
 
+    def bytes_below(self) -> int:
+        """How long all objects below are together; raises as `below`."""
+        import obstore
+
+        with told_as_os_errors():
+            return sum(one["size"] for found in obstore.list(self.store, self._prefix) for one in found)
+
     def upload_url(self, valid_for: timedelta) -> str:
         """Make a URL by which whoever has it can put this object, and nothing else, for so long."""
         import obstore

@@ -64,14 +64,24 @@ ANNOUNCED, STORED, MISSING = "announced", "stored", "missing"
 class BucketRun:
     """A run in a bucket. Thread-safe, and safe among processes.
 
+    Parameters
+    ----------
+    on_stored
+        Called with the length in bytes of each chunk that was stored from here.
+
     Raises
     ------
     OSError
         From whatever it does: the store does not answer.
     """
 
-    def __init__(self, folder: BucketPath) -> None:
+    def __init__(
+        self,
+        folder: BucketPath,
+        on_stored: Callable[[int], None] = lambda size: None,  # noqa: ARG005
+    ) -> None:
         self.folder = folder
+        self._on_stored = on_stored
         self._records: dict[str, tuple[str, dict[str, Any]]] = {}
         # By keys, the digest and the tag of what this process has listed; and when it may list again.
         self._listed: dict[str, tuple[bytes, str]] = {}
@@ -81,12 +91,17 @@ class BucketRun:
 
     @classmethod
     def create(
-        cls, folder: BucketPath, data_id: str, declaration: StreamDeclaration, **links: Any
+        cls,
+        folder: BucketPath,
+        data_id: str,
+        declaration: StreamDeclaration,
+        on_stored: Callable[[int], None] = lambda size: None,  # noqa: ARG005
+        **links: Any,
     ) -> BucketRun:
         """Begin a run where there is none."""
         record = {**new_record(data_id, declaration), **links, FRAMES_AT: AT_CHUNKS, FRAMES_ARE: None}
         (folder / STREAM_FILE).create(encode_document(record))
-        return cls(folder)
+        return cls(folder, on_stored)
 
     def record(self) -> dict[str, Any]:
         """What is known of the stream now."""
@@ -235,7 +250,8 @@ class BucketRun:
         upload = self._upload_path(chunk.index)
         target = shard_path(self.folder / GROUP / FRAMES, chunk.index)
         try:
-            _verify(BucketFile(upload), chunk)
+            file = BucketFile(upload)
+            _verify(file, chunk)
             if chunk.frames < chunk.chunk_size:
                 padded = BytesIO(upload.read_bytes())
                 extend_shard(padded, chunk.frames, chunk.chunk_size)
@@ -255,6 +271,8 @@ class BucketRun:
             return False
         is_stored = self._change_chunk(f"{chunk.index}.json", ANNOUNCED, STORED)
         upload.unlink()
+        if is_stored:
+            self._on_stored(file.size)
         return is_stored
 
     def _list(self) -> bool:

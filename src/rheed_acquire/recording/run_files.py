@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.recording.layout import GROUP, STREAM_FILE
+from rheed_acquire.recording.layout import FRAMES, GROUP, STREAM_FILE
 from rheed_acquire.recording.run_path import RunPath
 
 
@@ -83,3 +84,17 @@ def read_stream(folder: RunPath) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return stream if isinstance(stream, dict) else None
+
+
+def stored_bytes(folder: RunPath) -> int:
+    """How long the shards of a run's frames are together.
+
+    Raises
+    ------
+    OSError
+        Disk or store do not tell.
+    """
+    shards = folder / GROUP / FRAMES / "c"
+    if isinstance(shards, Path):
+        return sum(file.stat().st_size for file in shards.rglob("*") if file.is_file())
+    return shards.bytes_below()

@@ -24,6 +24,7 @@ from rheed_acquire.recording.frame_times import FRAME_TIMES
 from rheed_acquire.recording.refusals import RunClosedError, UnfitError
 from rheed_acquire.server import wire
 from rheed_acquire.server.catalogue import Catalogue
+from rheed_acquire.server.figures import CONTENT_TYPE
 from rheed_acquire.server.json_body import parse_object, shown
 from rheed_acquire.server.keys import Right
 from rheed_acquire.server.refusal import Refusal
@@ -35,6 +36,8 @@ from rheed_acquire.system.durable_files import remove
 if TYPE_CHECKING:
     from rheed_acquire.recording.declarations import ChunkDeclaration
     from rheed_acquire.recording.run_writer import RunWriter
+    from rheed_acquire.server.audit import Audit
+    from rheed_acquire.server.figures import Figures
     from rheed_acquire.server.keys import Key, Keys
 
 logger = logging.getLogger(__name__)
@@ -63,8 +66,11 @@ class Endpoints(ABC, Generic[AnyStream]):
         catalogue: Catalogue,
         keys: Keys,
         closing: Executor,
+        audit: Audit,
+        figures: Figures,
         end_wait_s: float = _END_WAIT_S,
     ) -> None:
+        self._audit, self.figures = audit, figures
         self._store = store
         self._catalogue = catalogue
         self._keys = keys
@@ -73,7 +79,7 @@ class Endpoints(ABC, Generic[AnyStream]):
 
     def rules(self) -> list[Rule]:
         """Every endpoint with its path and method."""
-        guarded: list[tuple[str, str, _Endpoint]] = [
+        for_streaming: list[tuple[str, str, _Endpoint]] = [
             ("GET", "/physical_samples/", self.list_samples),
             ("POST", "/physical_samples/", self.add_sample),
             ("GET", "/tags/", self.list_tags),
@@ -87,20 +93,12 @@ class Endpoints(ABC, Generic[AnyStream]):
         ]
         return [
             Rule("/gateway/time", methods=["GET"], endpoint=self.time),
+            Rule("/metrics", methods=["GET"], endpoint=guarded(self._keys, Right.READ, self.metrics)),
             *(
-                Rule(path, methods=[method], endpoint=self._guard(handler))
-                for method, path, handler in guarded
+                Rule(path, methods=[method], endpoint=guarded(self._keys, Right.STREAM, handler))
+                for method, path, handler in for_streaming
             ),
         ]
-
-    def _guard(self, handler: _Endpoint) -> _Endpoint:
-        @wraps(handler)
-        def guarded(request: KeyedRequest, **parts: str) -> Response:
-            request.key = self._keys.find(request.headers.get("x-api-key"))
-            request.key.refuse_unless(Right.STREAM)
-            return handler(request, **parts)
-
-        return guarded
 
     def _own(self, request: KeyedRequest, data_id: str) -> AnyStream:
         """Find a stream that the request's key may do with what the protocol has.
@@ -114,6 +112,11 @@ class Endpoints(ABC, Generic[AnyStream]):
         if not request.key.is_of(stream.streamed_by):
             raise no_stream(data_id)
         return stream
+
+    def metrics(self, request: Request) -> Response:  # noqa: ARG002
+        """Say what Prometheus wants to know."""
+        text = self.figures.text(lambda: sum(1 for _ in self._store.open_streams()))
+        return Response(text, headers={"Content-Type": CONTENT_TYPE})
 
     def time(self, request: Request) -> Response:  # noqa: ARG002 - the time is all it says
         """Say what time it is, for an NTP-style exchange."""
@@ -160,7 +163,7 @@ class Endpoints(ABC, Generic[AnyStream]):
         data_ids, sample_id = wire.texts(body, "data_ids"), wire.text(body, "physical_sample_id")
         sample = self._catalogue.sample(sample_id)
         for stream in [self._own(request, data_id) for data_id in data_ids]:
-            stream.link(physical_sample=sample)
+            self._link(stream, physical_sample=sample)
         return _json({"data_ids": data_ids, "physical_sample_id": sample_id})
 
     def link_tags(self, request: KeyedRequest) -> Response:
@@ -169,8 +172,13 @@ class Endpoints(ABC, Generic[AnyStream]):
         data_ids, tag_ids = wire.texts(body, "data_ids"), wire.texts(body, "tag_ids")
         tags = [self._catalogue.tag(tag_id) for tag_id in tag_ids]
         for stream in [self._own(request, data_id) for data_id in data_ids]:
-            stream.link(tags=tags)
+            self._link(stream, tags=tags)
         return _json({"data_ids": data_ids, "tag_ids": tag_ids})
+
+    def _link(self, stream: AnyStream, **links: Any) -> None:
+        stream.link(**links)
+        if stream.is_closed:
+            self._audit.note(stream.folder)
 
     def track_sample(self, request: Request, project_id: str) -> Response:
         """Have a project track a physical sample."""
@@ -210,10 +218,12 @@ class LocalEndpoints(Endpoints["RunWriter"]):
         catalogue: Catalogue,
         keys: Keys,
         closing: Executor,
+        audit: Audit,
+        figures: Figures,
         tickets: UploadTickets,
         end_wait_s: float = _END_WAIT_S,
     ) -> None:
-        super().__init__(store, catalogue, keys, closing, end_wait_s)
+        super().__init__(store, catalogue, keys, closing, audit, figures, end_wait_s)
         self._runs = store
         self._tickets = tickets
         self._uploading = threading.BoundedSemaphore(UPLOADS_AT_ONCE)
@@ -251,11 +261,33 @@ class LocalEndpoints(Endpoints["RunWriter"]):
             target = stream.incoming_path()
             try:
                 confirmation = receive(BodyReader(request.environ), target, chunk.largest_shard, claimed)
+                size = target.stat().st_size
                 stream.commit(target, chunk, is_as_sent=claimed is not None, numbers=numbers)
             finally:
                 remove(target)
             self._runs.heard_of(stream.data_id)
+            self.figures.stored(size)
         return Response(status=200, headers=confirmation)
+
+
+def guarded(keys: Keys, right: Right, handler: _Endpoint) -> _Endpoint:
+    """Let a handler answer only requests that show a key that may do this."""
+
+    @wraps(handler)
+    def answer(request: KeyedRequest, **parts: str) -> Response:
+        request.key = keys.find(_shown_key(request))
+        request.key.refuse_unless(right)
+        return handler(request, **parts)
+
+    return answer
+
+
+def _shown_key(request: Request) -> str | None:
+    """The key, as the protocol, Prometheus or a browser shows it."""
+    in_header = request.headers.get("x-api-key")
+    if in_header is not None or request.authorization is None:
+        return in_header
+    return request.authorization.token or request.authorization.password
 
 
 def _object(request: Request) -> dict[str, Any]:
@@ -297,27 +329,33 @@ def _disk_failed(error: OSError) -> Response:
 def create_app(endpoints: Endpoints[Any]) -> WSGIApplication:
     """Make the WSGI application (PEP 3333)."""
     rules = Map(endpoints.rules(), strict_slashes=False, merge_slashes=False)
+    figures = endpoints.figures
 
     def answer(environ: WSGIEnvironment) -> Response:
+        begun_s, asked = time.perf_counter(), "unknown"
+        answered: Response
         try:
             handler, parts = rules.bind_to_environ(environ).match()
-            answer: Response = handler(KeyedRequest(environ), **parts)
+            asked = handler.__name__
+            answered = handler(KeyedRequest(environ), **parts)
         except Refusal as error:
-            return _refused(error)
+            answered = _refused(error)
         except UnfitError as error:
             is_closed = isinstance(error, RunClosedError)
-            return _refused(Refusal(409 if is_closed else 422, str(error)))
+            answered = _refused(Refusal(409 if is_closed else 422, str(error)))
         except HTTPException as error:
-            return _not_routed(error)
+            answered = _not_routed(error)
         except HungUpError:
-            return _json({"detail": "the body did not come whole, or too slowly"}, 400)
+            answered = _json({"detail": "the body did not come whole, or too slowly"}, 400)
         except OSError as error:
-            return _disk_failed(error)
+            figures.store_failed()
+            answered = _disk_failed(error)
         except Exception:
             # A bug; said in the protocol's form, and with what to do about it.
             logger.exception("%s %s failed", environ["REQUEST_METHOD"], ascii(environ["PATH_INFO"]))
-            return _json({"detail": "the server failed on this request: its log says how"}, 500)
-        return answer
+            answered = _json({"detail": "the server failed on this request: its log says how"}, 500)
+        figures.answered(asked, answered.status_code, time.perf_counter() - begun_s)
+        return answered
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         answered = answer(environ)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rheed_acquire.system.addresses import base_url, is_unspecified
 from rheed_acquire.system.listening import listen
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from rheed_acquire.recording.bucket_path import BucketPath
     from rheed_acquire.server.app import Endpoints
+    from rheed_acquire.server.audit import Audit
     from rheed_acquire.server.catalogue import Catalogue
+    from rheed_acquire.server.figures import Figures
     from rheed_acquire.server.keys import Keys
 
 _LONGEST_CHECK_INTERVAL_S = 60.0
@@ -41,6 +43,16 @@ class _Serving:
     look: Callable[[], None]
     look_every_s: float
     release: Callable[[], None]
+
+
+class _Shared(NamedTuple):
+    """What is the same wherever runs are kept."""
+
+    catalogue: Catalogue
+    keys: Keys
+    closing: Executor
+    audit: Audit
+    figures: Figures
 
 
 def endpoint_of(host: str, port: int) -> str:
@@ -93,8 +105,10 @@ def run(
     with listener:
         # Only now: a port in use is told at once, and listing the command's help needs none of this.
         from rheed_acquire.server.app import create_app
+        from rheed_acquire.server.audit import Audit
         from rheed_acquire.server.catalogue import Catalogue
         from rheed_acquire.server.documents import documents_of
+        from rheed_acquire.server.figures import Figures
         from rheed_acquire.server.http_server import HttpServer
         from rheed_acquire.server.keys import KeyBook, Keys
 
@@ -107,11 +121,11 @@ def run(
         with ThreadPoolExecutor(2, "closing") as closing, _signals_set(end):
             documents = documents_of(place)
             keys = Keys(api_key, KeyBook(documents) if takes_kept_keys else None)
-            catalogue = Catalogue(documents)
+            shared = _Shared(Catalogue(documents), keys, closing, Audit(documents), Figures())
             if isinstance(place, Path):
-                serving = _local(place, catalogue, keys, close_after_s, closing)
+                serving = _local(place, shared, close_after_s)
             else:
-                serving = _of_site(place, catalogue, keys, close_after_s, closing)
+                serving = _of_site(place, shared, close_after_s)
 
             def look_at_streams() -> None:
                 serving.look()
@@ -134,28 +148,24 @@ def run(
         serving.release()
 
 
-def _local(
-    directory: Path, catalogue: Catalogue, keys: Keys, close_after_s: float | None, closing: Executor
-) -> _Serving:
+def _local(directory: Path, shared: _Shared, close_after_s: float | None) -> _Serving:
     from rheed_acquire.server.app import LocalEndpoints
     from rheed_acquire.server.store import CLOSE_AFTER_S, StreamStore
     from rheed_acquire.server.uploads import UploadTickets
 
     close_after_s = CLOSE_AFTER_S if close_after_s is None else close_after_s
-    store = StreamStore(directory, close_after_s)
-    endpoints = LocalEndpoints(store, catalogue, keys, closing, UploadTickets())
+    store = StreamStore(directory, close_after_s, shared.audit)
+    endpoints = LocalEndpoints(store, *shared, UploadTickets())
     every_s = min(_LONGEST_CHECK_INTERVAL_S, close_after_s / 4)
     return _Serving(endpoints, store.close_silent, every_s, store.release)
 
 
-def _of_site(
-    place: BucketPath, catalogue: Catalogue, keys: Keys, close_after_s: float | None, closing: Executor
-) -> _Serving:
+def _of_site(place: BucketPath, shared: _Shared, close_after_s: float | None) -> _Serving:
     from rheed_acquire.server.site import CLOSE_AFTER_S, SiteEndpoints, SiteStreams
 
     close_after_s = CLOSE_AFTER_S if close_after_s is None else close_after_s
-    streams = SiteStreams(place, close_after_s)
-    endpoints = SiteEndpoints(streams, catalogue, keys, closing)
+    streams = SiteStreams(place, close_after_s, shared.audit, shared.figures)
+    endpoints = SiteEndpoints(streams, *shared)
     return _Serving(endpoints, streams.look, min(_LOOK_INTERVAL_S, close_after_s / 4), lambda: None)
 
 

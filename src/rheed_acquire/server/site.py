@@ -1,9 +1,9 @@
 """Streams in a bucket: made and found by any server, uploaded to the store itself, ended by whoever is asked.
 
-A server keeps nothing to itself. Below the prefix lie the runs, and in ``.server/`` what is no run's:
-``samples.json``, ``tags.json``, ``projects.json``; ``streams/DATA_ID``, where each stream's run is; and
+A server keeps nothing to itself. Below the prefix lie the runs, and in ``.server/`` what is no run's: the
+documents that all servers share (see `documents`); ``streams/DATA_ID``, where each stream's run is; and
 ``open/DATA_ID``, or ``open/KEY/DATA_ID``, for each that is not closed, written anew when something is heard
-of it.
+of it; and ``ended/DATA_ID`` as long as somebody may still have a URL to upload to it.
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ import math
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.recording.bucket_run import BucketRun
+from rheed_acquire.recording.bucket_run import VALID_FOR, BucketRun
 from rheed_acquire.recording.frame_times import FRAME_TIMES
-from rheed_acquire.recording.layout import folder_name, is_data_id
+from rheed_acquire.recording.layout import UPLOADS, folder_name, is_data_id
 from rheed_acquire.server import wire
 from rheed_acquire.server.app import Endpoints
-from rheed_acquire.server.streams import links_of, no_stream, too_many_open
+from rheed_acquire.server.audit import Audit
+from rheed_acquire.server.documents import BucketDocuments
+from rheed_acquire.server.figures import Figures
+from rheed_acquire.server.streams import OpenStream, links_of, no_stream, too_many_open
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -57,6 +60,10 @@ class SiteStreams:
         Where runs are.
     close_after_s
         Silence after which a stream is closed.
+    audit
+        Has a line for each stream that has ended; None for that of the place.
+    figures
+        Where it is counted what is done; None for nobody to see.
 
     Raises
     ------
@@ -64,14 +71,23 @@ class SiteStreams:
         It cannot be written to.
     """
 
-    def __init__(self, place: BucketPath, close_after_s: float = CLOSE_AFTER_S) -> None:
+    def __init__(
+        self,
+        place: BucketPath,
+        close_after_s: float = CLOSE_AFTER_S,
+        audit: Audit | None = None,
+        figures: Figures | None = None,
+    ) -> None:
         self.place = place
+        self._audit = audit or Audit(BucketDocuments(place))
+        self._figures = figures or Figures()
         self._close_after_s = close_after_s
         self._lock = threading.Lock()
         self._looked_s = -math.inf
         self._heard_s: dict[str, float] = {}
         self._noted_s: dict[str, float] = {}
         self._runs: dict[str, BucketRun] = {}
+        self._marked: dict[str, tuple[str, str]] = {}
         self._failing: set[str] = set()
         try:
             probe = self._own / f"probe-{uuid.uuid4().hex}"
@@ -109,7 +125,7 @@ class SiteStreams:
             if count > key.most_streams:
                 mark.unlink()
                 raise too_many_open(owner, count - 1)
-        run = BucketRun.create(self.place / name, data_id, declaration, **links_of(key))
+        run = BucketRun.create(self.place / name, data_id, declaration, self._figures.stored, **links_of(key))
         (self._own / "streams" / data_id).create(name.encode())
         self._note(data_id, run)
         return run
@@ -127,8 +143,21 @@ class SiteStreams:
                 return self._runs[data_id]
         if is_data_id(data_id):
             with suppress(FileNotFoundError):
-                return BucketRun(self.place / (self._own / "streams" / data_id).read_bytes().decode())
+                return self._run((self._own / "streams" / data_id).read_bytes())
         raise no_stream(data_id)
+
+    def _run(self, mark: bytes) -> BucketRun:
+        return BucketRun(self.place / mark.decode(), self._figures.stored)
+
+    def open_streams(self) -> Iterator[OpenStream]:
+        """Those that are open, of whichever server."""
+        for mark, tag, heard in (self._own / "open").below():
+            known = self._marked.get(mark.name)
+            if known is None or known[0] != tag:
+                with suppress(FileNotFoundError):  # it has just been closed
+                    known = self._marked[mark.name] = tag, mark.read_bytes().decode()
+            if known is not None:
+                yield OpenStream(mark.name, known[1], heard)
 
     def _mark(self, data_id: str, streamed_by: str | None) -> BucketPath:
         """What is there as long as a stream is not closed: those of a key together."""
@@ -156,14 +185,22 @@ class SiteStreams:
         """End a stream; again does nothing. Raises as `get`."""
         run = self.get(data_id)
         run.close(reason)
-        self._forget(data_id)
-        self._mark(data_id, run.streamed_by).unlink()
+        self._ended(run, self._mark(data_id, run.streamed_by))
+
+    def _ended(self, run: BucketRun, mark: BucketPath) -> None:
+        """Write down that a stream has ended, as long as it is marked as open: only then it is done."""
+        if mark.exists():
+            self._audit.note(run.folder)
+            (self._own / "ended" / mark.name).write_bytes(run.folder.name.encode())
+        self._forget(mark.name)
+        mark.unlink()
 
     def _forget(self, data_id: str) -> None:
         with self._lock:
             for known in (self._heard_s, self._noted_s, self._runs):
                 known.pop(data_id, None)
             self._failing.discard(data_id)
+            self._marked.pop(data_id, None)
 
     def settle(self) -> None:
         """Store what has been uploaded for the streams that this server has heard of."""
@@ -182,6 +219,7 @@ class SiteStreams:
             else:
                 run.settle()
         except (OSError, ValueError, KeyError) as error:  # of the store, or of a record that is damaged
+            self._count(error)
             if data_id not in self._failing:  # once, and not at every look
                 self._failing.add(data_id)
                 logger.warning("stream %s cannot be looked at: %s", data_id, _told(error))
@@ -196,12 +234,13 @@ class SiteStreams:
         try:
             marks = list((self._own / "open").below())
         except OSError as error:
+            self._count(error)
             logger.warning("open streams cannot be listed: %s", error.strerror or error)
             return
         for mark, _, heard in marks:
             data_id = mark.name
             try:
-                run = BucketRun(self.place / mark.read_bytes().decode())
+                run = self._run(mark.read_bytes())
                 is_silent = datetime.now(UTC) - heard > timedelta(seconds=self._close_after_s)
                 try:
                     state = run.record()["state"]
@@ -212,12 +251,36 @@ class SiteStreams:
                 if state == "open" and not is_silent:
                     continue
                 run.close("nothing was heard of it")
-                self._forget(data_id)
-                mark.unlink()
+                self._ended(run, mark)
             except FileNotFoundError:  # closed by another server meanwhile
                 continue
             except (OSError, ValueError, KeyError) as error:
+                self._count(error)
                 logger.warning("stream %s could not be closed: %s", data_id, _told(error))
+
+    def sweep(self, after: timedelta = 2 * VALID_FOR) -> None:
+        """Remove what was uploaded to streams after their end, once no URL is good any more.
+
+        Parameters
+        ----------
+        after
+            How long ago they have ended. An upload may have begun just before its URL expired.
+        """
+        try:
+            for mark, _, ended in list((self._own / "ended").below()):
+                if datetime.now(UTC) - ended > after:
+                    for upload, _, _ in (self.place / mark.read_bytes().decode() / UPLOADS).below():
+                        upload.unlink()
+                    mark.unlink()
+        except FileNotFoundError:  # another server was faster
+            return
+        except OSError as error:
+            self._count(error)
+            logger.warning("late uploads cannot be removed: %s", error.strerror or error)
+
+    def _count(self, error: Exception) -> None:
+        if isinstance(error, OSError):
+            self._figures.store_failed()
 
     def look(self) -> None:
         """Store what has come, and from time to time close what is silent."""
@@ -226,6 +289,7 @@ class SiteStreams:
         if now - self._looked_s > min(_SILENCE_CHECKED_EVERY_S, self._close_after_s / 4):
             self._looked_s = now
             self.close_silent()
+            self.sweep()
 
 
 def _told(error: Exception) -> str:
@@ -235,8 +299,16 @@ def _told(error: Exception) -> str:
 class SiteEndpoints(Endpoints[BucketRun]):
     """The handlers of the protocol's requests, for runs in a bucket: shards go to the store itself."""
 
-    def __init__(self, streams: SiteStreams, catalogue: Catalogue, keys: Keys, closing: Executor) -> None:
-        super().__init__(streams, catalogue, keys, closing)
+    def __init__(
+        self,
+        streams: SiteStreams,
+        catalogue: Catalogue,
+        keys: Keys,
+        closing: Executor,
+        audit: Audit,
+        figures: Figures,
+    ) -> None:
+        super().__init__(streams, catalogue, keys, closing, audit, figures)
         self._streams = streams
 
     def offer(

@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,9 +24,11 @@ from rheed_acquire.recording.declarations import StreamDeclaration
 from rheed_acquire.recording.layout import STREAM_FILE, STREAMED_BY, find_run_folder, folder_name
 from rheed_acquire.recording.run_writer import RunWriter
 from rheed_acquire.recording.zarr_metadata import encode_document
+from rheed_acquire.server.audit import Audit
+from rheed_acquire.server.documents import FolderDocuments
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.server_folder import open_streams_folder, server_folder
-from rheed_acquire.server.streams import links_of, no_stream, too_many_open
+from rheed_acquire.server.streams import OpenStream, links_of, no_stream, too_many_open
 from rheed_acquire.system.durable_files import (
     read_json,
     remove,
@@ -69,6 +71,8 @@ class StreamStore:
         Made where it is not there.
     close_after_s
         Silence after which `close_silent` closes a stream, in seconds.
+    audit
+        Has a line for each stream that has ended; None for that of the directory.
 
     Raises
     ------
@@ -76,8 +80,11 @@ class StreamStore:
         The directory cannot be made or written to.
     """
 
-    def __init__(self, directory: Path, close_after_s: float = CLOSE_AFTER_S) -> None:
+    def __init__(
+        self, directory: Path, close_after_s: float = CLOSE_AFTER_S, audit: Audit | None = None
+    ) -> None:
         self.directory = directory
+        self._audit = audit or Audit(FolderDocuments(directory))
         self._close_after_s = close_after_s
         self._open: dict[str, _OpenStream] = {}
         self._creating = 0
@@ -204,7 +211,12 @@ class StreamStore:
         Refusal
             As `get`.
         """
-        self.get(data_id).close(reason)
+        stream = self.get(data_id)
+        stream.close(reason)
+        with self._lock:
+            is_noted = data_id not in self._open
+        if not is_noted:
+            self._audit.note(stream.folder)
         with self._lock:
             kept = self._open.pop(data_id, None)
             if kept is not None:
@@ -244,6 +256,14 @@ class StreamStore:
         # that process has just died, the client is about to ask for its stream.
         is_settled = time.monotonic() - self._begun_s > min(self._close_after_s, _SETTLED_AFTER_S)
         return is_settled and time.time() - marker.stat().st_mtime > self._close_after_s
+
+    def open_streams(self) -> Iterator[OpenStream]:
+        """Those that are open, in this and other processes."""
+        for marker in self._markers.glob("*.json"):
+            known = read_json(marker)
+            if known is not None:
+                heard = datetime.fromtimestamp(marker.stat().st_mtime, UTC)
+                yield OpenStream(marker.stem, str(known["folder"]), heard)
 
     def release(self) -> None:
         """Let go of every stream, as they are; another server may go on with them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from rheed_acquire.recording.layout import STREAMED_BY
@@ -9,8 +11,26 @@ from rheed_acquire.server.json_body import shown
 from rheed_acquire.server.refusal import Refusal
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rheed_acquire.recording.declarations import StreamDeclaration
+    from rheed_acquire.recording.run_path import RunPath
     from rheed_acquire.server.keys import Key
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStream:
+    """A stream that is not closed.
+
+    Attributes
+    ----------
+    heard_utc
+        When something was last heard of it, within half a minute.
+    """
+
+    data_id: str
+    folder: str
+    heard_utc: datetime
 
 
 class Stream(Protocol):
@@ -23,6 +43,14 @@ class Stream(Protocol):
     @property
     def streamed_by(self) -> str | None:
         """The name of the key that it was made with; None for the server's own."""
+
+    @property
+    def folder(self) -> RunPath:
+        """Where its run is."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended, and all of it is in its place."""
 
     def link(self, **links: Any) -> None:
         """Record the ``physical_sample`` ({"id", "name"}) or more ``tags`` (of the same form)."""
@@ -43,6 +71,9 @@ class Streams(Protocol[AStream_co]):
 
     def close(self, data_id: str, reason: str, /) -> None:
         """End a stream; again does nothing."""
+
+    def open_streams(self) -> Iterable[OpenStream]:
+        """Those that are open, of whichever server."""
 
 
 def no_stream(data_id: str) -> Refusal:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import requests
 from tests.integration.command.test_serve import addressed
 from tests.integration.server.conftest import CHUNK_SIZE, Client
 
 from rheed_acquire import BucketPath, RHEEDStreamer, StreamerError
 from rheed_acquire.server.documents import documents_of
+from rheed_acquire.server.figures import known_server_metrics
 from rheed_acquire.server.keys import KeyBook, Right
 
 if TYPE_CHECKING:
@@ -140,6 +142,36 @@ def test_a_server_that_runs_knows_within_seconds_what_was_added_and_revoked(
     assert '"late"' not in listed.stdout
     assert '"wall"' in listed.stdout
     assert "sha256" not in listed.stdout
+
+
+def test_metrics_are_for_keys_that_may_read_and_count_what_was_done(
+    keys: dict[str, str], endpoint: str
+) -> None:
+    one = Client(endpoint, keys["one"])
+    with one.session:
+        data_id = one.create()
+        one.upload(data_id, 0, one.make_frames(CHUNK_SIZE))
+        assert one.get("/metrics").status_code == 403
+        open_before = read_metrics(endpoint, keys["wall"])
+        one.end(data_id)
+    ended = read_metrics(endpoint, keys["wall"])
+    names = {name.partition("{")[0] for name, _, _ in known_server_metrics()}
+    assert names <= {line.split()[2] for line in ended.splitlines() if line.startswith("# TYPE")} | {
+        f"{line.split()[2]}_total" for line in ended.splitlines() if line.startswith("# TYPE")
+    }
+    assert "rheed_acquire_server_streams_open 1.0" in open_before
+    assert "rheed_acquire_server_streams_open 0.0" in ended
+    assert "rheed_acquire_server_chunks_stored_total 1.0" in ended
+    assert 'rheed_acquire_server_refusals_total{status="403"}' in ended
+    assert 'rheed_acquire_server_request_seconds_count{request="presign"} 1.0' in ended
+    assert "rheed_acquire_server_store_errors_total 0.0" in ended
+
+
+def read_metrics(endpoint: str, key: str) -> str:
+    by_basic = requests.get(f"{endpoint}/metrics", auth=("anybody", key), timeout=60)
+    by_bearer = requests.get(f"{endpoint}/metrics", headers={"Authorization": f"Bearer {key}"}, timeout=60)
+    assert (by_basic.status_code, by_bearer.status_code) == (200, 200)
+    return by_bearer.text
 
 
 def test_a_streamer_says_what_its_key_may_not(keys: dict[str, str], endpoint: str) -> None:
