@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
@@ -13,6 +14,14 @@ from rheed_acquire.commands.parser import Parser
 from rheed_acquire.commands.serve_place import add_place, place_of
 from rheed_acquire.server.serve import serve
 from rheed_acquire.server.tls import load_certificate
+
+if TYPE_CHECKING:
+    from werkzeug.routing import Rule
+
+    from rheed_acquire.recording.bucket_path import BucketPath
+    from rheed_acquire.server.audit import Audit
+    from rheed_acquire.server.keys import Keys
+    from rheed_acquire.server.streams import Streams
 
 
 def _port(text: str) -> int:
@@ -67,4 +76,10 @@ def main(arguments: Sequence[str]) -> int:
     tls = load_certificate(given.tls_cert, given.tls_key)
     key = os.environ.get("AS_API_KEY") or os.environ.get("ATOMSCALE_API_KEY")
     secret = SecretStr(key) if key else None
-    return serve(place_of(given), given.host, given.port, secret, tls=tls)
+    return serve(place_of(given), given.host, given.port, secret, tls=tls, make_pages=_overview)
+
+
+def _overview(place: Path | BucketPath, streams: Streams[Any], audit: Audit, keys: Keys) -> Iterable[Rule]:
+    from rheed_acquire.overview.pages import Overview
+
+    return Overview(place, streams, audit, keys).rules()

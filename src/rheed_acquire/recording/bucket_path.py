@@ -309,6 +309,14 @@ class BucketPath:
             raise FileNotFoundError(errno.ENOENT, "there is nothing", str(self))
         yield from (self._with(tuple(key.split("/"))) for key in keys)
 
+    def folders(self) -> list[str]:
+        """The names of the folders right below; raises as `iterdir`, but where there is nothing."""
+        import obstore
+
+        with told_as_os_errors():
+            found = obstore.list_with_delimiter(self.store, self._prefix)
+        return [key.rstrip("/").rpartition("/")[2] for key in found["common_prefixes"]]
+
     @property
     def _prefix(self) -> str | None:
         return f"{self.key}/" if self.parts else None

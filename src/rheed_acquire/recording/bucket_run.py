@@ -269,10 +269,10 @@ class BucketRun:
             )
             upload.unlink()
             return False
-        is_stored = self._change_chunk(f"{chunk.index}.json", ANNOUNCED, STORED)
-        upload.unlink()
-        if is_stored:
+        is_stored, by_us = self._change_chunk(f"{chunk.index}.json", ANNOUNCED, STORED)
+        if by_us:
             self._on_stored(file.size)
+        upload.unlink()
         return is_stored
 
     def _list(self) -> bool:
@@ -333,18 +333,21 @@ class BucketRun:
         self._records = found
         return {name: record for name, (_, record) in found.items()}
 
-    def _change_chunk(self, name: str, before: str, after: str) -> bool:
-        """Bring a chunk's record from one state into another; whether it is in the other then."""
+    def _change_chunk(self, name: str, before: str, after: str) -> tuple[bool, bool]:
+        """Bring a chunk's record from one state into another; whether it is in the other then, and by this."""
+        by_us = False
 
         def change(record: dict[str, Any]) -> None:
-            if record["state"] == before:
+            nonlocal by_us
+            by_us = record["state"] == before
+            if by_us:
                 record["state"] = after
 
         try:
             changed = self._change(self.folder / CHUNK_RECORDS / name, change)
         except FileNotFoundError:  # the stream has been closed meanwhile
-            return False
-        return bool(changed["state"] == after)
+            return False, False
+        return bool(changed["state"] == after), by_us
 
     def _change(self, path: BucketPath, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         """Change an object as if nobody else did; what it is then."""

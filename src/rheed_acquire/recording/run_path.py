@@ -40,6 +40,22 @@ def path_below(path: RunPath, above: RunPath) -> str:
     return path.path_from(above)
 
 
+def folders_below(place: RunPath) -> list[str]:
+    """The names of the folders right below a place; none where it is not there.
+
+    Raises
+    ------
+    OSError
+        Disk or store do not tell.
+    """
+    try:
+        if isinstance(place, Path):
+            return [path.name for path in place.iterdir() if path.is_dir()]
+        return place.folders()
+    except FileNotFoundError:
+        return []
+
+
 def zarr_store(path: RunPath) -> Any:
     """What zarr-python opens to read what lies below a path.
 

@@ -275,8 +275,14 @@ def guarded(keys: Keys, right: Right, handler: _Endpoint) -> _Endpoint:
 
     @wraps(handler)
     def answer(request: KeyedRequest, **parts: str) -> Response:
-        request.key = keys.find(_shown_key(request))
-        request.key.refuse_unless(right)
+        try:
+            request.key = keys.find(_shown_key(request))
+            request.key.refuse_unless(right)
+        except Refusal as error:
+            if error.status == HTTPStatus.FORBIDDEN and request.authorization is not None:
+                # A browser asks its user again, for whom it has shown the key.
+                raise Refusal(HTTPStatus.UNAUTHORIZED, error.detail) from None
+            raise
         return handler(request, **parts)
 
     return answer
@@ -306,6 +312,8 @@ def _refused(error: Refusal) -> Response:
     answer = _json({"detail": error.detail}, error.status)
     if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         answer.headers["Connection"] = "close"  # no place is kept for whoever has no key
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = 'Basic realm="rheed-acquire", charset="UTF-8"'
     if error.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         answer.headers["Retry-After"] = "5"
     return answer
@@ -326,9 +334,9 @@ def _disk_failed(error: OSError) -> Response:
     return _json({"detail": f"the server cannot store this: {error.strerror or error}"}, status)
 
 
-def create_app(endpoints: Endpoints[Any]) -> WSGIApplication:
-    """Make the WSGI application (PEP 3333)."""
-    rules = Map(endpoints.rules(), strict_slashes=False, merge_slashes=False)
+def create_app(endpoints: Endpoints[Any], more: Iterable[Rule] = ()) -> WSGIApplication:
+    """Make the WSGI application (PEP 3333), which may answer more than the protocol has."""
+    rules = Map([*endpoints.rules(), *more], strict_slashes=False, merge_slashes=False)
     figures = endpoints.figures
 
     def answer(environ: WSGIEnvironment) -> Response:

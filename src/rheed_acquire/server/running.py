@@ -6,13 +6,13 @@ import signal
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rheed_acquire.system.addresses import base_url, is_unspecified
 from rheed_acquire.system.listening import listen
@@ -20,12 +20,17 @@ from rheed_acquire.system.listening import listen
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from werkzeug.routing import Rule
+
     from rheed_acquire.recording.bucket_path import BucketPath
     from rheed_acquire.server.app import Endpoints
     from rheed_acquire.server.audit import Audit
     from rheed_acquire.server.catalogue import Catalogue
     from rheed_acquire.server.figures import Figures
     from rheed_acquire.server.keys import Keys
+    from rheed_acquire.server.streams import Streams
+
+    MakePages: TypeAlias = Callable[[Path | BucketPath, Streams[Any], Audit, Keys], Iterable[Rule]]
 
 _LONGEST_CHECK_INTERVAL_S = 60.0
 _LOOK_INTERVAL_S = 2.0
@@ -40,6 +45,7 @@ class _Serving:
     """What answers, what looks at its streams from time to time, and what lets go of them at the end."""
 
     endpoints: Endpoints[Any]
+    streams: Streams[Any]
     look: Callable[[], None]
     look_every_s: float
     release: Callable[[], None]
@@ -73,6 +79,7 @@ def run(
     tls: ssl.SSLContext | None = None,
     *,
     takes_kept_keys: bool = False,
+    make_pages: MakePages | None = None,
 ) -> None:
     """Serve until SIGINT, SIGTERM, or until ``wait_for_end`` returns.
 
@@ -94,6 +101,8 @@ def run(
         The certificate to show, for HTTPS; None for plain HTTP.
     takes_kept_keys
         Whether the keys that are kept with the runs are taken too.
+    make_pages
+        Says what the server answers beside the protocol: called with the place, its streams, audit and keys.
 
     Raises
     ------
@@ -137,7 +146,8 @@ def run(
             if wait_for_end is not None:
                 threading.Thread(target=end_when_told, args=(wait_for_end,), daemon=True).start()
             try:
-                with HttpServer(listener, create_app(serving.endpoints), tls):
+                pages = make_pages(place, serving.streams, shared.audit, keys) if make_pages else ()
+                with HttpServer(listener, create_app(serving.endpoints, pages), tls):
                     on_ready(listener.getsockname()[1])
                     # With a limit: on Windows a wait without one would not hear of Ctrl-C.
                     while not end.wait(_SIGNAL_CHECK_S):
@@ -157,7 +167,7 @@ def _local(directory: Path, shared: _Shared, close_after_s: float | None) -> _Se
     store = StreamStore(directory, close_after_s, shared.audit)
     endpoints = LocalEndpoints(store, *shared, UploadTickets())
     every_s = min(_LONGEST_CHECK_INTERVAL_S, close_after_s / 4)
-    return _Serving(endpoints, store.close_silent, every_s, store.release)
+    return _Serving(endpoints, store, store.close_silent, every_s, store.release)
 
 
 def _of_site(place: BucketPath, shared: _Shared, close_after_s: float | None) -> _Serving:
@@ -166,7 +176,7 @@ def _of_site(place: BucketPath, shared: _Shared, close_after_s: float | None) ->
     close_after_s = CLOSE_AFTER_S if close_after_s is None else close_after_s
     streams = SiteStreams(place, close_after_s, shared.audit, shared.figures)
     endpoints = SiteEndpoints(streams, *shared)
-    return _Serving(endpoints, streams.look, min(_LOOK_INTERVAL_S, close_after_s / 4), lambda: None)
+    return _Serving(endpoints, streams, streams.look, min(_LOOK_INTERVAL_S, close_after_s / 4), lambda: None)
 
 
 def _allow_files() -> None:

@@ -19,6 +19,7 @@ from rheed_acquire.text.printable_text import LineFormatter
 
 if TYPE_CHECKING:
     from rheed_acquire.recording.bucket_path import BucketPath
+    from rheed_acquire.server.running import MakePages
 
 _SHORTEST_KEY = 16
 _FEWEST_CHARACTERS = 6
@@ -31,6 +32,7 @@ def serve(
     api_key: SecretStr | None = None,
     close_after_s: float | None = None,
     tls: ssl.SSLContext | None = None,
+    make_pages: MakePages | None = None,
 ) -> int:
     """Serve until Ctrl-C or SIGTERM.
 
@@ -52,6 +54,8 @@ def serve(
         Silence after which a stream is closed, in seconds; None for the protocol's two hours.
     tls
         The certificate to show, for HTTPS; None for plain HTTP.
+    make_pages
+        As of `running.run`.
 
     Returns
     -------
@@ -93,7 +97,7 @@ def serve(
     logging.basicConfig(level=logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(message)s"))
-    run(place, host, port, key, ready, close_after_s, tls=tls, takes_kept_keys=True)
+    run(place, host, port, key, ready, close_after_s, tls=tls, takes_kept_keys=True, make_pages=make_pages)
     return 0
 
 

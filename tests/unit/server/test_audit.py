@@ -76,8 +76,8 @@ def test_a_stream_that_has_ended_has_one_line_that_says_who_what_and_how_much(pl
     assert line["bytes"] >= shard
     expected = {
         "data_id": run.data_id, "name": "Growth\n7 <b>", "folder": run.folder.name,
-        "streamed_by": "chamber-3", "end_reason": "test", "frames": 12, "chunks": 3, "chunks_missing": 1, "sample": None, "tags": [],
-        "azimuth_label": "[110]", "fps": 30.0,
+        "streamed_by": "chamber-3", "end_reason": "test", "frames": 12, "chunks": 3, "chunks_missing": 1,
+        "azimuth_label": "[110]", "fps": 30.0, "sample": None, "tags": [],
     }  # fmt: skip
     assert expected.items() <= line.items()
     assert line["created_utc"] <= line["ended_utc"]

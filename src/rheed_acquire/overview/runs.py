@@ -1,0 +1,192 @@
+"""What the overview lists: streams that are open, and runs of the past."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.recording.layout import STREAMED_BY
+from rheed_acquire.recording.run_files import read_attributes, read_stream
+from rheed_acquire.recording.run_path import folders_below
+from rheed_acquire.run_report.facts import UNKNOWN, duration, moment
+from rheed_acquire.server.refusal import Refusal
+
+if TYPE_CHECKING:
+    from rheed_acquire.recording.run_path import RunPath
+    from rheed_acquire.server.audit import Audit
+    from rheed_acquire.server.streams import OpenStream, Streams
+
+_READ_AT_ONCE = 8
+_SILENT_S = 60.0
+"""Streams are heard of with each chunk, and this is noted within half a minute."""
+_PATIENCE_S = 10.0
+_NAME = re.compile(r"^\d{4}(-\d\d){2}-\d{6}-|-[0-9a-f]{8}$")
+"""What stands in a folder's name before and behind that of its run."""
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A stream that is open, as it is shown."""
+
+    folder: str
+    name: str
+    sample: str
+    key: str
+    frames: int
+    rate: str
+    missing: int
+    heard: str
+    is_silent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A line of the list of runs; what is not known is empty."""
+
+    folder: str
+    name: str
+    sample: str
+    key: str
+    ended: str
+    lasted: str
+    frames: str
+    missing: int
+    words: str
+    beginnings: tuple[str, ...]
+    """What a word that is searched for may begin: dates, the data_id."""
+
+
+def open_runs(place: RunPath, streams: Streams[Any]) -> list[OpenRun]:
+    """Every stream that is open, by the names of the runs.
+
+    Raises
+    ------
+    OSError
+        They cannot be listed.
+    """
+    with ThreadPoolExecutor(_READ_AT_ONCE, "overview") as pool:
+        shown = pool.map(lambda one: _open_run(place, one), streams.open_streams())
+        return sorted((one for one in shown if one is not None), key=lambda one: one.folder)
+
+
+def _open_run(place: RunPath, stream: OpenStream) -> OpenRun | None:
+    folder = place / stream.folder
+    try:
+        known: Mapping[str, Any] | None = read_attributes(folder)
+    except RheedAcquireError:  # no frame has come
+        known = read_stream(folder)
+    if known is None:
+        return None
+    silent_s = (datetime.now(UTC) - stream.heard_utc).total_seconds()
+    return OpenRun(
+        folder=stream.folder,
+        name=str(known.get("name")),
+        sample=_sample(known.get("physical_sample")),
+        key=str(known.get(STREAMED_BY) or ""),
+        frames=int(known.get("frames_received") or 0),
+        rate=f"{float(known.get('fps') or 0):.6g}",
+        missing=_count(known.get("missing_chunks")),
+        heard=f"{duration(max(0.0, silent_s) // 1)} ago",
+        is_silent=silent_s > _SILENT_S,
+    )
+
+
+def past_runs(place: RunPath, audit: Audit, streams: Streams[Any]) -> list[PastRun]:
+    """Every run that is not open, the newest first.
+
+    Raises
+    ------
+    OSError
+        They cannot be listed.
+    """
+    lines = {str(line["folder"]): line for line in audit.lines()}
+    being_streamed = {one.folder for one in streams.open_streams()}
+    folders = {name for name in folders_below(place) if not name.startswith(".")}
+    # Names begin with date and time. A run that was deleted is in the audit, and no longer here.
+    return [_past_run(name, lines.get(name)) for name in sorted(folders - being_streamed, reverse=True)]
+
+
+def _past_run(folder: str, line: Mapping[str, Any] | None) -> PastRun:
+    if line is None:  # not streamed through a server that writes lines
+        return PastRun(
+            folder=folder, name=folder, sample="", key="", ended="", lasted="", frames="", missing=0,
+            words=_NAME.sub("", folder).casefold(), beginnings=(folder.casefold(),),
+        )  # fmt: skip
+    frames, fps = int(line.get("frames") or 0), float(line.get("fps") or 0)
+    name, sample, key = str(line.get("name")), str(line.get("sample") or ""), str(line.get(STREAMED_BY) or "")
+    ended = moment(line.get("ended_utc"))
+    return PastRun(
+        folder=folder,
+        name=name,
+        sample=sample,
+        key=key,
+        ended="" if ended == UNKNOWN else ended.removesuffix(" UTC"),
+        lasted=duration(frames / fps) if fps else "",
+        frames=str(frames),
+        missing=int(line.get("chunks_missing") or 0),
+        words=" ".join((name, sample, key, *map(str, line.get("tags") or ()))).casefold(),
+        beginnings=(folder.casefold(), ended, str(line["data_id"])),
+    )
+
+
+def found(runs: Iterable[PastRun], searched: str) -> list[PastRun]:
+    """Those that have every word that was searched for.
+
+    A part of the name, the sample, a tag or the key; or what a date or the data_id begins with.
+    """
+    words = searched.casefold().split()
+    return [run for run in runs if all(_has(run, word) for word in words)]
+
+
+def _has(run: PastRun, word: str) -> bool:
+    return word in run.words or any(one.startswith(word) for one in run.beginnings)
+
+
+def _sample(link: Any) -> str:
+    return str(link.get("name")) if isinstance(link, dict) else str(link or "")
+
+
+def _count(missing: Any) -> int:
+    return sum(last - first + 1 for first, last in missing or ())
+
+
+class Remembered(Generic[_T]):
+    """What is asked for by many at once, and found out once in a while. Thread-safe."""
+
+    def __init__(self, find_out: Callable[[], _T], for_s: float) -> None:
+        self._find_out, self._for_s = find_out, for_s
+        self._lock = threading.Lock()
+        self._known: tuple[float, _T] | None = None
+
+    def __call__(self) -> _T:
+        """What is known, and not older than that, or than it takes to find it out.
+
+        Raises
+        ------
+        Refusal
+            503 where nothing is known yet, and another request is at it.
+        """
+        known = self._known
+        if known is not None and time.monotonic() - known[0] <= self._for_s:
+            return known[1]
+        # One thread waits for the store, and no more: the others are for streams.
+        if not self._lock.acquire(timeout=_PATIENCE_S if known is None else 0):
+            if known is None:
+                raise Refusal(503, "the runs are being listed: come again")
+            return known[1]
+        try:
+            if self._known is known:
+                found_out = self._find_out()
+                self._known = time.monotonic(), found_out
+            assert self._known is not None
+            return self._known[1]
+        finally:
+            self._lock.release()
