@@ -334,7 +334,7 @@ class BucketRun:
         return {name: record for name, (_, record) in found.items()}
 
     def _change_chunk(self, name: str, before: str, after: str) -> tuple[bool, bool]:
-        """Bring a chunk's record from one state into another; whether it is in the other then, and by this."""
+        """Bring a chunk's record from one state into another; whether it is there then, and by us."""
         by_us = False
 
         def change(record: dict[str, Any]) -> None:
