@@ -9,11 +9,13 @@ Nothing heavy is imported here: each subcommand brings what it needs when it is 
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
@@ -54,10 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     with kept_stdout(for_good=argv is None):
         if "--json" in arguments:
             expect_json()
-        return exit_code_of(_run(arguments))
+        return exit_code_of(_run(arguments, for_good=argv is None))
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], *, for_good: bool) -> int:
     try:
         return _dispatch(arguments)
     except RheedAcquireError as error:
@@ -65,6 +67,10 @@ def _run(arguments: list[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         write_failure("interrupted", INTERRUPTED)
+        if for_good:
+            # Of a library's reads that end with the process, asyncio and Python would tell at length.
+            logging.getLogger("asyncio").disabled = True
+            warnings.simplefilter("ignore")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001
         # A bug of ours. Who mends it wants the traceback, and a script the one object.
