@@ -199,8 +199,8 @@ class GrowingHdf5(GrowingFile):
             return False
         try:
             file = _opened(self.path)
-        except OSError as error:
-            # It is just being made, or its program lets nobody else in.
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            # It is just being made, is damaged, or its program lets nobody else in.
             self._kept_out = " ".join(str(error).split())
             return False
         self._kept_out = None
