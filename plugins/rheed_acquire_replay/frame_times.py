@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,16 @@ def take_period(recording: Recording, period_s: float, axes: Axes | None, by: st
     elif frames > 1:
         told += f" of {period_s:.6g} s from T to T, with {frames} frames in each"
     recording.notes["rate"] = told
+
+
+def tell_unused(recording: Recording, name: str, shape: Sequence[int]) -> None:
+    """Say of what lies beside frames and is called times that it is not taken for theirs."""
+    if math.prod(shape) < 2:
+        return
+    recording.warnings.append(
+        f"{name}, of {' x '.join(map(str, shape))} values for {recording.count} frames, is not understood as "
+        "their times, and is not used"
+    )
 
 
 def plain_rate(rate: float) -> float:

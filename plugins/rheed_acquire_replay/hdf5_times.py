@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rheed_acquire_replay.frame_times import tell_unused
 from rheed_acquire_replay.hdf5_attributes import attribute
 from rheed_acquire_replay.hdf5_texts import is_text, texts
 from rheed_acquire_replay.moments import as_times, seconds_in
@@ -95,11 +96,7 @@ def _tell_unused(recording: Recording, found: dict[str, Any], name: str, beside:
     for other, dataset in found.items():
         folder, _, leaf = other.rpartition("/")
         if folder == beside and other != name and leaf.lower() in TIME_NAMES and dataset.size > 1:
-            shape = " x ".join(map(str, dataset.shape))
-            recording.warnings.append(
-                f"{other}, of {shape} values for {recording.count} frames, is not understood as their times, "
-                "and is not used"
-            )
+            tell_unused(recording, other, dataset.shape)
             return
 
 

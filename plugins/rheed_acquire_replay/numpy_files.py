@@ -16,6 +16,7 @@ from numpy.lib import format as npy
 from rheed_acquire import CameraSettingError
 from rheed_acquire_replay.arrays import ArrayRecording, Gathered, choose, find_axes, numbered
 from rheed_acquire_replay.axes import Axes
+from rheed_acquire_replay.frame_times import tell_unused
 from rheed_acquire_replay.moments import as_times
 from rheed_acquire_replay.options import Options
 from rheed_acquire_replay.recording import BLOCK_BYTES, Block, Recording, reading
@@ -117,6 +118,9 @@ def open_npz(path: Path, options: Options) -> Recording:
                     if captured_ns is not None:
                         recording.notes["captured"] = f"by {leaf}"
                     break
+        unused = next((leaf for leaf in _TIMES if leaf in headers and leaf != name), None)
+        if recording.times_ns is None and unused is not None:
+            tell_unused(recording, unused, headers[unused][0])
         return recording
 
 

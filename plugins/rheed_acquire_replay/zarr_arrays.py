@@ -11,7 +11,7 @@ import numpy as np
 from rheed_acquire import CameraError
 from rheed_acquire_replay.arrays import ArrayRecording, check_chunks, choose, find_axes
 from rheed_acquire_replay.axes import Axes
-from rheed_acquire_replay.frame_times import take_period
+from rheed_acquire_replay.frame_times import take_period, tell_unused
 from rheed_acquire_replay.moments import as_times, seconds_in
 from rheed_acquire_replay.options import Options
 from rheed_acquire_replay.recording import Recording, reading
@@ -139,9 +139,10 @@ def _pyramid(attributes: Mapping[str, Any]) -> tuple[str | None, str, float | No
 
 def _take_times(recording: Recording, arrays: Mapping[str, Any], name: str) -> None:
     beside = name.rpartition("/")[0]
-    for leaf in _TIMES:
-        other = f"{beside}/{leaf}".lstrip("/")
-        if other not in arrays or tuple(arrays[other].shape) != (recording.count,):
+    there = [f"{beside}/{leaf}".lstrip("/") for leaf in _TIMES]
+    there = [other for other in there if other in arrays and other != name]
+    for other in there:
+        if tuple(arrays[other].shape) != (recording.count,):
             continue
         unit = arrays[other].attrs.get("units") or arrays[other].attrs.get("unit")
         taken = as_times(np.asarray(arrays[other][:]), None if unit is None else str(unit))
@@ -152,3 +153,5 @@ def _take_times(recording: Recording, arrays: Mapping[str, Any], name: str) -> N
                 recording.captured_ns = captured_ns
                 recording.notes["captured"] = f"by {other}"
             return
+    if there:
+        tell_unused(recording, there[0], arrays[there[0]].shape)

@@ -114,11 +114,25 @@ def test_attributes_that_are_dates_date_datasets_of_a_frame_each(tmp_path: Path,
 
 
 @pytest.mark.parametrize("shape", [(4,), (5, 2)], ids=str)
-def test_times_that_do_not_fit_the_frames_are_told(tmp_path: Path, stage: Stage, shape: Any) -> None:
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["frames"], file["times"] = stage.frames(5, 24, 32), np.ones(shape)
-    recording = open_recording(tmp_path / "a.h5")
+@pytest.mark.parametrize("name", ["a.h5", "a.npz", "a.zarr"])
+def test_times_that_do_not_fit_the_frames_are_told(
+    tmp_path: Path, stage: Stage, name: str, shape: tuple[int, ...]
+) -> None:
+    import zarr
+
+    arrays = {"frames": stage.frames(5, 24, 32), "times": np.ones(shape)}
+    if name == "a.npz":
+        np.savez(tmp_path / name, **arrays)
+    elif name == "a.zarr":
+        group = zarr.create_group(tmp_path / name)
+        for called, values in arrays.items():
+            group.create_array(called, data=values)
+    else:
+        with h5py.File(tmp_path / name, "w") as file:
+            file.update(arrays)
+    recording = open_recording(tmp_path / name)
     recording.close()
+    assert recording.captured_ns is None
     assert any("times" in warning and "5 frames" in warning for warning in recording.warnings)
 
 
