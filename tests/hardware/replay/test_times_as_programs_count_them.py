@@ -122,7 +122,7 @@ def test_times_that_do_not_fit_the_frames_are_told(
 
     arrays = {"frames": stage.frames(5, 24, 32), "times": np.ones(shape)}
     if name == "a.npz":
-        np.savez(tmp_path / name, **arrays)
+        np.savez(tmp_path / name, frames=arrays["frames"], times=arrays["times"])
     elif name == "a.zarr":
         group = zarr.create_group(tmp_path / name)
         for called, values in arrays.items():
