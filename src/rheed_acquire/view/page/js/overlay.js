@@ -1,5 +1,6 @@
 // What lies over the picture: regions, the line of the profile, the crosshair.
 
+import { placesOf, widthOf } from "./labels.js";
 import { svg } from "./page.js";
 
 /** @typedef {import("./regions.js").Region} Region */
@@ -29,25 +30,36 @@ export class Overlay {
         drawn.push(svg("line", { class: "crosshair", x1: at.x, x2: at.x, y1: 0, y2: viewport.height }));
         drawn.push(svg("line", { class: "crosshair", y1: at.y, y2: at.y, x1: 0, x2: viewport.width }));
       }
-      for (const region of this.regions) drawn.push(...this.regionMarks(region));
+      drawn.push(...this.regionMarks());
       if (this.line !== null) drawn.push(...this.lineMarks(this.line));
     }
     this.overlay.replaceChildren(...drawn);
   }
 
-  /** @param {Region} region @returns {SVGElement[]} */
-  regionMarks(region) {
-    const from = this.viewport.toStage(region.x, region.y);
-    const to = this.viewport.toStage(region.x + region.width, region.y + region.height);
-    const box = { x: from.x, y: from.y, width: to.x - from.x, height: to.y - from.y };
-    const label = svg("text", { x: from.x, y: from.y > 18 ? from.y - 6 : to.y + 14, fill: region.color });
-    label.textContent = region.name;
-    return [
-      svg("rect", { class: "halo", ...box }),
-      svg("rect", { class: "region", stroke: region.color, ...box }),
-      svg("rect", { fill: region.color, x: to.x - 4, y: to.y - 4, width: 8, height: 8 }),
-      label,
-    ];
+  /** @returns {SVGElement[]} */
+  regionMarks() {
+    const { viewport } = this;
+    const boxes = this.regions.map((region) => ({
+      from: viewport.toStage(region.x, region.y),
+      to: viewport.toStage(region.x + region.width, region.y + region.height),
+      width: widthOf(region.name),
+    }));
+    const places = placesOf(boxes, viewport);
+    const rects = this.regions.flatMap(({ color }, at) => {
+      const { from, to } = boxes[at];
+      const box = { x: from.x, y: from.y, width: to.x - from.x, height: to.y - from.y };
+      return [
+        svg("rect", { class: "halo", ...box }),
+        svg("rect", { class: "region", stroke: color, ...box }),
+        svg("rect", { fill: color, x: to.x - 4, y: to.y - 4, width: 8, height: 8 }),
+      ];
+    });
+    const labels = this.regions.map(({ name, color }, at) => {
+      const label = svg("text", { ...places[at], fill: color });
+      label.textContent = name;
+      return label;
+    });
+    return [...rects, ...labels]; // no box lies on a name
   }
 
   /** @param {Line} line @returns {SVGElement[]} */
