@@ -120,6 +120,31 @@ def test_the_first_screen_tells_how_it_went_and_grew_and_nothing_is_cut_on_a_pho
         browser.close()
 
 
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this computer")
+def test_the_traces_of_eight_regions_are_on_the_first_screen(tmp_path: Path) -> None:
+    run = long_run()
+    of_two = {
+        "regions": [one.model_copy(update={"name": f"spot {n}"}) for n in range(4) for one in run.regions]
+    }
+    file = tmp_path / "report.html"
+    file.write_text(render(run.model_copy(update=of_two), [PICTURE]), encoding="utf-8")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=SWITCHES.split())
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(file.as_uri())
+        strips = page.locator(".strip:has(.growth):not(:has-text('readings'))").all()
+        assert len(strips) == 8
+        for strip in strips:
+            box = strip.bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= 900
+        for width in (1920, 1280, 400):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_function("() => document.querySelector('.strip canvas').clientWidth < innerWidth")
+            assert page.evaluate(BEYOND) == []
+        browser.close()
+
+
 BEYOND = """
 () => [...document.querySelectorAll('body *')]
     .filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5
