@@ -85,7 +85,7 @@ class Audit:
 
 def _lines(document: bytes | None) -> list[Mapping[str, Any]]:
     """Take the lines apart; one that is damaged is left out, and gone with the next change."""
-    lines = []
+    lines: list[Mapping[str, Any]] = []
     for text in (document or b"").splitlines():
         try:
             line = json.loads(text)

@@ -120,7 +120,7 @@ def test_times_that_do_not_fit_the_frames_are_told(
 ) -> None:
     import zarr
 
-    arrays = {"frames": stage.frames(5, 24, 32), "times": np.ones(shape)}
+    arrays: dict[str, Any] = {"frames": stage.frames(5, 24, 32), "times": np.ones(shape)}
     if name == "a.npz":
         np.savez(tmp_path / name, frames=arrays["frames"], times=arrays["times"])
     elif name == "a.zarr":
