@@ -45,7 +45,9 @@ if TYPE_CHECKING:
         StreamerBackend,
         StreamerRequest,
     )
-    from rheed_acquire.view.station import NoStationError, Station, StationError, StationRun
+    from rheed_acquire.view.station import Station, StationRun
+    from rheed_acquire.view.station_choice import NoStationError
+    from rheed_acquire.view.station_connection import StationError
 
 _HOMES = {
     "rheed_acquire.frames.accumulator": ("ChunkAccumulator",),
@@ -84,7 +86,9 @@ _HOMES = {
         "StreamerBackend",
         "StreamerRequest",
     ),
-    "rheed_acquire.view.station": ("NoStationError", "Station", "StationError", "StationRun"),
+    "rheed_acquire.view.station": ("Station", "StationRun"),
+    "rheed_acquire.view.station_choice": ("NoStationError",),
+    "rheed_acquire.view.station_connection": ("StationError",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -5,32 +5,24 @@ Everything here runs in the thread that attends the runs.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from rheed_acquire.cameras.camera import CameraError, CameraSettingError
 from rheed_acquire.clocks.timing import process_clock
-from rheed_acquire.recording.marks import Mark
 from rheed_acquire.run.adjustments import Adjustments
 from rheed_acquire.run.channels import Channels
-from rheed_acquire.run.marks import MarkError, TooManyMarksError
 from rheed_acquire.settings.run_settings import RunSettings
+from rheed_acquire.view.answers import Again, Answers, ReusedKeyError
 from rheed_acquire.view.asked_runs import AskedRun, AskedRuns
 from rheed_acquire.view.conditions import ConditionError, Watch, read_condition
-from rheed_acquire.view.interface import STOPPED_FIRST, ProblemCode
-from rheed_acquire.view.sent_readings import (
-    SentReadingError,
-    StrangeReadingError,
-    take_sent,
-    told_channels,
-)
+from rheed_acquire.view.interface import STOPPED_FIRST
+from rheed_acquire.view.noting import change_camera, keep_mark, keep_readings
+from rheed_acquire.view.refusal import RefusedRequestError
+from rheed_acquire.view.sent_readings import told_channels
 
 if TYPE_CHECKING:
     from rheed_acquire.regions.regions import Region
@@ -38,28 +30,8 @@ if TYPE_CHECKING:
     from rheed_acquire.run.progress import Progress
     from rheed_acquire.run.report import RunReport
 
-KEPT_ANSWERS = 1_000
-AHEAD_MS = 5_000.0
-"""How far a client's clock may be off when it says a mark's time."""
 _OF_THE_WAY = frozenset({"ask", "key", "origin", "at_ns"})
 """What a question has besides what is asked: a repeated one has others of these."""
-
-
-_MARKED = {"exposure_us": ("exposure", "us"), "gain": ("gain", None)}
-"""By which text and unit a change of the camera is marked."""
-
-
-class RefusedRequestError(Exception):
-    """A request is refused as things stand; the message says why."""
-
-    def __init__(self, status: int, code: ProblemCode, error: str) -> None:
-        super().__init__(error)
-        self.status, self.code = status, code
-
-    @property
-    def body(self) -> dict[str, Any]:
-        """As a `rheed_acquire.view.interface.Problem`."""
-        return {"code": self.code, "error": str(self)}
 
 
 class Desk:
@@ -100,7 +72,7 @@ class Desk:
         self.has_stopped = False
         self._acquisition: Acquisition | None = None
         self._runs = AskedRuns()
-        self._answers: OrderedDict[str, tuple[str, Callable[[], tuple[int, dict[str, Any]]]]] = OrderedDict()
+        self._answers = Answers()
 
     # ---- what the attending thread tells ---------------------------------------------------------------
 
@@ -190,24 +162,13 @@ class Desk:
         RefusedRequestError
             It cannot be done as things stand.
         """
-        key = question.get("key")
         asked = {name: value for name, value in question.items() if name not in _OF_THE_WAY}
-        fingerprint = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-        if key is not None and key in self._answers:
-            before, again = self._answers[key]
-            if before != fingerprint:
-                raise RefusedRequestError(
-                    422, "key-reused", "this idempotency key was used for another request"
-                )
-            return *again(), True
-        again = self._do(question, origin)
-        if key is not None:
-            self._answers[key] = fingerprint, again
-            if len(self._answers) > KEPT_ANSWERS:
-                self._answers.popitem(last=False)
-        return *again(), False
+        try:
+            return self._answers.once(question.get("key"), asked, lambda: self._do(question, origin))
+        except ReusedKeyError as error:
+            raise RefusedRequestError(422, "key-reused", str(error)) from None
 
-    def _do(self, question: Mapping[str, Any], origin: str) -> Callable[[], tuple[int, dict[str, Any]]]:
+    def _do(self, question: Mapping[str, Any], origin: str) -> Again:
         match question.get("do"):
             case "start":
                 run = self.start(question["settings"], origin, int(question["at_ns"]))
@@ -297,68 +258,19 @@ class Desk:
         return going
 
     def adjust(self, changes: Mapping[str, float], origin: str) -> dict[str, Any]:
-        """Change exposure or gain of the camera while it runs, and mark that in the run that records.
-
-        Raises
-        ------
-        RefusedRequestError
-            The camera refuses it, or is away.
-        """
-        acquisition = self._acquisition
-        assert acquisition is not None
-        try:
-            held = acquisition.adjust(changes)
-        except CameraSettingError as error:
-            raise RefusedRequestError(422, "invalid", str(error)) from None
-        except CameraError as error:
-            raise RefusedRequestError(409, "camera-away", str(error)) from None
-        self._adjustments.note(changes, held)
-        done = ", ".join(f"{name} {value:.10g}" for name, value in held.items())
-        acquisition.journal.event(f"the camera has {done} from now on, as asked {origin}")
-        keeping = self.going if self.going is not None and acquisition.marks.is_open else None
-        now_ms = round(process_clock().now_ns() / 1e6, 4)
-        for name, value in held.items() if keeping is not None else ():
-            text, unit = _MARKED[name]
-            try:
-                acquisition.marks.add(Mark(now_ms, text, value, unit))
-            except MarkError as error:  # the camera is changed all the same, which the run's events say
-                acquisition.journal.event(f"the change is not marked: {error}", "warning")
-        return {**held, "run": None if keeping is None else keeping.name}
+        """Change exposure or gain of the camera while it runs; see `rheed_acquire.view.noting`."""
+        assert self._acquisition is not None
+        held = change_camera(self.going, self._acquisition, changes, origin)
+        self._adjustments.note(changes, {name: held[name] for name in changes})
+        return held
 
     def mark(self, question: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep a mark of the run that goes on, on disk.
+        """Keep a mark of the run that goes on, on disk; see `rheed_acquire.view.noting`."""
+        return keep_mark(self.going, self._acquisition, question)
 
-        Raises
-        ------
-        RefusedRequestError
-            No run records, or another one than was named; or it cannot be kept.
-        """
-        run, acquisition, name = self.going, self._acquisition, question.get("run")
-        if run is None or run.is_over or acquisition is None:
-            raise RefusedRequestError(409, "no-run", "there is no run to mark: this is a preview")
-        if name is not None and name != run.name:
-            raise RefusedRequestError(409, "another-run", f"run {name} is not the one that goes on")
-        if not acquisition.marks.is_open:
-            state = "is ending" if acquisition.marks.is_closed else "has not begun to record"
-            raise RefusedRequestError(409, "run-not-recording", f"run {run.name} {state}")
-        arrived_ms = process_clock().utc_ns(int(question["at_ns"])) / 1e6
-        said_ms = question.get("time_unix_ms")
-        self._refuse_strange_time(said_ms, arrived_ms, run)
-        mark = Mark(
-            round(arrived_ms if said_ms is None else float(said_ms), 4),
-            question["text"],
-            question.get("value"),
-            question.get("unit") or None,
-        )
-        try:
-            acquisition.marks.add(mark)
-        except TooManyMarksError as error:
-            raise RefusedRequestError(409, "too-many", f"run {run.name}: {error}") from None
-        except MarkError as error:
-            if not acquisition.marks.is_open:  # it ended this very moment
-                raise RefusedRequestError(409, "run-not-recording", f"run {run.name} is ending") from None
-            raise RefusedRequestError(507, "not-kept", f"the mark is not kept: {error}") from None
-        return {"run": run.name, **mark.as_json()}
+    def take_readings(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """Take readings that a client has sent; see `rheed_acquire.view.noting`."""
+        return keep_readings(self.going, self._acquisition, self._channels, question)
 
     def marks(self, name: str | None) -> dict[str, Any]:
         """The marks of a run; without a name, of the one that goes on or ended last."""
@@ -370,41 +282,6 @@ class Desk:
         else:
             marks = run.marks()
         return {"run": run.name, "marks": [{"run": run.name, **mark.as_json()} for mark in marks]}
-
-    def take_readings(self, question: Mapping[str, Any]) -> dict[str, Any]:
-        """Take readings that a client has sent; the run that records keeps them.
-
-        Raises
-        ------
-        RefusedRequestError
-            Another run was named, or they cannot be taken.
-        """
-        acquisition, run = self._acquisition, self.going
-        is_kept = run is not None and acquisition is not None and acquisition.marks.is_open
-        keeping = run.name if run is not None and is_kept else None
-        name = question.get("run")
-        if name not in (None, keeping):
-            raise RefusedRequestError(409, "another-run", f"run {name} does not record just now")
-        try:
-            take_sent(self._channels, question["readings"], int(question["at_ns"]))
-        except StrangeReadingError as error:
-            raise RefusedRequestError(422, "invalid", str(error)) from None
-        except SentReadingError as error:
-            raise RefusedRequestError(409, "channel-taken", str(error)) from None
-        return {"run": keeping, "readings": len(question["readings"])}
-
-    def _refuse_strange_time(self, said_ms: float | None, arrived_ms: float, run: AskedRun) -> None:
-        if said_ms is None:
-            return
-        assert self._acquisition is not None
-        began_ms = self._acquisition.marks.began_ms
-        if not began_ms - AHEAD_MS <= said_ms <= arrived_ms + AHEAD_MS:
-            raise RefusedRequestError(
-                422,
-                "invalid",
-                f"time_unix_ms: {said_ms:.0f} lies outside run {run.name}, which began at {began_ms:.0f}; "
-                f"now it is {arrived_ms:.0f}",
-            )
 
     def _watch(self, name: str, text: str | None, asked_ns: int) -> Watch | None:
         """What a run waits for to begin or to end.

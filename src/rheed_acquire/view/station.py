@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, Literal, Self
 
-import requests
-from pydantic import BaseModel, SecretStr, ValidationError
-
-from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.regions.regions import Region
 from rheed_acquire.view.interface import (
-    KEY_HEADER,
     MOST_WAIT_S,
     PREFIX,
     CameraAdjusted,
@@ -32,44 +24,8 @@ from rheed_acquire.view.interface import (
     StationState,
     Traces,
 )
-from rheed_acquire.view.station_file import ListedStation, listed_stations
-
-STATION_VARIABLE = "RHEED_STATION"
-"""The URL of a station, with its token."""
-_TIMEOUT_S = 35.0
-"""Longer than the station waits for its own acquisition."""
-_TRIES = 3
-_PAUSE_S = 0.3
-
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-class StationError(RheedAcquireError):
-    """The station refused what was asked of it.
-
-    Attributes
-    ----------
-    status
-        Of HTTP.
-    code
-        A word for programs, as the interface's document lists them; empty where it gave none.
-    """
-
-    def __init__(self, message: str, status: int = 0, code: str = "") -> None:
-        super().__init__(message)
-        self.status, self.code = status, code
-        self.exit_code = 4 if self.is_conflict else 2 if status == 422 else 1
-
-    @property
-    def is_conflict(self) -> bool:
-        """Whether it could not be done as things stood: no run goes on, or another one does."""
-        return self.status == 409
-
-
-class NoStationError(RheedAcquireError):
-    """There is no station, or it does not answer."""
-
-    exit_code = 5
+from rheed_acquire.view.station_choice import NoStationError, find_station
+from rheed_acquire.view.station_connection import StationConnection, StationError, parsed
 
 
 class Station:
@@ -94,19 +50,16 @@ class Station:
     """
 
     def __init__(self, station: str | None = None) -> None:
-        self._url, token = _find(station)
-        self._session = requests.Session()
-        self._session.trust_env = False  # neither a proxy nor .netrc has a part in this
-        self._session.headers["Authorization"] = f"Bearer {token.get_secret_value()}"
+        self._connection = StationConnection(*find_station(station))
 
     @property
     def url(self) -> str:
         """Where it answers, without the token."""
-        return self._url
+        return self._connection.url
 
     def state(self) -> StationState:
         """Return what it does just now."""
-        return self._get("/state", StationState)
+        return self._connection.get("/state", StationState)
 
     def start(
         self,
@@ -165,7 +118,7 @@ class Station:
             "notes": notes,
         }
         body = {name: value for name, value in told.items() if value is not None}
-        run = self._post("/start", {**body, "wait_s": 0}, Run)
+        run = self._connection.post("/start", {**body, "wait_s": 0}, Run)
         started = StationRun(self, run)
         if wait_s is None:
             wait_s = MOST_WAIT_S if when is None else 0.0
@@ -204,7 +157,7 @@ class Station:
             There is no run, or another one than was named (`StationError.is_conflict`).
         """
         body: dict[str, Any] = {} if run is None else {"run": run}
-        stopped = StationRun(self, self._post("/stop", {**body, "wait_s": 0}, Run))
+        stopped = StationRun(self, self._connection.post("/stop", {**body, "wait_s": 0}, Run))
         return stopped.wait(wait_s) if wait_s else stopped.latest
 
     def adjust_camera(self, *, exposure_us: float | None = None, gain: float | None = None) -> CameraAdjusted:
@@ -227,7 +180,7 @@ class Station:
         """
         told = {"exposure_us": exposure_us, "gain": gain}
         body = {name: value for name, value in told.items() if value is not None}
-        return self._post("/camera", body, CameraAdjusted)
+        return self._connection.post("/camera", body, CameraAdjusted)
 
     def mark(
         self,
@@ -257,11 +210,13 @@ class Station:
             No run records, or another one.
         """
         told = {"text": text, "value": value, "unit": unit, "time_unix_ms": time_unix_ms, "run": run}
-        return self._post("/marks", {name: one for name, one in told.items() if one is not None}, MarkTaken)
+        return self._connection.post(
+            "/marks", {name: one for name, one in told.items() if one is not None}, MarkTaken
+        )
 
     def marks(self, run: str | None = None) -> tuple[MarkTaken, ...]:
         """Return the marks of a run; by default of the one that goes on, or ended last."""
-        return self._get("/marks", MarkList, {} if run is None else {"run": run}).marks
+        return self._connection.get("/marks", MarkList, {} if run is None else {"run": run}).marks
 
     def record(
         self,
@@ -308,32 +263,32 @@ class Station:
         body["readings"] = [
             {name: value for name, value in one.items() if value is not None} for one in readings
         ]
-        return self._post("/channels", body, ReadingsTaken)
+        return self._connection.post("/channels", body, ReadingsTaken)
 
     def channels(self, since_unix_ms: float = 0.0) -> tuple[ChannelReadingsTold, ...]:
         """Return what other instruments have said since a time, of each the latest 1,024 readings."""
-        return self._get("/channels", ChannelList, {"since": since_unix_ms}).channels
+        return self._connection.get("/channels", ChannelList, {"since": since_unix_ms}).channels
 
     def find_run(self, run: str) -> Run:
         """Return what is known of one of the latest 100 runs, by its name."""
-        return self._get(f"/runs/{run}", Run)
+        return self._connection.get(f"/runs/{run}", Run)
 
     def regions(self) -> tuple[Region, ...]:
         """Return the regions of interest that are followed."""
-        return self._get("/regions", RegionList).regions
+        return self._connection.get("/regions", RegionList).regions
 
     def set_regions(self, regions: Iterable[Region]) -> RegionList:
         """Follow these regions in the place of those before; the station's settings file keeps them."""
         body = {"regions": [region.model_dump(mode="json") for region in regions]}
-        return _parsed(RegionList, self._ask("PUT", "/regions", json=body))
+        return parsed(RegionList, self._connection.ask("PUT", "/regions", json=body))
 
     def frame_png(self, bits: Literal[8, 16] = 8) -> bytes:
         """Return the newest frame as a PNG: of 8 bits as it is shown, of 16 with the camera's own levels."""
-        return self._ask("GET", "/frame.png", params={"bits": bits}).content
+        return self._connection.ask("GET", "/frame.png", params={"bits": bits}).content
 
     def traces(self, since_unix_ms: float = 0.0) -> Traces:
         """Return the regions' intensities since a time, and the growth rate that each oscillation implies."""
-        return self._get("/traces", Traces, {"since": since_unix_ms})
+        return self._connection.get("/traces", Traces, {"since": since_unix_ms})
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Go through what happens from now on: ``{"type": "state" or "event", ...}``, until it is closed.
@@ -346,18 +301,18 @@ class Station:
         from websockets.exceptions import WebSocketException
         from websockets.sync.client import connect
 
-        url = f"ws{self._url.removeprefix('http')}{PREFIX}/events"
-        headers = {"Authorization": str(self._session.headers["Authorization"])}
+        url = f"ws{self.url.removeprefix('http')}{PREFIX}/events"
+        headers = self._connection.headers
         try:
             with connect(url, additional_headers=headers, max_size=None, proxy=None) as events:
                 for message in events:
                     yield json.loads(message)
         except (OSError, WebSocketException) as error:
-            raise NoStationError(f"the station at {self._url} tells no events: {error}") from None
+            raise NoStationError(f"the station at {self.url} tells no events: {error}") from None
 
     def close(self) -> None:
         """Let go of the connection; the station and its runs go on."""
-        self._session.close()
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -369,34 +324,6 @@ class Station:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _get(self, path: str, model: type[_Model], params: Mapping[str, Any] | None = None) -> _Model:
-        return _parsed(model, self._ask("GET", path, params=params))
-
-    def _post(self, path: str, body: Mapping[str, Any], model: type[_Model]) -> _Model:
-        key = {KEY_HEADER: secrets.token_hex(16)}
-        return _parsed(model, self._ask("POST", path, json=body, headers=key))
-
-    def _ask(self, method: str, path: str, **more: Any) -> requests.Response:
-        for tries_left in reversed(range(_TRIES)):
-            try:
-                answer = self._session.request(
-                    method, f"{self._url}{PREFIX}{path}", timeout=_TIMEOUT_S, allow_redirects=False, **more
-                )
-            except requests.RequestException as error:
-                if tries_left and not isinstance(error, requests.exceptions.InvalidURL):
-                    time.sleep(_PAUSE_S)
-                    continue
-                raise NoStationError(
-                    f"the station at {self._url} does not answer ({type(error).__name__}): is it running?"
-                ) from None
-            if answer.status_code in (429, 503) and tries_left:
-                time.sleep(1.0 if answer.status_code == 429 else _PAUSE_S)
-                continue
-            if answer.status_code >= 300:
-                raise _refusal(answer)
-            return answer
-        raise AssertionError("the last try returns or raises")
 
 
 class StationRun:
@@ -457,74 +384,3 @@ class StationRun:
             pause_s = min(2 * pause_s, 0.25)
             self.refresh()
         return self.latest
-
-
-def _find(station: str | None) -> tuple[str, SecretStr]:
-    """Where a station answers, and its token."""
-    wanted, source = station, "the station"
-    if wanted is None and (named := os.environ.get(STATION_VARIABLE, "").strip()):
-        wanted, source = named, STATION_VARIABLE
-    listed = listed_stations()
-    if wanted is None:
-        if len(listed) == 1:
-            return listed[0].url, listed[0].token
-        if not listed:
-            raise NoStationError(
-                "there is no station of this user on this computer: rheed-acquire view --camera NAME starts "
-                f"one; one elsewhere is named by its URL in {STATION_VARIABLE}"
-            )
-        raise SettingsError(f"there are several stations; choose one: {_listing(listed)}")
-    if "://" in wanted:
-        return _by_url(wanted, source, listed)
-    fitting = [one for one in listed if wanted in (one.camera, str(one.pid))]
-    if len(fitting) == 1:
-        return fitting[0].url, fitting[0].token
-    if not fitting:
-        here = f"there are {_listing(listed)}" if listed else "there is none on this computer"
-        raise NoStationError(f"there is no station {wanted!r}; {here}")
-    raise SettingsError(f"there are several stations {wanted!r}; choose one: {_listing(fitting)}")
-
-
-def _by_url(url: str, source: str, listed: list[ListedStation]) -> tuple[str, SecretStr]:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
-        _ = parts.port  # a port that is no number raises here
-    except ValueError:
-        usable = False
-    if not usable:
-        raise SettingsError(f"{source} is no URL such as http://127.0.0.1:41873/?token=...")
-    base = f"{parts.scheme}://{parts.netloc}"
-    tokens = parse_qs(parts.query).get("token")
-    if tokens:
-        return base, SecretStr(tokens[0])
-    for one in listed:
-        if one.url == base:
-            return base, one.token
-    raise SettingsError(
-        f"the station at {base} needs its token: put the whole URL, with its ?token=, into the environment's "
-        f"{STATION_VARIABLE}"
-    )
-
-
-def _listing(stations: Iterable[ListedStation]) -> str:
-    return ", ".join(f"{one.camera} ({one.pid}, {one.url})" for one in stations)
-
-
-def _refusal(answer: requests.Response) -> RheedAcquireError:
-    try:
-        problem = answer.json()
-        text, code = str(problem["error"]), str(problem["code"])
-    except (ValueError, KeyError, TypeError):
-        text, code = answer.text.strip()[:300] or answer.reason, ""
-    return StationError(text, answer.status_code, code)
-
-
-def _parsed(model: type[_Model], answer: requests.Response) -> _Model:
-    try:
-        return model.model_validate_json(answer.content)
-    except ValidationError:
-        raise StationError(
-            f"what answers at {urlsplit(answer.url).netloc} is no station that this version understands",
-            answer.status_code,
-        ) from None

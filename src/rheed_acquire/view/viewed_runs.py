@@ -31,9 +31,10 @@ from rheed_acquire.regions.traces import Points
 from rheed_acquire.system.browser import open_in_browser
 from rheed_acquire.view.asked_runs import AskedRun
 from rheed_acquire.view.conditions import Watch
-from rheed_acquire.view.desk import Desk, RefusedRequestError
+from rheed_acquire.view.desk import Desk
 from rheed_acquire.view.interface import CameraState, StationPhase, StationState
 from rheed_acquire.view.process import ViewProcess
+from rheed_acquire.view.refusal import RefusedRequestError
 from rheed_acquire.view.station_file import StationFile
 
 if TYPE_CHECKING:

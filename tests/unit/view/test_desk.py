@@ -26,7 +26,8 @@ from rheed_acquire.run.report import Journal, RunInfo, RunReport
 from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.view.asked_runs import AskedRun
 from rheed_acquire.view.conditions import Watch
-from rheed_acquire.view.desk import Desk, RefusedRequestError
+from rheed_acquire.view.desk import Desk
+from rheed_acquire.view.refusal import RefusedRequestError
 
 ORIGIN = "through the interface, from 127.0.0.1:1"
 CAMERA = CameraInfo(DeviceInfo(backend="simulated", serial="1", model="one"), 32, 24, "Mono8", 50.0)
