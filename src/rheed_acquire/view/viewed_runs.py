@@ -13,7 +13,6 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -21,7 +20,6 @@ from weakref import WeakKeyDictionary
 
 from pydantic import TypeAdapter, ValidationError
 
-from rheed_acquire.clocks.rate import Rate
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.recording.marks import Mark
 from rheed_acquire.regions.frame_tap import FrameTap
@@ -32,9 +30,9 @@ from rheed_acquire.system.browser import open_in_browser
 from rheed_acquire.view.asked_runs import AskedRun
 from rheed_acquire.view.conditions import Watch
 from rheed_acquire.view.desk import Desk
-from rheed_acquire.view.interface import CameraState, StationPhase, StationState
 from rheed_acquire.view.process import ViewProcess
 from rheed_acquire.view.refusal import RefusedRequestError
+from rheed_acquire.view.state_teller import StateTeller
 from rheed_acquire.view.station_file import StationFile
 
 if TYPE_CHECKING:
@@ -44,16 +42,13 @@ if TYPE_CHECKING:
     from rheed_acquire.run.acquisition import Acquisition
     from rheed_acquire.run.adjustments import Adjustments
     from rheed_acquire.run.channels import Channels
-    from rheed_acquire.run.progress import Progress
     from rheed_acquire.settings.run_settings import RunSettings
 
 logger = logging.getLogger(__name__)
 
 STATE_INTERVAL_S = 0.25
-TEMPERATURE_INTERVAL_S = 5.0
 REACH_MS = 6e5
 """A run's first frames may be so much older than the preview's latest; else a clock was set."""
-FRAME_WINDOW_S, UPLOAD_WINDOW_S = 2.0, 10.0
 
 _REGIONS: TypeAdapter[tuple[Region, ...]] = TypeAdapter(Regions)
 
@@ -103,10 +98,9 @@ class ViewedRuns:
         self.url = ""
         self._acquisition: Acquisition | None = None
         self._regions_noted = False
-        self._error: str | None = None
         self._events_told = 0
         self._told_of: WeakKeyDictionary[Acquisition, int] = WeakKeyDictionary()
-        self._away: str | None = None
+        self._teller = StateTeller(self.desk)
         self._on_air: FrameTap | None = None
         self._preview_tap: FrameTap | None = None
         self._watched: tuple[FrameTap | None, Watch | None] = (None, None)
@@ -115,7 +109,6 @@ class ViewedRuns:
         self._deaths_told = 0
         self._state_due_s = 0.0
         self._phase_told = ""
-        self._begin_rates()
 
     def __enter__(self) -> Self:
         self.url = self._process.start()
@@ -167,7 +160,7 @@ class ViewedRuns:
                 acquisition.journal.event(f"it begins by its condition, {run.when.condition}")
         self._regions_noted = False
         self._events_told = self._told_of.get(acquisition, 0)
-        self._begin_rates()
+        self._teller.follow(acquisition)
         self._state_due_s = 0.0
 
     def update(self) -> None:
@@ -192,117 +185,23 @@ class ViewedRuns:
         progress = self._acquisition.progress()
         self._phase_told = progress.phase
         self.desk.update(progress)
-        page = self.state(progress)
-        self._process.show_state(page, self._station(page))
+        page = self._teller.page(progress)
+        self._process.show_state(page, self._teller.station(page))
 
     def refuse(self, text: str) -> None:
         """Say in the page why what it asked for was not done."""
-        self._error = text
+        self._teller.error = text
         self._process.add_event(time.time() * 1e3, "error", text)
 
     def camera_is_away(self, why: str) -> None:
         """Show that there is no camera, until a preview or a run has one."""
-        self._away = why
+        self._teller.away = why
         self.refuse(why)
 
     def next(self) -> AskedRun | None:
         """The run that is to begin now that the acquisition has ended; None for none."""
         self.update()
         return self.desk.due_run
-
-    def state(self, progress: Progress) -> dict[str, Any]:
-        """The figures of the acquisition as the page shows them; None stands for what is not known."""
-        run, waiting = self.desk.going, self.desk.next_run
-        info, delivery = progress.info, progress.delivery
-        camera = None if info is None else info.camera
-        if progress.phase == "capturing":
-            self._away = None
-        is_capturing = progress.state == "capturing"
-        absence, away = progress.absence, progress.away or self._away
-        fps = self._frame_rate.update(progress.frames_received)
-        upload_rate = self._upload_rate.update(delivery.bytes_uploaded)
-        return {
-            "phase": self._shown_phase(progress),
-            "running": run is not None,
-            "waits_for": None if waiting is None or waiting.is_due else waiting.view().when,
-            "stream_name": None if run is None else run.settings.stream_name,
-            "data_id": None if info is None else info.data_id or None,
-            "camera": None if camera is None else str(camera.device),
-            "width": None if camera is None else camera.width,
-            "height": None if camera is None else camera.height,
-            "pixel_format": None if camera is None else camera.pixel_format,
-            "fps_asked": None if info is None else info.fps,
-            "fps_measured": fps if is_capturing else None,
-            "frames": progress.frames_received,
-            "gaps": progress.gap_count,
-            "missing": progress.frames_missing,
-            "overruns": progress.frames_overrun,
-            "not_taken": progress.frames_not_taken,
-            "chunks_queued": delivery.chunks_queued,
-            "chunks_uploaded": delivery.chunks_uploaded,
-            "chunks_spooled": delivery.chunks_spooled,
-            "spool_bytes": delivery.spool_bytes,
-            "upload_rate_bytes_s": upload_rate,
-            "clock_offset_ms": delivery.clock_offset_ms,
-            "clock_uncertainty_ms": delivery.clock_uncertainty_ms,
-            "camera_present": False if away else None if info is None else absence is None,
-            "camera_away_s": None if absence is None else absence.lasted_s(time.perf_counter()),
-            "camera_away_why": away if absence is None else absence.reason,
-            "camera_attempts": None if absence is None else absence.attempts,
-            "camera_trouble": self._away or progress.camera_trouble,
-            "silent_s": progress.silent_s,
-            "temperature_c": self._temperature(),
-            "elapsed_s": progress.elapsed_s,
-            "regions": [region.model_dump() for region in self._tap.regions],
-            "last_error": delivery.last_error,
-            "error": self._error,
-        }
-
-    def _station(self, page: dict[str, Any]) -> dict[str, Any]:
-        """The same for clients of the interface."""
-        desk = self.desk
-        camera = CameraState(
-            name=page["camera"],
-            width=page["width"],
-            height=page["height"],
-            pixel_format=page["pixel_format"],
-            fps=page["fps_asked"],
-            fps_measured=page["fps_measured"],
-            frames=page["frames"],
-            frames_missing=page["missing"],
-            frames_overrun=page["overruns"],
-            is_present=page["camera_present"],
-            trouble=page["camera_trouble"],
-            temperature_c=page["temperature_c"],
-        )
-        going, then, last = (
-            None if run is None else run.view() for run in (desk.going, desk.next_run, desk.last)
-        )
-        state = StationState(
-            software=f"rheed-acquire {version('rheed-acquire')}",
-            phase=self._phase(page),
-            camera=camera,
-            run=going,
-            next_run=then,
-            last_run=last,
-            regions=self._tap.regions,
-        )
-        return state.model_dump(mode="json")
-
-    def _shown_phase(self, progress: Progress) -> str:
-        if self._away is not None:
-            return "camera lost"
-        if self.desk.going is None and progress.state == "capturing":
-            return "preview"
-        return progress.state
-
-    def _phase(self, page: dict[str, Any]) -> StationPhase:
-        run = self.desk.going
-        if run is None:
-            return "preview" if page["phase"] == "preview" else "opening"
-        if run.phase in ("waiting", "starting"):
-            return "starting"
-        return "recording" if run.phase == "recording" else "ending"
 
     def _acquisition_phase(self) -> str:
         assert self._acquisition is not None
@@ -319,11 +218,6 @@ class ViewedRuns:
         assert self._acquisition is not None
         assert self._acquisition.tap is not None
         return self._acquisition.tap
-
-    def _begin_rates(self) -> None:
-        self._frame_rate, self._upload_rate = Rate(FRAME_WINDOW_S), Rate(UPLOAD_WINDOW_S)
-        self._temperature_c: float | None = None
-        self._temperature_due_s = 0.0
 
     def _is_on_air(self, tap: FrameTap) -> bool:
         """Whether what a tap sees is shown: the one of before goes on until the next has its first frame."""
@@ -352,7 +246,7 @@ class ViewedRuns:
         ask = command.get("ask")
         address = str(command.get("origin") or "an unknown address")
         if ask is None:
-            self._error = None
+            self._teller.error = None
             try:
                 notes = self._follow_regions(command.get("regions"), f"in the view, from {address}")
             except SettingsError as error:
@@ -424,11 +318,3 @@ class ViewedRuns:
         for event in journal.events[self._events_told :]:
             self._events_told += 1
             self._process.add_event(event.time_utc.timestamp() * 1e3, event.level, event.text)
-
-    def _temperature(self) -> float | None:
-        assert self._acquisition is not None
-        now = time.monotonic()
-        if now >= self._temperature_due_s:
-            self._temperature_due_s = now + TEMPERATURE_INTERVAL_S
-            self._temperature_c = self._acquisition.temperature_c()
-        return self._temperature_c
