@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, settings
-from tests.object_store import RunningStore, refuse_without_store, running_store, use_store
+from tests.object_store import Gate, RunningStore, refuse_without_store, running_store, use_store
 
 from rheed_acquire.frames.ring_files import SHARED_MEMORY_VARIABLE
 from rheed_acquire.hookspecs import PROJECT
@@ -122,6 +122,14 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSt
     refuse_without_store()
     with running_store(tmp_path_factory.mktemp("store")) as store:
         yield store
+
+
+@pytest.fixture
+def gate(bucket: BucketPath) -> Iterator[Gate]:
+    """What the processes of a test reach the store through; the test itself goes straight there."""
+    gate = Gate(os.environ["AWS_ENDPOINT_URL"])
+    yield gate
+    gate.close()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -11,11 +12,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -57,16 +60,16 @@ def running_store(folder: Path) -> Iterator[RunningStore]:
     for attempt in range(_STARTS):
         data = folder / f"data-{attempt}"
         data.mkdir()
-        ports = _free_ports(8)
+        ports = free_ports(8)
         environment = dict(
             zip(VARIABLES, (key, secret, f"http://127.0.0.1:{ports[0]}", "us-east-1"), strict=True)
         )
         with (data / "log").open("wb") as log:
             process = subprocess.Popen(
-                _command(data, config, ports), stdout=log, stderr=log, preexec_fn=_end_with_parent()
+                _command(data, config, ports), stdout=log, stderr=log, preexec_fn=end_with_parent()
             )
         try:
-            if _is_ready(process, environment):
+            if is_ready(process, environment, _READY_WITHIN_S):
                 yield RunningStore(environment, process)
                 return
         finally:
@@ -75,7 +78,82 @@ def running_store(folder: Path) -> Iterator[RunningStore]:
     raise RuntimeError(f"SeaweedFS does not answer: see {folder}")
 
 
-def _end_with_parent() -> Callable[[], None] | None:
+class Gate:
+    """A way to a store that can be shut: who comes then, or is on it, finds it broken off."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._there = urlsplit(endpoint)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open = threading.Event()
+        self._open.set()
+        self._lock = threading.Lock()
+        self._ends: set[socket.socket] = set()
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    @property
+    def endpoint(self) -> str:
+        """The URL under which the store is reached through it."""
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def shut(self) -> None:
+        """Break off what is on its way, and let nothing more through."""
+        self._open.clear()
+        with self._lock:
+            ends = list(self._ends)
+        for end in ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def open(self) -> None:
+        """Let all through again."""
+        self._open.set()
+
+    def close(self) -> None:
+        """End it, with its threads."""
+        self.shut()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            if not self._open.is_set():
+                near.close()
+                continue
+            try:
+                far = socket.create_connection((str(self._there.hostname), int(self._there.port or 80)))
+            except OSError:
+                near.close()
+                continue
+            with self._lock:
+                self._ends |= {near, far}
+            if not self._open.is_set():  # shut meanwhile
+                self.shut()
+            for source, sink in ((near, far), (far, near)):
+                thread = threading.Thread(target=self._relay, args=(source, sink))
+                self._threads.append(thread)
+                thread.start()
+
+    def _relay(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            self._ends.discard(source)
+        source.close()
+
+
+def end_with_parent() -> Callable[[], None] | None:
     """Have the system end a child with the tests, also where these are killed."""
     if sys.platform != "linux":
         return None
@@ -97,7 +175,7 @@ def _command(data: Path, config: Path, ports: list[int]) -> list[str]:
     ]  # fmt: skip
 
 
-def _is_ready(process: subprocess.Popen[bytes], environment: Mapping[str, str]) -> bool:
+def is_ready(process: subprocess.Popen[bytes], environment: Mapping[str, str], within_s: float) -> bool:
     """Wait until an object is taken, which makes its bucket too; False where the store has ended."""
     import obstore
     from obstore.exceptions import BaseError
@@ -112,7 +190,7 @@ def _is_ready(process: subprocess.Popen[bytes], environment: Mapping[str, str]) 
         client_options={"allow_http": True},
         retry_config={"max_retries": 0},
     )
-    given_up_s = time.monotonic() + _READY_WITHIN_S
+    given_up_s = time.monotonic() + within_s
     while process.poll() is None and time.monotonic() < given_up_s:
         try:
             obstore.put(store, "ready", b"")
@@ -123,7 +201,8 @@ def _is_ready(process: subprocess.Popen[bytes], environment: Mapping[str, str]) 
     return False
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens at."""
     found: list[int] = []
     while len(found) < count:
         port = random.choice(_PORTS)

@@ -163,6 +163,16 @@ class FindingCode(StrEnum):
         "The archive could not be closed. What is in it can be read as it is.",
         "look at the archive's disk; rheed-acquire recover completes it then",
     )
+    ARCHIVE_AWAY = (
+        "archive-away",
+        "The archive's bucket could not be reached when the run began: it waited on this computer's disk.",
+        "look at the store, and at AWS_ENDPOINT_URL",
+    )
+    ARCHIVE_WAITS = (
+        "archive-waits",
+        "Part of the archive is not in its bucket yet. It waits on this computer's disk; nothing is lost.",
+        "rheed-acquire recover brings it there, and so does the next run with the same bucket",
+    )
     MOSTLY_BLACK = (
         "mostly-black",
         "The stream's 8 bits leave most of the picture black: the camera does not use its highest bits.",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
+    from rheed_acquire.recording.run_path import RunPath
     from rheed_acquire.run.acquisition import Acquisition
     from rheed_acquire.run.progress import Progress
     from rheed_acquire.run.report import RunInfo
@@ -76,6 +77,8 @@ class Figures:
             rows.append(("not taken", f"{progress.frames_not_taken} frames", True))
         if progress.frames_not_archived:
             rows.append(("not archived", f"{progress.frames_not_archived} frames", True))
+        if progress.archive_trouble:
+            rows.append(("archive waits", progress.archive_trouble, True))
         trouble = progress.camera_trouble
         if trouble is not None:
             rows.insert(0, ("camera", trouble, True))
@@ -179,8 +182,10 @@ def announcement(info: RunInfo) -> tuple[str, str]:
     return f"camera {camera.device}, {pixels}, {info.fps:.6g} frames/s", f"stream{where}"
 
 
-def shown_path(path: Path) -> str:
+def shown_path(path: RunPath) -> str:
     """A path as one would type it here: relative where it lies below the working directory."""
+    if not isinstance(path, Path):
+        return str(path)
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 

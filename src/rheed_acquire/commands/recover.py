@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,14 @@ from rheed_acquire.commands.run_setup import spool_limits
 from rheed_acquire.commands.spool import IN_USE, waiting_streams
 from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.run.report import DELIVERED, FRAMES_LOST
+from rheed_acquire.streaming.archive_upload import ArchiveOutcome, catch_up
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.plugin import RHEEDStreamerSettings
 from rheed_acquire.streaming.spool import Spool
 from rheed_acquire.streaming.spool_entries import StrangeEntry
 from rheed_acquire.streaming.stream_places import default_spool_folder
 from rheed_acquire.streaming.streamer import LOCAL_SERVER
+from rheed_acquire.streaming.waiting_archives import archives_left
 from rheed_acquire.system.terminal import stderr_is_terminal, write_json, write_line, write_note
 
 if TYPE_CHECKING:
@@ -60,6 +62,9 @@ def main(arguments: Sequence[str]) -> int:
         except RheedAcquireError as error:
             complete = False
             write_note(f"warning: {server}: {error}")
+    # After the streams, which close their archives.
+    archives = recover_archives(root)
+    complete = complete and all(archive.is_complete for archive in archives)
     if export is not None and stderr_is_terminal():
         write_note(f"writing what the spool holds to {export}")
     exported = [] if export is None else export_streams(root, export)
@@ -71,9 +76,11 @@ def main(arguments: Sequence[str]) -> int:
     if run.json_report:
         left = [{"path": str(entry.path), "reason": entry.reason} for entry in strange]
         written = [str(path) for path in exported]
-        write_json({"streams": reports, "exported": written, "strange": left}, indent=2)
+        brought = [asdict(archive) for archive in archives]
+        told = {"streams": reports, "archives": brought, "exported": written, "strange": left}
+        write_json(told, indent=2)
     else:
-        _show(reports, exported, complete=complete)
+        _show(reports, archives, exported, complete=complete)
     return DELIVERED if complete else FRAMES_LOST
 
 
@@ -91,6 +98,28 @@ def chunks_waiting(root: Path) -> tuple[dict[str, int], list[StrangeEntry]]:
         if stream.state != IN_USE:
             waiting[stream.server] += stream.chunks + stream.ring_chunks
     return dict(waiting), strange
+
+
+def recover_archives(root: Path) -> list[ArchiveOutcome]:
+    """Bring the archives that wait in a spool into their buckets.
+
+    Raises
+    ------
+    SettingsError
+        The spool cannot be read.
+    """
+    try:
+        left = archives_left(root)
+        if left and stderr_is_terminal():
+            write_note("bringing archives into their buckets")
+        with progress_of("bringing chunks", sum(one.chunks for one in left if not one.in_use)) as on_chunks:
+            found = []
+            for outcome in catch_up(root):
+                on_chunks(outcome.chunks_put)
+                found.append(outcome)
+            return found
+    except OSError as error:
+        raise SettingsError(f"the spool {root} cannot be read: {error.strerror}") from None
 
 
 def recover_server(
@@ -193,8 +222,14 @@ def _take_export(arguments: list[str]) -> tuple[list[str], Path | None]:
     return arguments, None
 
 
-def _show(reports: list[dict[str, Any]], exported: list[Path], *, complete: bool) -> None:
-    if not reports and complete:
+def _show(
+    reports: list[dict[str, Any]],
+    archives: Sequence[ArchiveOutcome],
+    exported: list[Path],
+    *,
+    complete: bool,
+) -> None:
+    if not reports and not archives and complete:
         write_line("nothing waits to be delivered")
     for report in reports:
         delivered = report.get("chunks_uploaded", 0)
@@ -222,5 +257,16 @@ def _show(reports: list[dict[str, Any]], exported: list[Path], *, complete: bool
             write_line(
                 "  the server takes no more of it; rheed-acquire recover --export DIR writes the rest to disk"
             )
+    for archive in archives:
+        write_line(
+            f"{'finished' if archive.is_complete else 'NOT finished'}: {archive.place or archive.folder}"
+        )
+        if not archive.is_complete:
+            write_line(
+                f"  {archive.chunks_put} chunks brought there, {archive.chunks_waiting} wait in "
+                f"{archive.folder}"
+            )
+        if archive.trouble is not None:
+            write_line(f"  {archive.trouble}")
     for path in exported:
         write_line(f"exported: {path}")

@@ -20,6 +20,7 @@ from rheed_acquire.streaming.stream_places import (
     ring_folders,
 )
 from rheed_acquire.streaming.stream_record import RecordError, StreamRecord, age_s
+from rheed_acquire.streaming.waiting_archives import ArchiveLeft, archives_left
 from rheed_acquire.system.terminal import write_json, write_line
 
 
@@ -66,12 +67,19 @@ def main(arguments: Sequence[str]) -> int:
             write_line(sentence)
         return 0
     streams, strange = waiting_streams(root)
+    archives = waiting_for_buckets(root)
     rings = orphaned_rings(root)
     if settings.run.json_report:
         left = [{"path": str(entry.path), "reason": entry.reason} for entry in strange]
         waiting = [asdict(stream) for stream in streams]
         orphans = [asdict(ring) for ring in rings]
-        shown = {"spool": str(root), "streams": waiting, "strange": left, "orphaned_rings": orphans}
+        shown = {
+            "spool": str(root),
+            "streams": waiting,
+            "archives": [asdict(archive) for archive in archives],
+            "strange": left,
+            "orphaned_rings": orphans,
+        }
         write_json(shown, indent=2)
         return 0
     write_line(f"spool {root}: {len(streams) or 'no'} stream{'' if len(streams) == 1 else 's'}")
@@ -89,13 +97,17 @@ def main(arguments: Sequence[str]) -> int:
             )
         if stream.last_error:
             write_line(f"  last error {stream.last_error}")
+    for archive in archives:
+        write_line("", f"archive for {archive.place}")
+        write_line(f"  state      {IN_USE if archive.in_use else 'left behind'}")
+        write_line(f"  waiting    {archive.chunks} chunks, {archive.bytes / 1e6:.1f} MB in {archive.folder}")
     for entry in strange:
         write_line("", f"{entry.path}\n  left as it is: {entry.reason}")
     for ring in rings:
         write_line("", f"{ring.folder}\n  ring       {_of_orphan(ring)}")
     if rings or any(stream.ring is not None and stream.state != IN_USE for stream in streams):
         write_line("", f"rheed-acquire spool {CLEAR} frees the memory of rings that hold nothing")
-    if any(stream.state != IN_USE for stream in streams):
+    if any(stream.state != IN_USE for stream in streams) or not all(archive.in_use for archive in archives):
         write_line("", "rheed-acquire recover delivers what no process is at work on")
     return 0
 
@@ -172,6 +184,14 @@ def waiting_streams(root: Path) -> tuple[list[WaitingStream], list[StrangeEntry]
         except OSError as error:
             strange.append(StrangeEntry(path, f"it cannot be read: {error.strerror}", holds_frames=True))
     return found, strange
+
+
+def waiting_for_buckets(root: Path) -> list[ArchiveLeft]:
+    """Look at the archives that wait in a spool for their buckets; raises as `read_spool`."""
+    try:
+        return archives_left(root)
+    except OSError as error:
+        raise SettingsError(f"the spool {root} cannot be read: {error.strerror}") from None
 
 
 def read_spool(root: Path) -> tuple[list[tuple[Path, StreamRecord]], list[StrangeEntry]]:

@@ -44,12 +44,16 @@ def print_summary(report: RunReport, page: Path | None = None) -> None:
         write_line(f"  chunks     {report.chunks_pushed} passed on in {seconds:.1f} s")
     if info.output is not None:
         write_line(f"  recording  {shown_path(info.output / GROUP)}{_what_it_lacks(report)}")
-    if info.archive is not None:
+    if info.archive_place is not None:
         missed = report.frames_not_archived
         write_line(
-            f"  archive    {shown_path(info.archive / GROUP)}, {report.frames_archived} frames of "
+            f"  archive    {shown_path(info.archive_place / GROUP)}, {report.frames_archived} frames of "
             f"{info.bit_depth} bits" + (f", {missed} not archived" if missed else "")
         )
+        if report.archive_waits and info.archive is not None:
+            write_line(
+                f"  waiting    {report.archive_chunks_waiting} chunks of it in {shown_path(info.archive)}"
+            )
     if page is not None:
         write_line(f"  report     {shown_path(page)}")
     for warning in report.warnings:

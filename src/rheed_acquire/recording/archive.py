@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import logging
 import secrets
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +19,7 @@ from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.recording.archive_shards import blosc_codec, write_shard
 from rheed_acquire.recording.declarations import ChunkDeclaration, PixelDeclaration
 from rheed_acquire.recording.frame_numbers import FrameNumbers
-from rheed_acquire.recording.layout import GROUP, STREAM_FILE, archive_name
+from rheed_acquire.recording.layout import AT_CHUNKS, FRAMES_AT, GROUP, STREAM_FILE, archive_name
 from rheed_acquire.recording.run_files import read_stream
 from rheed_acquire.recording.run_writer import RunWriter
 from rheed_acquire.regions.chunk_traces import measure_chunk
@@ -86,6 +88,8 @@ class Archive:
     ----------
     encode_s, write_s
         Seconds that compressing has taken so far, and writing with all that comes with it.
+    keep_free_bytes
+        What it leaves of its disk to others.
     """
 
     def __init__(self, writer: RunWriter) -> None:
@@ -94,6 +98,7 @@ class Archive:
         self._writer = writer
         self._codec = blosc_codec(writer.pixels.sample_bytes)
         self.encode_s = self.write_s = 0.0
+        self.keep_free_bytes = 0
 
     @classmethod
     def create(
@@ -104,6 +109,8 @@ class Archive:
         form: FrameForm,
         physical_sample: str | None = None,
         tags: Sequence[str] = (),
+        *,
+        is_for_bucket: bool = False,
     ) -> Archive:
         """Begin a run's archive, in a folder that is not there yet.
 
@@ -111,6 +118,8 @@ class Archive:
         ----------
         physical_sample, tags
             Their names; only the server knows their ids.
+        is_for_bucket
+            Whether its shards go to a bucket, and so stay at the places of their chunks.
 
         Raises
         ------
@@ -122,6 +131,8 @@ class Archive:
         links: dict[str, Any] = {"tags": [{"id": None, "name": tag} for tag in tags]}
         if physical_sample is not None:
             links["physical_sample"] = {"id": None, "name": physical_sample}
+        if is_for_bucket:
+            links[FRAMES_AT] = AT_CHUNKS
         try:
             folder.mkdir(parents=True)
             archive = cls(RunWriter.create(folder, data_id, declaration, pixels, **links))
@@ -199,6 +210,7 @@ class Archive:
         OSError
             The disk will not take it; nothing of it is left.
         """
+        self._leave_room(chunk.pixels.nbytes)
         count, height, width = chunk.shape
         start_ms = chunk.capture_start_ms_utc
         assert start_ms is not None
@@ -235,6 +247,10 @@ class Archive:
             raise
         self.encode_s += encode_s
         self.write_s += time.perf_counter() - begun_s - encode_s
+
+    def _leave_room(self, nbytes: int) -> None:
+        if self.keep_free_bytes and shutil.disk_usage(self.folder).free < self.keep_free_bytes + nbytes:
+            raise OSError(errno.ENOSPC, "the rest of the disk is kept free for the spool", str(self.folder))
 
     def close(self, reason: str) -> None:
         """End it: move the frames together where some are missing, and complete the metadata.

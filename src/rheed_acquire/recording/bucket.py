@@ -7,6 +7,7 @@ and the files that ``aws configure`` writes. None of them is shown, pickled, or 
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -32,19 +33,38 @@ _OF_FILES = {
     "endpoint_url": "endpoint",
 }
 _TRIES, _TRIED_FOR = 4, timedelta(seconds=30)
+ANSWERS_WITHIN_S = 30
+"""What the store is given for an answer, but for large objects."""
+_CONNECTS_WITHIN = timedelta(seconds=5)
+_SLOWEST_BYTES_PER_S = 100_000
+"""An object that goes no faster than that has failed."""
 _MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]+(/[A-Za-z0-9._~/-]*)?")
+_STATUS = re.compile(r"status code: ([0-9]{3})\b")
 _HTTP = re.compile(r"HTTP error: (.*)")
+
+
+class NoBucketError(OSError):
+    """The store knows no such bucket."""
 
 
 class ChangedMeanwhileError(OSError):
     """An object is not as it was when it was read: somebody else has written it."""
 
 
-def open_bucket(name: str, prefix: str = "") -> S3Store:
+def open_bucket(
+    name: str, prefix: str = "", *, answers_within_s: int = ANSWERS_WITHIN_S, tries: int = _TRIES
+) -> S3Store:
     """Reach a bucket, or the part of it whose keys begin with a prefix.
 
     It is the same object for as long as what is known of its store stays the same.
+
+    Parameters
+    ----------
+    answers_within_s
+        How long a request may take with its answer.
+    tries
+        How often a request is made again that got none, or one that says that the store is in trouble.
 
     Raises
     ------
@@ -53,13 +73,22 @@ def open_bucket(name: str, prefix: str = "") -> S3Store:
     """
     # obstore takes most of them by itself, and only once.
     variables = tuple(sorted(one for one in os.environ.items() if one[0].startswith("AWS_")))
-    return _opened(name, prefix, tuple(sorted(_configuration().items())), variables)
+    known = tuple(sorted(_configuration().items()))
+    return _opened(name, prefix, answers_within_s, tries, known, variables)
+
+
+def time_for(nbytes: int) -> int:
+    """Seconds that an object of so many bytes may take; one of few figures: each has a client of its own."""
+    times = max(1, nbytes) / _SLOWEST_BYTES_PER_S / ANSWERS_WITHIN_S
+    return ANSWERS_WITHIN_S << max(0, math.ceil(math.log2(times)))
 
 
 @lru_cache(maxsize=64)
 def _opened(
     name: str,
     prefix: str,
+    answers_within_s: int,
+    tries: int,
     configuration: tuple[tuple[str, str], ...],
     variables: tuple[tuple[str, str], ...],  # noqa: ARG001 - a part of what the store is remembered by
 ) -> S3Store:
@@ -76,8 +105,12 @@ def _opened(
             name,
             prefix=prefix or None,
             **known,
-            client_options={"allow_http": is_plain},
-            retry_config={"max_retries": _TRIES, "retry_timeout": _TRIED_FOR},
+            client_options={
+                "allow_http": is_plain,
+                "connect_timeout": _CONNECTS_WITHIN,
+                "timeout": timedelta(seconds=answers_within_s),
+            },
+            retry_config={"max_retries": tries, "retry_timeout": _TRIED_FOR},
         )
     except BaseError as error:
         raise SettingsError(
@@ -133,7 +166,7 @@ def told_as_os_errors() -> Iterator[None]:
 
     Raises
     ------
-    FileNotFoundError, FileExistsError, PermissionError, ChangedMeanwhileError, OSError
+    FileNotFoundError, FileExistsError, PermissionError, ChangedMeanwhileError, NoBucketError, OSError
         With the store's own words as ``strerror``.
     """
     from obstore import exceptions
@@ -146,14 +179,24 @@ def told_as_os_errors() -> Iterator[None]:
         raise FileExistsError(errno.EEXIST, _told(error)) from None
     except exceptions.PreconditionError as error:
         raise ChangedMeanwhileError(errno.EBUSY, _told(error)) from None
-    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-        raise PermissionError(
+    except exceptions.BaseError as error:
+        raise _as_os_error(error) from None
+
+
+def _as_os_error(error: Exception) -> OSError:
+    from obstore import exceptions
+
+    refusals = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
+    status = _STATUS.search(str(error))  # of a listing it is only in the text
+    if isinstance(error, refusals) or (status is not None and status[1] in ("401", "403")):
+        return PermissionError(
             errno.EACCES,
             f"the store refuses: {_told(error)} (credentials are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
             "or a profile of aws configure)",
-        ) from None
-    except exceptions.BaseError as error:
-        raise OSError(errno.EIO, f"the store does not answer as it should: {_told(error)}") from None
+        )
+    if status is not None and status[1] == "404":
+        return NoBucketError(errno.ENOENT, _told(error))
+    return OSError(errno.EIO, f"the store does not answer as it should: {_told(error)}")
 
 
 def _told(error: Exception) -> str:

@@ -11,11 +11,12 @@ from functools import total_ordering
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.recording.bucket import open_bucket, told_as_os_errors
+from rheed_acquire.recording.bucket import open_bucket, time_for, told_as_os_errors
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from obstore import PutMode
     from obstore.store import S3Store
 
 SCHEME = "s3://"
@@ -195,10 +196,7 @@ class BucketPath:
         OSError
             The store does not take it.
         """
-        import obstore
-
-        with told_as_os_errors():
-            return str(obstore.put(self.store, self.key, data, mode="create")["e_tag"])
+        return self._put(data, "create")
 
     def replace(self, data: bytes, tag: str) -> str:
         """Write an object anew that is still as it was when its tag was told; its new tag.
@@ -210,10 +208,14 @@ class BucketPath:
         OSError
             The store does not take it.
         """
+        return self._put(data, {"e_tag": tag})
+
+    def _put(self, data: bytes, mode: PutMode) -> str:
         import obstore
 
+        store = open_bucket(self.bucket, answers_within_s=time_for(len(data)))
         with told_as_os_errors():
-            return str(obstore.put(self.store, self.key, data, mode={"e_tag": tag})["e_tag"])
+            return str(obstore.put(store, self.key, data, mode=mode)["e_tag"])
 
     def copy_to(self, target: BucketPath) -> None:
         """Have the store copy an object within its bucket; raises as `read_bytes`."""

@@ -44,7 +44,7 @@ def derived_objects(
         group = Path(scratch) / GROUP
         arrays = RunArrays(group, Path(scratch), float(record["fps"]), numbers_of=numbers_of)
         if latest is not None:
-            arrays.write_open(chunks.in_order)
+            arrays.write_in_place(chunks.in_order, durable=False)
         arrays.write_attributes(attributes, durable=False)
         files = [file for file in group.rglob("*") if file.is_file()]
         for file in sorted(files, key=lambda one: (one.name == "zarr.json", -len(one.parts), str(one))):

@@ -87,6 +87,7 @@ class RecordedRun:
         self._frames: Any = None
         self._times: Any = np.empty(0)
         self._count = 0
+        self._places: NDArray[np.int64] | None = None  # where the frames lie, of a run with holes for good
         try:
             group: Any = zarr.open_group(zarr_store(self.group_path), mode="r", zarr_format=3)
             if FRAMES in group and TIMES in group:  # there is none before the first chunk
@@ -104,7 +105,7 @@ class RecordedRun:
     def _gather(self) -> None:
         """Leave out the places where no frame is, once none can come any more."""
         times = np.asarray(self._times[: self._count], np.float64)
-        places = np.flatnonzero(np.isfinite(times))
+        places = self._places = np.flatnonzero(np.isfinite(times))
         self._count = len(places)
         self._times, self._frames = times[places], GatheredFrames(self._frames, places)
 
@@ -177,7 +178,10 @@ class RecordedRun:
         """(T,), the camera's number of each frame; None where the recording was not told them."""
         if self._group is None or FRAME_IDS not in self._group:
             return None
-        numbers = np.asarray(self._group[FRAME_IDS][: self._count], np.int64)
+        stored = self._group[FRAME_IDS]
+        numbers = np.asarray(
+            stored[: self._count] if self._places is None else stored[:][self._places], np.int64
+        )
         # Of a camera that numbers no frame, an archive says -1.
         has_none = (numbers[np.isfinite(self.time_unix_ms())] < 0).any()
         return None if has_none else numbers
@@ -234,8 +238,9 @@ class RecordedRun:
         RheedAcquireError
             They cannot be read, or frames have moved since the run was opened.
         """
+        rows = slice(start, stop) if self._places is None else self._places[start:stop]
         try:
-            values = np.asarray(self._group[name].oindex[start:stop, columns], np.float64)
+            values = np.asarray(self._group[name].oindex[rows, columns], np.float64)
         except (OSError, ValueError, RuntimeError) as error:
             raise RheedAcquireError(f"{name} of {self.group_path} cannot be read: {error}") from None
         self._refuse_moved()
@@ -355,9 +360,7 @@ class RecordedRun:
     def _refuse_lost(self, start: int, stop: int) -> None:
         """Refuse to take a shard that has got lost for black frames, as Zarr would."""
         size = self.shard_frames
-        places = np.arange(start, stop)
-        if isinstance(self._frames, GatheredFrames):
-            places = self._frames.places[start:stop]
+        places = np.arange(start, stop) if self._places is None else self._places[start:stop]
         for place in np.unique(places // size).tolist():
             path = shard_path(self.group_path / FRAMES, place, 1 + len(self.frame_shape))
             if path.is_file():

@@ -155,7 +155,7 @@ class RunArrays:
         changed
             Those to be written, at least one, in the order in which they came.
         """
-        frames = _frames_while_open(chunks)
+        frames = _frames_in_place(chunks)
         for one in changed:
             # Nothing also where a longer chunk of the same index may have been.
             absent = one.chunk_size - one.frames
@@ -170,12 +170,20 @@ class RunArrays:
         for name, (_, element) in _LISTS.items():
             self._lists[name].put([(row, [element(chunk) for chunk in moved])], len(chunks))
 
-    def write_open(self, chunks: Sequence[ChunkDeclaration]) -> None:
-        """Write everything anew for an open stream with these chunks, in the order of their indices."""
-        placed = [(chunk.index * chunk.chunk_size, chunk) for chunk in chunks]
-        self._write_all(placed, _frames_while_open(chunks), durable=False)
+    def write_in_place(self, chunks: Sequence[ChunkDeclaration], *, durable: bool) -> None:
+        """Write everything anew for frames that lie at the places of their chunks, of which there are some.
 
-    def write_closed(self, chunks: Sequence[ChunkDeclaration]) -> None:
+        Parameters
+        ----------
+        chunks
+            In the order of their indices.
+        durable
+            Whether for good, as where they stay there.
+        """
+        placed = [(chunk.index * chunk.chunk_size, chunk) for chunk in chunks]
+        self._write_all(placed, _frames_in_place(chunks), durable=durable)
+
+    def write_moved_together(self, chunks: Sequence[ChunkDeclaration]) -> None:
         """Write everything for good, for frames that have been moved together."""
         placed = []
         frames = 0
@@ -262,7 +270,7 @@ class RunArrays:
         write_atomically(self._group / path, data, self._staging, durable=durable, root=self._staging.parent)
 
 
-def _frames_while_open(chunks: Sequence[ChunkDeclaration]) -> int:
+def _frames_in_place(chunks: Sequence[ChunkDeclaration]) -> int:
     """How long the arrays are whose chunks lie each at its own place."""
     last = chunks[-1]
     return last.index * last.chunk_size + last.frames

@@ -10,18 +10,20 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rheed_acquire.recording.declarations import ChunkDeclaration, PixelDeclaration, StreamDeclaration
 from rheed_acquire.recording.frame_numbers import FrameNumbers
 from rheed_acquire.recording.layout import (
+    AT_CHUNKS,
     CHUNKS_FILE,
     FRAMES,
+    FRAMES_AT,
     GROUP,
     INCOMING,
     NUMBERS,
@@ -30,8 +32,8 @@ from rheed_acquire.recording.layout import (
     STREAMED_BY,
     shard_path,
 )
-from rheed_acquire.recording.marks import Mark, read_marks
-from rheed_acquire.recording.readings import ChannelReadings, read_readings
+from rheed_acquire.recording.marks import read_marks
+from rheed_acquire.recording.readings import read_readings
 from rheed_acquire.recording.received_chunks import ReceivedChunks
 from rheed_acquire.recording.refusals import UnfitError, refuse_unless_open, refuse_unlike
 from rheed_acquire.recording.repacking import StoredChunk, repack
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
     from rheed_acquire.regions.regions import Region
 
 logger = logging.getLogger(__name__)
+
+Noted = TypeVar("Noted")
 
 DECODE_EVERY = 16
 """Of a chunk that is as it was sent, one frame in so many is decoded."""
@@ -157,7 +161,7 @@ class RunWriter:
         if self.state == "open":
             self._arrays.remove_unconfirmed({chunk.index for chunk in self._chunks.in_order})
             if self._chunks.in_order:
-                self._arrays.write_open(self._chunks.in_order)
+                self._arrays.write_in_place(self._chunks.in_order, durable=False)
 
     @property
     def data_id(self) -> str:
@@ -322,7 +326,7 @@ class RunWriter:
                 try_to_remove_tree(self._incoming)
 
     def close(self, reason: str) -> None:
-        """End the stream: move its frames together and complete its metadata. Again does nothing.
+        """End the stream: move its frames together, unless they stay, and complete its metadata, once.
 
         Parameters
         ----------
@@ -336,30 +340,26 @@ class RunWriter:
                 self._record.update(state="closing", ended_utc=utc_now(), end_reason=reason)
                 self._write_record()
             chunks = self._chunks.in_order
-            if chunks:
+            if chunks and self._record.get(FRAMES_AT) == AT_CHUNKS:
+                self._arrays.write_in_place(chunks, durable=True)
+            elif chunks:
                 stored = [StoredChunk(chunk.index, chunk.frames) for chunk in chunks]
                 repack(self._frames_folder, self._work, stored, chunks[0].chunk_size, self._axes)
-                self._arrays.write_closed(chunks)
-            self._arrays.write_marks(self._marks())
-            self._arrays.write_readings(self._readings())
+                self._arrays.write_moved_together(chunks)
+            self._arrays.write_marks(self._noted("marks", read_marks))
+            self._arrays.write_readings(self._noted("readings", read_readings))
             self._record["state"] = "closed"
             self._write_record()
             try_to_remove_tree(self._work)
             try_to_remove_tree(self._incoming)
             try_to_remove_tree(self._numbers)
 
-    def _marks(self) -> tuple[Mark, ...]:
+    def _noted(self, what: str, read: Callable[[Path], tuple[Noted, ...]]) -> tuple[Noted, ...]:
+        """What lies beside the frames; nothing where that cannot be read: the stream ends all the same."""
         try:
-            return read_marks(self.folder)
-        except OSError as error:  # the stream has an end all the same
-            logger.warning("the marks in %s cannot be read: %s", self.folder, error)
-            return ()
-
-    def _readings(self) -> tuple[ChannelReadings, ...]:
-        try:
-            return read_readings(self.folder)
+            return read(self.folder)
         except OSError as error:
-            logger.warning("the readings in %s cannot be read: %s", self.folder, error)
+            logger.warning("the %s in %s cannot be read: %s", what, self.folder, error)
             return ()
 
     def _numbers_of(self, index: int) -> FrameNumbers | None:

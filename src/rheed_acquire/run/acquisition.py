@@ -35,8 +35,8 @@ from rheed_acquire.frames.stream_chunks import StreamChunks
 from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.host.guard.camera import who_gives_frames
 from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Observers
-from rheed_acquire.recording.archive import check_archive
-from rheed_acquire.run.archiver import Archiver, plan_archive
+from rheed_acquire.run.archive_uploader import ArchiveUploader
+from rheed_acquire.run.archiver import Archiver, check_place, plan_archive
 from rheed_acquire.run.capture import Capture, start_camera
 from rheed_acquire.run.clock_watch import ClockWatch, judge_ids
 from rheed_acquire.run.dispatcher import Dispatcher
@@ -135,6 +135,7 @@ class Acquisition:
         self._capture: Capture | None = None
         self._pusher: Pusher | None = None
         self._archiver: Archiver | None = None
+        self._uploader: ArchiveUploader | None = None
         self._begun_s: float | None = None
         self._journal = Journal()
         self._undeliverable = False
@@ -173,6 +174,7 @@ class Acquisition:
             frames_overrun=capture.overrun,
             frames_not_taken=0 if self._pusher is None else self._pusher.frames_not_taken,
             frames_not_archived=0 if self._archiver is None else self._archiver.frames_missed,
+            archive_trouble=None if self._uploader is None else self._uploader.trouble,
             frames_missing=capture.frames_missing,
             gap_count=capture.gap_count,
             away=away,
@@ -207,8 +209,7 @@ class Acquisition:
         """
         settings = self._settings
 
-        if settings.archive is not None:
-            check_archive(settings.archive)
+        check_place(settings, self._journal)
         if settings.fps is not None:  # what cannot be is said before the camera is opened
             check_rate(settings, settings.fps, self._max_fps)
 
@@ -272,6 +273,7 @@ class Acquisition:
                 output=output,
                 reduction=settings.reduction,
                 archive=None if planned is None else planned.folder,
+                archive_bucket=None if planned is None else planned.bucket,
             )
             form = replace(plan.form, archive=self._info.archive)
             self._phase = "making the ring"
@@ -302,8 +304,11 @@ class Acquisition:
             watch = ClockWatch(clock.judge, plan.fps, settings.fps_tolerance, self._journal)
             archiver = self._archiver = None
             if planned is not None:  # made once the spool has its name, with the ring
+                archive, waiting = planned.make()
+                if waiting is not None:
+                    self._uploader = ArchiveUploader(waiting, planned.spool, self._journal, self._patience)
                 archiver = self._archiver = Archiver(
-                    planned.make(),
+                    archive,
                     plan.chunk_size,
                     process_clock().utc_ns,
                     self._journal,
@@ -400,9 +405,11 @@ class Acquisition:
         self._observers.started(info, self._journal, self._stop.is_set)
         dispatcher.start()
         pusher.start()
-        archiver = self._archiver
+        archiver, uploader = self._archiver, self._uploader
         if archiver is not None:
             archiver.start()
+        if uploader is not None:
+            uploader.start()
         try:
             if self.tap is not None:
                 for note in self.tap.begin(
@@ -425,12 +432,18 @@ class Acquisition:
             pusher.finish()
             if self.tap is not None:
                 self.tap.stop()
+            ended_s = time.monotonic()
             if archiver is not None:
                 self._phase = "archiving"
                 archiver.finish(self._settings.drain_timeout)
                 self._phase = "uploading"
             delivery = stream.finalize()
             status = stream.status()
+            if uploader is not None:  # after the stream, which knows by it that its archive is closed
+                self._phase = "archiving"
+                uploader.finish(max(0.0, ended_s + self._settings.drain_timeout - time.monotonic()))
+        archive_waits = uploader is not None and not uploader.is_complete
+        chunks_waiting, bytes_waiting = uploader.waiting() if uploader is not None else (0, 0)
         pushed = pusher.pushed
         report = RunReport(
             info=info,
@@ -444,6 +457,9 @@ class Acquisition:
             frames_not_taken=pusher.frames_not_taken,
             frames_archived=0 if archiver is None else archiver.frames,
             frames_not_archived=0 if archiver is None else archiver.frames_missed,
+            archive_waits=archive_waits,
+            archive_chunks_waiting=chunks_waiting,
+            archive_bytes_waiting=bytes_waiting,
             chunks_pushed=pushed.chunks,
             chunks_uploaded=int(delivery.get("chunks_uploaded", status.chunks_uploaded)),
             chunks_not_uploaded=int(delivery.get("chunks_not_uploaded", status.chunks_queued)),

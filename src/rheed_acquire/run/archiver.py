@@ -10,12 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.chunk import Chunk
-from rheed_acquire.recording.archive import Archive, free_folder
+from rheed_acquire.recording.archive import Archive, check_archive, free_folder
+from rheed_acquire.recording.bucket_path import BucketPath
 from rheed_acquire.recording.declarations import StreamDeclaration
 from rheed_acquire.recording.layout import UNNAMED
 from rheed_acquire.recording.run_files import read_stream
+from rheed_acquire.streaming.stream_places import default_spool_folder
+from rheed_acquire.streaming.waiting_archives import (
+    WaitingArchive,
+    check_bucket,
+    free_target,
+    waiting_folder,
+)
 from rheed_acquire.system.priority import make_way
 from rheed_acquire.system.worker import Worker, one_by_one
 
@@ -233,21 +242,53 @@ class PlannedArchive:
     Attributes
     ----------
     folder
-        Where it will lie.
+        Where it will be written.
+    bucket
+        Where in a bucket it belongs; None where it stays in its folder.
+    spool
+        In which it waits for the bucket.
+    keep_free_bytes
+        Of the disk that it waits on.
     """
 
     folder: Path
+    bucket: BucketPath | None
+    spool: Path
+    keep_free_bytes: int
     data_id: str
     declaration: StreamDeclaration
     form: FrameForm
     physical_sample: str | None
     tags: tuple[str, ...]
 
-    def make(self) -> Archive:
-        """Make it; raises as `rheed_acquire.recording.archive.Archive.create`."""
-        return Archive.create(
-            self.folder, self.data_id, self.declaration, self.form, self.physical_sample, self.tags
+    def make(self) -> tuple[Archive, WaitingArchive | None]:
+        """Make it, and what waits with it where it belongs into a bucket.
+
+        Raises
+        ------
+        RheedAcquireError
+            It cannot be written.
+        """
+        waiting = None
+        if self.bucket is not None:
+            try:
+                waiting = WaitingArchive.create(self.spool, self.bucket)
+            except OSError as error:
+                raise RheedAcquireError(
+                    f"the archive cannot be written to {self.folder}, where it waits for its bucket: "
+                    f"{error.strerror}"
+                ) from None
+        archive = Archive.create(
+            self.folder,
+            self.data_id,
+            self.declaration,
+            self.form,
+            self.physical_sample,
+            self.tags,
+            is_for_bucket=waiting is not None,
         )
+        archive.keep_free_bytes = 0 if waiting is None else self.keep_free_bytes
+        return archive, waiting
 
 
 def plan_archive(
@@ -281,5 +322,48 @@ def plan_archive(
         project_id=settings.project_id,
         azimuth_label=settings.azimuth,
     )
-    folder = free_folder(settings.archive.absolute(), declaration.name, data_id, created)
-    return PlannedArchive(folder, data_id, declaration, frame, settings.physical_sample, settings.tags)
+    spool = spool_of(settings)
+    if isinstance(settings.archive, BucketPath):
+        bucket = free_target(settings.archive, declaration.name, data_id, created)
+        folder = waiting_folder(spool, bucket)
+    else:
+        bucket = None
+        folder = free_folder(settings.archive.absolute(), declaration.name, data_id, created)
+    return PlannedArchive(
+        folder,
+        bucket,
+        spool,
+        # As much again as the spool keeps free, so that the stream still has room where the archive has none.
+        round(2e9 * settings.spool_keep_free),
+        data_id,
+        declaration,
+        frame,
+        settings.physical_sample,
+        settings.tags,
+    )
+
+
+def spool_of(settings: RunSettings) -> Path:
+    """The folder of the run's spool."""
+    return (settings.spool_dir or default_spool_folder()).absolute()
+
+
+def check_place(settings: RunSettings, journal: Journal) -> None:
+    """See that archives can be kept where the run is to keep one; a store that is away is noted.
+
+    Raises
+    ------
+    SettingsError
+        They cannot.
+    """
+    if settings.archive is None:
+        return
+    if isinstance(settings.archive, Path):
+        check_archive(settings.archive)
+        return
+    trouble = check_bucket(settings.archive, spool_of(settings))
+    if trouble is not None:
+        journal.warn(
+            FindingCode.ARCHIVE_AWAY,
+            f"{settings.archive} cannot be reached ({trouble}): the archive waits on this computer's disk",
+        )

@@ -35,6 +35,7 @@ class Progress:
     frames_overrun: int = 0
     frames_not_taken: int = 0
     frames_not_archived: int = 0
+    archive_trouble: str | None = None
     frames_missing: int = 0
     gap_count: int = 0
     away: str | None = None

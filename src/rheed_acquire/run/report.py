@@ -16,8 +16,10 @@ from rheed_acquire.frames.reduction import WHOLE, Reduction
 if TYPE_CHECKING:
     from rheed_acquire.cameras.camera import CameraInfo
     from rheed_acquire.frames.ring import Gap
+    from rheed_acquire.recording.bucket_path import BucketPath
     from rheed_acquire.recording.marks import Mark
     from rheed_acquire.recording.readings import ChannelSummary
+    from rheed_acquire.recording.run_path import RunPath
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +44,9 @@ class RunInfo:
     reduction
         How the stream's frames are made of the camera's, by default all of them.
     archive
-        Folder of the run's archive, or None.
+        Folder that the run's archive is written in, or None.
+    archive_bucket
+        Where in a bucket it is to lie, for which it waits in its folder; None where it stays there.
     """
 
     data_id: str
@@ -54,6 +58,12 @@ class RunInfo:
     output: Path | None = None
     reduction: Reduction = WHOLE
     archive: Path | None = None
+    archive_bucket: BucketPath | None = None
+
+    @property
+    def archive_place(self) -> RunPath | None:
+        """Where the archive is to lie for good, or None."""
+        return self.archive_bucket or self.archive
 
     @property
     def bit_depth(self) -> int | None:
@@ -178,6 +188,10 @@ class RunReport:
         In chunks that the streamer failed to take.
     frames_archived, frames_not_archived
         In chunks that are in the archive, and in those that it could not take; 0 without an archive.
+    archive_waits
+        Whether part of the archive is not in its bucket yet, and waits on this computer's disk.
+    archive_chunks_waiting, archive_bytes_waiting
+        Chunks of it that do, and their size on the disk.
     fps_measured
         Frames received per second by the camera's clock where it can be believed (else by their arrival);
         None below two frames.
@@ -209,6 +223,9 @@ class RunReport:
     frames_reduced: int = 0
     frames_archived: int = 0
     frames_not_archived: int = 0
+    archive_waits: bool = False
+    archive_chunks_waiting: int = 0
+    archive_bytes_waiting: int = 0
     chunks_pushed: int = 0
     chunks_uploaded: int = 0
     chunks_not_uploaded: int = 0
@@ -302,7 +319,10 @@ class RunReport:
             "started_utc": _utc(info.started_utc),
             "ended_utc": _utc(self.ended_utc),
             "output": None if info.output is None else str(info.output),
-            "archive": None if info.archive is None else str(info.archive),
+            "archive": None if info.archive_place is None else str(info.archive_place),
+            "archive_waits_in": str(info.archive) if self.archive_waits else None,
+            "archive_chunks_waiting": self.archive_chunks_waiting,
+            "archive_bytes_waiting": self.archive_bytes_waiting,
             "exit_code": self.exit_code,
             "problems": [problem.as_json() for problem in self.problems],
             "warnings": [warning.as_json() for warning in self.warnings],

@@ -88,6 +88,11 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
             missed = figures.frames_not_archived
             archived = f"{figures.frames_archived} frames" + (f", {missed} not archived" if missed else "")
             rows.append(("archive", f"{archived}, {figures.archive}"))
+            if figures.archive_waits_in is not None:
+                waiting = (
+                    f"{figures.archive_chunks_waiting} chunks, {figures.archive_bytes_waiting / 1e6:.1f} MB"
+                )
+                rows.append(("archive waits", f"{waiting}, in {figures.archive_waits_in}"))
     if record.first_utc_ms is not None and record.last_utc_ms is not None:
         first = datetime.fromtimestamp(record.first_utc_ms / 1e3, UTC)
         lasted = duration((record.last_utc_ms - record.first_utc_ms) / 1e3)

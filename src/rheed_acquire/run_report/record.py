@@ -226,6 +226,9 @@ class RunFigures(BaseModel):
     frames_archived: int = 0
     frames_not_archived: int = 0
     archive: str | None = None
+    archive_waits_in: str | None = None
+    archive_chunks_waiting: int = 0
+    archive_bytes_waiting: int = 0
     stream_fps: float | None = None
     stream_frame: str | None = None
     chunks_pushed: int

@@ -33,6 +33,7 @@ from rheed_acquire.run_report.writing import report_file, write_html, write_json
 
 if TYPE_CHECKING:
     from rheed_acquire.host.plugins import PluginHost
+    from rheed_acquire.recording.run_path import RunPath
     from rheed_acquire.regions.frame_tap import FrameTap
     from rheed_acquire.settings.run_settings import RunSettings
     from rheed_acquire.settings.sources import LoadedSettings
@@ -132,7 +133,7 @@ class RunRecorder:
                 )
             )
         # The archive has one too, so that the regions' traces are where the frames are. Its disk may be full.
-        for place in self.folders(report.info):
+        for place in self._report_places(report.info):
             try:
                 self._write(place, report, self._figures(report, exit_code, html))
             except Exception as error:
@@ -149,7 +150,14 @@ class RunRecorder:
         folder = self._folder(info)
         return tuple(dict.fromkeys((info.archive or folder, folder)))
 
-    def _write(self, place: Path, report: RunReport, figures: dict[str, Any]) -> None:
+    def _report_places(self, info: RunInfo) -> tuple[RunPath, ...]:
+        """Where the report is written: with an archive that is in its bucket already, there."""
+        folders = self.folders(info)
+        if info.archive is None or info.archive_bucket is None or info.archive.is_dir():
+            return folders
+        return tuple(info.archive_bucket if folder == info.archive else folder for folder in folders)
+
+    def _write(self, place: RunPath, report: RunReport, figures: dict[str, Any]) -> None:
         if self._failure is not None:
             raise RheedAcquireError(self._failure)
         if place == report.info.archive and not place.is_dir():
@@ -171,7 +179,7 @@ class RunRecorder:
         """Where the report belongs: to the recording, or the archive, else to a folder of the run's own."""
         if info.output is not None:
             return info.output
-        if info.archive is not None:
+        if info.archive is not None and info.archive_bucket is None:
             return info.archive
         # The data_id is a server's word, and becomes part of a path.
         name = folder_name(self._name(info), slug(info.data_id), info.started_utc)

@@ -17,11 +17,22 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from rheed_acquire.clocks.cadence import MIN_CHUNK_S
+from rheed_acquire.errors import SettingsError
 from rheed_acquire.frames.reduction import Reduction
+from rheed_acquire.recording.bucket_path import BucketPath, is_bucket_url
 from rheed_acquire.regions.regions import Regions
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.system.long_paths import with_room_below
@@ -41,8 +52,20 @@ def _refuse_bucket(folder: Path) -> Path:
     return folder
 
 
+def _named_place(value: Any) -> Any:
+    """Take a text that begins as a bucket's URL for that, and for no path."""
+    if not isinstance(value, str) or not is_bucket_url(value):
+        return value
+    try:
+        return BucketPath(value)
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
+
+
 _Folder = Annotated[Path, AfterValidator(_refuse_bucket), AfterValidator(with_room_below)]
 """One that runs are kept below: on Windows in the form that allows for long names."""
+_Place = Annotated[_Folder | BucketPath, BeforeValidator(_named_place)]
+"""A folder, or a place in a bucket."""
 GROUPS = ("Camera", "Stream", "Run", "View", "Output", "Delivery")
 """The headings of the help, in their order."""
 _CAMERA, _STREAM, _RUN, _VIEW, _OUTPUT, _DELIVERY = ({"group": group} for group in GROUPS)
@@ -278,15 +301,16 @@ class RunSettings(BaseModel):
         description="where the local server keeps runs",
         json_schema_extra={**_OUTPUT, "everyday": True, "metavar": "DIR"},
     )
-    archive: _Folder | None = Field(
+    archive: _Place | None = Field(
         None,
-        description="directory that keeps every frame at its full depth and rate, beside the stream",
-        json_schema_extra={**_OUTPUT, "everyday": True, "metavar": "DIR"},
+        description="directory that keeps every frame at its full depth and rate, beside the stream; or a "
+        "place in a bucket, s3://BUCKET/PREFIX",
+        json_schema_extra={**_OUTPUT, "everyday": True, "metavar": "PLACE"},
     )
     archive_full: ArchiveFull = Field(
         ArchiveFull.DROP,
-        description="where the archive's disk takes no more: drop goes on with the stream and counts the "
-        "frames that are not archived, stop ends the run",
+        description="where the disk takes no more of the archive: drop goes on with the stream and counts "
+        "the frames that are not archived, stop ends the run",
         json_schema_extra={**_OUTPUT},
     )
     spool_dir: _Folder | None = Field(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rheed_acquire.frames.ring_files import SUFFIX
 from rheed_acquire.streaming.stream_folder import PROBE
-from rheed_acquire.streaming.stream_places import LOCK, folder_bytes, ring_folders
+from rheed_acquire.streaming.stream_places import ARCHIVES, LOCK, folder_bytes, ring_folders
 from rheed_acquire.streaming.stream_record import RECORD, RecordError, StreamRecord, load_record
 
 
@@ -39,7 +39,7 @@ def look_through(root: Path) -> tuple[list[tuple[Path, StreamRecord]], list[Stra
     streams: list[tuple[Path, StreamRecord]] = []
     strange: list[StrangeEntry] = []
     for path in sorted(root.iterdir()):
-        if path.name.startswith(PROBE):
+        if path.name.startswith(PROBE) or path.name == ARCHIVES:
             continue
         try:
             if path.is_symlink() or not path.is_dir():

@@ -12,6 +12,8 @@ from rheed_acquire.frames.ring_files import shared_memory_folder
 from rheed_acquire.system.long_paths import with_room_below
 
 LOCK = "lock"
+ARCHIVES = ".archives"
+"""The folder in a spool in which archives wait for their bucket."""
 
 
 def default_spool_folder() -> Path:

@@ -111,7 +111,7 @@ class AskedRun:
             data_id=info.data_id or None,
             started_utc=info.started_utc.isoformat(timespec="milliseconds"),
             output=None if info.output is None else str(info.output),
-            archive=None if info.archive is None else str(info.archive),
+            archive=None if info.archive_place is None else str(info.archive_place),
             frames=progress.frames_received,
             frames_lost=progress.frames_missing + progress.frames_overrun + progress.frames_not_taken,
             marks=len(acquisition.marks),

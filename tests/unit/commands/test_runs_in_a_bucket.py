@@ -72,7 +72,7 @@ def test_a_run_that_is_not_there_is_an_error_that_says_where_it_was_looked_for(
         show.main([wanted, "--output", str(site)])
 
 
-@pytest.mark.parametrize("setting", ["output", "archive", "spool-dir"])
+@pytest.mark.parametrize("setting", ["output", "spool-dir"])
 def test_a_run_itself_is_written_to_a_disk(
     setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
