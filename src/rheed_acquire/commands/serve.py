@@ -37,11 +37,15 @@ def _port(text: str) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until Ctrl-C, or do what is asked with the keys."""
+    """Serve until Ctrl-C, or do what is asked with the keys or with old runs."""
     if arguments[:1] == ["keys"]:
         from rheed_acquire.commands import serve_keys
 
         return serve_keys.main(arguments[1:])
+    if arguments[:1] == ["prune"]:
+        from rheed_acquire.commands import serve_prune
+
+        return serve_prune.main(arguments[1:])
     parser = Parser(
         prog="rheed-acquire serve",
         description="Run the local Atomscale-compatible server. What a client needs to find it is printed in "
