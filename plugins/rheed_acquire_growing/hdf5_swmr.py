@@ -34,7 +34,6 @@ def _opened(path: Path) -> Any:
     import h5py
 
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
     limit = _limit_of_attempts(Path(h5py.__file__).parent, h5py.h5p.__file__)
     if limit is not None:
         limit(ctypes.c_int64(access.id), ctypes.c_uint(_ATTEMPTS))
