@@ -119,6 +119,13 @@ LIMIT_S = 180.0
 """After which a process that should have ended is a failure."""
 
 
+def silent_after(frames: int) -> tuple[str, ...]:
+    """Flags of a camera that gives so many frames and no more, however long a test looks on: no loss."""
+    number, for_ever = str(frames), "600"
+    camera = ("--camera", "thirdparty", "--thirdparty.pause-after", number)
+    return (*camera, "--stall-timeout", for_ever, "--gap-tolerance", for_ever)
+
+
 class Command:
     """Runs ``rheed-acquire`` in a folder of its own, with nothing of the caller's environment in it."""
 

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.integration.command.conftest import silent_after
 
 if TYPE_CHECKING:
     from tests.integration.command.conftest import Command
@@ -138,8 +139,7 @@ def test_the_display_leaves_only_the_log_and_the_summary_behind(command: Command
 def test_recover_shows_how_many_chunks_it_has_done_and_leaves_only_what_became_of_them(
     command: Command, arguments: tuple[str, ...], work: str
 ) -> None:
-    camera = ("--camera", "thirdparty", "--thirdparty.pause-after", "130", "--stall-timeout", "600")
-    run = command.start(*camera)
+    run = command.start(*silent_after(130))
     command.wait_for("paused")
     run.kill()
     run.communicate()

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.integration.command.conftest import silent_after
 
 if TYPE_CHECKING:
     from tests.integration.command.conftest import Command
 
-PAUSED = ("--camera", "thirdparty", "--thirdparty.pause-after", "130", "--stall-timeout", "600")
+PAUSED = silent_after(130)
 """100 frames in a full chunk, 30 in the next, and then silence: the interrupt always finds the same."""
 
 

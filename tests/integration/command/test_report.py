@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from markupsafe import escape
+from tests.integration.command.conftest import silent_after
 from tests.integration.command.test_serve import addressed
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def test_a_run_that_lost_frames_or_failed_says_so_and_why(
 
 
 def test_an_interrupted_run_leaves_its_report(command: Command) -> None:
-    run = command.start(*THIRD, "--thirdparty.pause-after", "30", "--stall-timeout", "600", "--json")
+    run = command.start(*silent_after(30), "--json")
     command.wait_for("paused")
     command.interrupt(run)
     done = command.finish(run)
@@ -94,7 +95,7 @@ def test_an_interrupted_run_leaves_its_report(command: Command) -> None:
 
 
 def test_of_a_run_that_was_killed_there_is_its_beginning_and_what_was_recorded(command: Command) -> None:
-    run = command.start(*THIRD, "--thirdparty.pause-after", "130", "--stall-timeout", "600")
+    run = command.start(*silent_after(130))
     command.wait_for("paused")
     (group,) = command.folder.glob("runs/*/frames.zarr")
     while not (group / "frames" / "c" / "0" / "0" / "0").exists():

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import zarr
 from numpy.typing import NDArray
-from tests.integration.command.conftest import PROGRESS
+from tests.integration.command.conftest import PROGRESS, silent_after
 
 if TYPE_CHECKING:
     from tests.integration.command.conftest import Command
@@ -281,7 +281,7 @@ def test_help_is_given_even_where_a_plugin_or_a_file_is_broken(command: Command)
 def test_a_run_whose_own_server_is_killed_is_delivered_whole_and_says_so(
     command: Command, read_stamps: ReadStamps
 ) -> None:
-    paused = ("--camera", "thirdparty", "--thirdparty.pause-after", "130", "--stall-timeout", "600")
+    paused = silent_after(130)
     run = command.start(*paused, "--json")
     command.wait_for("paused")
     (server,) = (pid for pid, line, _ in command.children(run) if b"rheed_acquire.server" in line)

@@ -16,6 +16,7 @@ import pytest
 import requests
 import trustme
 from cryptography.hazmat.primitives import serialization
+from tests.integration.command.conftest import silent_after
 
 from rheed_acquire import RHEEDStreamer
 
@@ -71,7 +72,7 @@ def test_the_api_key_appears_nowhere(command: Command) -> None:
     assert list(client) == ["AS_API_ENDPOINT"], "a key that the user has is not printed"
     endpoint = client["AS_API_ENDPOINT"]
     flags = ("--endpoint", endpoint, "--verbosity", "4", "--log-file", "run.log", "--tag", "growth")
-    camera = ("--camera", "thirdparty", "--thirdparty.pause-after", "110", "--stall-timeout", "600")
+    camera = silent_after(110)
     run = command.start(*camera, *flags, AS_API_KEY=SECRET)
     command.wait_for("paused")
     if sys.platform != "win32":
@@ -102,8 +103,7 @@ def test_the_api_key_appears_nowhere(command: Command) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the processes' memory of their start from /proc")
 def test_the_key_is_not_handed_on_to_the_local_server_of_a_run(command: Command) -> None:
     """The command's own key has no business in the server that a run without one starts."""
-    camera = ("--camera", "thirdparty", "--thirdparty.pause-after", "20", "--stall-timeout", "600")
-    run = command.start(*camera)
+    run = command.start(*silent_after(20))
     command.wait_for("paused")
     children = command.children(run)
     assert sum(b"rheed_acquire.server" in line for _, line, _ in children) == 1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import zarr
+from tests.integration.command.conftest import silent_after
 
 from rheed_acquire.commands.spool import main
 from rheed_acquire.frames.ring_files import OWNER, shared_memory_folder, shared_memory_root
@@ -141,16 +142,7 @@ def test_spool_names_why_the_server_takes_no_more(command: Command, leave: Any) 
 def test_recover_delivers_a_run_of_the_local_server_that_was_killed(
     command: Command, read_stamps: Any
 ) -> None:
-    run = command.start(
-        "--camera",
-        "thirdparty",
-        "--thirdparty.pause-after",
-        "130",
-        "--chunk-seconds",
-        "2",
-        "--stall-timeout",
-        "600",
-    )
+    run = command.start(*silent_after(130), "--chunk-seconds", "2")
     command.wait_for("paused")
     run.kill()
     run.communicate()
