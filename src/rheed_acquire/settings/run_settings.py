@@ -303,8 +303,7 @@ class RunSettings(BaseModel):
     )
     archive: _Place | None = Field(
         None,
-        description="directory that keeps every frame at its full depth and rate, beside the stream; or a "
-        "place in a bucket, s3://BUCKET/PREFIX",
+        description="keep every frame at its full depth and rate too, in this folder or s3://BUCKET/PREFIX",
         json_schema_extra={**_OUTPUT, "everyday": True, "metavar": "PLACE"},
     )
     archive_full: ArchiveFull = Field(

@@ -180,6 +180,7 @@ class _Acquisition:
             frames_overrun=0,
             frames_not_taken=0,
             frames_not_archived=0,
+            archive_trouble=None,
         )
 
     def progress(self) -> Any:
