@@ -14,6 +14,7 @@ from rheed_acquire import CameraError
 from rheed_acquire_growing.growing_file import BegunAnewError, GrowingFile
 from rheed_acquire_replay.arrays import choose
 from rheed_acquire_replay.hdf5 import check_readable, datasets, signal_name
+from rheed_acquire_replay.hdf5_superblock import check_superblock
 from rheed_acquire_replay.hdf5_texts import is_text
 from rheed_acquire_replay.hdf5_times import EPICS, TIMES, unit_of
 from rheed_acquire_replay.moments import as_times
@@ -33,6 +34,7 @@ def _opened(path: Path) -> Any:
     """
     import h5py
 
+    check_superblock(path)
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     limit = _limit_of_attempts(Path(h5py.__file__).parent, h5py.h5p.__file__)
     if limit is not None:

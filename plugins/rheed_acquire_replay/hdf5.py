@@ -22,6 +22,7 @@ from rheed_acquire_replay.arrays import (
 from rheed_acquire_replay.axes import Axes
 from rheed_acquire_replay.hdf5_attributes import attribute
 from rheed_acquire_replay.hdf5_chunks import WrittenFrames, count_unmapped, find_written
+from rheed_acquire_replay.hdf5_superblock import check_superblock
 from rheed_acquire_replay.hdf5_texts import is_text
 from rheed_acquire_replay.hdf5_times import TIME_NAMES, TIMES, keep_times, take_rate, take_times
 from rheed_acquire_replay.nexus import signal
@@ -94,6 +95,7 @@ def open_hdf5(path: Path, options: Options) -> Recording:
     with reading(path, Hdf5Dataset.kind):
         import h5py
 
+        check_superblock(path)
         file = h5py.File(path, "r")
         try:
             found, broken = datasets(path, file)

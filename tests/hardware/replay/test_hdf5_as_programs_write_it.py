@@ -14,6 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rheed_acquire import CameraError
+from rheed_acquire_growing.hdf5_swmr import GrowingHdf5
+from rheed_acquire_growing.kinds import open_growing
 from rheed_acquire_replay.formats import open_recording
 from rheed_acquire_replay.hdf5_attributes import attribute
 
@@ -330,3 +333,26 @@ def test_a_damaged_length_of_a_text_is_not_believed(tmp_path: Path, stage: Stage
     recording.close()
     assert recording.captured_ns is None
     assert recording.count == 5
+
+
+@pytest.mark.parametrize("userblock", [0, 512, 4096])
+@pytest.mark.parametrize("claimed", [1 << 20, 0xFFFFFFFF])
+def test_a_damaged_length_of_driver_information_is_not_believed(
+    tmp_path: Path, userblock: int, claimed: int
+) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver="earliest", userblock_size=userblock) as file:
+        file["frames"] = np.zeros((5, 24, 32), np.uint8)
+    with contextlib.closing(open_recording(path)) as recording:
+        assert recording.count == 5
+    content = bytearray(path.read_bytes())
+    content[userblock + 48 : userblock + 56] = (1024).to_bytes(8, "little")
+    content[userblock + 1028 : userblock + 1032] = claimed.to_bytes(4, "little")
+    path.write_bytes(content)
+    why = "its driver information is said to be longer than the file"
+    with pytest.raises(CameraError, match=why):
+        open_recording(path)
+    with contextlib.closing(open_growing(path, None, None)) as growing:
+        growing.look()
+        assert isinstance(growing, GrowingHdf5)
+        assert growing.kept_out == why
