@@ -118,7 +118,7 @@ def test_an_archive_whose_disk_is_unmounted_is_completed_once_it_is_mounted_agai
     elsewhere = rig.folder / "elsewhere"
     process = rig.start("--faulty.speed", "2", *FAST[2:], "--frames", "1800", "--json")
     archive = rig.archive
-    assert rig.wait_until(lambda: list(archive.glob("*/chunks.jsonl")), process)
+    assert rig.wait_until(lambda: list(archive.glob("*/frames.zarr/frames/zarr.json")), process)
     rig.archive.rename(elsewhere)
     rig.archive.mkdir()  # where it was mounted
     ended = rig.finish(process)
@@ -136,7 +136,8 @@ def test_an_archive_whose_disk_is_unmounted_is_completed_once_it_is_mounted_agai
     elsewhere.rename(rig.archive)
     back = rig.recover()
     assert back.code == DELIVERED, back.out + back.err
-    assert len(rig.expect_originals()) == report["frames_archived"]
+    # The chunk at the moment when the disk goes may be on it, and not be counted: nobody could see any more.
+    assert 0 <= len(rig.expect_originals()) - report["frames_archived"] <= CHUNK
     assert rig.waiting() == []
 
 
