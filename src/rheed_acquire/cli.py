@@ -71,6 +71,7 @@ def _run(arguments: list[str], *, for_good: bool) -> int:
             # Of a library's reads that end with the process, asyncio and Python would tell at length.
             logging.getLogger("asyncio").disabled = True
             warnings.simplefilter("ignore")
+            sys.unraisablehook = lambda _: None
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001
         # A bug of ours. Who mends it wants the traceback, and a script the one object.
