@@ -31,6 +31,10 @@ class Documents(ABC):
     """
 
     @abstractmethod
+    def __str__(self) -> str:
+        """Where they are."""
+
+    @abstractmethod
     def read(self, name: str) -> bytes | None:
         """What a document holds; None where it is not there."""
 
@@ -62,6 +66,9 @@ class FolderDocuments(Documents):
     def __init__(self, directory: Path) -> None:
         self._folder = server_folder(directory)
         self._threads = threading.Lock()
+
+    def __str__(self) -> str:
+        return str(self._folder)
 
     def read(self, name: str) -> bytes | None:
         """What a document holds; see `Documents`."""
@@ -95,6 +102,9 @@ class BucketDocuments(Documents):
 
     def __init__(self, place: BucketPath) -> None:
         self._folder = place / ".server"
+
+    def __str__(self) -> str:
+        return str(self._folder)
 
     def read(self, name: str) -> bytes | None:
         """What a document holds; see `Documents`."""

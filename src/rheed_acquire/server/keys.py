@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import re
 import secrets
 import threading
@@ -26,6 +27,8 @@ from rheed_acquire.server.refusal import Refusal
 
 if TYPE_CHECKING:
     from rheed_acquire.server.documents import Documents
+
+logger = logging.getLogger(__name__)
 
 KEYS_FILE = "keys.json"
 NAMES = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
@@ -113,7 +116,9 @@ class KeyBook:
         try:
             document = self._documents.read(KEYS_FILE)
         except OSError as error:
-            raise RheedAcquireError(f"the keys cannot be read: {error.strerror or error}") from None
+            raise RheedAcquireError(
+                f"the keys in {self._documents} cannot be read: {error.strerror or error}"
+            ) from None
         return _parsed(document)
 
     def add(
@@ -177,7 +182,9 @@ class KeyBook:
         try:
             self._documents.change(KEYS_FILE, change, is_private=True)
         except OSError as error:
-            raise RheedAcquireError(f"the keys cannot be written: {error.strerror or error}") from None
+            raise RheedAcquireError(
+                f"the keys in {self._documents} cannot be written: {error.strerror or error}"
+            ) from None
 
 
 class Keys:
@@ -235,7 +242,8 @@ class Keys:
                     self._kept = self._book.kept()
                     self._read_s = time.monotonic()
             except RheedAcquireError as error:
-                raise Refusal(503, str(error)) from None
+                logger.error("%s", error)  # noqa: TRY400 - where they lie is not for whoever knocks
+                raise Refusal(503, "the server cannot read its keys at present") from None
             finally:
                 self._reading.release()
         assert self._kept is not None
