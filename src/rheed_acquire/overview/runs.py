@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rheed_acquire.server.streams import OpenStream, Streams
 
 _READ_AT_ONCE = 8
+_LEAST_BEGINNING = 4
 _SILENT_S = 60.0
 """Streams are heard of with each chunk, and this is noted within half a minute."""
 _PATIENCE_S = 10.0
@@ -140,14 +141,17 @@ def _past_run(folder: str, line: Mapping[str, Any] | None) -> PastRun:
 def found(runs: Iterable[PastRun], searched: str) -> list[PastRun]:
     """Those that have every word that was searched for.
 
-    A part of the name, the sample, a tag or the key; or what a date or the data_id begins with.
+    A part of the name, the sample, a tag or the key; or at least four characters that a date or the data_id
+    begins with: the "7" of "wafer 7" means neither.
     """
     words = searched.casefold().split()
     return [run for run in runs if all(_has(run, word) for word in words)]
 
 
 def _has(run: PastRun, word: str) -> bool:
-    return word in run.words or any(one.startswith(word) for one in run.beginnings)
+    return word in run.words or (
+        len(word) >= _LEAST_BEGINNING and any(one.startswith(word) for one in run.beginnings)
+    )
 
 
 def _sample(link: Any) -> str:
