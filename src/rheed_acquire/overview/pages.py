@@ -20,10 +20,12 @@ from werkzeug.wrappers import Request, Response
 
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.overview.pictures import Pictures, report_of
-from rheed_acquire.overview.runs import Remembered, found, open_runs, past_runs
+from rheed_acquire.overview.runs import found, open_runs, past_runs
 from rheed_acquire.server.app import guarded
 from rheed_acquire.server.keys import Right
 from rheed_acquire.server.refusal import Refusal
+from rheed_acquire.server.remembered import Remembered
+from rheed_acquire.text.page_headers import PAGE_HEADERS
 from rheed_acquire.text.printable_text import printable
 
 if TYPE_CHECKING:
@@ -37,18 +39,10 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).with_name("page")
 ROWS = 100
 """Runs on one page."""
-_OPEN_FOR_S, _PAST_FOR_S = 2.0, 10.0
+_OPEN_FOR_S, _PAST_FOR_S, _PATIENCE_S = 2.0, 10.0, 10.0
 _LONGEST_SEARCH = 200
 _FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
 _FILES = {"overview.css": "text/css; charset=utf-8", "overview.js": "text/javascript; charset=utf-8"}
-_ALWAYS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -72,8 +66,8 @@ class Overview:
 
     def __init__(self, place: RunPath, streams: Streams[Any], audit: Audit, keys: Keys) -> None:
         self._place, self._keys = place, keys
-        self._open = Remembered(lambda: open_runs(place, streams), _OPEN_FOR_S)
-        self._past = Remembered(lambda: past_runs(place, audit, streams), _PAST_FOR_S)
+        self._open = Remembered(lambda: open_runs(place, streams), _OPEN_FOR_S, _PATIENCE_S)
+        self._past = Remembered(lambda: past_runs(place, audit, streams), _PAST_FOR_S, _PATIENCE_S)
         self._pictures = Pictures()
 
     def rules(self) -> list[Rule]:
@@ -120,7 +114,7 @@ class Overview:
         """A file of the page."""
         if name not in _FILES:
             raise Refusal(404, "there is no such file")
-        return Response((PAGE / name).read_bytes(), headers={**_ALWAYS, "Content-Type": _FILES[name]})
+        return Response((PAGE / name).read_bytes(), headers={**PAGE_HEADERS, "Content-Type": _FILES[name]})
 
     def newest(self, request: Request, folder: str) -> Response:  # noqa: ARG002
         """The newest frame of a run."""
@@ -132,7 +126,7 @@ class Overview:
             raise Refusal(404, "no frame has come yet")
         # The page asks for another URL once there are more frames.
         kept = {"Cache-Control": "private, max-age=600", "Content-Type": "image/jpeg"}
-        return Response(picture, headers=_ALWAYS | kept)
+        return Response(picture, headers=PAGE_HEADERS | kept)
 
     def report(self, request: Request, folder: str) -> Response:  # noqa: ARG002
         """The report of a run."""
@@ -152,7 +146,7 @@ class Overview:
 
 
 def _page(text: str | bytes, policy: str = _POLICY) -> Response:
-    headers = {**_ALWAYS, "Content-Security-Policy": policy, "Content-Type": "text/html; charset=utf-8"}
+    headers = {**PAGE_HEADERS, "Content-Security-Policy": policy, "Content-Type": "text/html; charset=utf-8"}
     return Response(text, headers=headers)
 
 

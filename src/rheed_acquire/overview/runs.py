@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.recording.layout import STREAMED_BY
+from rheed_acquire.recording.received_chunks import count_missing
 from rheed_acquire.recording.run_files import read_attributes, read_stream
 from rheed_acquire.recording.run_path import folders_below
 from rheed_acquire.run_report.facts import UNKNOWN, duration, moment
-from rheed_acquire.server.refusal import Refusal
 
 if TYPE_CHECKING:
     from rheed_acquire.recording.run_path import RunPath
@@ -27,10 +25,8 @@ _READ_AT_ONCE = 8
 _LEAST_BEGINNING = 4
 _SILENT_S = 60.0
 """Streams are heard of with each chunk, and this is noted within half a minute."""
-_PATIENCE_S = 10.0
 _NAME = re.compile(r"^\d{4}(-\d\d){2}-\d{6}-|-[0-9a-f]{8}$")
 """What stands in a folder's name before and behind that of its run."""
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +90,7 @@ def _open_run(place: RunPath, stream: OpenStream) -> OpenRun | None:
         key=str(known.get(STREAMED_BY) or ""),
         frames=int(known.get("frames_received") or 0),
         rate=f"{float(known.get('fps') or 0):.6g}",
-        missing=_count(known.get("missing_chunks")),
+        missing=count_missing(known),
         heard=f"{duration(max(0.0, silent_s) // 1)} ago",
         is_silent=silent_s > _SILENT_S,
     )
@@ -156,41 +152,3 @@ def _has(run: PastRun, word: str) -> bool:
 
 def _sample(link: Any) -> str:
     return str(link.get("name")) if isinstance(link, dict) else str(link or "")
-
-
-def _count(missing: Any) -> int:
-    return sum(last - first + 1 for first, last in missing or ())
-
-
-class Remembered(Generic[_T]):
-    """What is asked for by many at once, and found out once in a while. Thread-safe."""
-
-    def __init__(self, find_out: Callable[[], _T], for_s: float) -> None:
-        self._find_out, self._for_s = find_out, for_s
-        self._lock = threading.Lock()
-        self._known: tuple[float, _T] | None = None
-
-    def __call__(self) -> _T:
-        """What is known, and not older than that, or than it takes to find it out.
-
-        Raises
-        ------
-        Refusal
-            503 where nothing is known yet, and another request is at it.
-        """
-        known = self._known
-        if known is not None and time.monotonic() - known[0] <= self._for_s:
-            return known[1]
-        # One thread waits for the store, and no more: the others are for streams.
-        if not self._lock.acquire(timeout=_PATIENCE_S if known is None else 0):
-            if known is None:
-                raise Refusal(503, "the runs are being listed: come again")
-            return known[1]
-        try:
-            if self._known is known:
-                found_out = self._find_out()
-                self._known = time.monotonic(), found_out
-            assert self._known is not None
-            return self._known[1]
-        finally:
-            self._lock.release()

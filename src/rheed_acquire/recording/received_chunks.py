@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rheed_acquire.recording.declarations import ChunkDeclaration
@@ -71,3 +71,8 @@ class ReceivedChunks:
             self._in_order.insert(place, chunk)
         self.frames += chunk.frames
         self.latest = chunk
+
+
+def count_missing(attributes: Mapping[str, Any]) -> int:
+    """How many chunks a run's metadata says are missing."""
+    return sum(last - first + 1 for first, last in attributes.get("missing_chunks") or ())

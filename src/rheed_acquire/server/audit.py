@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.recording.layout import STREAMED_BY
+from rheed_acquire.recording.received_chunks import count_missing
 from rheed_acquire.recording.run_files import read_attributes, stored_bytes
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Audit:
             "tags": [tag["name"] for tag in attributes.get("tags") or ()],
             "frames": attributes.get("frames_received", 0),
             "chunks": attributes.get("chunks_received", 0),
-            "chunks_missing": sum(last - first + 1 for first, last in attributes.get("missing_chunks", ())),
+            "chunks_missing": count_missing(attributes),
             "bytes": stored_bytes(folder),
         }
 

@@ -17,6 +17,7 @@ from rheed_acquire.system.durable_files import write_atomically
 
 if TYPE_CHECKING:
     from rheed_acquire.recording.bucket_path import BucketPath
+    from rheed_acquire.recording.run_path import RunPath
 
 _TRIES = 50
 
@@ -30,13 +31,17 @@ class Documents(ABC):
     All methods raise an OSError where disk or store do not do what they should.
     """
 
-    @abstractmethod
-    def __str__(self) -> str:
-        """Where they are."""
+    _folder: RunPath
 
-    @abstractmethod
+    def __str__(self) -> str:
+        return str(self._folder)
+
     def read(self, name: str) -> bytes | None:
         """What a document holds; None where it is not there."""
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
 
     @abstractmethod
     def change(self, name: str, change: Change, *, is_private: bool = False) -> None:
@@ -64,18 +69,8 @@ class FolderDocuments(Documents):
     """The documents of a directory of runs on a disk."""
 
     def __init__(self, directory: Path) -> None:
-        self._folder = server_folder(directory)
+        self._folder: Path = server_folder(directory)
         self._threads = threading.Lock()
-
-    def __str__(self) -> str:
-        return str(self._folder)
-
-    def read(self, name: str) -> bytes | None:
-        """What a document holds; see `Documents`."""
-        try:
-            return (self._folder / name).read_bytes()
-        except FileNotFoundError:
-            return None
 
     def change(self, name: str, change: Change, *, is_private: bool = False) -> None:
         """Change a document; see `Documents`."""
@@ -101,17 +96,7 @@ class BucketDocuments(Documents):
     """The documents of a place in a bucket, changed by conditional puts."""
 
     def __init__(self, place: BucketPath) -> None:
-        self._folder = place / ".server"
-
-    def __str__(self) -> str:
-        return str(self._folder)
-
-    def read(self, name: str) -> bytes | None:
-        """What a document holds; see `Documents`."""
-        try:
-            return (self._folder / name).read_bytes()
-        except FileNotFoundError:
-            return None
+        self._folder: BucketPath = place / ".server"
 
     def change(self, name: str, change: Change, *, is_private: bool = False) -> None:  # noqa: ARG002
         """Change a document; see `Documents`."""

@@ -13,7 +13,6 @@ import logging
 import re
 import secrets
 import threading
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,6 +23,7 @@ from rheed_acquire.errors import RheedAcquireError, SettingsError
 from rheed_acquire.recording.run_writer import utc_now
 from rheed_acquire.recording.zarr_metadata import encode_document
 from rheed_acquire.server.refusal import Refusal
+from rheed_acquire.server.remembered import Remembered
 
 if TYPE_CHECKING:
     from rheed_acquire.server.documents import Documents
@@ -40,6 +40,8 @@ _AT_ONCE = 4
 """So many seconds of requests may come in one."""
 _KNOWN_FOR_S = 2.0
 """For so long a server believes what it has read of keys that were added and revoked."""
+_FIRST_PATIENCE_S = -1
+"""Without a limit: nobody can be let in before they are read."""
 
 
 class Right(StrEnum):
@@ -200,10 +202,7 @@ class Keys:
 
     def __init__(self, own: str | None, book: KeyBook | None = None) -> None:
         self._own = None if own is None else Key(None, frozenset({Right.ADMINISTER}), _digest(own))
-        self._book = book
-        self._kept: list[Key] | None = None
-        self._read_s = 0.0
-        self._reading = threading.Lock()
+        self._kept = None if book is None else Remembered(book.kept, _KNOWN_FOR_S, _FIRST_PATIENCE_S)
         self._counting = threading.Lock()
         self._allowances: dict[tuple[str, float], Allowance] = {}
 
@@ -233,21 +232,13 @@ class Keys:
         return found
 
     def _known(self) -> list[Key]:
-        if self._book is None:
+        if self._kept is None:
             return []
-        is_due = self._kept is None or time.monotonic() - self._read_s > _KNOWN_FOR_S
-        if is_due and self._reading.acquire(blocking=self._kept is None):
-            try:
-                if self._kept is None or time.monotonic() - self._read_s > _KNOWN_FOR_S:
-                    self._kept = self._book.kept()
-                    self._read_s = time.monotonic()
-            except RheedAcquireError as error:
-                logger.error("%s", error)  # noqa: TRY400 - where they lie is not for whoever knocks
-                raise Refusal(503, "the server cannot read its keys at present") from None
-            finally:
-                self._reading.release()
-        assert self._kept is not None
-        return self._kept
+        try:
+            return self._kept()
+        except RheedAcquireError as error:
+            logger.error("%s", error)  # noqa: TRY400 - where they lie is not for whoever knocks
+            raise Refusal(503, "the server cannot read its keys at present") from None
 
     def _allows(self, name: str, requests_s: float) -> bool:
         with self._counting:

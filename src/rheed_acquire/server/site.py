@@ -151,13 +151,17 @@ class SiteStreams:
 
     def open_streams(self) -> Iterator[OpenStream]:
         """Those that are open, of whichever server."""
+        marked: dict[str, tuple[str, str]] = {}
         for mark, tag, heard in (self._own / "open").below():
             known = self._marked.get(mark.name)
             if known is None or known[0] != tag:
-                with suppress(FileNotFoundError):  # it has just been closed
-                    known = self._marked[mark.name] = tag, mark.read_bytes().decode()
-            if known is not None:
-                yield OpenStream(mark.name, known[1], heard)
+                try:
+                    known = tag, mark.read_bytes().decode()
+                except FileNotFoundError:  # it has just been closed
+                    continue
+            marked[mark.name] = known
+            yield OpenStream(mark.name, known[1], heard)
+        self._marked = marked  # and no more of those that another server has closed
 
     def _mark(self, data_id: str, streamed_by: str | None) -> BucketPath:
         """What is there as long as a stream is not closed: those of a key together."""
@@ -200,7 +204,6 @@ class SiteStreams:
             for known in (self._heard_s, self._noted_s, self._runs):
                 known.pop(data_id, None)
             self._failing.discard(data_id)
-            self._marked.pop(data_id, None)
 
     def settle(self) -> None:
         """Store what has been uploaded for the streams that this server has heard of."""

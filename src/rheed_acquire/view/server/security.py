@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rheed_acquire.system.addresses import may_be_called
+from rheed_acquire.text.page_headers import PAGE_HEADERS
 
 _POLICY = "; ".join(
     (
@@ -35,12 +36,7 @@ _POLICY = "; ".join(
 )
 HEADERS = {
     "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
+    **PAGE_HEADERS,
     # One request a connection: what is idle can be told from what is slow, and is closed.
     "Connection": "close",
 }
