@@ -9,6 +9,7 @@ from rheed_acquire import BucketPath, CameraError, CameraSettingError
 from rheed_acquire_replay import video
 from rheed_acquire_replay.folders import open_folder
 from rheed_acquire_replay.hdf5 import open_hdf5
+from rheed_acquire_replay.hdf5_superblock import SIGNATURE as HDF5_SIGNATURE
 from rheed_acquire_replay.image_folder import ImageFolder
 from rheed_acquire_replay.ksa import KsaFrames
 from rheed_acquire_replay.names import in_order
@@ -40,7 +41,7 @@ _WITHOUT: dict[str, Callable[[Path, Options], Recording]] = {
 
 
 _SIGNATURES = {
-    b"\x89HDF\r\n\x1a\n": ".h5",
+    HDF5_SIGNATURE: ".h5",
     **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), ".tif"),
     b"\x93NUMPY": ".npy",
 }

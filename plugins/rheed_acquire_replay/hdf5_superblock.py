@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _FIRST_PLACE = 512
 """Where a superblock may lie besides the beginning, and at twice that, and so on."""
 _HEAD = 16
@@ -31,7 +31,7 @@ def check_superblock(path: Path) -> None:
         size = file.seek(0, 2)
         place = 0
         while place < size:
-            if _read(file, place, 8) == _SIGNATURE:
+            if _read(file, place, 8) == SIGNATURE:
                 _check(file, place, size)
                 return
             place = max(_FIRST_PLACE, 2 * place)

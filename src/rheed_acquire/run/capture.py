@@ -365,7 +365,7 @@ class Capture:
                     return None
                 why = str(error)
             else:
-                if _looks_like(info, self._info):
+                if looks_like(info, self._info):
                     return camera
                 why = f"it came back with other frames: {_frames_of(info)}, not {_frames_of(self._info)}"
                 presence.failed(why)
@@ -420,7 +420,8 @@ class Capture:
         return True
 
 
-def _looks_like(info: CameraInfo, before: CameraInfo) -> bool:
+def looks_like(info: CameraInfo, before: CameraInfo) -> bool:
+    """Whether a camera that was opened again has frames as before."""
     return (info.width, info.height, info.pixel_format) == (before.width, before.height, before.pixel_format)
 
 

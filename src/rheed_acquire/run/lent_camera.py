@@ -30,6 +30,7 @@ from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.chunk_buffer import NO_ID, NO_TIMESTAMP, ChunkBuffer
 from rheed_acquire.frames.recent_ring import KeptFrames, RecentRing
 from rheed_acquire.host.guard.camera import who_gives_frames
+from rheed_acquire.run.capture import looks_like
 from rheed_acquire.run.held_camera import Borrower, Connection, HeldCamera, to_nobody
 
 logger = logging.getLogger(__name__)
@@ -369,14 +370,10 @@ class LentCamera(Camera):
             raise
         except RheedAcquireError as error:
             raise CameraError(str(error)) from error
-        if not _look_alike(now.info, before.info):
+        if not looks_like(now.info, before.info):
             raise CameraError("the camera was lost before the run began, and came back with other frames")
         with self._held.lock:
             if self in before.borrowers:
                 before.borrowers.remove(self)
             self.connection = now
             now.borrowers.append(self)
-
-
-def _look_alike(one: CameraInfo, other: CameraInfo) -> bool:
-    return (one.width, one.height, one.pixel_format) == (other.width, other.height, other.pixel_format)
