@@ -40,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     place = place_of(given)
     old: list[OldRun] = []
     kept: list[KeptRun] = []
+    code = DONE
     try:
         for run in runs_ended_before(place, datetime.now(UTC) - given.older_than):
             if isinstance(run, KeptRun):
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str]) -> int:
                     delete_run(run)
                 except OSError as error:
                     kept.append(KeptRun(run.path, f"it cannot be deleted: {error.strerror}"))
+                    code = LEFT
                     continue
             old.append(run)
             if not given.json:
@@ -65,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
             write_note(f"kept: {one.path}: {one.reason}")
         verb = "deleted" if given.delete else "would be deleted: --delete does it"
         write_line(f"{len(old)} runs, {size / 1e9:.3f} GB, {verb}")
-    return LEFT if any(one.reason.startswith("it cannot be deleted") for one in kept) else DONE
+    return code
 
 
 def _print_json(old: list[OldRun], kept: list[KeptRun], size: int, *, is_deleted: bool) -> None:

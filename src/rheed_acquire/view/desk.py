@@ -6,7 +6,7 @@ Everything here runs in the thread that attends the runs.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,20 +115,28 @@ class Desk:
         regions
             Those that are followed.
         """
-        waiting, going, names = self.next_run, self.going, {region.name for region in regions}
-        assert self._acquisition is not None
+        names = {region.name for region in regions}
+        self._heed_when(names)
+        self._heed_until(names)
+
+    def _heed_when(self, regions: Set[str]) -> None:
+        waiting = self.next_run
         when = None if waiting is None else waiting.when
         if waiting is None or when is None or when.is_met():
-            pass
-        elif when.region not in (None, *names):
+            return
+        if when.region not in (None, *regions):
             self.next_run = None
             self._fail(waiting, f"it waited for {when.condition}, and there is no such region now")
-        until = None if going is None or going.is_over or going.is_stopped else going.until
-        if going is None or until is None or going.phase == "ending":
+
+    def _heed_until(self, regions: Set[str]) -> None:
+        going = self.going
+        until = None if going is None else going.until
+        if going is None or until is None or going.is_over or going.is_stopped or going.phase == "ending":
             return
+        assert self._acquisition is not None
         if until.is_met():
             self.stop(f"by its condition, {until.condition}")
-        elif until.region not in (None, *names):
+        elif until.region not in (None, *regions):
             going.until = None
             text = f"the run was to end by {until.condition}, and there is no such region now: stop it"
             self._acquisition.journal.event(text, "warning")
