@@ -147,7 +147,7 @@ def unknown_names(flags: Iterable[str], names: Iterable[str]) -> list[str]:
     from rheed_acquire.commands.overview import COMMANDS
     from rheed_acquire.host.plugins import PluginHost
     from rheed_acquire.settings.catalogue import Catalogue
-    from rheed_acquire.settings.readers import FOREIGN_VARIABLES
+    from rheed_acquire.settings.variables import FOREIGN_VARIABLES
     from rheed_acquire.testing import pytest_plugin
 
     catalogue = Catalogue(PluginHost())

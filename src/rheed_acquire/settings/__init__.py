@@ -1,4 +1,6 @@
-"""Settings: what there is (`run_settings`, `catalogue`), and how it is read (`flags`, `readers`, `sources`).
+"""Settings: what there is (`run_settings`, `catalogue`), and how it is read.
 
-Flags win over the environment, that over ``.env``, that over ``rheed-acquire.toml``, that over the defaults.
+Each source has its reader (`flags`, `variables`, `toml_file`), which makes `assignments` of it; `sources`
+joins them. Flags win over the environment, that over ``.env``, that over ``rheed-acquire.toml``, that over
+the defaults.
 """

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
+from rheed_acquire.settings.assignments import Reading, shown_value
 from rheed_acquire.settings.catalogue import Catalogue, Setting
-from rheed_acquire.settings.readers import Reading, shown_value
 
 _HELP = ("-h", "--help")
 _INFORMATIVE = (*_HELP, "--version")

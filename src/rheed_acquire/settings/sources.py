@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -28,28 +27,19 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from rheed_acquire.errors import SettingsError
+from rheed_acquire.settings.assignments import Assignment, Reading
 from rheed_acquire.settings.catalogue import MASK, Catalogue
 from rheed_acquire.settings.flags import read_flags
-from rheed_acquire.settings.readers import (
-    Assignment,
-    Reading,
-    read_dotenv,
-    read_environment,
-    read_toml,
-)
+from rheed_acquire.settings.problems import TABLE, failure, problems_of, requirement
 from rheed_acquire.settings.run_settings import RunSettings
+from rheed_acquire.settings.toml_file import read_toml
+from rheed_acquire.settings.variables import read_dotenv, read_environment
 from rheed_acquire.text.told import told
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
     from rheed_acquire.host.plugins import PluginHost
 
 DEFAULT_FILE = "rheed-acquire.toml"
-
-# Names of backends are not under this project's control: the prefix keeps one called "copy" or "json" apart
-# from the attributes of a pydantic model.
-_TABLE = "table_"
 
 
 @dataclass(frozen=True)
@@ -86,11 +76,11 @@ class LoadedSettings:
             raise
         except ValidationError as error:
             problems = [
-                f"{'.'.join((name, *map(str, detail['loc'])))}: {_requirement(detail)} (default)"
+                f"{'.'.join((name, *map(str, detail['loc'])))}: {requirement(detail)} (default)"
                 for detail in error.errors(include_url=False, include_input=False)
             ]
         except BaseException as error:  # noqa: BLE001 - the model is a plugin's
-            problems = [f"{name}: {_failure(error)} (default)"]
+            problems = [f"{name}: {failure(error)} (default)"]
         raise SettingsError("\n".join(problems))
 
     def are_given(self, name: str) -> bool:
@@ -183,7 +173,7 @@ def load_settings(
         loaded = LoadedSettings(run, backends, catalogue, given)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        problems += _problems_of(details, given, catalogue)
+        problems += problems_of(details, given, catalogue)
     # Outside the except clause: a chained ValidationError would show what was put in.
     if problems or loaded is None:
         raise SettingsError("\n".join(dict.fromkeys(problems)))
@@ -266,12 +256,12 @@ def _validated(
     # Only the tables that somebody wrote in: a backend that is not used cannot spoil the run.
     tables = {path[0]: catalogue.tables[path[0]] for path in given if len(path) > 1}
     fields: dict[str, Any] = {
-        _TABLE + name: (Annotated[model, WrapValidator(_guarded)], ...) for name, model in tables.items()
+        TABLE + name: (Annotated[model, WrapValidator(_guarded)], ...) for name, model in tables.items()
     }
     backends = create_model("Backends", __config__=ConfigDict(frozen=True), **fields)
     everything = create_model("Settings", __base__=Sources, run=(RunSettings, ...), backends=(backends, ...))
     settings: Any = everything()
-    return settings.run, {name: getattr(settings.backends, _TABLE + name) for name in tables}
+    return settings.run, {name: getattr(settings.backends, TABLE + name) for name in tables}
 
 
 def _guarded(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -281,95 +271,18 @@ def _guarded(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     except (KeyboardInterrupt, ValidationError):
         raise
     except BaseException as error:  # noqa: BLE001
-        raise ValueError(_failure(error)) from None
-
-
-def _failure(error: BaseException) -> str:
-    return f"the plugin failed to check its settings: {told(error)}"
+        raise ValueError(failure(error)) from None
 
 
 def _tree(reading: Reading) -> dict[str, Any]:
     root: dict[str, Any] = {"run": {}, "backends": {}}
     for path, assignment in reading.assignments.items():
         where = root["run"] if len(path) == 1 else root["backends"]
-        steps = path if len(path) == 1 else (_TABLE + path[0], *path[1:])
+        steps = path if len(path) == 1 else (TABLE + path[0], *path[1:])
         for step in steps[:-1]:
             where = where.setdefault(step, {})
         where[steps[-1]] = assignment.value
     return root
-
-
-def _problems_of(
-    details: Iterable[ErrorDetails],
-    given: Mapping[tuple[str, ...], Assignment],
-    catalogue: Catalogue,
-) -> Iterator[str]:
-    requirements: dict[tuple[str, ...], list[str]] = {}
-    for detail in details:
-        place = tuple(str(step) for step in detail["loc"])
-        path = place[1:] if place[:1] == ("run",) else (place[1][len(_TABLE) :], *place[2:])
-        if detail["type"] == "conflicts":
-            for fields, why in detail["ctx"]["conflicts"]:
-                sides = [given[(name,)] for name in fields if (name,) in given]
-                named = " and ".join(f"{side.spelled} ({side.origin})" for side in sides)
-                requirements.setdefault((named,), []).append(why)
-            continue
-        # A place may go further than what was assigned: to an item of a list or a member of a union.
-        whole = path
-        while path and path not in given and not _is_table(path, catalogue):
-            path = path[:-1]
-        what = _redacted(_requirement(detail), given)
-        within = whole[len(path) :]
-        if len(within) == 2 and within[0].isdigit() and detail["type"] != "missing":  # a field of an item
-            what = f"the {within[1]} of number {int(within[0]) + 1} {what}"
-        requirements.setdefault(path, []).append(what)
-    for path, whats in requirements.items():
-        what = " or ".join(dict.fromkeys(whats))
-        if path in given:
-            yield given[path].problem(what)
-        elif len(path) == 1 and _is_table(path, catalogue):
-            inside = [f"{a.spelled} ({a.origin})" for at, a in given.items() if at[:1] == path]
-            yield f"{path[0]}: {what}; given: {', '.join(inside)}"
-        else:
-            yield f"{'.'.join(path)}: {what}"
-
-
-def _is_table(path: tuple[str, ...], catalogue: Catalogue) -> bool:
-    return len(path) == 1 and path[0] in catalogue.tables
-
-
-def _requirement(detail: ErrorDetails) -> str:
-    """Say what a value must be, in the words of this project's messages."""
-    kind, message = detail["type"], detail["msg"]
-    if kind in ("float_type", "float_parsing"):
-        return "must be a number"
-    if kind in ("int_type", "int_parsing", "int_from_float", "int_parsing_size"):
-        return "must be a whole number"
-    if kind in ("bool_type", "bool_parsing"):
-        return "must be true or false"
-    if kind == "string_type":
-        return "must be text"
-    if kind in ("tuple_type", "list_type", "set_type"):
-        return 'must be a list such as ["a", "b"]'
-    if kind == "extra_forbidden":
-        return "is not known"
-    if kind == "missing":
-        return f"needs a value for {detail['loc'][-1]}"
-    message = re.sub(r"^(Value error|Assertion failed), ", "", message)
-    message = re.sub(r"^(Input|Value|String|Tuple|List) should be ", "must be ", message)
-    message = re.sub(r"^(String|Tuple|List) should have ", "must have ", message)
-    return message.removesuffix(".")
-
-
-def _redacted(message: str, given: Mapping[tuple[str, ...], Assignment]) -> str:
-    """Take secrets out of the words of a plugin's own validator."""
-    for assignment in given.values():
-        if assignment.setting.is_secret:
-            value = assignment.value
-            secret = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-            if secret and secret in message:
-                message = "is not accepted"
-    return message
 
 
 def _infinities(
