@@ -14,58 +14,21 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from rheed_acquire.clocks.cadence import MIN_CHUNK_S
-from rheed_acquire.errors import SettingsError
 from rheed_acquire.frames.reduction import Reduction
-from rheed_acquire.recording.bucket_path import BucketPath, is_bucket_url
 from rheed_acquire.regions.regions import Regions
+from rheed_acquire.settings.setting_types import BaseUrl, Finite, Folder, Place, ServiceKey
 from rheed_acquire.streaming.limits import WhenFull
-from rheed_acquire.system.long_paths import with_room_below
 from rheed_acquire.text.names import clean_name
 
 MOST_REDUCED = 1000
 LONGEST_NOTES = 10_000
 LONGEST_PRE_ROLL_S = 3600.0
-_Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-
-def _refuse_bucket(folder: Path) -> Path:
-    if folder.parts[:1] == ("s3:",):
-        raise ValueError(
-            "must be a folder on a disk; what lies in a bucket is read by show, report and replay"
-        )
-    return folder
-
-
-def _named_place(value: Any) -> Any:
-    """Take a text that begins as a bucket's URL for that, and for no path."""
-    if not isinstance(value, str) or not is_bucket_url(value):
-        return value
-    try:
-        return BucketPath(value)
-    except SettingsError as error:
-        raise ValueError(str(error)) from None
-
-
-_Folder = Annotated[Path, AfterValidator(_refuse_bucket), AfterValidator(with_room_below)]
-"""One that runs are kept below: on Windows in the form that allows for long names."""
-_Place = Annotated[_Folder | BucketPath, BeforeValidator(_named_place)]
-"""A folder, or a place in a bucket."""
 GROUPS = ("Camera", "Stream", "Run", "View", "Output", "Delivery")
 """The headings of the help, in their order."""
 _CAMERA, _STREAM, _RUN, _VIEW, _OUTPUT, _DELIVERY = ({"group": group} for group in GROUPS)
@@ -96,13 +59,13 @@ class RunSettings(BaseModel):
         description="kind of camera, such as simulated or basler",
         json_schema_extra={**_CAMERA, "everyday": True, "metavar": "NAME"},
     )
-    fps: _Finite | None = Field(
+    fps: Finite | None = Field(
         None,
         gt=0,
         description="frames per second; without it, the camera's own",
         json_schema_extra={**_CAMERA, "everyday": True, "metavar": "FPS"},
     )
-    fps_tolerance: _Finite = Field(
+    fps_tolerance: Finite = Field(
         0.01,
         ge=0,
         le=1,
@@ -142,7 +105,7 @@ class RunSettings(BaseModel):
         description="azimuth of a stationary stage, such as [110]",
         json_schema_extra={**_STREAM, "metavar": "LABEL"},
     )
-    rotations_per_min: _Finite = Field(
+    rotations_per_min: Finite = Field(
         0.0,
         ge=0,
         description="rotation of the stage; 0 is a stationary one",
@@ -160,7 +123,7 @@ class RunSettings(BaseModel):
         description="frames of the stream per chunk; without it, 2 s of frames, rounded up",
         json_schema_extra={**_STREAM, "metavar": "FRAMES"},
     )
-    chunk_seconds: _Finite | None = Field(
+    chunk_seconds: Finite | None = Field(
         None,
         ge=MIN_CHUNK_S,
         description="length of a chunk in seconds, instead of --chunk-size",
@@ -180,14 +143,14 @@ class RunSettings(BaseModel):
         description="stream the mean of every N frames, with none missing between them",
         json_schema_extra={**_STREAM, "metavar": "N"},
     )
-    gap_tolerance: _Finite = Field(
+    gap_tolerance: Finite = Field(
         0.1,
         gt=0,
         description="seconds that a gap may put later frames off their true time before the chunk is ended",
         json_schema_extra={**_STREAM, "metavar": "S"},
     )
 
-    duration: _Finite | None = Field(
+    duration: Finite | None = Field(
         None,
         gt=0,
         description="end the run after so many seconds",
@@ -199,14 +162,14 @@ class RunSettings(BaseModel):
         description="end the run after so many frames",
         json_schema_extra={**_RUN, "metavar": "N"},
     )
-    stall_timeout: _Finite | None = Field(
+    stall_timeout: Finite | None = Field(
         None,
         gt=0,
         description="seconds without a frame after which the camera counts as lost; without it, 5 or 10 "
         "frames' time, and never for a camera with an outside trigger",
         json_schema_extra={**_RUN, "metavar": "S"},
     )
-    reconnect_timeout: _Finite = Field(
+    reconnect_timeout: Finite = Field(
         60.0,
         ge=0,
         description="seconds to try to open a lost camera again before the run is ended",
@@ -219,13 +182,13 @@ class RunSettings(BaseModel):
         description="chunk buffers between camera and streamer; without it, 4",
         json_schema_extra={**_RUN, "metavar": "N"},
     )
-    memory_limit: _Finite | None = Field(
+    memory_limit: Finite | None = Field(
         None,
         gt=0,
         description="gigabytes for the chunk buffers, instead of --ring-chunks: as many as fit",
         json_schema_extra={**_RUN, "metavar": "GB"},
     )
-    drain_timeout: _Finite = Field(
+    drain_timeout: Finite = Field(
         600.0,
         gt=0,
         description="seconds to wait at the end for uploads, and for the archive",
@@ -266,7 +229,7 @@ class RunSettings(BaseModel):
         description="port that the view listens on; without it, any that is free",
         json_schema_extra={**_VIEW, "metavar": "PORT"},
     )
-    pre_roll: _Finite = Field(
+    pre_roll: Finite = Field(
         0.0,
         ge=0,
         le=LONGEST_PRE_ROLL_S,
@@ -286,22 +249,22 @@ class RunSettings(BaseModel):
         description="where chunks go",
         json_schema_extra={**_OUTPUT, "metavar": "NAME"},
     )
-    endpoint: str | None = Field(
+    endpoint: BaseUrl | None = Field(
         None,
         description="base URL of the service; without it and without an API key, a local server",
         json_schema_extra={**_OUTPUT, "metavar": "URL", "environment": ["AS_API_ENDPOINT"]},
     )
-    api_key: SecretStr | None = Field(
+    api_key: ServiceKey = Field(
         None,
         description="key of the service",
         json_schema_extra={**_OUTPUT, "environment": ["AS_API_KEY", "ATOMSCALE_API_KEY"]},
     )
-    output: _Folder = Field(
+    output: Folder = Field(
         Path("runs"),
         description="where the local server keeps runs",
         json_schema_extra={**_OUTPUT, "everyday": True, "metavar": "DIR"},
     )
-    archive: _Place | None = Field(
+    archive: Place | None = Field(
         None,
         description="keep every frame at its full depth and rate too, in this folder or s3://BUCKET/PREFIX",
         json_schema_extra={**_OUTPUT, "everyday": True, "metavar": "PLACE"},
@@ -312,24 +275,24 @@ class RunSettings(BaseModel):
         "the frames that are not archived, stop ends the run",
         json_schema_extra={**_OUTPUT},
     )
-    spool_dir: _Folder | None = Field(
+    spool_dir: Folder | None = Field(
         None,
         description="where chunks are kept until they are delivered; without it, a folder of this user's",
         json_schema_extra={**_DELIVERY, "metavar": "DIR"},
     )
-    spool_limit: _Finite | None = Field(
+    spool_limit: Finite | None = Field(
         None,
         gt=0,
         description="gigabytes that the spool may hold; without it, all but --spool-keep-free",
         json_schema_extra={**_DELIVERY, "metavar": "GB"},
     )
-    spool_keep_free: _Finite = Field(
+    spool_keep_free: Finite = Field(
         1.0,
         ge=0,
         description="gigabytes that must stay free on the spool's disk",
         json_schema_extra={**_DELIVERY, "metavar": "GB"},
     )
-    spool_retention: _Finite | None = Field(
+    spool_retention: Finite | None = Field(
         None,
         gt=0,
         description="days after which what earlier runs left undelivered is deleted; without it, never",
@@ -376,15 +339,7 @@ class RunSettings(BaseModel):
     def _clean(cls, value: Any) -> Any:
         return (clean_name(value) or None) if isinstance(value, str) else value
 
-    @field_validator(
-        "camera",
-        "endpoint",
-        "log_file",
-        "config",
-        "archive",
-        "spool_dir",
-        mode="before",
-    )
+    @field_validator("camera", "endpoint", "log_file", "config", "archive", "spool_dir", mode="before")
     @classmethod
     def _blank_is_none(cls, value: Any) -> Any:
         return (value.strip() or None) if isinstance(value, str) else value
@@ -407,31 +362,6 @@ class RunSettings(BaseModel):
         if isinstance(value, str) and not value.strip():
             raise ValueError("must name a directory; '.' is the working directory")
         return value
-
-    @field_validator("endpoint")
-    @classmethod
-    def _is_base_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-            _ = parts.port  # a port that is no number raises here
-        except ValueError:
-            usable = False
-        if not usable or parts.query or parts.fragment:
-            raise ValueError("must be a base URL such as https://api.atomscale.ai")
-        if parts.username is not None:
-            raise ValueError("must not hold a user name or password")
-        return value.rstrip("/")
-
-    @field_validator("api_key")
-    @classmethod
-    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        key = value.get_secret_value().strip() if value is not None else ""
-        if any(not "!" <= character <= "~" for character in key):
-            raise ValueError("must be printable ASCII without spaces; was it copied whole?")
-        return SecretStr(key) if key else None
 
     @model_validator(mode="after")
     def _agree(self) -> RunSettings:
