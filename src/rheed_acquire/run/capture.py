@@ -1,8 +1,7 @@
-"""The camera's side of a run: start it, notice when it is lost, open it again, and count over all of it."""
+"""The camera's side of a run: start it, notice its loss, go on when it is back, and count over all of it."""
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,23 +15,20 @@ from rheed_acquire.cameras.camera import (
     CameraLostError,
     OnFault,
 )
-from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.host.guard.camera import CameraHangsError
 from rheed_acquire.run.arrivals import Arrivals, Silence
 from rheed_acquire.run.attendance import MIN_STALL_S, STALL_PERIODS, Attendance
 from rheed_acquire.run.presence import Absence, without_figures
+from rheed_acquire.run.reopening import Reopening
 from rheed_acquire.run.report import Journal, Stretch
 from rheed_acquire.run.run_end import RunEnd
 
 if TYPE_CHECKING:
     from rheed_acquire.settings.run_settings import RunSettings
 
-logger = logging.getLogger(__name__)
-
 POLL_S = 0.05
-REOPEN_PAUSE_S, REOPEN_PAUSE_CAP_S = 0.5, 1.0
 SAME_FAULTS = 3
 """A camera that never gave a frame, and says so often what is wrong with it, will not come to give one."""
 SETTLE_S = 0.5
@@ -92,13 +88,20 @@ class Capture:
         rests: Callable[[], bool] = lambda: False,
     ) -> None:
         self._start, self._rests = start, rests
-        self._settings, self._fps, self._reopen = settings, fps, reopen
+        self._settings, self._fps = settings, fps
         self._make_accumulator, self._journal = make_accumulator, journal
         self._on_interruption = on_interruption
         self._camera: Camera | None = camera
         self._info = camera.info
         self._accumulators: list[ChunkAccumulator] = []
         self._attendance = Attendance(camera.info, fps, journal)
+        self._reopening = Reopening(
+            reopen,
+            camera.info,
+            self._attendance.presence,
+            settings.reconnect_timeout,
+            lambda camera: self._call(camera, camera.close, is_lost=True),
+        )
         self._ended_s: float | None = None
         self._faults: list[str] = []
         self._fault: CameraError | None = None
@@ -211,7 +214,7 @@ class Capture:
             self.close()
             if self._is_hopeless():
                 return
-            self._camera = self._open_again(end, begun_s)
+            self._camera = self._reopening.open(end, begun_s)
 
     def _is_hopeless(self) -> bool:
         """Whether the camera has never given a frame, and always for the same reason."""
@@ -342,47 +345,6 @@ class Capture:
         frames = self._settings.frames
         return frames is not None and self._taken >= frames
 
-    def _open_again(self, end: RunEnd, opened_s: float) -> Camera | None:
-        """Open the camera once more; None where that fails for too long or the run is over."""
-        presence = self._attendance.presence
-        absence = presence.absence
-        assert absence is not None
-        deadline_s = absence.noticed_s + self._settings.reconnect_timeout
-        while True:
-            absence = presence.absence
-            # Never so often that a camera that breaks with its first frame keeps the processor busy.
-            pause_s = REOPEN_PAUSE_S if absence is None or absence.attempts < 2 else REOPEN_PAUSE_CAP_S
-            if end.wait(max(0.0, min(opened_s + pause_s, deadline_s) - time.perf_counter())):
-                return None
-            opened_s = time.perf_counter()
-            if opened_s >= deadline_s:
-                return None
-            presence.attempted()
-            try:
-                camera, info = self._opened(end)
-            except RheedAcquireError as error:
-                if end.is_here():
-                    return None
-                why = str(error)
-            else:
-                if looks_like(info, self._info):
-                    return camera
-                why = f"it came back with other frames: {_frames_of(info)}, not {_frames_of(self._info)}"
-                presence.failed(why)
-                self._call(camera, camera.close, is_lost=True)
-                return None
-            logger.info("the camera cannot be opened yet: %s", why)
-            presence.failed(why)
-
-    def _opened(self, end: RunEnd) -> tuple[Camera, CameraInfo]:
-        """Open the camera once more, and ask what it is."""
-        camera = self._reopen(end.is_here)
-        try:
-            return camera, camera.info
-        except CameraError:
-            self._call(camera, camera.close, is_lost=True)
-            raise
-
     def _stall_s(self) -> float | None:
         """After how many seconds without a frame the camera counts as lost; None for never."""
         if self._info.can_wait:  # it may wait for room, and pause as it was recorded
@@ -418,12 +380,3 @@ class Capture:
             self._failed = camera
             return not isinstance(error, CameraHangsError)
         return True
-
-
-def looks_like(info: CameraInfo, before: CameraInfo) -> bool:
-    """Whether a camera that was opened again has frames as before."""
-    return (info.width, info.height, info.pixel_format) == (before.width, before.height, before.pixel_format)
-
-
-def _frames_of(info: CameraInfo) -> str:
-    return f"{info.width} x {info.height} {info.pixel_format}"

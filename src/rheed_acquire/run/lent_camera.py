@@ -30,8 +30,8 @@ from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.frames.chunk_buffer import NO_ID, NO_TIMESTAMP, ChunkBuffer
 from rheed_acquire.frames.recent_ring import KeptFrames, RecentRing
 from rheed_acquire.host.guard.camera import who_gives_frames
-from rheed_acquire.run.capture import looks_like
 from rheed_acquire.run.held_camera import Borrower, Connection, HeldCamera, to_nobody
+from rheed_acquire.run.reopening import looks_like
 
 logger = logging.getLogger(__name__)
 
