@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from rheed_acquire.host.guard.camera import who_gives_frames
 from rheed_acquire.text.told import told
 
 if TYPE_CHECKING:
-    from rheed_acquire.cameras.camera import Camera, Frame
+    from rheed_acquire.cameras.camera import Camera, CameraInfo, Frame
+    from rheed_acquire.run.held_camera import HeldCamera
+    from rheed_acquire.run.report import Journal
 
 MEASURED_S, MEASURED_FRAMES = 1.0, 20
 """How long frames are watched, from the first one on, and how many at least."""
@@ -68,6 +71,52 @@ class _Watch:
     def on_fault(self, error: CameraError) -> None:
         self.fault = self.fault or error
         self.ended.set()
+
+
+def fps_before_run(
+    camera: Camera,
+    info: CameraInfo,
+    held: HeldCamera | None,
+    stop: threading.Event,
+    journal: Journal,
+    begins: Callable[[], None],
+) -> float | None:
+    """Watch the frames of a camera that does not say how fast it is; None where nothing comes of it.
+
+    Parameters
+    ----------
+    held
+        Knows what was measured before; None for a camera of the run's own.
+    stop
+        Ends the run.
+    journal
+        Where it is noted what was measured.
+    begins
+        Called where it takes its time.
+
+    Raises
+    ------
+    CameraError
+        The run was ended meanwhile, or see `measure_fps`.
+    """
+    if info.fps is not None or info.recorded:
+        return None
+    measured = None if held is None else held.measured_fps
+    if measured is None:
+        begins()
+        measured = measure_fps(camera, stop)
+        if held is not None:
+            held.measured_fps = measured
+    if stop.is_set():
+        raise CameraError(f"the run was ended while the frame rate of {info.device} was measured")
+    if measured is None:
+        return None
+    fps, frames = measured
+    journal.event(
+        f"{info.device} does not say its frame rate: {fps:.6g} frames/s measured over {frames} frames "
+        "before the run"
+    )
+    return fps
 
 
 def measure_fps(camera: Camera, stop: threading.Event) -> tuple[float, int] | None:

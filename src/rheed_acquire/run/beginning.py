@@ -1,0 +1,65 @@
+"""Tells how a run on a camera that is held open begins: how far it reaches back, how long it has waited."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rheed_acquire.findings import FindingCode
+
+if TYPE_CHECKING:
+    from rheed_acquire.run.lent_camera import CameraTurn
+    from rheed_acquire.run.report import Journal, RunInfo
+
+LATE_S, LATE_PERIODS = 0.05, 3
+"""A run that begins later than it was to by both of them says so."""
+
+
+class Beginning:
+    """Tells of it, once.
+
+    Parameters
+    ----------
+    turn
+        The run's way to the camera.
+    journal
+        That is told.
+    """
+
+    def __init__(self, turn: CameraTurn, journal: Journal) -> None:
+        self._turn, self._journal = turn, journal
+        self._is_told = False
+
+    def tell(self, info: RunInfo) -> None:
+        """Say how it was, once the camera was started for the run."""
+        self._tell_wait(info)
+        self._tell_reach(info)
+
+    def _tell_wait(self, info: RunInfo) -> None:
+        """Say how long the run has waited for its camera, which it was asked for without."""
+        turn, start = self._turn, self._turn.run_start
+        if turn.away is None or start is None or self._is_told:
+            return
+        self._is_told = True  # there was nothing to reach back to
+        late_s = (time.perf_counter_ns() - start.asked_ns) / 1e9
+        self._journal.problem(
+            FindingCode.LATE_START,
+            f"the camera was away when the run was asked for, and came {late_s:.1f} s later: {turn.away}",
+            frames=round(late_s * info.fps),
+        )
+
+    def _tell_reach(self, info: RunInfo) -> None:
+        """Say how far the run reaches back, and whether that is less than it was to."""
+        start, reached_ns = self._turn.run_start, self._turn.reached_ns
+        if start is None or reached_ns is None or self._is_told:
+            return
+        self._is_told = True
+        late_s = (reached_ns - start.since_ns) / 1e9
+        before_s = (start.asked_ns - reached_ns) / 1e9
+        if before_s > 0:
+            self._journal.event(f"the run begins {before_s:.3f} s before it was asked for")
+        if late_s > max(LATE_S, LATE_PERIODS / info.fps):
+            self._journal.warn(
+                FindingCode.SHORT_PRE_ROLL,
+                f"the run was to begin {late_s:.2f} s earlier, and the preview kept no frame of that time",
+            )
