@@ -63,7 +63,8 @@ def test_a_run_that_is_ended_while_its_streamer_makes_the_ring_ends_the_stream_t
         check_wanted(session.run_is_to_end)
 
     camera, streamer = stage.camera(range(8)), stage.streamer(open_ring=make)
-    session = stage.session(camera, streamer).start()
+    session = stage.session(camera, streamer)  # which is known before the streamer asks for it
+    session.start()
     stage.wait_for(making)
     assert session.acquisition.progress().phase == "making the ring"
     session.acquisition.stop()
