@@ -38,7 +38,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--quick", action="store_true", help="fewer rounds and cases: in two to three minutes"
     )
     parser.add_argument(
-        "--write", nargs="?", type=Path, const=PAGE, metavar="PAGE", help=f"put the table into {PAGE.name}"
+        "--write",
+        nargs="?",
+        type=Path,
+        const=PAGE,
+        metavar="PAGE",
+        help=f"put each table into {PAGE.name}, in place of the one before",
     )
     asked = parser.parse_args(arguments)
     machine = describe_machine(ROOT)
@@ -60,8 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{name} took {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
     print(as_text(table))
     if asked.write is not None:
-        options = " ".join([*asked.names, *(["--quick"] if asked.quick else [])])
-        write_into(asked.write, table, machine, f"python -m benchmarks {options}".strip())
+        write_into(asked.write, table, machine, "--quick" if asked.quick else "")
     return 1 if failed else 0
 
 

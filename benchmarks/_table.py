@@ -26,20 +26,32 @@ def as_text(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def as_markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Make a table for each benchmark, in the order in which they come."""
-    lines: list[str] = []
-    benchmark = None
+def as_markdown(rows: Sequence[Sequence[str]], measured: str) -> dict[str, str]:
+    """Make a section for each benchmark, by its name, that says how it was measured."""
+    sections: dict[str, list[str]] = {}
     for name, *cells in rows:
-        if name != benchmark:
-            benchmark = name
-            lines += ["", f"### {name}", "", f"| {' | '.join(HEADER[1:])} |", "|---|---|---|---|"]
+        heading = (
+            f"### {name}",
+            "",
+            measured.format(name=name),
+            "",
+            f"| {' | '.join(HEADER[1:])} |",
+            "|---|---|---|---|",
+        )
+        lines = sections.setdefault(name, [*heading])
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines).strip()
+    return {name: "\n".join(lines) for name, lines in sections.items()}
 
 
-def write_into(page: Path, rows: Sequence[Sequence[str]], machine: Sequence[str], command: str) -> None:
-    """Put the results between the page's two marks, in place of what stands there.
+def write_into(page: Path, rows: Sequence[Sequence[str]], machine: Sequence[str], options: str = "") -> None:
+    """Put each benchmark's section between the page's two marks, in place of the one before; others stay.
+
+    Parameters
+    ----------
+    page, rows, machine
+        Where to, what, and what `describe_machine` said.
+    options
+        Of the command, beside the benchmark's name.
 
     Raises
     ------
@@ -48,18 +60,17 @@ def write_into(page: Path, rows: Sequence[Sequence[str]], machine: Sequence[str]
     """
     text = page.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    there, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"{page} has no lines {BEGIN} and {END} for the table to stand between")
-    measured = "\n".join(
-        [
-            f"Measured on {datetime.now(UTC):%d %B %Y} by `{command}`, on:\n",
-            *(f"- {line}" for line in machine),
-            "",
-            as_markdown(rows),
-        ]
-    )
-    page.write_text(f"{before}{BEGIN}\n\n{measured}\n\n{END}{after}", encoding="utf-8")
+        raise ValueError(f"{page} has no lines {BEGIN} and {END} for the tables to stand between")
+    command = f"python -m benchmarks {{name}} {options}".strip()
+    measured = f"{datetime.now(UTC):%d %B %Y}, `{command}`: {'; '.join(machine)}."
+    kept = {
+        section.splitlines()[0].removeprefix("### "): section
+        for section in ("### " + part.strip() for part in there.split("### ")[1:])
+    }
+    sections = "\n\n".join(section for _, section in sorted({**kept, **as_markdown(rows, measured)}.items()))
+    page.write_text(f"{before}{BEGIN}\n\n{sections}\n\n{END}{after}", encoding="utf-8")
 
 
 def describe_machine(folder: Path) -> list[str]:
