@@ -34,6 +34,7 @@ import numpy as np
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.frames.frame_form import PLAIN, ChunkForm, FrameForm
 from rheed_acquire.frames.reduction import Reduction
+from rheed_acquire.system.shares import in_shares
 
 if TYPE_CHECKING:
     from mmap import mmap
@@ -53,6 +54,8 @@ NO_TIMESTAMP = -1
 CAPACITY, COMMITTED, CHUNK_INDEX, CAPTURE_START_NS, UTC_OFFSET_NS, BOOT = 2, 5, 6, 7, 8, 9
 REDUCED_FRAMES, REDUCED_BY_MEAN, PIXEL_FORMAT, BIT_SHIFT, ELEMENT_BYTES, FRAME_BYTES = 10, 11, 12, 14, 15, 16
 _NAME_BYTES = 16
+_LEAST_SHARE_BYTES, _COPIERS = 4 << 20, 4
+"""Of a copy, that are worth a thread; and how many threads fill the memory's bandwidth."""
 
 
 class Taker(IntEnum):
@@ -209,7 +212,9 @@ class ChunkBuffer:
         start, end = self.committed, self.committed + len(frames)
         if end > len(self.frames):
             raise ValueError(f"{len(frames)} frames do not fit behind {start} of {len(self.frames)}")
-        np.copyto(self.frames[start:end], frames)
+        room = self.frames[start:end]
+        least = -(-_LEAST_SHARE_BYTES // max(1, self.frame_form.frame_bytes))
+        in_shares(len(frames), least, lambda a, b: np.copyto(room[a:b], frames[a:b]), _COPIERS)
         self.frame_ids[start:end] = NO_ID
         self.timestamps_ns[start:end] = NO_TIMESTAMP
         self.host_ns[start:end] = time.perf_counter_ns()

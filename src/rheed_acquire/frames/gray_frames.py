@@ -5,14 +5,13 @@ Not in the camera's thread: there a frame is copied as it is (`rheed_acquire.fra
 
 from __future__ import annotations
 
-import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rheed_acquire.frames.pixels import make_converter
+from rheed_acquire.system.shares import in_shares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,19 +130,10 @@ def make_gray(pixels: NDArray[Any], form: FrameForm, out: NDArray[np.uint8]) -> 
 
     The GIL is released while numpy works.
     """
-    count = len(pixels)
-    shares = max(1, min(os.cpu_count() or 1, count // LEAST_SHARE))
 
-    def convert(share: int) -> None:
+    def convert(begin: int, end: int) -> None:
         converter = make_converter(form.pixel_format, form.height, form.width, form.bit_shift)
-        for place in range(count * share // shares, count * (share + 1) // shares):
+        for place in range(begin, end):
             converter(pixels[place], out[place])
 
-    if shares == 1:
-        convert(0)
-        return
-    with ThreadPoolExecutor(shares - 1, "gray") as others:
-        waiting = [others.submit(convert, share) for share in range(1, shares)]
-        convert(0)
-        for one in waiting:
-            one.result()
+    in_shares(len(pixels), LEAST_SHARE, convert)
