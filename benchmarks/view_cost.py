@@ -1,9 +1,9 @@
 """What the live view costs the camera's callback: a page open and regions followed, against neither.
 
 Frames come at a camera's pace to two accumulators in turn, each with a pusher that gives its chunks back. One
-has what a run with a view has: a `FrameTap` that measures two regions in every frame, the view's process, and
-a page (a process of its own) that draws whatever it is sent. The other has nothing. Medians say what a frame
-costs; means hold the times that the callback waited for the interpreter too.
+has what a run with a view has: a `FrameTap` that measures four regions in every frame, the view's process,
+and a page (a process of its own) that draws whatever it is sent. The other has nothing. Medians say what a
+frame costs; means hold the times that the callback waited for the interpreter too.
 """
 
 from __future__ import annotations
@@ -39,9 +39,11 @@ HEIGHT, WIDTH, FPS = 300, 500, 1000.0
 CHUNK_FRAMES, BUFFERS, SOURCES = 200, 4, 16
 REGIONS = (
     Region(name="specular", x=235, y=60, width=30, height=50),
+    Region(name="left", x=165, y=60, width=30, height=50),
+    Region(name="right", x=305, y=60, width=30, height=50),
     Region(name="background", x=50, y=150, width=100, height=100),
 )
-WITH, WITHOUT = "view open, 2 regions", "neither"
+WITH, WITHOUT = "view open, 4 regions", "neither"
 
 _PAGE = """
 import json, sys
