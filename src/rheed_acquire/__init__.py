@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from rheed_acquire.recording.bucket_path import BucketPath
     from rheed_acquire.recording.dataset import open_run
     from rheed_acquire.recording.reading import RecordedRun
+    from rheed_acquire.regions.oscillation import Oscillation, dominant_period
     from rheed_acquire.streaming.rheed_streamer import RHEEDStreamer
     from rheed_acquire.streaming.streamer import (
         DeliveryStatus,
@@ -79,6 +80,7 @@ _HOMES = {
     "rheed_acquire.recording.bucket_path": ("BucketPath",),
     "rheed_acquire.recording.dataset": ("open_run",),
     "rheed_acquire.recording.reading": ("RecordedRun",),
+    "rheed_acquire.regions.oscillation": ("Oscillation", "dominant_period"),
     "rheed_acquire.streaming.rheed_streamer": ("RHEEDStreamer",),
     "rheed_acquire.streaming.streamer": (
         "DeliveryStatus",
@@ -121,6 +123,7 @@ __all__ = [
     "ObservedChunk",
     "OnFault",
     "OnFrame",
+    "Oscillation",
     "RHEEDStreamer",
     "Reading",
     "RecordedRun",
@@ -136,6 +139,7 @@ __all__ = [
     "StreamerRequest",
     "Trigger",
     "TriggerEdge",
+    "dominant_period",
     "hookimpl",
     "open_run",
 ]
