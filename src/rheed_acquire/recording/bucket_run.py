@@ -3,9 +3,11 @@
 ``stream.json`` and an object for each chunk (``chunks/INDEX.json``) are the truth, and are written by
 conditional puts. All else follows from them. A chunk goes this way:
 
-1. It is *announced*: its declaration is written, and its uploader gets a URL for ``uploads/INDEX`` alone.
+1. It is *announced*: its declaration is written, and its uploader gets a URL for ``uploads/INDEX-TIMES``
+   alone, by how often it was announced.
 2. It is *stored*: its shard was looked at, and the store has copied it to its place in the array; one that is
-   shorter than a full chunk was rewritten there with the rest of its frames absent.
+   shorter than a full chunk was rewritten there with the rest of its frames absent. Or it is *refused*, and
+   ``stream.json`` says so to whoever is asked for the stream, until it is announced again.
 3. The arrays list it.
 
 Each step may be done by several processes, and again: all of them come to the same objects. Frames are not
@@ -20,24 +22,31 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rheed_acquire.recording.bucket import ChangedMeanwhileError
-from rheed_acquire.recording.bucket_path import BucketFile, BucketPath
-from rheed_acquire.recording.declarations import ChunkDeclaration
+from rheed_acquire.recording.bucket_uploads import put_in_place
+from rheed_acquire.recording.chunk_records import (
+    ANNOUNCED,
+    REFUSED,
+    STORED,
+    ChunkRecords,
+    declaration_of,
+    refusals_in,
+    upload_name,
+)
 from rheed_acquire.recording.derived_objects import derived_objects
 from rheed_acquire.recording.layout import (
     AT_CHUNKS,
-    CHUNK_RECORDS,
     FRAMES,
     FRAMES_ARE,
     FRAMES_AT,
     GROUP,
+    REFUSED_CHUNKS,
     STREAM_FILE,
     STREAMED_BY,
     UPLOADS,
@@ -46,19 +55,36 @@ from rheed_acquire.recording.layout import (
 from rheed_acquire.recording.received_chunks import ReceivedChunks
 from rheed_acquire.recording.refusals import UnfitError, refuse_unless_open, refuse_unlike
 from rheed_acquire.recording.run_writer import LISTING_SHARE, MOST_TAGS, new_record, utc_now
-from rheed_acquire.recording.shards import ShardError, extend_shard, verify_shard
+from rheed_acquire.recording.shards import ShardError
+from rheed_acquire.recording.shared_object import TRIES, change_object
 from rheed_acquire.recording.zarr_metadata import encode_document
 
 if TYPE_CHECKING:
-    from rheed_acquire.recording.declarations import StreamDeclaration
+    from rheed_acquire.recording.bucket_path import BucketPath
+    from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
 
 logger = logging.getLogger(__name__)
 
 VALID_FOR = timedelta(minutes=15)
-LOOKED_AT_EVERY = 200
-"""Of so many frames of a stream one is decoded: its uploader has compared the store's MD5 with its own."""
-_TRIES = 50
-ANNOUNCED, STORED, MISSING = "announced", "stored", "missing"
+NEVER_CAME = "nothing of it had come when the stream was ended"
+
+
+class Announcement(NamedTuple):
+    """What is known once a chunk was announced.
+
+    Attributes
+    ----------
+    url
+        To put its shard to.
+    upload_id
+        That upload's, by which it is told where it does not hold.
+    refusals
+        What is told of the chunks that did not hold, as `BucketRun.refusals` does.
+    """
+
+    url: str
+    upload_id: str
+    refusals: list[dict[str, Any]]
 
 
 class BucketRun:
@@ -82,7 +108,7 @@ class BucketRun:
     ) -> None:
         self.folder = folder
         self._on_stored = on_stored
-        self._records: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._chunks = ChunkRecords(folder)
         # By keys, the digest and the tag of what this process has listed; and when it may list again.
         self._listed: dict[str, tuple[bytes, str]] = {}
         self._listing = threading.Lock()
@@ -139,11 +165,11 @@ class BucketRun:
                 added["tags"] = list(known.values())
             record.update(added)
 
-        record = self._change(self.folder / STREAM_FILE, change)
+        record = change_object(self.folder / STREAM_FILE, change)
         if record["state"] == "closed":
             known = {key: record[key] for key in links}
             group = self.folder / GROUP / "zarr.json"
-            self._change(group, lambda document: document["attributes"].update(known))
+            change_object(group, lambda document: document["attributes"].update(known))
 
     def check(self, chunk: ChunkDeclaration) -> None:
         """Refuse a chunk that this stream cannot take.
@@ -162,12 +188,12 @@ class BucketRun:
             def change(record: dict[str, Any]) -> None:
                 record[FRAMES_ARE] = record[FRAMES_ARE] or shape
 
-            record = self._change(self.folder / STREAM_FILE, change)
+            record = change_object(self.folder / STREAM_FILE, change)
         refuse_unless_open(record["data_id"], record["state"])
         refuse_unlike(chunk, *record[FRAMES_ARE])
 
-    def announce(self, chunk: ChunkDeclaration, times_us: str | None = None) -> str:
-        """Expect a chunk that `check` has let through; the URL to put its shard to.
+    def announce(self, chunk: ChunkDeclaration, times_us: str | None = None) -> Announcement:
+        """Expect a chunk that `check` has let through; where its shard is to be put.
 
         Parameters
         ----------
@@ -179,29 +205,37 @@ class BucketRun:
         RunClosedError
             The stream has been closed meanwhile.
         """
-        announced = {**asdict(chunk), "times_us": times_us, "state": ANNOUNCED}
-        path = self._record_path(chunk.index)
-
-        def change(known: dict[str, Any]) -> None:
-            if known["state"] != STORED:  # its shard stays as it is, whatever comes again
-                known.clear()
-                known.update(announced)
-
-        try:
-            path.create(encode_document(announced))
-        except FileExistsError:
-            self._change(path, change)
+        upload_id = upload_name(chunk.index, self._chunks.announce(chunk, times_us))
         # Whoever closes the stream looks for announcements afterwards: one of the two sees the other.
         record = self.record()
         refuse_unless_open(record["data_id"], record["state"])
-        return self._upload_path(chunk.index).upload_url(VALID_FOR)
+        url = (self.folder / UPLOADS / upload_id).upload_url(VALID_FOR)
+        return Announcement(url, upload_id, record.get(REFUSED_CHUNKS) or [])
+
+    def refusals(self, *, after_a_look: bool = False) -> Sequence[dict[str, Any]]:
+        """The chunks that were uploaded and did not hold, and have not come again.
+
+        Parameters
+        ----------
+        after_a_look
+            Whether all that has come by now is looked at before.
+
+        Returns
+        -------
+        sequence of dict
+            Of each ``chunk`` (its index) the ``upload_id`` of its `Announcement` and the ``reason``.
+        """
+        if after_a_look:
+            self.settle()
+        return self.record().get(REFUSED_CHUNKS) or []
 
     def settle(self) -> None:
         """Store what has been uploaded, and list it; help to end a stream whose closing was broken off."""
-        if self.record()["state"] == "closing":
+        record = self.record()
+        if record["state"] == "closing":
             self.close("")
             return
-        if self._store_uploads(is_last=False):
+        if self._store_uploads(record, is_last=False):
             self._is_behind = True
         begun_s = time.monotonic()
         if self._is_behind and begun_s >= self._list_again_s:
@@ -223,57 +257,95 @@ class BucketRun:
             if record["state"] == "open":
                 record.update(state="closing", ended_utc=utc_now(), end_reason=reason)
 
-        if self._change(self.folder / STREAM_FILE, change)["state"] == "closing":
-            self._store_uploads(is_last=True)
+        record = change_object(self.folder / STREAM_FILE, change)
+        if record["state"] == "closing":
+            self._store_uploads(record, is_last=True)
             if self._list():
-                self._change(self.folder / STREAM_FILE, lambda record: record.update(state="closed"))
-        for folder in (UPLOADS, CHUNK_RECORDS):
-            for path, _, _ in list((self.folder / folder).below()):
-                path.unlink()
+                change_object(self.folder / STREAM_FILE, lambda record: record.update(state="closed"))
+        for path, _, _ in list((self.folder / UPLOADS).below()):
+            path.unlink()
+        self._chunks.remove()
 
-    def _store_uploads(self, *, is_last: bool) -> bool:
-        """Store what was announced and has come; whether there was any."""
-        arrived = {path.name for path, _, _ in (self.folder / UPLOADS).below()}
-        stored = False
-        for name, record in self._read_records().items():
-            if record["state"] != ANNOUNCED:
+    def _store_uploads(self, stream: Mapping[str, Any], *, is_last: bool) -> bool:
+        """Store what was announced and has come, and say what of it does not hold; whether any was stored.
+
+        Parameters
+        ----------
+        stream
+            Its record, as it was before.
+        is_last
+            Whether the stream takes no more.
+        """
+        arrived: defaultdict[int, list[int]] = defaultdict(list)
+        for path, _, _ in (self.folder / UPLOADS).below():
+            index, _, times = path.name.partition("-")
+            arrived[int(index)].append(int(times))
+        records = self._chunks.read()
+        became = set()
+        for record in records:
+            if record["state"] == ANNOUNCED:
+                chunk = declaration_of(record)
+                state = self._store(chunk, arrived[chunk.index], record["times"])
+                if state == ANNOUNCED and is_last:
+                    self._chunks.refuse(chunk.index, record["times"], NEVER_CAME)
+                    state = REFUSED
+                became.add(state)
+        if REFUSED in became or refusals_in(records) != (stream.get(REFUSED_CHUNKS) or []):
+            self._tell_refusals()
+        return STORED in became
+
+    def _store(self, chunk: ChunkDeclaration, uploads: Sequence[int], announced: int) -> str:
+        """Put the newest upload that holds in its place; what becomes of the chunk, as far as is known.
+
+        Parameters
+        ----------
+        uploads
+            Those that have come, by how often the chunk had been announced for them.
+        announced
+            How often that is by now.
+        """
+        why_not = None
+        for times in sorted(uploads, reverse=True):
+            upload = self._upload_path(chunk.index, times)
+            try:
+                size = put_in_place(upload, shard_path(self.folder / GROUP / FRAMES, chunk.index), chunk)
+            except FileNotFoundError:  # another process was faster
+                return ANNOUNCED
+            except ShardError as error:
+                logger.warning(
+                    "chunk %d of %s is no valid shard and asked for again: %s",
+                    chunk.index,
+                    self.folder,
+                    error,
+                )
+                if times == announced:
+                    why_not = str(error)
+                else:  # what is on its way may do better
+                    upload.unlink()
                 continue
-            chunk = _declaration(record)
-            if str(chunk.index) in arrived and self._store(chunk):
-                stored = True
-            elif is_last:
-                self._change_chunk(name, ANNOUNCED, MISSING)
-        return stored
-
-    def _store(self, chunk: ChunkDeclaration) -> bool:
-        """Put an upload in its place; False where it does not hold, or another process has done it."""
-        upload = self._upload_path(chunk.index)
-        target = shard_path(self.folder / GROUP / FRAMES, chunk.index)
-        try:
-            file = BucketFile(upload)
-            _verify(file, chunk)
-            if chunk.frames < chunk.chunk_size:
-                padded = BytesIO(upload.read_bytes())
-                extend_shard(padded, chunk.frames, chunk.chunk_size)
-                target.write_bytes(padded.getvalue())
-            else:
-                upload.copy_to(target)
-        except FileNotFoundError:
-            return False
-        except ShardError as error:
-            logger.warning(
-                "chunk %d of %s is no valid shard and waited for again: %s",
-                chunk.index,
-                self.folder,
-                error,
-            )
+            is_stored, by_us = self._chunks.store(chunk.index)
+            if by_us:
+                self._on_stored(size)
             upload.unlink()
-            return False
-        is_stored, by_us = self._change_chunk(f"{chunk.index}.json", ANNOUNCED, STORED)
-        if by_us:
-            self._on_stored(file.size)
-        upload.unlink()
-        return is_stored
+            return STORED if is_stored else ANNOUNCED
+        if why_not is None:
+            return ANNOUNCED
+        self._chunks.refuse(chunk.index, announced, why_not)
+        self._upload_path(chunk.index, announced).unlink()
+        return REFUSED
+
+    def _upload_path(self, index: int, times: int) -> BucketPath:
+        return self.folder / UPLOADS / upload_name(index, times)
+
+    def _tell_refusals(self) -> None:
+        """Write into the stream's record which chunks do not hold."""
+
+        def change(record: dict[str, Any]) -> None:
+            if record["state"] != "closed":  # then the chunks' are gone
+                record[REFUSED_CHUNKS] = refusals_in(self._chunks.read())
+
+        # The chunks' records are read after the stream's: nothing older replaces something newer.
+        change_object(self.folder / STREAM_FILE, change)
 
     def _list(self) -> bool:
         """Write what follows from the chunks that are stored; False where the stream has been closed before.
@@ -285,16 +357,16 @@ class BucketRun:
             return self._list_alone()
 
     def _list_alone(self) -> bool:
-        for _ in range(_TRIES):
-            records = self._read_records()
+        for _ in range(TRIES):
+            records = self._chunks.read()
             record = self.record()  # after the chunks': as long as it is not closed, those are all there
             if record["state"] == "closed":
                 return False
             chunks = ReceivedChunks()
             times: dict[int, str] = {}
-            for one in sorted(records.values(), key=lambda one: int(one["index"])):
+            for one in records:
                 if one["state"] == STORED:
-                    chunks.add(_declaration(one))
+                    chunks.add(declaration_of(one))
                     if one["times_us"] is not None:
                         times[one["index"]] = one["times_us"]
             derived = derived_objects(record, chunks, times)
@@ -317,72 +389,3 @@ class BucketRun:
             return False
         self._listed[key] = (digest, tag)
         return True
-
-    def _read_records(self) -> Mapping[str, dict[str, Any]]:
-        """The chunks' records by their objects' names; those that have not changed are not read again."""
-        found: dict[str, tuple[str, dict[str, Any]]] = {}
-        for path, tag, _ in (self.folder / CHUNK_RECORDS).below():
-            known = self._records.get(path.name)
-            if known is None or known[0] != tag:
-                try:
-                    data, tag = path.tagged()
-                except FileNotFoundError:  # the stream has just been closed
-                    continue
-                known = tag, json.loads(data)
-            found[path.name] = known
-        self._records = found
-        return {name: record for name, (_, record) in found.items()}
-
-    def _change_chunk(self, name: str, before: str, after: str) -> tuple[bool, bool]:
-        """Bring a chunk's record from one state into another; whether it is there then, and by us."""
-        by_us = False
-
-        def change(record: dict[str, Any]) -> None:
-            nonlocal by_us
-            by_us = record["state"] == before
-            if by_us:
-                record["state"] = after
-
-        try:
-            changed = self._change(self.folder / CHUNK_RECORDS / name, change)
-        except FileNotFoundError:  # the stream has been closed meanwhile
-            return False, False
-        return bool(changed["state"] == after), by_us
-
-    def _change(self, path: BucketPath, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-        """Change an object as if nobody else did; what it is then."""
-        for _ in range(_TRIES):
-            data, tag = path.tagged()
-            content: dict[str, Any] = json.loads(data)
-            before = json.dumps(content)
-            change(content)
-            if json.dumps(content) == before:
-                return content
-            try:
-                path.replace(encode_document(content), tag)
-            except ChangedMeanwhileError:
-                continue
-            return content
-        raise ChangedMeanwhileError(f"{path} is written to by too many at once")
-
-    def _record_path(self, index: int) -> BucketPath:
-        return self.folder / CHUNK_RECORDS / f"{index}.json"
-
-    def _upload_path(self, index: int) -> BucketPath:
-        return self.folder / UPLOADS / str(index)
-
-
-def _declaration(record: Mapping[str, Any]) -> ChunkDeclaration:
-    return ChunkDeclaration(**{key: record[key] for key in ChunkDeclaration.__dataclass_fields__})
-
-
-def _verify(file: BucketFile, chunk: ChunkDeclaration) -> None:
-    if file.size > chunk.largest_shard:
-        raise ShardError(f"{file.size} bytes are more than any shard of these dims takes")
-    verify_shard(file, chunk.frames, chunk.height, chunk.width, 1, _looked_at(chunk))
-
-
-def _looked_at(chunk: ChunkDeclaration) -> tuple[int, ...]:
-    """Which frames of a chunk are decoded: the stream's first, and one of so many after it."""
-    first = chunk.index * chunk.frames
-    return tuple(-first % LOOKED_AT_EVERY + more for more in range(0, chunk.frames, LOOKED_AT_EVERY))

@@ -10,7 +10,14 @@ import numpy as np
 
 from rheed_acquire.channels.channel import times_of
 from rheed_acquire.errors import RheedAcquireError, SettingsError
-from rheed_acquire.recording.layout import CHANNELS, FRAMES_ARE, FRAMES_AT, REGION_MAXIMA, REGION_MEANS
+from rheed_acquire.recording.layout import (
+    CHANNELS,
+    FRAMES_ARE,
+    FRAMES_AT,
+    REFUSED_CHUNKS,
+    REGION_MAXIMA,
+    REGION_MEANS,
+)
 from rheed_acquire.recording.lazy_frames import ABSENT, LazyFrames, LazyTraces
 from rheed_acquire.recording.reading import RecordedRun
 from rheed_acquire.recording.run_path import run_path
@@ -65,7 +72,8 @@ def open_run(
         channel of another instrument, a variable of its name, such as ``temperature`` (temperature_time),
         float64, with its ``units``, and the coordinate ``temperature_time`` (datetime64[ns], UTC).
         Attributes: what ``stream.json`` says of the stream, such as ``name``, ``data_id``, ``fps`` and
-        ``rotations_per_min``; what is not known is not there.
+        ``rotations_per_min``; what is not known is not there. ``refused_chunks`` are the indices of chunks
+        that came into a bucket and did not hold.
 
         Of an archive of a run with regions of interest also ``region_mean`` and ``region_maximum`` (time,
         region), float64: mean and greatest gray level of each region in each frame, at the camera's depth,
@@ -196,7 +204,9 @@ def _attributes(run: RecordedRun) -> dict[str, Any]:
     for name, value in stream.items():
         if name in (FRAMES_AT, FRAMES_ARE):
             continue
-        if isinstance(value, Mapping):
+        if name == REFUSED_CHUNKS:
+            flat[name] = [one["chunk"] for one in value]
+        elif isinstance(value, Mapping):
             flat |= {name: value.get("name"), f"{name}_id": value.get("id")}
         elif isinstance(value, list):
             flat[name] = [one.get("name") if isinstance(one, Mapping) else one for one in value]

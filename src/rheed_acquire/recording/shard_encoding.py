@@ -63,17 +63,31 @@ class Shard:
     size
         Of all pieces together, in bytes.
     pieces
-        Yields them. Where frames are stored they are made of the chunk's own memory, which must stay.
+        Yields them.
+    is_of_chunk
+        Whether they are made of the chunk's own memory, as those of frames that are stored are: it must stay.
     """
 
-    def __init__(self, size: int, pieces: Callable[[], Iterator[Buffer]]) -> None:
-        self.size, self._pieces = size, pieces
+    def __init__(
+        self, size: int, pieces: Callable[[], Iterator[Buffer]], *, is_of_chunk: bool = False
+    ) -> None:
+        self.size, self._pieces, self.is_of_chunk = size, pieces, is_of_chunk
 
     def __iter__(self) -> Iterator[Buffer]:
         return self._pieces()
 
     def __bytes__(self) -> bytes:
         return b"".join(self)
+
+    def copy(self) -> Shard:
+        """The same in memory of its own; the GIL is released while it is copied."""
+        whole = np.empty(self.size, np.uint8)
+        end = 0
+        for piece in self:
+            block = np.frombuffer(memoryview(piece), np.uint8)
+            whole[end : end + len(block)] = block
+            end += len(block)
+        return Shard(self.size, lambda: iter([whole.data]))
 
 
 def encode_shard(frames: NDArray[np.uint8], level: int = DEFAULT_LEVEL, threads: int | None = None) -> Shard:
@@ -155,10 +169,10 @@ def _store(frames: NDArray[np.uint8]) -> Shard:
                 yield content[block]
 
     size = pixels + sum(len(head) for head in heads)
-    return _assemble([size] * len(frames), stored)
+    return _assemble([size] * len(frames), stored, is_of_chunk=True)
 
 
-def _assemble(sizes: list[int], coded: Callable[[], Iterable[Buffer]]) -> Shard:
+def _assemble(sizes: list[int], coded: Callable[[], Iterable[Buffer]], *, is_of_chunk: bool = False) -> Shard:
     """Put the index behind the coded frames."""
     offsets = accumulate(sizes[:-1], initial=0)
     index = encode_index(list(zip(offsets, sizes, strict=True)))
@@ -167,4 +181,4 @@ def _assemble(sizes: list[int], coded: Callable[[], Iterable[Buffer]]) -> Shard:
         yield from coded()
         yield index
 
-    return Shard(sum(sizes) + len(index), pieces)
+    return Shard(sum(sizes) + len(index), pieces, is_of_chunk=is_of_chunk)

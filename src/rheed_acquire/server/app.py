@@ -147,15 +147,30 @@ class Endpoints(ABC, Generic[AnyStream]):
         return _json(self._store.create(wire.parse_stream(_object(request)), request.key).data_id)
 
     def end_stream(self, request: KeyedRequest, data_id: str) -> Response:
-        """End a stream. Where its frames take long to move together: 503 until that is done."""
-        self._own(request, data_id)
-        closing = self._closing.submit(self._store.close, data_id, "ended by the client")
+        """End a stream. Where its frames take long to move together or to look at: 503 until that is done.
+
+        With ``unless=refused`` it stays open where chunks do not hold, so that they can come again.
+        """
+        stream = self._own(request, data_id)
+        only_whole = request.args.get("unless") == "refused"
+        ending = self._closing.submit(self._end, stream, only_whole=only_whole)
         try:
-            closing.result(self._end_wait_s)
+            answer = ending.result(self._end_wait_s)
         except TimeoutError:
             # It goes on all the same; a later request waits for it and finds the stream closed.
-            raise Refusal(503, f"the frames of stream {data_id} are still being moved together") from None
-        return _json({"data_id": data_id, "state": "closed"})
+            raise Refusal(503, f"the frames of stream {data_id} are still moved together or looked at") from None
+        return _json(answer)
+
+    def _end(self, stream: AnyStream, *, only_whole: bool) -> dict[str, Any]:
+        data_id = stream.data_id
+        if only_whole and not stream.is_closed:
+            refused = self._store.refusals(data_id, after_a_look=True)
+            if refused:
+                state = "closed" if stream.is_closed else "open"
+                return {"data_id": data_id, "state": state, "refused": refused}
+        self._store.close(data_id, "ended by the client")
+        refused = self._store.refusals(data_id)
+        return {"data_id": data_id, "state": "closed", **({"refused": refused} if refused else {})}
 
     def link_sample(self, request: KeyedRequest) -> Response:
         """Link streams to a physical sample."""

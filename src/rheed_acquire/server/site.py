@@ -13,7 +13,7 @@ import math
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -191,6 +191,10 @@ class SiteStreams:
         run.close(reason)
         self._ended(run, self._mark(data_id, run.streamed_by))
 
+    def refusals(self, data_id: str, *, after_a_look: bool = False) -> Sequence[Mapping[str, Any]]:
+        """The chunks of a stream that did not hold (see `BucketRun.refusals`); raises as `get`."""
+        return self.get(data_id).refusals(after_a_look=after_a_look)
+
     def _ended(self, run: BucketRun, mark: BucketPath) -> None:
         """Write down that a stream has ended, as long as it is marked as open: only then it is done."""
         if mark.exists():
@@ -324,6 +328,8 @@ class SiteEndpoints(Endpoints[BucketRun]):
         """Give out a URL of the store."""
         wire.parse_times(body, chunk)
         stream.check(chunk)
-        url = stream.announce(chunk, body.get(FRAME_TIMES))
+        url, upload_id, refused = stream.announce(chunk, body.get(FRAME_TIMES))
         self._streams.heard_of(stream)
-        return {"upload_id": str(chunk.index), "url": url, "part": 1, "keeps": "shards", FRAME_TIMES: "taken"}
+        own = {"keeps": "shards", "verified": "later", FRAME_TIMES: "taken"}
+        told = {"refused": refused} if refused else {}
+        return {"upload_id": upload_id, "url": url, "part": 1, **own, **told}

@@ -224,6 +224,10 @@ class StreamStore:
                 kept.lock.release()
                 self._remove_lock_file(data_id)
 
+    def refusals(self, data_id: str, *, after_a_look: bool = False) -> tuple[()]:  # noqa: ARG002
+        """None: what does not hold is not confirmed here."""
+        return ()
+
     def close_silent(self) -> None:
         """Close streams not heard of for long, and those that a crash left half closed.
 

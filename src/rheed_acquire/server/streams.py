@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -71,6 +71,9 @@ class Streams(Protocol[AStream_co]):
 
     def close(self, data_id: str, reason: str, /) -> None:
         """End a stream; again does nothing."""
+
+    def refusals(self, data_id: str, /, *, after_a_look: bool = False) -> Sequence[Mapping[str, Any]]:
+        """The chunks of a stream that were confirmed and did not hold, each as the protocol tells of it."""
 
     def open_streams(self) -> Iterable[OpenStream]:
         """Those that are open, of whichever server."""

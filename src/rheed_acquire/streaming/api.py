@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ from rheed_acquire.streaming.error_bodies import detail_of, is_json, reason_of
 from rheed_acquire.streaming.http_session import REFUSAL_BYTES, Answer, HttpSession
 from rheed_acquire.streaming.outgoing import OutgoingShard
 from rheed_acquire.streaming.retry import is_transient, parse_retry_after
+from rheed_acquire.streaming.server_answers import StreamEnd, UploadTarget
 from rheed_acquire.streaming.server_urls import check_endpoint, place_of, secrets_of
 from rheed_acquire.streaming.transport_errors import NoAnswerError
 
@@ -83,26 +84,6 @@ class ApiError(StreamerError):
         super().__init__(message)
         self.status, self.transient, self.unsent = status, transient, unsent
         self.retry_after_s, self.detail, self.gone = retry_after_s, detail, gone
-
-
-@dataclass(frozen=True, slots=True)
-class UploadTarget:
-    """Where a shard goes.
-
-    Attributes
-    ----------
-    url
-        Presigned: a secret, good for one upload.
-    takes_crc32c
-        Whether the upload may bring a checksum. A URL signed for S3 allows no header that it was not signed
-        with; this project's own server says that it takes one, and then need not decode every frame.
-    keeps_shards
-        Whether the server says that it keeps shards as they come, at the size that they have.
-    """
-
-    url: str = field(repr=False)
-    takes_crc32c: bool = False
-    keeps_shards: bool = False
 
 
 def presign_query(chunk_idx: int) -> dict[str, str]:
@@ -222,9 +203,7 @@ class AtomscaleApi:
                 break
             self._takes_times = True  # only its answer says so: ask again
         url = self._text(answer, path, "url")
-        return UploadTarget(
-            url, takes_crc32c=answer.get("checksum") == "crc32c", keeps_shards=answer.get("keeps") == "shards"
-        )
+        return UploadTarget.of(url, answer)
 
     def put(self, target: UploadTarget, shard: OutgoingShard) -> None:
         """Send a shard to its presigned URL; returns once the server has confirmed it.
@@ -271,9 +250,18 @@ class AtomscaleApi:
         if why_not is not None:
             raise ApiError(f"PUT to {place}: {why_not}", answer.status, transient=True)
 
-    def end_stream(self, data_id: str) -> None:
-        """Tell the server that nothing more will come."""
-        self._call("POST", f"/rheed/stream/{quote(data_id, safe='')}/end", may_pass=True)
+    def end_stream(self, data_id: str, *, only_whole: bool = False) -> StreamEnd:
+        """Tell the server that nothing more will come.
+
+        Parameters
+        ----------
+        only_whole
+            Whether it is to leave the stream open where chunks of it do not hold; for servers that look at
+            them later.
+        """
+        path = f"/rheed/stream/{quote(data_id, safe='')}/end"
+        params = {"unless": "refused"} if only_whole else None
+        return StreamEnd.of(self._call("POST", path, params=params, may_pass=True))
 
     def _call(
         self,

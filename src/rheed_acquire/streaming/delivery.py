@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -23,11 +23,13 @@ from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.parcel import Parcel
 from rheed_acquire.streaming.reference_clock import ReferenceClock
 from rheed_acquire.streaming.retry import Backoff
+from rheed_acquire.streaming.server_answers import RefusedChunk
 from rheed_acquire.streaming.shard_description import describe_shard
 from rheed_acquire.streaming.shard_in_memory import ShardInMemory
 from rheed_acquire.streaming.sidecar import SpooledShard
 from rheed_acquire.streaming.spool import Spool, SpoolFullError, StreamLetGoError
 from rheed_acquire.streaming.stream import Stream
+from rheed_acquire.streaming.unverified_chunks import UnverifiedChunks
 from rheed_acquire.streaming.upload_window import UploadWindow
 from rheed_acquire.streaming.write_behind import WriteBehind
 from rheed_acquire.system.priority import make_way
@@ -88,6 +90,7 @@ class Delivery:
         self._encoder = ChunkEncoder(compression_level, self._link, self._closing)
         # Whose shards are not on disk: their buffers are kept until they are, or the server has them.
         self._write_behind = WriteBehind()
+        self.unverified = UnverifiedChunks(spool)
         # Whether the encoder had to wait for those behind it when it was done with a chunk.
         self._is_held_up = False
         encode = one_by_one(self._chunks.get, self._encode_chunk, self._lose_chunk)
@@ -127,6 +130,7 @@ class Delivery:
             self._streams.pop(data_id, None)
             self._settled.wait_for(lambda: data_id not in self._settling.values(), SETTLE_S)
         self._write_behind.forget(data_id)
+        self.unverified.forget(data_id)
 
     def settle(self, data_id: str, timeout_s: float) -> None:
         """Write to disk what of a stream is encoded and not delivered, as far as ``timeout_s`` goes."""
@@ -246,7 +250,7 @@ class Delivery:
             if stream is None:  # let go of meanwhile
                 self.spool.give_up(shard)
                 return
-            error = self._send(api, stream, shard)
+            error, refused = self._send(api, stream, shard)
         finally:
             self._window.leave()
         # After another upload may begin: what follows waits for the disk, not for the network.
@@ -255,6 +259,7 @@ class Delivery:
                 self.spool.give_up(shard)
             else:
                 self._settle(still_here, shard, error)
+                self.unverified.heed(still_here, refused)
 
     @contextmanager
     def _stream_of(self, shard: SpooledShard) -> Iterator[Stream | None]:
@@ -270,8 +275,11 @@ class Delivery:
                 self._settling.pop(me, None)
                 self._settled.notify_all()
 
-    def _send(self, api: AtomscaleApi, stream: Stream, shard: SpooledShard) -> Exception | None:
-        """Send a shard; None once the server has confirmed it, or what went wrong."""
+    def _send(
+        self, api: AtomscaleApi, stream: Stream, shard: SpooledShard
+    ) -> tuple[Exception | None, Sequence[RefusedChunk]]:
+        """Send a shard; what went wrong, None once the server has confirmed it, and what it does not like."""
+        refused: Sequence[RefusedChunk] = ()
         parcel = self._write_behind.find(shard.data_id, shard.chunk_idx)
         if parcel is not None:
             parcel.is_under_way = True
@@ -279,14 +287,16 @@ class Delivery:
             with self.spool.open(shard) as body, self._link.sending(shard.size):
                 target = api.presign(shard.chunk_idx, shard.body, shard.times_us)
                 stream.shards_are_kept = target.keeps_shards
+                stream.is_verified_later = target.is_verified_later
+                shard.upload_id, refused = target.upload_id, target.refused
                 api.put(target, body)
                 shard.confirmed = True
         except Exception as error:  # noqa: BLE001 - it is not passed over: `_settle` takes it up
-            return error
+            return error, refused
         finally:
             if parcel is not None:
                 parcel.is_under_way = False
-        return None
+        return None, refused
 
     def _settle(self, stream: Stream, shard: SpooledShard, error: Exception | None) -> None:
         """Draw the consequences of an upload."""
@@ -315,12 +325,21 @@ class Delivery:
 
     def _has_arrived(self, stream: Stream, shard: SpooledShard) -> None:
         """Let go of a shard that the server has confirmed; may be repeated where it failed half-way."""
+        is_kept = stream.is_verified_later
+
+        def give_back(chunk: Chunk) -> None:
+            if is_kept and shard.content is not None:
+                shard.content.own()
+            chunk.release()
 
         def then() -> None:
-            self.spool.confirm(shard)
-            stream.uploaded(shard.chunk_idx, shard.size)
+            if is_kept:
+                self.unverified.keep(shard)
+            else:
+                self.spool.confirm(shard)
+            stream.uploaded(shard.chunk_idx, shard.size, shard.upload_id)
 
-        self._let_go(shard, Chunk.release, then)
+        self._let_go(shard, give_back, then)
 
     def _give_up(self, shard: SpooledShard) -> None:
         """Send a shard no more; on disk it stays, or in the ring, where that is all that is left of it."""

@@ -20,6 +20,7 @@ from rheed_acquire.streaming.outgoing import DamagedShardError
 from rheed_acquire.streaming.parcel import Parcel
 from rheed_acquire.streaming.registration import end_stream
 from rheed_acquire.streaming.retry import Backoff
+from rheed_acquire.streaming.server_answers import StreamEnd
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamFolder
 from rheed_acquire.streaming.stream_record import StreamRecord, age_s
@@ -52,7 +53,8 @@ def complete_stream(
     """Wait for a stream's uploads, end it on the server, and let its folder go.
 
     While chunks still wait, the stream is left open on the server and in the spool: ended, it would take no
-    more. ``on_chunks`` is as in `Stream.drain`.
+    more. What the server then finds not to hold is sent again in the same time, as far as it is still here.
+    ``on_chunks`` is as in `Stream.drain`.
 
     Returns
     -------
@@ -60,34 +62,30 @@ def complete_stream(
         See `RHEEDStreamer.finalize`.
     """
     data_id = stream.data_id
-    closed = False
-    is_drained = stream.drain(drain_timeout_s, on_chunks)
-    left = _left_to_recover(stream)
-    if is_drained and not left:
-        delivered_before = stream.folder.record.delivered
-        if not stream.report(closed=False)["lost"] and stream.folder.is_done_with:
-            stream.note(delivered=True)
-        try:
-            with closing(open_api()) as api:
-                end_stream(api, data_id, backoff, 0.0 if stream.abandoned else patience_s)
-            closed = True
-        except ApiError as error:
-            # An earlier attempt may have ended it and not have learnt so.
-            closed = delivered_before and error.gone
-            if not closed:
-                stream.failed_attempt(str(error))
-                logger.warning("stream %s could not be ended: %s", data_id, error)
+    given_up_s = time.monotonic() + drain_timeout_s
+    closed, only_whole = False, True
+    while stream.drain(max(0.0, given_up_s - time.monotonic()), on_chunks) and not _left_to_recover(stream):
+        # A server that looks at chunks only later says now what does not hold: it comes again, if it is here.
+        only_whole = only_whole and delivery.unverified.has_any(data_id)
+        end = _end(stream, open_api, backoff, 0.0 if stream.abandoned else patience_s, only_whole=only_whole)
+        if end is None:
+            break
+        if end.is_closed or not only_whole:
+            closed = end.is_closed
+            delivery.unverified.give_up(stream, end.refused)
+            delivery.unverified.let_go_of(data_id)
+            break
+        only_whole = delivery.unverified.heed(stream, end.refused)
     else:
         logger.warning(
             "stream %s: %d chunks wait in the spool (rheed-acquire recover delivers them)",
             data_id,
-            stream.status().chunks_queued + len(left),
+            stream.status().chunks_queued + len(_left_to_recover(stream)),
         )
         delivery.settle(data_id, SETTLE_S)
     folder = stream.folder
     delivery.forget(data_id)
-    is_lossless = not stream.report(closed=closed)["lost"]
-    is_done = closed and is_lossless and folder.is_done_with and _is_archived(folder)
+    is_done = closed and stream.is_lossless and folder.is_done_with and _is_archived(folder)
     stream.let_go_of_ring()
     if is_done:
         stream.note(finished=True)
@@ -97,6 +95,33 @@ def complete_stream(
     delivery.spool.close_stream(data_id, delete=is_done)
     # Not before: what arrives from here on is still in the folder, and a recovery sends it again.
     return stream.report(closed=closed)
+
+
+def _end(
+    stream: Stream,
+    open_api: Callable[[], AtomscaleApi],
+    backoff: Backoff,
+    patience_s: float,
+    *,
+    only_whole: bool,
+) -> StreamEnd | None:
+    """End a stream on the server, which has all that is here; None where it does not answer.
+
+    ``only_whole`` is as in `AtomscaleApi.end_stream`.
+    """
+    delivered_before = stream.folder.record.delivered
+    is_known_whole = not stream.is_verified_later
+    if is_known_whole and not stream.report(closed=False)["lost"] and stream.folder.is_done_with:
+        stream.note(delivered=True)
+    try:
+        with closing(open_api()) as api:
+            return end_stream(api, stream.data_id, backoff, patience_s, only_whole=only_whole)
+    except ApiError as error:
+        if delivered_before and error.gone:
+            return StreamEnd(is_closed=True)  # an earlier attempt has ended it and not learnt so
+        stream.failed_attempt(str(error))
+        logger.warning("stream %s could not be ended: %s", stream.data_id, error)
+        return None
 
 
 def _is_archived(folder: StreamFolder) -> bool:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from rheed_acquire.errors import StreamerError
 from rheed_acquire.streaming.api import ApiError, AtomscaleApi
 from rheed_acquire.streaming.retry import Backoff
+from rheed_acquire.streaming.server_answers import StreamEnd
 
 logger = logging.getLogger(__name__)
 
@@ -132,8 +133,12 @@ def resolve_tags(api: AtomscaleApi, wanted: Sequence[str], backoff: Backoff) -> 
     return ids
 
 
-def end_stream(api: AtomscaleApi, data_id: str, backoff: Backoff, patience_s: float) -> None:
-    """Tell the server that the stream is complete, as long as it may take.
+def end_stream(
+    api: AtomscaleApi, data_id: str, backoff: Backoff, patience_s: float, *, only_whole: bool = False
+) -> StreamEnd:
+    """Tell the server that the stream is complete, as long as it may take; what it answers.
+
+    ``only_whole`` is as in `AtomscaleApi.end_stream`.
 
     Raises
     ------
@@ -144,7 +149,7 @@ def end_stream(api: AtomscaleApi, data_id: str, backoff: Backoff, patience_s: fl
     attempt = 0
     while True:
         try:
-            return api.end_stream(data_id)
+            return api.end_stream(data_id, only_whole=only_whole)
         except ApiError as error:
             delay_s = backoff.delay_s(attempt, error.retry_after_s)
             if error.gone or time.monotonic() + delay_s > deadline:

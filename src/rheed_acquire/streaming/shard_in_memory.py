@@ -76,6 +76,13 @@ class ShardInMemory:
             self._place.readers.append(reader)
         return reader
 
+    def own(self) -> None:
+        """Be independent of the chunk's memory, which is free then; while nobody reads."""
+        with self._place.lock:
+            content = self._place.content
+            if content is not None and content.is_of_chunk:
+                self._place.content = content.copy()
+
     def move_to(self, open_file: Callable[[], BinaryIO], crc32c: int) -> None:
         """Be read from a file from now on, also by those who are in the middle; the memory is free then.
 

@@ -44,6 +44,10 @@ class SpooledShard:
         Those of them that neither network nor disk explains.
     confirmed
         Whether the server has it: only this process has still to draw the consequences.
+    upload_id
+        What the server calls its latest upload.
+    refusals
+        How often an upload of it was confirmed, and did not hold.
     """
 
     data_id: str
@@ -57,6 +61,8 @@ class SpooledShard:
     attempts: int = 0
     stumbles: int = 0
     confirmed: bool = False
+    upload_id: str = ""
+    refusals: int = 0
 
     @property
     def times_us(self) -> NDArray[np.int64] | None:
@@ -65,7 +71,7 @@ class SpooledShard:
         return None if times is None else np.array(times, np.int64)
 
 
-_OF_THIS_PROCESS = ("content", "attempts", "stumbles", "confirmed")
+_OF_THIS_PROCESS = ("content", "attempts", "stumbles", "confirmed", "upload_id", "refusals")
 
 
 def encode_sidecar(shard: SpooledShard) -> bytes:

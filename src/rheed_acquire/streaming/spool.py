@@ -296,6 +296,12 @@ class Spool:
                 logger.warning("chunk %d stays in %s: %s", shard.chunk_idx, folder.path, error)
         self.give_up(shard)
 
+    def keep_back(self, shard: SpooledShard) -> None:
+        """Take a claimed shard out of the queue that may be sent again: it stays where it is, and counts."""
+        self._home.check()
+        with self._changed:
+            self._queue.pop((shard.data_id, shard.chunk_idx), None)
+
     def quarantine(self, shard: SpooledShard) -> str:
         """Set a claimed shard aside that was damaged on disk, as far as it can be; says where it is."""
         self._home.check()

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
@@ -17,7 +17,17 @@ from rheed_acquire.streaming.stream_folder import StreamFolder
 from rheed_acquire.streaming.streamer import DeliveryStatus
 from rheed_acquire.system.home_process import HomeProcess
 
+if TYPE_CHECKING:
+    from rheed_acquire.streaming.server_answers import RefusedChunk
+
 logger = logging.getLogger(__name__)
+
+
+class _Upload(NamedTuple):
+    """A chunk's upload that was confirmed."""
+
+    size: int
+    upload_id: str
 
 
 class Stream:
@@ -41,6 +51,8 @@ class Stream:
         does not.
     shards_are_kept
         Whether the server keeps shards as they come.
+    is_verified_later
+        Whether the server looks at chunks only after it has confirmed them.
     """
 
     def __init__(self, folder: StreamFolder, ring_chunks: int, when_full: WhenFull) -> None:
@@ -52,15 +64,16 @@ class Stream:
         self.archive_trouble: str | None = None
         self._ring_chunks, self._when_full = ring_chunks, when_full
         self._ring: ChunkRing | None = None
-        self.pushes_wait = self.shards_are_kept = False
+        self.pushes_wait = self.shards_are_kept = self.is_verified_later = False
         self._frame_shape: tuple[int, int] | None = None
         self._home = HomeProcess(f"stream {record.data_id}")
         self._changed = threading.Condition()
         # By index, so that what is counted twice, as after a step that failed half-way, counts once.
         self._pushed: set[int] = set()
         self._spooled: set[int] = set()
-        self._uploaded: set[int] = set()
+        self._uploaded: dict[int, _Upload] = {}
         self._lost: dict[int, str] = {}
+        self._refused: set[int] = set()
         self._bytes_uploaded = 0
         self._last_error: str | None = None
         self._spool_trouble: str | None = None
@@ -175,15 +188,38 @@ class Stream:
             self._spooled.add(chunk_idx)
             self._spool_trouble = None
 
-    def uploaded(self, chunk_idx: int, size: int) -> None:
+    def uploaded(self, chunk_idx: int, size: int, upload_id: str = "") -> None:
         """Count a chunk as confirmed by the server, its shard having ``size`` bytes."""
         with self._changed:
             if chunk_idx not in self._uploaded:
-                self._uploaded.add(chunk_idx)
+                self._uploaded[chunk_idx] = _Upload(size, upload_id)
                 self._bytes_uploaded += size
             self._lost.pop(chunk_idx, None)
             self._last_error = None
             self._changed.notify_all()
+
+    def take_back(self, refused: RefusedChunk, *, whichever: bool = False) -> bool:
+        """Count a chunk as uploaded no more that was confirmed and does not hold; False where it is not so.
+
+        Parameters
+        ----------
+        whichever
+            Whether that is true of any upload of it, since the stream has ended, and not of that one alone.
+        """
+        with self._changed:
+            known = self._uploaded.get(refused.chunk_idx)
+            if known is None or not (whichever or known.upload_id == refused.upload_id):
+                return False
+            del self._uploaded[refused.chunk_idx]
+            self._bytes_uploaded -= known.size
+            return True
+
+    def lose_refused(self, refused: RefusedChunk) -> None:
+        """Count a chunk as given up that was confirmed, does not hold, and is not here any more."""
+        with self._changed:
+            self._pushed.add(refused.chunk_idx)  # by an earlier process, perhaps
+            self._refused.add(refused.chunk_idx)
+        self.lose(refused.chunk_idx, f"the server had confirmed it, and found later: {refused.reason}")
 
     def lose(self, chunk_idx: int, reason: str, *, gone: bool = False) -> None:
         """Count a chunk as given up; ``gone`` where the server has closed the stream or lost it."""
@@ -201,6 +237,12 @@ class Stream:
         with self._changed:
             self._pushed.add(chunk_idx)
         self.lose(chunk_idx, reason)
+
+    @property
+    def is_lossless(self) -> bool:
+        """Whether no chunk was given up of which there is still something here."""
+        with self._changed:
+            return not self._lost.keys() - self._refused
 
     def reason_lost(self, chunk_idx: int) -> str | None:
         """Why a chunk was given up; None where it was not."""
@@ -257,12 +299,12 @@ class Stream:
         while True:
             with self._changed:
                 is_over = self._changed.wait_for(
-                    lambda: self._abandoned or not self._pending or self._done != told,  # noqa: B023
+                    lambda: self._abandoned or not self._pending or self._done > told,  # noqa: B023
                     max(0.0, deadline - time.monotonic()),
                 )
                 done, pending, is_over = self._done, self._pending, not is_over or self._abandoned
-            on_chunks(done - told)
-            told = done
+            on_chunks(max(0, done - told))  # fewer where some come again
+            told = max(told, done)
             if is_over or not pending:
                 return not pending
 
@@ -296,7 +338,7 @@ class Stream:
         with self._changed:
             return {
                 "chunks_spooled": len(self._spooled),
-                "chunks_from_memory": len(self._uploaded - self._spooled),
+                "chunks_from_memory": len(self._uploaded.keys() - self._spooled),
                 "chunks_uploaded": len(self._uploaded),
                 "chunks_dropped": 0,
                 "chunks_failed": len(self._lost),

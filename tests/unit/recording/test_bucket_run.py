@@ -45,7 +45,7 @@ def declare(index: int, frames: NDArray[np.uint8]) -> ChunkDeclaration:
 def upload(run: BucketRun, index: int, frames: NDArray[np.uint8]) -> None:
     chunk = declare(index, frames)
     run.check(chunk)
-    answer = put(run.announce(chunk), bytes(encode_shard(np.ascontiguousarray(frames))))
+    answer = put(run.announce(chunk).url, bytes(encode_shard(np.ascontiguousarray(frames))))
     assert answer.status_code == 200, answer.text
 
 
@@ -101,7 +101,7 @@ def test_an_open_run_lists_what_was_stored_and_nothing_else(bucket: BucketPath) 
 
 def test_each_frame_has_the_time_that_its_client_said(bucket: BucketPath) -> None:
     run = BucketRun.create(bucket, DATA_ID, declared())
-    put(run.announce(declare(0, FRAMES[:3]), "-500,40000,1"), bytes(encode_shard(FRAMES[:3])))
+    put(run.announce(declare(0, FRAMES[:3]), "-500,40000,1").url, bytes(encode_shard(FRAMES[:3])))
     run.close("test")
     times = RecordedRun(bucket).time_unix_ms()
     np.testing.assert_allclose(times - START_MS, [-0.5, 39.5, 39.501], atol=1e-3)
@@ -113,22 +113,79 @@ def test_a_shard_that_does_not_hold_is_named_and_taken_when_it_comes_again(
     run = BucketRun.create(bucket, DATA_ID, declared())
     good = bytes(encode_shard(FRAMES[:8]))
     for bad in (good[:-1], bytes(encode_shard(FRAMES[:7])), b"", good[:-4] + b"....", b"x" * 10_000_000):
-        put(run.announce(declare(0, FRAMES[:8])), bad)
+        put(run.announce(declare(0, FRAMES[:8])).url, bad)
         caplog.clear()
         run.settle()
         assert "chunk 0" in caplog.text
         assert not (bucket / "frames.zarr/frames/c/0/0/0").exists()
-    put(run.announce(declare(0, FRAMES[:8])), good)
+    put(run.announce(declare(0, FRAMES[:8])).url, good)
     run.close("test")
     np.testing.assert_array_equal(open_run(bucket).frames, FRAMES[:8])
 
 
+def damaged(frames: NDArray[np.uint8]) -> bytes:
+    return bytes(encode_shard(frames))[:-1]
+
+
+def test_whoever_announces_a_chunk_is_told_what_does_not_hold_until_it_comes_again(
+    bucket: BucketPath,
+) -> None:
+    run = BucketRun.create(bucket, DATA_ID, declared())
+    first = run.announce(declare(0, FRAMES[:8]))
+    put(first.url, damaged(FRAMES[:8]))
+    upload(run, 1, FRAMES[8:16])
+    assert run.announce(declare(2, FRAMES[16:19])).refusals == [], "nothing has been looked at"
+    BucketRun(bucket).settle()  # another server
+    (told,) = run.announce(declare(2, FRAMES[16:19])).refusals
+    assert (told["chunk"], told["upload_id"]) == (0, first.upload_id)
+    assert told["reason"]
+    assert list(run.refusals(after_a_look=True)) == [told]
+    again = run.announce(declare(0, FRAMES[:8]))
+    assert again.upload_id != first.upload_id
+    put(first.url, damaged(FRAMES[:8]))  # late, and nobody's any more
+    put(again.url, bytes(encode_shard(FRAMES[:8])))
+    assert list(run.refusals(after_a_look=True)) == []
+    run.close("test")
+    assert [one["chunk"] for one in run.refusals()] == [2], "it was announced, and never came"
+    np.testing.assert_array_equal(open_run(bucket).frames, FRAMES[:16])
+
+
+def test_an_upload_that_holds_counts_also_where_its_client_has_not_learnt_so_and_tries_again(
+    bucket: BucketPath,
+) -> None:
+    run = BucketRun.create(bucket, DATA_ID, declared())
+    upload(run, 0, FRAMES[:8])
+    run.announce(declare(0, FRAMES[:8]))  # and then its computer died
+    put(run.announce(declare(1, FRAMES[8:16])).url, damaged(FRAMES[8:16]))
+    later = run.announce(declare(1, FRAMES[8:16]))
+    run.settle()
+    assert list(run.refusals()) == [], "what is on its way may hold"
+    put(later.url, bytes(encode_shard(FRAMES[8:16])))
+    run.close("test")
+    np.testing.assert_array_equal(open_run(bucket).frames, FRAMES[:16])
+    assert list(run.refusals()) == []
+
+
+def test_servers_that_look_at_once_refuse_what_does_not_hold_and_nothing_else(bucket: BucketPath) -> None:
+    BucketRun.create(bucket, DATA_ID, declared())
+    run = BucketRun(bucket)
+    put(run.announce(declare(0, FRAMES[:8])).url, damaged(FRAMES[:8]))
+    upload(run, 1, FRAMES[8:16])
+    with ThreadPoolExecutor(4) as servers:
+        list(servers.map(lambda _: BucketRun(bucket).settle(), range(4)))
+        assert [one["chunk"] for one in run.refusals()] == [0]
+        upload(run, 0, FRAMES[:8])
+        list(servers.map(lambda _: BucketRun(bucket).close("test"), range(4)))
+    assert list(run.refusals()) == []
+    np.testing.assert_array_equal(open_run(bucket).frames, FRAMES[:16])
+
+
 def test_what_is_stored_is_not_changed_by_an_upload_that_comes_again(bucket: BucketPath) -> None:
     run = write(bucket, WHOLE)
-    late = run.announce(declare(2, FRAMES[16:19]))
+    late = run.announce(declare(2, FRAMES[16:19])).url
     run.settle()
     put(late, b"anything")
-    put(run.announce(declare(0, FRAMES[:8])), b"anything")
+    put(run.announce(declare(0, FRAMES[:8])).url, b"anything")
     run.settle()
     run.close("test")
     put(late, b"anything")
@@ -149,7 +206,7 @@ def test_a_chunk_of_another_shape_is_refused_and_so_is_one_of_a_closed_stream(bu
 
 def test_a_url_is_for_one_object_and_for_putting_it(bucket: BucketPath) -> None:
     run = BucketRun.create(bucket, DATA_ID, declared())
-    url = run.announce(declare(0, FRAMES[:8]))
+    url = run.announce(declare(0, FRAMES[:8])).url
     assert requests.get(url, timeout=60).status_code == 403
     assert requests.delete(url, timeout=60).status_code == 403
     assert put(url.replace("/uploads/0", "/uploads/1"), b"x").status_code == 403
@@ -212,7 +269,7 @@ def test_whatever_instant_a_server_dies_at_another_one_ends_the_stream_with_all_
     dies_at, deaths = 1, 0
     while True:
         place = bucket / str(dies_at)
-        write(place, GAPPED)
+        put(write(place, GAPPED).announce(declare(5, FRAMES[:8])).url, damaged(FRAMES[:8]))
         DyingPath.left = dies_at
         try:
             BucketRun(DyingPath(str(place))).close("test")
@@ -222,6 +279,7 @@ def test_whatever_instant_a_server_dies_at_another_one_ends_the_stream_with_all_
             break
         BucketRun(place).close("test")
         assert read(place) == expected
+        assert [one["chunk"] for one in BucketRun(place).refusals()] == [5]
         dies_at += 5
     assert deaths > 5
 

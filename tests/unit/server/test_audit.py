@@ -43,7 +43,7 @@ class Place:
         for index in indices:
             shard = encode_shard(make_frames(4, index))
             if isinstance(self.streams, SiteStreams):
-                put(self.streams.get(run.data_id).announce(chunk(index)), shard)
+                put(self.streams.get(run.data_id).announce(chunk(index)).url, shard)
             else:
                 stream = self.streams.get(run.data_id)
                 received = stream.incoming_path()
@@ -105,7 +105,7 @@ def test_a_damaged_line_costs_no_other(place: Place) -> None:
 def test_what_is_uploaded_after_a_streams_end_is_removed(bucket: BucketPath) -> None:
     streams = SiteStreams(bucket)
     run = streams.create(DECLARED)
-    late = run.announce(chunk(0))
+    late = run.announce(chunk(0)).url
     streams.close(run.data_id, "test")
     put(late, b"late")
     uploads = run.folder / "uploads"

@@ -97,3 +97,16 @@ def test_of_frames_it_is_the_shard_that_the_encoder_made(level: int) -> None:
         blocks = list(reader)
     assert b"".join(blocks) == encoded
     assert shard.crc32c == google_crc32c.value(encoded)
+
+
+@pytest.mark.parametrize("level", [STORED, 3])
+def test_one_that_owns_its_bytes_outlives_the_frames(level: int) -> None:
+    frames = np.random.default_rng(1).integers(0, 9, (3, 5, 400), np.uint8)
+    encoded = encode_shard(frames, level)
+    content = bytes(encoded)
+    shard = ShardInMemory(encoded)
+    shard.own()
+    shard.own()
+    frames[:] = 0
+    with shard.open() as reader:
+        assert reader.read() == content

@@ -1,0 +1,138 @@
+"""What is known of each chunk of a run in a bucket: an object each, ``chunks/INDEX.json``.
+
+A chunk is *announced*, as often as it is sent, and each time with a place of its own to be uploaded to. What
+was uploaded last is *stored* or *refused*; a chunk that was refused may be announced again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rheed_acquire.recording.declarations import ChunkDeclaration
+from rheed_acquire.recording.layout import CHUNK_RECORDS
+from rheed_acquire.recording.shared_object import change_object
+from rheed_acquire.recording.zarr_metadata import encode_document
+
+if TYPE_CHECKING:
+    from rheed_acquire.recording.bucket_path import BucketPath
+
+ANNOUNCED, STORED, REFUSED = "announced", "stored", "refused"
+_LONGEST_REASON = 200
+
+
+class ChunkRecords:
+    """The records of a run. Thread-safe, and safe among processes.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+
+    Raises
+    ------
+    OSError
+        From whatever it does: the store does not answer.
+    """
+
+    def __init__(self, folder: BucketPath) -> None:
+        self._folder = folder / CHUNK_RECORDS
+        self._known: dict[str, tuple[str, dict[str, Any]]] = {}
+
+    def read(self) -> list[dict[str, Any]]:
+        """All of them by index; those that have not changed are not read again."""
+        found: dict[str, tuple[str, dict[str, Any]]] = {}
+        for path, tag, _ in self._folder.below():
+            known = self._known.get(path.name)
+            if known is None or known[0] != tag:
+                try:
+                    data, tag = path.tagged()
+                except FileNotFoundError:  # the stream has just been closed
+                    continue
+                known = tag, json.loads(data)
+            found[path.name] = known
+        self._known = found
+        return sorted((record for _, record in found.values()), key=lambda record: int(record["index"]))
+
+    def announce(self, chunk: ChunkDeclaration, times_us: str | None) -> int:
+        """Expect a chunk, once more where it was expected before; how often that is now.
+
+        Where the stream is just being closed nothing comes of it: ask for its state afterwards.
+        """
+        announced = {**asdict(chunk), "times_us": times_us, "state": ANNOUNCED, "times": 1, "reason": None}
+        path = self._path(chunk.index)
+
+        def change(known: dict[str, Any]) -> None:
+            if known["state"] != STORED:  # its shard stays as it is, whatever comes again
+                announced["times"] = known["times"] + 1
+                known.clear()
+                known.update(announced)
+
+        try:
+            path.create(encode_document(announced))
+        except FileExistsError:
+            with suppress(FileNotFoundError):  # the stream has just been closed
+                return int(change_object(path, change)["times"])
+        return 1
+
+    def store(self, index: int) -> tuple[bool, bool]:
+        """Note that a chunk is in its place; whether it is so noted then, and whether by this call."""
+        by_us = False
+
+        def change(record: dict[str, Any]) -> None:
+            nonlocal by_us
+            by_us = record["state"] == ANNOUNCED
+            if by_us:
+                record["state"] = STORED
+
+        try:
+            changed = change_object(self._path(index), change)
+        except FileNotFoundError:  # the stream has been closed meanwhile
+            return False, False
+        return bool(changed["state"] == STORED), by_us
+
+    def refuse(self, index: int, times: int, reason: str) -> None:
+        """Note why a chunk does not hold that was announced so often; not where it comes again already."""
+
+        def change(record: dict[str, Any]) -> None:
+            if record["state"] == ANNOUNCED and record["times"] == times:
+                record.update(state=REFUSED, reason=reason[:_LONGEST_REASON])
+
+        try:
+            change_object(self._path(index), change)
+        except FileNotFoundError:  # the stream has been closed meanwhile
+            return
+
+    def remove(self) -> None:
+        """Delete them: the stream has ended."""
+        for path, _, _ in list(self._folder.below()):
+            path.unlink()
+
+    def _path(self, index: int) -> BucketPath:
+        return self._folder / f"{index}.json"
+
+
+def upload_name(index: int, times: int) -> str:
+    """Name the upload of a chunk that was announced for the n-th time."""
+    return f"{index}-{times}"
+
+
+def refusals_in(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What clients are told of chunks that did not hold, by index (wire protocol, "What did not hold")."""
+    return [
+        {
+            "chunk": record["index"],
+            "upload_id": upload_name(record["index"], record["times"]),
+            "reason": record["reason"],
+        }
+        for record in records
+        if record["state"] == REFUSED
+    ]
+
+
+def declaration_of(record: Mapping[str, Any]) -> ChunkDeclaration:
+    """The chunk that a record is of."""
+    return ChunkDeclaration(**{key: record[key] for key in ChunkDeclaration.__dataclass_fields__})
