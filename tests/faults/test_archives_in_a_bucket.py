@@ -76,7 +76,7 @@ def test_a_store_that_is_away_when_the_run_begins_is_caught_up_later(
 ) -> None:
     begin(rig, bucket, gate)
     gate.shut()
-    ended = rig.run(*FAST, "--frames", str(FRAMES), "--drain-timeout", "20")
+    ended = rig.run(*FAST, "--frames", str(FRAMES))  # which ends long before its --drain-timeout
     report = ended.report
     assert ended.code == FRAMES_LOST, ended.err
     assert codes(report) == {"archive-waits"}
@@ -172,7 +172,7 @@ def test_a_full_disk_costs_what_waits_for_the_bucket_and_none_of_the_stream(
         rig = begin(Rig(tmp_path / "rig", "full disk", faulty_server, spool=disk / "spool"), bucket, gate)
         gate.shut()
         limits = ("--ring-chunks", "40", "--spool-keep-free", "0.001")
-        ended = rig.run("--faulty.speed", "8", *limits, "--frames", "2400", "--drain-timeout", "20")
+        ended = rig.run("--faulty.speed", "8", *limits, "--frames", "2400")
         report = ended.report
         assert ended.code == FRAMES_LOST, ended.err
         assert (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from pathlib import Path
@@ -26,6 +27,8 @@ LOOK_EVERY_S = 0.5
 CATCH_UP_EVERY_S = 60.0
 """How often it is looked for archives of earlier runs that wait for the same bucket."""
 LETS_GO_WITHIN_S = 2.0
+AWAY_S = 10.0
+"""At a run's end a store that has failed for so long is not waited for: what it lacks is safe on the disk."""
 
 
 class ArchiveUploader:
@@ -49,7 +52,11 @@ class ArchiveUploader:
         self._backoff, self._failures = Backoff(cap_s=10.0), 0
         self._catch_up_s = time.monotonic() + LOOK_EVERY_S
         self._complete, self._closing = threading.Event(), threading.Event()
+        # Set once the run waits for it: then no pause between attempts is long.
+        self._awaited = threading.Event()
         self.trouble: str | None = None
+        # Since when it lasts, and the latest attempt.
+        self._trouble_since_s = self._failed_s = -math.inf
         self._worker = Worker(
             "archive-uploader", self._step, self._closing, at_begin=make_way, at_end=self._let_go
         )
@@ -70,9 +77,12 @@ class ArchiveUploader:
     def finish(self, timeout_s: float) -> None:
         """Wait until the bucket has all of it, for ``timeout_s`` seconds at most; say what waits then.
 
-        To be called once the archive and the stream have come to their ends.
+        A store that is away is asked once more, and waited for no longer (`AWAY_S`). To be called once the
+        archive and the stream have come to their ends.
         """
-        self._patience.wait(self._complete, timeout_s)
+        begun_s = time.monotonic()
+        self._awaited.set()
+        self._patience.wait(self._complete, timeout_s, lambda: self._is_away(begun_s))
         self._closing.set()
         self._worker.join(LETS_GO_WITHIN_S)  # one whose store hangs ends, and lets go, when that answers
         if self.is_complete:
@@ -83,6 +93,13 @@ class ArchiveUploader:
         self._journal.problem(
             FindingCode.ARCHIVE_WAITS, f"of the archive {what} wait for {self._archive.target}{why}", frames=0
         )
+
+    def _is_away(self, awaited_s: float) -> bool:
+        """Whether the store has failed for long, also since it is waited for; one that hangs has failed."""
+        now_s = time.monotonic()
+        if self.trouble is None or now_s - self._trouble_since_s < AWAY_S:
+            return False
+        return self._failed_s > awaited_s or now_s - awaited_s > AWAY_S
 
     def _step(self) -> float | None:
         if self._closing.is_set():
@@ -103,11 +120,15 @@ class ArchiveUploader:
         return LOOK_EVERY_S
 
     def _fail(self, why: str) -> float:
+        self._failed_s = time.monotonic()
         if self.trouble is None:
+            self._trouble_since_s = self._failed_s
             self._journal.event(f"the archive waits on this computer's disk: {why}", "warning")
         self.trouble = why
         self._failures += 1
-        return self._backoff.delay_s(self._failures)
+        if self._awaited.wait(self._backoff.delay_s(self._failures)):
+            return LOOK_EVERY_S
+        return 0.0
 
     def _catch_up(self) -> None:
         """Bring there what earlier runs have left, which nobody waits for."""
