@@ -82,6 +82,9 @@ class Chunk:
         Whether `since_ns` is by the camera's clock for every frame; else arrivals, which jitter, are in it.
     moved_ns
         By how much the start was put off, to keep dates in order.
+    growth
+        How fast regions of interest say that it grows, as `rheed_acquire.recording.growth_notes` writes it;
+        None where there is nothing new.
     """
 
     __slots__ = (
@@ -92,6 +95,7 @@ class Chunk:
         "fps",
         "frame_ids",
         "gaps",
+        "growth",
         "host_ns",
         "index",
         "is_stamped",
@@ -126,6 +130,7 @@ class Chunk:
         *,
         is_stamped: bool = False,
         moved_ns: int = 0,
+        growth: str | None = None,
         pixels: NDArray[Any] | None = None,
         form: FrameForm | None = None,
         rooms: GrayRooms | None = None,
@@ -139,7 +144,7 @@ class Chunk:
         self.gaps, self.after_overrun = gaps, after_overrun
         self.capture_start_ms_utc, self.time_base = capture_start_ms_utc, time_base
         self.since_ns, self.fps, self.is_stamped = since_ns, fps, is_stamped
-        self.moved_ns = moved_ns
+        self.moved_ns, self.growth = moved_ns, growth
         self.on_release, self.on_date, self.on_set_aside = on_release, on_date, on_set_aside
         self.on_safe = on_safe
         self._gray = GrayFrames(pixels, form, rooms)

@@ -94,6 +94,7 @@ class StreamChunks:
             since_ns=since_ns,
             is_stamped=chunk.is_stamped,
             moved_ns=chunk.moved_ns,
+            growth=chunk.growth,
             fps=self._fps(chunk.fps, since_ns),
             on_release=give_back,
             on_set_aside=set_aside,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.errors import RheedAcquireError
+from rheed_acquire.recording.growth_notes import GROWTH, read_growth_note
 from rheed_acquire.recording.layout import STREAMED_BY
 from rheed_acquire.recording.received_chunks import count_missing
 from rheed_acquire.recording.run_files import read_attributes, read_stream
 from rheed_acquire.recording.run_path import folders_below
-from rheed_acquire.run_report.facts import UNKNOWN, duration, moment
+from rheed_acquire.run_report.facts import UNKNOWN, duration, growth_text, moment
 
 if TYPE_CHECKING:
     from rheed_acquire.recording.run_path import RunPath
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 _READ_AT_ONCE = 8
 _LEAST_BEGINNING = 4
+_GROWTH_FOR_S = 60.0
+"""Stations tell of it every ten seconds, with a chunk."""
 _SILENT_S = 60.0
 """Streams are heard of with each chunk, and this is noted within half a minute."""
 _NAME = re.compile(r"^\d{4}(-\d\d){2}-\d{6}-|-[0-9a-f]{8}$")
@@ -31,7 +35,13 @@ _NAME = re.compile(r"^\d{4}(-\d\d){2}-\d{6}-|-[0-9a-f]{8}$")
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A stream that is open, as it is shown."""
+    """A stream that is open, as it is shown.
+
+    Attributes
+    ----------
+    growth
+        Regions' names and growth rates, of those that its station has told of just now.
+    """
 
     folder: str
     name: str
@@ -40,6 +50,7 @@ class OpenRun:
     frames: int
     rate: str
     missing: int
+    growth: tuple[tuple[str, str], ...]
     heard: str
     is_silent: bool
 
@@ -91,9 +102,21 @@ def _open_run(place: RunPath, stream: OpenStream) -> OpenRun | None:
         frames=int(known.get("frames_received") or 0),
         rate=f"{float(known.get('fps') or 0):.6g}",
         missing=count_missing(known),
+        growth=_growth(known.get(GROWTH)),
         heard=f"{duration(max(0.0, silent_s) // 1)} ago",
         is_silent=silent_s > _SILENT_S,
     )
+
+
+def _growth(note: object) -> tuple[tuple[str, str], ...]:
+    """Growth rates by regions; none where nothing grows, or what is known of it is of some time ago."""
+    known = read_growth_note(note)
+    if known is None:
+        return ()
+    at_unix_ms, regions = known
+    if abs(time.time() - at_unix_ms / 1000) > _GROWTH_FOR_S:
+        return ()
+    return tuple((one.region, growth_text(one)) for one in regions)
 
 
 def past_runs(place: RunPath, audit: Audit, streams: Streams[Any]) -> list[PastRun]:

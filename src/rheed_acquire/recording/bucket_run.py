@@ -154,7 +154,7 @@ class BucketRun:
         return bool(self.record()["state"] == "closed")
 
     def link(self, **links: Any) -> None:
-        """Record the ``physical_sample`` ({"id", "name"}) or more ``tags`` (of the same form)."""
+        """Record ``physical_sample`` ({"id", "name"}), more ``tags`` (of the same form), or ``growth``."""
 
         def change(record: dict[str, Any]) -> None:
             added = dict(links)

@@ -313,7 +313,7 @@ class RunWriter:
         self._listing_took_s = self._listed_s - begun_s
 
     def link(self, **links: Any) -> None:
-        """Record the ``physical_sample`` ({"id", "name"}) or more ``tags`` (of the same form)."""
+        """Record ``physical_sample`` ({"id", "name"}), more ``tags`` (of the same form), or ``growth``."""
         with self._lock:
             if "tags" in links:
                 known = {tag["id"]: tag for tag in (*self._record["tags"], *links["tags"])}

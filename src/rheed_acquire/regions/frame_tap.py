@@ -19,6 +19,7 @@ import numpy as np
 
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.regions.chunk_traces import ChunkTrace, ChunkTraces
+from rheed_acquire.regions.growth_watch import GrowthWatch
 from rheed_acquire.regions.regions import Region, fit_regions
 from rheed_acquire.regions.traces import Points, RegionTraces, TraceOverview
 from rheed_acquire.system.worker import Worker
@@ -57,6 +58,11 @@ class FrameTap:
         arrived, (N,) as ``time.perf_counter_ns`` and lent for the time of the call. It must return at once.
     looks_per_s
         How often the chunk being filled is looked at.
+
+    Attributes
+    ----------
+    growth
+        How fast the regions say that it grows.
     """
 
     def __init__(
@@ -84,6 +90,7 @@ class FrameTap:
         self._has_failed = False
         self._ended = threading.Event()
         self._worker: Worker | None = None
+        self.growth = GrowthWatch(self.recent)
 
     def begin(self, width: int, height: int, foresee_ms: Foresee) -> tuple[str, ...]:
         """Begin to look, at frames of this size; returns a sentence for each region that does not fit it.
@@ -100,11 +107,13 @@ class FrameTap:
             self._size = width, height  # now that nobody sees it without regions
         self._worker = Worker("frame-tap", self._look_and_rest, self._ended)
         self._worker.start()
+        self.growth.start()
         return notes
 
     def stop(self) -> None:
         """Look no more. What `complete` brings is still measured."""
         self._ended.set()
+        self.growth.stop()
         if self._worker is not None:
             self._worker.join()
 

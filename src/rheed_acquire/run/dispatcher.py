@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.host.guard.calls import LAST_CALL_S, Patience
+from rheed_acquire.recording.growth_notes import encode_growth
 from rheed_acquire.run.depth_watch import DepthWatch
 from rheed_acquire.run.leavable_queue import LeavableQueue
 from rheed_acquire.run.pushed_frames import ChunkFacts
@@ -133,7 +134,11 @@ class Dispatcher:
         chunk.is_stamped, chunk.moved_ns = bool(times.by_camera.all()), times.moved_ns
         chunk.date(times.start_ms_utc, "reference" if times.source in ("ptp", "utc") else "host")
         self._depth.look(chunk)
-        traces = () if self._tap is None else self._tap.complete(chunk, times.ms_utc)
+        traces: Sequence[ChunkTrace] = ()
+        if self._tap is not None:
+            traces = self._tap.complete(chunk, times.ms_utc)
+            growth = self._tap.growth.take()
+            chunk.growth = None if growth is None else encode_growth(growth)
         try:
             self._show(self._info, chunk)
         except Exception:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
+from rheed_acquire.regions.growth_watch import RegionGrowth
 from rheed_acquire.run.report import DELIVERED, FAILED, FRAMES_LOST
 from rheed_acquire.run_report.record import (
     ChannelRecord,
@@ -131,7 +132,7 @@ def period_text(period: PeriodRecord | None) -> str:
     return f"{_with_uncertainty(period.period_s, period.uncertainty_s)} s"
 
 
-def growth_text(period: PeriodRecord | None) -> str:
+def growth_text(period: PeriodRecord | RegionGrowth | None) -> str:
     """The growth rate that a period implies, one monolayer for each oscillation."""
     if period is None or period.period_s <= 0:
         return ""

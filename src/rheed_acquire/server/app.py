@@ -21,6 +21,7 @@ from werkzeug.wrappers import Request, Response
 
 from rheed_acquire.recording.frame_numbers import FrameNumbers
 from rheed_acquire.recording.frame_times import FRAME_TIMES
+from rheed_acquire.recording.growth_notes import GROWTH, decode_growth, growth_note
 from rheed_acquire.recording.refusals import RunClosedError, UnfitError
 from rheed_acquire.server import wire
 from rheed_acquire.server.catalogue import Catalogue
@@ -158,7 +159,9 @@ class Endpoints(ABC, Generic[AnyStream]):
             answer = ending.result(self._end_wait_s)
         except TimeoutError:
             # It goes on all the same; a later request waits for it and finds the stream closed.
-            raise Refusal(503, f"the frames of stream {data_id} are still moved together or looked at") from None
+            raise Refusal(
+                503, f"the frames of stream {data_id} are still moved together or looked at"
+            ) from None
         return _json(answer)
 
     def _end(self, stream: AnyStream, *, only_whole: bool) -> dict[str, Any]:
@@ -211,7 +214,12 @@ class Endpoints(ABC, Generic[AnyStream]):
         """Give out an upload URL for a chunk."""
         body = _object(request)
         data_id, chunk = wire.parse_chunk(request.args, body)
-        return _json([self.offer(request, self._own(request, data_id), chunk, body)])
+        stream = self._own(request, data_id)
+        offered = self.offer(request, stream, chunk, body)
+        growth = decode_growth(body.get(GROWTH))
+        if growth is not None:
+            stream.link(**{GROWTH: growth_note(growth, chunk.start_unix_ms)})
+        return _json([{**offered, GROWTH: "taken"}])
 
     @abstractmethod
     def offer(

@@ -53,7 +53,7 @@ class Stream(Protocol):
         """Whether it has ended, and all of it is in its place."""
 
     def link(self, **links: Any) -> None:
-        """Record the ``physical_sample`` ({"id", "name"}) or more ``tags`` (of the same form)."""
+        """Record ``physical_sample`` ({"id", "name"}), more ``tags`` (of the same form), or ``growth``."""
 
 
 AnyStream = TypeVar("AnyStream", bound=Stream)

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from rheed_acquire.errors import StreamerError
 from rheed_acquire.recording.frame_times import FRAME_TIMES, encode_times
+from rheed_acquire.recording.growth_notes import GROWTH
 from rheed_acquire.recording.layout import shard_key
 from rheed_acquire.streaming.confirmation import CHECKSUM_HEADER, doubt
 from rheed_acquire.streaming.error_bodies import detail_of, is_json, reason_of
@@ -182,7 +183,11 @@ class AtomscaleApi:
         self._call("POST", "/tags/data-items/", json={"data_ids": [data_id], "tag_ids": tag_ids})
 
     def presign(
-        self, chunk_idx: int, body: dict[str, str], times_us: NDArray[np.int64] | None = None
+        self,
+        chunk_idx: int,
+        body: dict[str, str],
+        times_us: NDArray[np.int64] | None = None,
+        growth: str | None = None,
     ) -> UploadTarget:
         """Ask where a chunk's shard can be put, once; a server that takes the frames' own times gets them.
 
@@ -190,7 +195,11 @@ class AtomscaleApi:
         ----------
         times_us
             (N,) in microseconds since the chunk's start.
+        growth
+            How fast it grows, as `growth_notes` writes it, for a server that is known to take it.
         """
+        if growth is not None:
+            body = {**body, GROWTH: growth}
         path, query = "/data_entries/raw_data/staged/upload_urls/", presign_query(chunk_idx)
         times = None if times_us is None else encode_times(times_us)
         while True:

@@ -285,9 +285,11 @@ class Delivery:
             parcel.is_under_way = True
         try:
             with self.spool.open(shard) as body, self._link.sending(shard.size):
-                target = api.presign(shard.chunk_idx, shard.body, shard.times_us)
+                growth = shard.growth if stream.takes_growth else None
+                target = api.presign(shard.chunk_idx, shard.body, shard.times_us, growth)
                 stream.shards_are_kept = target.keeps_shards
                 stream.is_verified_later = target.is_verified_later
+                stream.takes_growth = target.takes_growth
                 shard.upload_id, refused = target.upload_id, target.refused
                 api.put(target, body)
                 shard.confirmed = True

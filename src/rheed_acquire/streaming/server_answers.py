@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from rheed_acquire.recording.growth_notes import GROWTH
 from rheed_acquire.text.printable_text import printable
 
 _LONGEST_REASON = 200
@@ -45,6 +46,8 @@ class UploadTarget:
         Whether the server says that it keeps shards as they come, at the size that they have.
     is_verified_later
         Whether the server says that it looks at the upload only after it was confirmed.
+    takes_growth
+        Whether the server says that a later request may bring how fast it grows.
     upload_id
         What it calls the upload; empty where it does not say.
     refused
@@ -55,6 +58,7 @@ class UploadTarget:
     takes_crc32c: bool = False
     keeps_shards: bool = False
     is_verified_later: bool = False
+    takes_growth: bool = False
     upload_id: str = ""
     refused: tuple[RefusedChunk, ...] = ()
 
@@ -67,6 +71,7 @@ class UploadTarget:
             takes_crc32c=answer.get("checksum") == "crc32c",
             keeps_shards=answer.get("keeps") == "shards",
             is_verified_later=answer.get("verified") == "later",
+            takes_growth=GROWTH in answer,
             upload_id=upload_id if isinstance(upload_id, str) else "",
             refused=_refused_in(answer),
         )

@@ -63,6 +63,7 @@ def describe_shard(
             **clock_fields,
         },
         stamps=stamps,
+        growth=chunk.growth,
     )
 
 

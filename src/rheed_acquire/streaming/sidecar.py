@@ -46,6 +46,8 @@ class SpooledShard:
         Whether the server has it: only this process has still to draw the consequences.
     upload_id
         What the server calls its latest upload.
+    growth
+        What regions of interest said of the growth with this chunk (see `Chunk`).
     refusals
         How often an upload of it was confirmed, and did not hold.
     """
@@ -62,6 +64,7 @@ class SpooledShard:
     stumbles: int = 0
     confirmed: bool = False
     upload_id: str = ""
+    growth: str | None = field(default=None, repr=False)
     refusals: int = 0
 
     @property
@@ -71,7 +74,7 @@ class SpooledShard:
         return None if times is None else np.array(times, np.int64)
 
 
-_OF_THIS_PROCESS = ("content", "attempts", "stumbles", "confirmed", "upload_id", "refusals")
+_OF_THIS_PROCESS = ("content", "attempts", "stumbles", "confirmed", "upload_id", "growth", "refusals")
 
 
 def encode_sidecar(shard: SpooledShard) -> bytes:

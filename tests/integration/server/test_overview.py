@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import io
+import json
+import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 import requests
 from PIL import Image
 from tests.integration.overview_server import Serving, serving
-from tests.integration.server.conftest import CHUNK_SIZE, HEIGHT, WIDTH
+from tests.integration.server.conftest import CHUNK_SIZE, HEIGHT, WIDTH, Client
 from tests.unit.run_report.test_page import HOSTILE
 
-from rheed_acquire import BucketPath
+from rheed_acquire import BucketPath, RHEEDStreamer
+from rheed_acquire.frames.chunk import Chunk
+from rheed_acquire.recording.growth_notes import encode_growth
+from rheed_acquire.regions.growth_watch import RegionGrowth
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -71,6 +77,54 @@ def test_what_is_streamed_now_is_shown_with_its_newest_picture_and_a_run_of_the_
     assert report.status_code == 200
     assert "Growth 42" in report.text
     assert report.headers["Content-Security-Policy"].startswith("sandbox allow-scripts; default-src 'none'")
+
+
+def told(region: str, period_s: float) -> str:
+    return json.dumps([{"region": region, "period_s": period_s, "uncertainty_s": 0.05}])
+
+
+def presign(client: Client, data_id: str, index: int, growth: str, ago_s: float = 0.0) -> None:
+    start_ms = round((time.time() - ago_s) * 1000)
+    times = {"start_unix_ms_utc": str(start_ms), "end_unix_ms_utc": str(start_ms + 2000)}
+    answer = client.presign(data_id, index, f"{CHUNK_SIZE},6,8", body=times | {"growth": growth})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()[0]["growth"] == "taken"
+
+
+def test_how_fast_it_grows_is_shown_where_the_station_tells_of_it_just_now(server: Serving) -> None:
+    with server.client() as client:
+        for name, region, ago_s in (("One", "specular", 0), ("Two", "<b>spot</b>", 0), ("Late", "old", 600)):
+            data_id = client.create(data_item_name=name)
+            presign(client, data_id, 0, told(region, 5.0), ago_s)
+        text = get(server, "/overview/open").text
+    assert "specular 0.2000 ± 0.0020 ML/s" in text
+    assert "&lt;b&gt;spot&lt;/b&gt; 0.2000 ± 0.0020 ML/s" in text
+    assert "old" not in text
+
+
+@pytest.mark.parametrize("growth", ["", "x", "[1]", "{}", "[" * 5000, told("a", -1.0), told("a" * 99, 1.0)])
+def test_nonsense_about_the_growth_costs_no_chunk_and_shows_nothing(tmp_path: Path, growth: str) -> None:
+    with serving(tmp_path) as server, server.client() as client:
+        data_id = client.create()
+        presign(client, data_id, 0, growth)
+        client.upload(data_id, 0, client.make_frames(CHUNK_SIZE))
+        assert "growth rate" not in get(server, "/overview/open").text
+        assert client.end(data_id).status_code == 200
+
+
+def test_a_streamer_brings_what_regions_say_to_servers_that_take_it(tmp_path: Path) -> None:
+    with serving(tmp_path) as server, RHEEDStreamer(server.stream_key, server.endpoint) as streamer:
+        data_id = streamer.initialize(fps=2.0, rotations_per_min=0.0, chunk_size=CHUNK_SIZE)
+        stamps = np.full(CHUNK_SIZE, -1, np.int64)
+        for index in range(2):  # the first answer says that the server takes it
+            frames = np.zeros((CHUNK_SIZE, HEIGHT, WIDTH), np.uint8)
+            growth = encode_growth([RegionGrowth(region="specular", period_s=4.0, uncertainty_s=0.04)])
+            chunk = Chunk(index, frames, stamps, stamps, stamps + time.perf_counter_ns(), growth=growth)
+            streamer.push_chunk(data_id, chunk)
+            while streamer.status(data_id).chunks_uploaded <= index:
+                time.sleep(0.01)
+        assert "specular 0.2500 ± 0.0025 ML/s" in get(server, "/overview/open").text
+        streamer.finalize(data_id)
 
 
 def test_runs_are_found_by_name_sample_date_and_key(tmp_path: Path) -> None:

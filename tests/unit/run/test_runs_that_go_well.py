@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import replace
 from importlib.metadata import EntryPoint
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +15,9 @@ from rheed_acquire.cameras.camera import CaptureRequest, SettingReadback
 from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.hookspecs import PROJECT, hookimpl
 from rheed_acquire.host.plugins import PluginHost
+from rheed_acquire.recording.growth_notes import decode_growth
+from rheed_acquire.regions.frame_tap import FrameTap
+from rheed_acquire.regions.growth_watch import RegionGrowth
 from rheed_acquire.run.progress import Progress
 from rheed_acquire.run.report import DELIVERED, FAILED, FRAMES_LOST, RunInfo, RunReport
 
@@ -173,3 +176,19 @@ def test_observers_that_fail_are_passed_over_and_the_run_is_flawless(
     assert streamer.frames == list(range(11))
     assert (report.problems, report.exit_code) == ([], DELIVERED)
     assert sum("bad" in record.getMessage() for record in caplog.records if record.levelname == "ERROR") == 4
+
+
+@pytest.mark.parametrize(("stream_every", "chunk_size"), [(1, 8), (2, 4)])
+def test_chunks_bring_the_streamer_what_regions_newly_say_of_the_growth(
+    stage: Stage, stream_every: int, chunk_size: int
+) -> None:
+    growth = (RegionGrowth(region="spot", period_s=5.0, uncertainty_s=0.1),)
+    news = iter([None, growth, ()])
+    tap, watch = FrameTap(), SimpleNamespace(start=lambda: None, stop=lambda: None, take=lambda: next(news))
+    tap.growth = watch  # type: ignore[assignment]
+    heard: list[Any] = []
+    streamer = stage.streamer(push=lambda chunk: heard.append(chunk.growth))
+    how: dict[str, Any] = {"stream_every": stream_every, "chunk_size": chunk_size, "ring_chunks": 20}
+    report = stage.session(stage.camera(range(24)), streamer, tap=tap, frames=24, **how).run()
+    assert report.exit_code == DELIVERED
+    assert [text if text is None else decode_growth(text) for text in heard] == [None, growth, ()]
