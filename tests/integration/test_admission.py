@@ -115,7 +115,7 @@ def test_an_interruption_of_a_push_that_waits_for_room_takes_it_back(
 ) -> None:
     streamer = connect(service, ring_chunks=2)
     data_id = streamer.initialize(10.0, 0.0, SIZE)
-    intake = streamer._streams[data_id]
+    intake = streamer._intake(data_id)
     chunks = [make_frames(SIZE, seed=number) for number in range(3)]
     with disk_at_rest(intake.delivery):
         for number in range(2):
@@ -138,7 +138,7 @@ def test_an_interruption_at_the_hand_over_leaves_the_chunk_with_one_of_both(
     """Before the hand-over it is the caller's; after it, it may be either's, and is encoded once at most."""
     streamer = connect(service, ring_chunks=3)
     data_id = streamer.initialize(10.0, 0.0, SIZE)
-    intake = streamer._streams[data_id]
+    intake = streamer._intake(data_id)
     ring = streamer.open_ring(data_id, 3, 6, 8)
     frames = make_frames(SIZE)
     buffer = ring.acquire()
@@ -193,7 +193,7 @@ def test_a_stream_that_cannot_be_begun_to_its_end_leaves_nothing(
 ) -> None:
     streamer = connect(service)
     first = streamer.initialize(10.0, 0.0, SIZE)
-    delivery = streamer._streams[first].delivery
+    delivery = streamer._intake(first).delivery
     if where == "register":
         Interrupted(delivery, "register", error)
     else:

@@ -277,7 +277,7 @@ def test_threads_that_hang_are_left_behind_all_at_one_deadline(
     streamer = connect(service, upload_workers=workers)
     data_id = initialize(streamer)
     service.fail("presign", delay_s=answers_after_s, times=FOREVER)
-    delivery = streamer._streams[data_id].delivery
+    delivery = streamer._intake(data_id).delivery
     window = delivery._window
     with window._changed:  # as on a link where more at once are faster
         window._size = workers

@@ -58,7 +58,7 @@ def test_every_call_in_a_fork_names_spawn_and_the_parent_goes_on(
     frames = make_frames(3 * SIZE).reshape(3, SIZE, 6, 8)
     ring = streamer.open_ring(data_id, 3, 6, 8)
     streamer.push(data_id, 0, frames[0])
-    intake = streamer._streams[data_id]
+    intake = streamer._intake(data_id)
     spool = intake.delivery.spool
     gatherer = FrameGatherer(intake)
     gatherer.take(frames[1][:5], None, 0.0, is_chunk=False)

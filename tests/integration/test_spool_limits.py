@@ -46,7 +46,7 @@ def test_past_the_limit_chunks_go_from_memory_and_none_is_lost(
     for chunk_idx in range(3):
         streamer.push(data_id, chunk_idx, chunks[chunk_idx])
     wait_for(lambda: streamer.spool_status(data_id)["encoding"] == 0)
-    stream = streamer._streams[data_id].stream
+    stream = streamer._intake(data_id).stream
     wait_for(lambda: stream.report(closed=False)["chunks_spooled"] == 1 and stream._spool_trouble)
     assert len(list((root / data_id / "shards").glob("*.shard"))) == 1
     reason = streamer.status(data_id).stop_reason

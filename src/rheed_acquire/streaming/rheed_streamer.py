@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +19,7 @@ from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
 from rheed_acquire.frames.mapped_memory import never
 from rheed_acquire.frames.ring import Chunk, ChunkRing
-from rheed_acquire.streaming.api import AtomscaleApi, Timeouts
+from rheed_acquire.streaming.api import Timeouts
 from rheed_acquire.streaming.arguments import (
     check_chunk_size,
     check_frames,
@@ -31,24 +30,21 @@ from rheed_acquire.streaming.arguments import (
     split_item,
     text_or_none,
 )
-from rheed_acquire.streaming.delivery import Delivery
 from rheed_acquire.streaming.frame_gatherer import FrameGatherer
 from rheed_acquire.streaming.intake import Intake
 from rheed_acquire.streaming.limits import ATOMSCALE_MAX_FPS, SpoolLimits, too_fast
 from rheed_acquire.streaming.log import apply_verbosity
-from rheed_acquire.streaming.recovery import FIRST_TIME_S, Recovery, complete_stream
-from rheed_acquire.streaming.reference_clock import ClockStatus, ReferenceClock
-from rheed_acquire.streaming.registration import StreamDescription, end_abandoned, register_stream
+from rheed_acquire.streaming.open_streams import OpenStreams
+from rheed_acquire.streaming.recovery import FIRST_TIME_S, complete_stream
+from rheed_acquire.streaming.reference_clock import ClockStatus
+from rheed_acquire.streaming.registration import StreamDescription
 from rheed_acquire.streaming.retry import Backoff
+from rheed_acquire.streaming.server_link import DRAIN_TIMEOUT_S, ServerLink
 from rheed_acquire.streaming.shared_delivery import SharedDelivery
-from rheed_acquire.streaming.spool import Spool
-from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_places import default_spool_folder
-from rheed_acquire.streaming.stream_record import StreamRecord
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer
 from rheed_acquire.streaming.trust import tls_context
 from rheed_acquire.system.home_process import HomeProcess
-from rheed_acquire.system.worker import Worker
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +53,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEFAULT_ENDPOINT = "https://api.atomscale.ai"
-DRAIN_TIMEOUT_S = 600.0
 END_PATIENCE_S = 180.0
 """How long a server may still be analysing, and refuse to end a stream."""
 
@@ -145,40 +140,36 @@ class RHEEDStreamer(Streamer):
                 "RHEEDStreamer needs an api_key; pass one, or set AS_API_KEY in the environment "
                 "(rheed-acquire serve starts a local server and prints AS_API_KEY and AS_API_ENDPOINT)"
             )
-        if compression_level is not None and not 0 <= compression_level <= 22:
-            raise ValueError(
-                f"compression_level is {compression_level}, but zstd has levels 1 to 22, and 0 stores"
-            )
-        if upload_workers < 1:
-            raise ValueError(f"upload_workers is {upload_workers}, but it takes at least 1 to upload")
-        if ring_chunks < 2:
-            raise ValueError(f"ring_chunks is {ring_chunks}, but at least 2 are needed")
+        endpoint = endpoint or os.environ.get("AS_API_ENDPOINT") or DEFAULT_ENDPOINT
+        self._link = link = ServerLink(
+            api_key if isinstance(api_key, SecretStr) else SecretStr(api_key),
+            endpoint,
+            compression_level,
+            upload_workers,
+            ring_chunks,
+            backoff or Backoff(),
+            spool_folder or default_spool_folder(),
+            spool_limits or SpoolLimits(),
+            sync_always,
+            server or endpoint.rstrip("/"),
+            timeouts or Timeouts(),
+            bare_confirmations,
+        )
         if max_fps is not None:
             check_number("max_fps", max_fps, positive=True)
         if verbosity is not None:
             apply_verbosity(verbosity)
-        self._api_key = api_key if isinstance(api_key, SecretStr) else SecretStr(api_key)
-        self._endpoint = endpoint or os.environ.get("AS_API_ENDPOINT") or DEFAULT_ENDPOINT
-        self._timeouts, self._bare_confirmations = timeouts or Timeouts(), bare_confirmations
-        self._open_api().close()  # a malformed key or endpoint is said here, not at the first call
-        if self._endpoint.startswith("https:"):
+        link.open_api().close()  # a malformed key or endpoint is said here, not at the first call
+        if endpoint.startswith("https:"):
             tls_context()  # so is a variable that names no certificates
-        self._compression_level, self._upload_workers = compression_level, upload_workers
-        self._ring_chunks, self._given_up = ring_chunks, given_up
-        self._backoff = backoff or Backoff()
-        self._spool_folder = spool_folder or default_spool_folder()
-        self._spool_limits = spool_limits or SpoolLimits()
-        self._sync_always, self._max_fps = sync_always, max_fps
-        self._server = server or self._endpoint.rstrip("/")
+        self._given_up, self._max_fps = given_up, max_fps
         self._home = HomeProcess("this RHEEDStreamer")
-        self._lock = threading.Lock()
-        self._streams: dict[str, Intake] = {}
-        self._ended: set[str] = set()
-        self._delivery = SharedDelivery(self._open_delivery)
+        self._streams = OpenStreams()
+        self._delivery = SharedDelivery(link.open_delivery)
         self._recovering = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"RHEEDStreamer(endpoint={self._endpoint!r}, open_streams={sorted(self._streams)})"
+        return f"RHEEDStreamer(endpoint={self.endpoint!r}, open_streams={self._streams.data_ids})"
 
     def __enter__(self) -> Self:
         return self
@@ -195,7 +186,7 @@ class RHEEDStreamer(Streamer):
     @property
     def endpoint(self) -> str:
         """Where the streams go."""
-        return self._endpoint
+        return self._link.endpoint
 
     def initialize(
         self,
@@ -264,14 +255,14 @@ class RHEEDStreamer(Streamer):
         try:
             if is_new:
                 process_clock().anchor()  # no stream's stamps can jump by it: there is none
-                self._recover_in_background(delivery)
+                self._link.recover_in_background(delivery, self._recovering)
             # Without it, the first stamps leave uncorrected.
             delivery.clock.wait_first(FIRST_TIME_S)
-            data_id = self._begin(delivery, description, int(chunk_size))
+            data_id = self._link.open_stream(delivery, description, int(chunk_size), self._streams)
         except BaseException:
             self._delivery.release(delivery)
             raise
-        logger.info("stream %s (%s) opened on %s", data_id, description.name, self._endpoint)
+        logger.info("stream %s (%s) opened on %s", data_id, description.name, self.endpoint)
         return data_id
 
     def push(
@@ -423,14 +414,17 @@ class RHEEDStreamer(Streamer):
         stream.begin_finalizing()
         try:
             report = complete_stream(
-                stream, delivery, self._open_api, self._backoff, drain_timeout_s, patience_s=END_PATIENCE_S
+                stream,
+                delivery,
+                self._link.open_api,
+                self._link.backoff,
+                drain_timeout_s,
+                patience_s=END_PATIENCE_S,
             )
         except BaseException:
             stream.resume()  # interrupted: it can be finalized once more
             raise
-        with self._lock:
-            self._streams.pop(data_id, None)
-            self._ended.add(data_id)
+        self._streams.end(data_id)
         self._delivery.release(delivery)
         return report
 
@@ -460,7 +454,7 @@ class RHEEDStreamer(Streamer):
         delivery, _ = self._delivery.acquire()
         try:
             with self._recovering:
-                return self._make_recovery(delivery, timeout_s, on_chunks).finish()
+                return self._link.make_recovery(delivery, timeout_s, on_chunks).finish()
         finally:
             self._delivery.release(delivery)
 
@@ -502,93 +496,9 @@ class RHEEDStreamer(Streamer):
         Streams that are not finalized stay open on the server, and what was taken of them in the spool.
         """
         self._home.check()
-        with self._lock:
-            for intake in self._streams.values():
-                # Whose push fails from now on gives its chunk back: the frames in it must outlive that.
-                intake.stream.keep_ring()
-            self._streams.clear()
+        self._streams.leave()
         self._delivery.close()
-
-    def _begin(self, delivery: Delivery, description: StreamDescription, chunk_size: int) -> str:
-        """Create a stream on the server, in the spool and here; where that fails, it is ended again."""
-        with closing(self._open_api()) as api:
-            data_id = register_stream(api, description, self._backoff)
-            try:
-                now_s, correction = time.time(), delivery.clock.correction(wall=True)
-                record = StreamRecord(
-                    data_id=data_id,
-                    server=self._server,
-                    name=description.name,
-                    fps=description.fps,
-                    rotations_per_min=description.rotations_per_min,
-                    chunk_size=chunk_size,
-                    created_unix_s=now_s,
-                    created_reference_unix_s=None
-                    if correction is None
-                    else now_s + correction.offset_ms / 1000,
-                )
-                folder = delivery.spool.open_stream(record)
-                stream = Stream(folder, self._ring_chunks, self._spool_limits.when_full)
-                delivery.register(stream)
-                with self._lock:
-                    self._streams[data_id] = Intake(stream, delivery, sync_always=self._sync_always)
-            except BaseException:
-                with self._lock:
-                    self._streams.pop(data_id, None)
-                delivery.spool.close_stream(data_id, delete=True)
-                end_abandoned(api, data_id, self._backoff)
-                raise
-        return data_id
-
-    def _open_delivery(self) -> Delivery:
-        spool = Spool(self._spool_folder, self._spool_limits)
-        clock = ReferenceClock(self._endpoint)
-        clock.start()
-        try:
-            return Delivery(
-                self._open_api,
-                spool,
-                clock,
-                compression_level=self._compression_level,
-                workers=self._upload_workers,
-                backoff=self._backoff,
-            )
-        except BaseException:
-            clock.stop()
-            spool.close()
-            raise
-
-    def _recover_in_background(self, delivery: Delivery) -> None:
-        recovery = self._make_recovery(delivery, DRAIN_TIMEOUT_S)
-
-        def recover() -> None:
-            with self._recovering:
-                reports = recovery.finish()
-            for report in reports:
-                logger.info("earlier stream %s: %s", report["data_id"], report)
-
-        # It goes on where it stumbles, for as long as the delivery is open.
-        Worker("recovery", recover, delivery.stopping).start()
-
-    def _make_recovery(
-        self,
-        delivery: Delivery,
-        drain_timeout_s: float,
-        on_chunks: Callable[[int], None] = lambda chunks: None,  # noqa: ARG005
-    ) -> Recovery:
-        return Recovery(self._server, delivery, self._open_api, self._backoff, drain_timeout_s, on_chunks)
-
-    def _open_api(self) -> AtomscaleApi:
-        return AtomscaleApi(
-            self._endpoint, self._api_key, self._timeouts, bare_confirmations=self._bare_confirmations
-        )
 
     def _intake(self, data_id: str) -> Intake:
         self._home.check()
-        with self._lock:
-            intake = self._streams.get(data_id)
-            if intake is None and data_id in self._ended:
-                raise RuntimeError(f"stream {data_id} was finalized before")
-        if intake is None:
-            raise ValueError(f"{data_id!r} is not a data_id that initialize of this streamer returned")
-        return intake
+        return self._streams.find(data_id)

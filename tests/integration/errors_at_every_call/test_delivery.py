@@ -55,7 +55,7 @@ def test_an_error_at_any_call_of_a_worker_costs_at_most_its_chunk(
             # A spooler has nothing to do where the server is quicker.
             streamer = connect(service, upload_workers=1, sync_always=thread == "spooler")
             data_id = streamer.initialize(10.0, 0.0, CHUNK_SIZE)
-        intake = streamer._streams[data_id]
+        intake = streamer._intake(data_id)
         delivery = intake.delivery
         for number, frames in enumerate(chunks):
             streamer.push(data_id, number, frames)
