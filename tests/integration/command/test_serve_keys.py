@@ -2,36 +2,68 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 import requests
+from tests.conftest import Distributions
+from tests.integration.command.conftest import Command
 from tests.integration.command.test_serve import addressed
 from tests.integration.server.conftest import CHUNK_SIZE, Client
+from tests.object_store import use_store
 
 from rheed_acquire import BucketPath, RHEEDStreamer, StreamerError
 from rheed_acquire.server.documents import documents_of
 from rheed_acquire.server.figures import known_server_metrics
 from rheed_acquire.server.keys import KeyBook, Right
 
-if TYPE_CHECKING:
-    from tests.integration.command.conftest import Command
-
 DIMS = f"{CHUNK_SIZE},6,8"
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def place(request: pytest.FixtureRequest) -> tuple[str, str]:
+@dataclass(frozen=True)
+class Site:
+    """A server that runs, which all tests of a place have in common, with keys by what they may do."""
+
+    command: Command
+    place: tuple[str, str]
     """How a command is told where the runs are."""
-    if request.param == "folder":
-        return "--dir", "kept"
-    bucket: BucketPath = request.getfixturevalue("bucket")
-    return "--store", str(bucket)
+    book: KeyBook
+    keys: dict[str, str]
+    endpoint: str
+
+
+@pytest.fixture(params=["folder", "bucket"], scope="module")
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("keys")
+    command = Command(folder, Distributions(folder))
+    with pytest.MonkeyPatch.context() as patch:
+        where: Path | BucketPath = folder / "kept"
+        if request.param == "bucket":
+            use_store(request.getfixturevalue("object_store"), patch, folder)
+            where = BucketPath("s3://runs") / secrets.token_hex(8)
+        place = "--dir" if request.param == "folder" else "--store", str(where)
+        book = KeyBook(documents_of(where))
+        stream, read = Right.STREAM, Right.READ
+        rights = {"one": [stream], "two": [stream, read], "wall": [read], "boss": [Right.ADMINISTER]}
+        keys = {name: book.add(name, may) for name, may in rights.items()}
+        process = command.start("serve", *place)
+        try:
+            yield Site(command, place, book, keys, addressed(process, 1)["AS_API_ENDPOINT"])
+            command.interrupt(process)
+            done = command.finish(process)
+        finally:
+            command.end()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "", "there are keys: none was made"
+    for key in keys.values():
+        assert key not in done.stderr
 
 
 def add(command: Command, place: tuple[str, str], name: str, *flags: str) -> str:
@@ -44,28 +76,13 @@ def add(command: Command, place: tuple[str, str], name: str, *flags: str) -> str
 
 
 @pytest.fixture
-def book(command: Command, place: tuple[str, str]) -> KeyBook:
-    flag, where = place
-    return KeyBook(documents_of(command.folder / where if flag == "--dir" else BucketPath(where)))
+def keys(site: Site) -> dict[str, str]:
+    return site.keys
 
 
 @pytest.fixture
-def keys(book: KeyBook) -> dict[str, str]:
-    stream, read = Right.STREAM, Right.READ
-    rights = {"one": [stream], "two": [stream, read], "wall": [read], "boss": [Right.ADMINISTER]}
-    return {name: book.add(name, may) for name, may in rights.items()}
-
-
-@pytest.fixture
-def endpoint(command: Command, place: tuple[str, str], keys: dict[str, str]) -> Iterator[str]:
-    process = command.start("serve", *place)
-    yield addressed(process, 1)["AS_API_ENDPOINT"]
-    command.interrupt(process)
-    done = command.finish(process)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "", "there are keys: none was made"
-    for key in keys.values():
-        assert key not in done.stderr
+def endpoint(site: Site) -> str:
+    return site.endpoint
 
 
 def test_a_key_does_with_its_own_streams_what_the_protocol_has_and_knows_of_no_other(
@@ -102,9 +119,9 @@ def test_a_key_does_with_its_own_streams_what_the_protocol_has_and_knows_of_no_o
 
 
 def test_no_more_streams_are_open_than_a_key_may_have_and_others_are_not_counted(
-    book: KeyBook, keys: dict[str, str], endpoint: str
+    site: Site, keys: dict[str, str], endpoint: str
 ) -> None:
-    few = Client(endpoint, book.add("few", [Right.STREAM], most_streams=2))
+    few = Client(endpoint, site.book.add("few", [Right.STREAM], most_streams=2))
     other = Client(endpoint, keys["one"])
     body = {
         "data_item_name": "x", "rotational_period": None, "rotations_per_min": 0.0, "fps_capture_rate": 2.0,
@@ -131,8 +148,9 @@ def until(is_so: object) -> None:
 
 
 def test_a_server_that_runs_knows_within_seconds_what_was_added_and_revoked(
-    command: Command, place: tuple[str, str], endpoint: str
+    site: Site, endpoint: str
 ) -> None:
+    command, place = site.command, site.place
     client = Client(endpoint, add(command, place, "late"))
     with client.session:
         until(lambda: client.get("/tags/").status_code == 200)
@@ -147,26 +165,36 @@ def test_a_server_that_runs_knows_within_seconds_what_was_added_and_revoked(
 def test_metrics_are_for_keys_that_may_read_and_count_what_was_done(
     keys: dict[str, str], endpoint: str
 ) -> None:
+    prefix = "rheed_acquire_server"
+    stored, opened = f"{prefix}_chunks_stored_total", f"{prefix}_streams_open"
+    presigned = prefix + '_request_seconds_count{request="presign"}'
     one = Client(endpoint, keys["one"])
     with one.session:
+        before = figures(endpoint, keys["wall"])
         data_id = one.create()
         one.upload(data_id, 0, one.make_frames(CHUNK_SIZE))
         assert one.get("/metrics").status_code == 403
-        open_before = read_metrics(endpoint, keys["wall"])
+        while_open = figures(endpoint, keys["wall"])
         one.end(data_id)
     # Of a bucket whichever of the server's threads has stored it counts it, maybe after the stream's end.
-    chunk = "rheed_acquire_server_chunks_stored_total 1.0"
-    until(lambda: chunk in read_metrics(endpoint, keys["wall"]))
-    ended = read_metrics(endpoint, keys["wall"])
+    until(lambda: figures(endpoint, keys["wall"])[stored] == before.get(stored, 0.0) + 1)
+    text = read_metrics(endpoint, keys["wall"])
     names = {name.partition("{")[0] for name, _, _ in known_server_metrics()}
-    assert names <= {line.split()[2] for line in ended.splitlines() if line.startswith("# TYPE")} | {
-        f"{line.split()[2]}_total" for line in ended.splitlines() if line.startswith("# TYPE")
+    assert names <= {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")} | {
+        f"{line.split()[2]}_total" for line in text.splitlines() if line.startswith("# TYPE")
     }
-    assert "rheed_acquire_server_streams_open 1.0" in open_before
-    assert "rheed_acquire_server_streams_open 0.0" in ended
-    assert 'rheed_acquire_server_refusals_total{status="403"}' in ended
-    assert 'rheed_acquire_server_request_seconds_count{request="presign"} 1.0' in ended
-    assert "rheed_acquire_server_store_errors_total 0.0" in ended
+    ended = figures(endpoint, keys["wall"])
+    assert while_open[opened] == before[opened] + 1
+    assert ended[opened] == before[opened]
+    refused = prefix + '_refusals_total{status="403"}'
+    assert ended[refused] == before.get(refused, 0.0) + 1
+    assert ended[presigned] == before.get(presigned, 0.0) + 1
+    assert ended[f"{prefix}_store_errors_total"] == 0.0
+
+
+def figures(endpoint: str, key: str) -> dict[str, float]:
+    lines = [line.rpartition(" ") for line in read_metrics(endpoint, key).splitlines() if line[:1] != "#"]
+    return {name: float(value) for name, _, value in lines}
 
 
 def read_metrics(endpoint: str, key: str) -> str:
@@ -185,17 +213,17 @@ def test_a_streamer_says_what_its_key_may_not(keys: dict[str, str], endpoint: st
 
 
 def test_no_key_is_in_a_file_of_the_place_or_in_the_process_list(
-    command: Command, place: tuple[str, str], keys: dict[str, str], endpoint: str
+    site: Site, keys: dict[str, str], endpoint: str
 ) -> None:
     streamer = RHEEDStreamer(keys["one"], endpoint)
     data_id = streamer.initialize(fps=2.0, rotations_per_min=0.0, chunk_size=4)
     streamer.push(data_id, 0, np.ones((4, 6, 8), np.uint8))
     streamer.finalize(data_id)
     streamer.close()
-    if place[0] == "--dir":
-        contents = [path.read_bytes() for path in command.folder.rglob("*") if path.is_file()]
+    if site.place[0] == "--dir":
+        contents = [path.read_bytes() for path in site.command.folder.rglob("*") if path.is_file()]
     else:
-        contents = [path.read_bytes() for path, _, _ in BucketPath(place[1]).below()]
+        contents = [path.read_bytes() for path, _, _ in BucketPath(site.place[1]).below()]
     assert any(b"sha256" in content for content in contents)
     assert any(b'"streamed_by": "one"' in content for content in contents)
     for key in keys.values():
