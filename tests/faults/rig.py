@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from hardware_mocks.faulty_camera.rheed_acquire_faulty.camera import read_witness
 from hardware_mocks.faulty_camera.rheed_acquire_faulty.pattern import deepen, expected_frame, lay_out
+from tests.child_processes import children_of
 from tests.ctrl_c import OWN_CONSOLE
 
 if TYPE_CHECKING:
@@ -158,17 +159,7 @@ class Rig:
     @staticmethod
     def children(process: subprocess.Popen[bytes], module: str) -> list[int]:
         """Processes that one has started as ``python -m module``; none where the system does not tell."""
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                parent = int(stat.read_text("ascii", "replace").rpartition(")")[2].split()[1])
-                if parent == process.pid and module.encode() in (stat.parent / "cmdline").read_bytes().split(
-                    b"\0"
-                ):
-                    found.append(int(stat.parent.name))
-            except (OSError, IndexError, ValueError):  # it has ended meanwhile
-                continue
-        return found
+        return [child.pid for child in children_of(process.pid) if module in child.words]
 
     def finish(self, process: subprocess.Popen[bytes]) -> Ended:
         """Wait for a process to end by itself, and read what it said."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,15 +14,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 import pytest
 import zarr
+from tests.ctrl_c import OWN_CONSOLE, press_ctrl_c
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform == "win32", reason="stops the station as Linux and macOS do"),
-    pytest.mark.filterwarnings("ignore"),  # of the libraries under test here
-]
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries under test here
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "bluesky_rheed" / "rheed_bluesky.py"
 LIMIT_S = 120.0
@@ -53,6 +51,7 @@ def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
+            creationflags=OWN_CONSOLE,
         )
     ends_s = time.monotonic() + LIMIT_S
     while not (listed := list((folder / "stations").glob("*.json"))):
@@ -63,8 +62,13 @@ def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RHEED_STATION", f"{found['url']}/?token={found['token']}")
         yield folder
-    process.send_signal(signal.SIGINT)
+    press_ctrl_c(process)
     process.wait(LIMIT_S)
+
+
+def place_of(resource: dict[str, Any]) -> Path:
+    """The Zarr group that a document names by its URI."""
+    return Path(url2pathname(urlsplit(resource["uri"]).path))
 
 
 class Documents:
@@ -80,7 +84,7 @@ class Documents:
         """The array that the documents of a key name, and the ranges of it that belong to events."""
         (resource,) = (one for one in self.of_kind["stream_resource"] if one["data_key"] == data_key)
         assert resource["mimetype"] == "application/x-zarr"
-        group = zarr.open_group(urlsplit(resource["uri"]).path, mode="r")
+        group = zarr.open_group(place_of(resource), mode="r")
         array = group[resource["parameters"]["array"]]
         assert isinstance(array, zarr.Array)
         ranges = [
@@ -126,7 +130,7 @@ def test_a_flight_names_its_frames_in_the_stations_recording_and_marks_the_run(
     captured = np.asarray(times[first:last])
     assert (np.diff(captured) > 0).all()
     assert captured[0] >= 1e3 * start["time"]  # taken after the scan began
-    folder = Path(urlsplit(documents.of_kind["stream_resource"][0]["uri"]).path).parent
+    folder = place_of(documents.of_kind["stream_resource"][0]).parent
     marks = [json.loads(line) for line in (folder / "marks.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [mark["text"] for mark in marks] == ["shutter open", "shutter closed"]
     assert json.loads((folder / "stream.json").read_text(encoding="utf-8"))["name"] == "flight"

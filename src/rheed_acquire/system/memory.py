@@ -16,7 +16,7 @@ def total_memory() -> int | None:
         status = (ctypes.c_uint64 * 8)(64)
         if not ctypes.windll.kernel32.GlobalMemoryStatusEx(status):
             return None
-        return int(status[1])
+        return int(status[1]) or None  # Wine says 0 to the second of two threads that ask at once
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):

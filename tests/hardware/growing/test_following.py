@@ -249,13 +249,15 @@ def test_a_file_that_is_deleted_is_a_loss_and_the_next_camera_goes_on_where_it_w
     with taking(writer.path) as taken:
         write(writer, range(5))
         taken.wait_for_frames(5)
+        writer.close()  # on Windows an open file keeps its name
         writer.path.rename(aside)
         fault = taken.wait_for_fault()
     assert isinstance(fault, CameraLostError)
     assert str(writer.path) in str(fault)
     with pytest.raises(CameraNotFoundError, match="not there again"):
         open_camera(GrowingSettings(path=writer.path), CaptureRequest())
-    write(writer, range(5, 8))  # to where it is now
+    with aside.open("ab", buffering=0) as writer.file:
+        write(writer, range(5, 8))
     aside.rename(writer.path)
     with taking(writer.path) as again:
         again.wait_for_frames(3)

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 import zarr
 from numpy.typing import NDArray
+from tests.child_processes import children_of
 from tests.ctrl_c import OWN_CONSOLE, press_ctrl_c
 
 if TYPE_CHECKING:
@@ -201,14 +201,10 @@ class Command:
         press_ctrl_c(process)
 
     @staticmethod
-    def children(process: subprocess.Popen[str]) -> list[tuple[int, bytes, bytes]]:
-        """Id, command line and environment of each process that this one has started and that still runs."""
-        alive = []
-        for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-            with suppress(ProcessLookupError, FileNotFoundError):  # it has ended
-                own = Path("/proc", pid)
-                alive.append((int(pid), (own / "cmdline").read_bytes(), (own / "environ").read_bytes()))
-        return alive
+    def child(process: subprocess.Popen[str], word: str) -> int:
+        """The one process that this one has started with that word in its command line."""
+        (found,) = (child.pid for child in children_of(process.pid) if word in child.words)
+        return found
 
     def wait_for(self, name: str) -> None:
         """Wait until a file appears in the command's folder."""

@@ -92,8 +92,7 @@ def test_what_it_starts_opens_the_page_in_the_browser_and_ends_with_the_view(com
     with connect(live, additional_headers={"Cookie": cookie}, max_size=None) as page:
         while '"phase": "preview"' not in str(page.recv(LIMIT_S)):  # the camera is still being opened
             pass
-    (view,) = (pid for pid, words, _ in command.children(process) if b"view" in words.split(b"\0"))
-    os.kill(view, signal.SIGINT)
+    os.kill(command.child(process, "view"), signal.SIGINT)
     command.interrupt(process)
     _, err = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, err

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,7 +195,6 @@ def test_a_run_that_ends_by_itself_leaves_the_station_in_its_preview(recipe: Rec
     assert recipe.end()[0] == 0
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="kills as Linux and macOS do")
 def test_marks_that_were_answered_survive_the_stations_death_and_are_in_what_recover_makes(
     recipe: Recipe,
 ) -> None:
@@ -212,7 +209,7 @@ def test_marks_that_were_answered_survive_the_stations_death_and_are_in_what_rec
     while not [one for one in read_readings(folder) if len(one) == 20]:  # within a second or so
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    recipe.process.send_signal(signal.SIGKILL)
+    recipe.process.kill()
     recipe.process.communicate()
     kept = [(mark.time_unix_ms, mark.text, mark.value) for mark in taken]
     done = recipe.command("recover")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,11 +43,10 @@ def test_runs_in_a_row_have_what_they_reach_back_to_and_lose_no_frame(station: R
     assert station.end()[0] == 0
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="kills as Linux and macOS do")
 def test_what_a_run_reached_back_to_survives_the_station_that_is_killed(station: Recipe) -> None:
     time.sleep(1.2)
     run = station.start(stream_name="killed", pre_roll_s=1.0)
-    station.process.send_signal(signal.SIGKILL)
+    station.process.kill()
     station.process.communicate()
     done = station.command("recover")
     assert done.returncode == 0, done.stderr

@@ -179,20 +179,19 @@ def test_serve_prints_what_a_client_needs_and_ends_cleanly(
 
 def test_serve_does_not_show_a_key_that_it_was_given(tmp_path: Path) -> None:
     program = (
-        SERVE + "from pydantic import SecretStr; import _thread, threading;"
-        "end = lambda: (sys.stdin.read(), _thread.interrupt_main());"
-        "threading.Thread(target=end, daemon=True).start();"
+        SERVE + "from pydantic import SecretStr;"
         "sys.exit(serve(pathlib.Path(sys.argv[1]), api_key=SecretStr('very-secret-words')))"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)],
-        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        creationflags=OWN_CONSOLE,
     ) as process:
         assert process.stdout is not None
         printed = process.stdout.readline()
+        press_ctrl_c(process)
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
     assert printed.startswith("AS_API_ENDPOINT=http://127.0.0.1:")
