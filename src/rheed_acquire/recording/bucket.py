@@ -42,6 +42,12 @@ _MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]+(/[A-Za-z0-9._~/-]*)?")
 _STATUS = re.compile(r"status code: ([0-9]{3})\b")
 _HTTP = re.compile(r"HTTP error: (.*)")
+_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*([A-Za-z]+)")
+_OF_CERTIFICATES = {
+    "Expired": "has expired, or this computer's clock is wrong",
+    "NotValidForName": "is for another name than the endpoint's",
+    "UnknownIssuer": "is not trusted: SSL_CERT_FILE names a file with that of a lab's own authority",
+}
 
 
 class NoBucketError(OSError):
@@ -205,6 +211,10 @@ def _told(error: Exception) -> str:
     said = _MESSAGE.search(text)
     if said is not None:
         return " ".join(said[1].split())
+    refused = _CERTIFICATE.search(text)
+    if refused is not None:
+        why = next((why for name, why in _OF_CERTIFICATES.items() if refused[1].startswith(name)), None)
+        return f"its certificate {why or f'is not valid ({refused[1]})'}"
     first = text.partition("\n")[0]
     failed = _HTTP.search(first)
     if failed is not None:
