@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from rheed_acquire.recording.received_chunks import ReceivedChunks
 
+_STAMP_BLOCK, _LIST_BLOCK = 4096, 256
+"""Smaller than on a disk, where what a chunk adds is written in place: here it is the whole block again."""
+
 
 def derived_objects(
     record: Mapping[str, Any], chunks: ReceivedChunks, times: Mapping[int, str]
@@ -42,7 +45,14 @@ def derived_objects(
     }
     with tempfile.TemporaryDirectory(prefix="rheed-acquire-") as scratch:
         group = Path(scratch) / GROUP
-        arrays = RunArrays(group, Path(scratch), float(record["fps"]), numbers_of=numbers_of)
+        arrays = RunArrays(
+            group,
+            Path(scratch),
+            float(record["fps"]),
+            numbers_of=numbers_of,
+            stamp_block=_STAMP_BLOCK,
+            list_block=_LIST_BLOCK,
+        )
         if latest is not None:
             arrays.write_in_place(chunks.in_order, durable=False)
         arrays.write_attributes(attributes, durable=False)

@@ -114,6 +114,8 @@ class RunArrays:
     numbers_of
         Reads what is known of the frames of a chunk, by its index; None for a chunk of a stream whose client
         has said nothing of them.
+    stamp_block, list_block
+        Elements in one stored block of the arrays that have an element for each frame, and for each chunk.
     """
 
     def __init__(
@@ -123,6 +125,8 @@ class RunArrays:
         fps: float,
         pixels: PixelDeclaration | None = None,
         numbers_of: Callable[[int], FrameNumbers | None] = lambda _: None,
+        stamp_block: int = _STAMP_BLOCK,
+        list_block: int = _LIST_BLOCK,
     ) -> None:
         self._group = group
         self._staging = staging
@@ -130,14 +134,12 @@ class RunArrays:
         self._pixels, self._numbers_of = pixels, numbers_of
         names = _OF_FRAMES if pixels is not None else (TIMES,)
         self._of_frames = {
-            name: Vector(
-                group / name, staging, _STAMP_BLOCK, _OF_FRAMES[name][0], "time", _OF_FRAMES[name][1]
-            )
+            name: Vector(group / name, staging, stamp_block, _OF_FRAMES[name][0], "time", _OF_FRAMES[name][1])
             for name in names
         }
         self._traces = TraceArrays(group, staging, self._traces_of)
         self._lists = {
-            name: Vector(group / name, staging, _LIST_BLOCK, element_type, "chunk", {})
+            name: Vector(group / name, staging, list_block, element_type, "chunk", {})
             for name, (element_type, _) in _LISTS.items()
         }
 
