@@ -11,6 +11,7 @@ import pytest
 
 from rheed_acquire.cameras.camera import CameraError, Frame
 from rheed_acquire.errors import SettingsError
+from rheed_acquire.run import measured_rate
 from rheed_acquire.run.report import DELIVERED
 
 if TYPE_CHECKING:
@@ -104,7 +105,11 @@ def test_a_run_that_is_ended_while_its_rate_is_measured_opens_no_stream(
 
 
 @pytest.mark.parametrize("script", [[], [0], [0, 1]], ids=["none", "one", "two"])
-def test_a_camera_that_shows_no_rate_asks_for_it(stage: Stage, script: list[int]) -> None:
+def test_a_camera_that_shows_no_rate_asks_for_it(
+    stage: Stage, script: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured_rate, "LONGEST_S", 0.5)
+    monkeypatch.setattr(measured_rate, "SILENT_S", 0.5)
     info = replace(stage.camera([]).info, fps=None, fps_at_most=5000.0, fps_limited_by="its exposure")
     camera = stage.camera(script, info)
     session = stage.session(camera, stage.streamer())
