@@ -1,26 +1,25 @@
 #!/usr/bin/env bash
 # Does what an author does with `rheed-acquire new-plugin`, from a wheel and in a fresh virtual environment: scaffold,
-# install, test, stream. The first failure ends it. Usage: check_scaffold.sh PYTHON SCRATCH
+# install, test, stream. The first failure ends it. Usage: check_scaffold.sh PYTHON SCRATCH UV WHEEL
 set -euo pipefail
 python="$1"
 scratch="$(cd "$2" && pwd)/scaffold"
+install=("$3" pip install -q --constraint "$PIP_CONSTRAINT" --build-constraint "$PIP_CONSTRAINT")
+wheel="$4"
 checkout="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 name=two-words
 plugin="rheed-acquire-$name"
 called_back=called-back
 
 mkdir "$scratch"
-"$python" -m venv "$scratch/environment"
+"$3" venv -q --python "$python" "$scratch/environment"
 # shellcheck disable=SC1091
 . "$scratch/environment/bin/activate"
 # A folder of its own, in which no module and no setting of the checkout is found.
 cd "$scratch"
 export RHEED_SPOOL_DIR="$scratch/spool"
 
-python -m pip wheel -q --no-deps --wheel-dir wheels "$checkout"
-wheel="$(echo "$scratch"/wheels/*.whl)"
-
-python -m pip install -q "$wheel"
+"${install[@]}" "$wheel"
 code=0
 rheed-acquire new-plugin "$name" --defaults 2>refusal.txt || code=$?
 cat refusal.txt
@@ -29,12 +28,12 @@ if [ "$code" -ne 2 ] || ! grep -qF 'pip install "rheed-acquire[author]"' refusal
     exit 1
 fi
 
-python -m pip install -q "$wheel[author]"
+"${install[@]}" "$wheel[author]"
 rheed-acquire new-plugin "$name" --defaults
 rheed-acquire new-plugin "$called_back" --defaults --callback
 for camera in "$name" "$called_back"; do
     python "$checkout/.ci/check_public_imports.py" "rheed-acquire-$camera"
-    python -m pip install -q -e "rheed-acquire-$camera[test]"
+    "${install[@]}" -e "rheed-acquire-$camera[test]"
     (
         cd "rheed-acquire-$camera"
         ruff check --no-cache
