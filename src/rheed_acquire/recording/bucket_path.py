@@ -237,8 +237,13 @@ class BucketPath:
         with contextlib.suppress(FileNotFoundError), told_as_os_errors():
             obstore.delete(self.store, self.key)
 
-    def below(self) -> Iterator[tuple[BucketPath, str, datetime]]:
+    def below(self, after: str | None = None) -> Iterator[tuple[BucketPath, str, datetime]]:
         """Go through all objects below: each with its tag, and when it was written by the store's clock.
+
+        Parameters
+        ----------
+        after
+            Leaves out all up to this one, which lies right below, in the order of their keys.
 
         Raises
         ------
@@ -247,8 +252,9 @@ class BucketPath:
         """
         import obstore
 
+        offset = None if after is None else (self / after).key
         with told_as_os_errors():
-            for found in obstore.list(self.store, self._prefix):
+            for found in obstore.list(self.store, self._prefix, offset=offset):
                 for one in found:
                     yield self._with(tuple(one["path"].split("/"))), str(one["e_tag"]), one["last_modified"]
 

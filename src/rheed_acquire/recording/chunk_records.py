@@ -1,4 +1,4 @@
-"""What is known of each chunk of a run in a bucket: an object each, ``chunks/INDEX.json``.
+"""What is known of each chunk of a run in a bucket: an object each, ``chunks/INDEX.json``, of nine digits.
 
 A chunk is *announced*, as often as it is sent, and each time with a place of its own to be uploaded to. What
 was uploaded last is *stored* or *refused*; a chunk that was refused may be announced again.
@@ -43,10 +43,18 @@ class ChunkRecords:
         self._known: dict[str, tuple[str, dict[str, Any]]] = {}
 
     def read(self) -> list[dict[str, Any]]:
-        """All of them by index; those that have not changed are not read again."""
+        """All of them by index; those that have not changed are not read again.
+
+        The first ones, as far as all are stored, cannot change any more, and are not even listed again: a run
+        of hours has thousands.
+        """
+        before = self._known
         found: dict[str, tuple[str, dict[str, Any]]] = {}
-        for path, tag, _ in self._folder.below():
-            known = self._known.get(path.name)
+        last: str | None = None
+        while (known := before.get(name := _name(len(found)))) is not None and known[1]["state"] == STORED:
+            found[name], last = known, name
+        for path, tag, _ in self._folder.below(after=last):
+            known = before.get(path.name)
             if known is None or known[0] != tag:
                 try:
                     data, tag = path.tagged()
@@ -112,7 +120,12 @@ class ChunkRecords:
             path.unlink()
 
     def _path(self, index: int) -> BucketPath:
-        return self._folder / f"{index}.json"
+        return self._folder / _name(index)
+
+
+def _name(index: int) -> str:
+    """Name a record so that a store lists them in the order of their indices."""
+    return f"{index:09}.json"
 
 
 def upload_name(index: int, times: int) -> str:
