@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PROGRESS = re.compile(r"[a-z ]+ \d+:\d\d:\d\d: frames \d")
 """How a line about a run's progress begins, where stderr is no terminal."""
+PHASE = re.compile(r"[a-z ]+")
+"""A line that says what a run is at before its first frame, where that takes long."""
 
 THIRD_PARTY = """
 import threading
@@ -191,7 +193,8 @@ class Command:
         done = self(*arguments, **variables)
         assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
         assert done.stdout == ""
-        (line,) = (line for line in done.stderr.splitlines() if not PROGRESS.match(line))
+        lines = done.stderr.splitlines()
+        (line,) = (line for line in lines if not (PROGRESS.match(line) or PHASE.fullmatch(line)))
         assert line.startswith("error: ")
         return line.removeprefix("error: ")
 
