@@ -16,7 +16,7 @@ from rheed_acquire import (
     Frame,
     SettingReadback,
 )
-from rheed_acquire.cameras.genapi.adjustment import adjust
+from rheed_acquire.cameras.genapi.adjustment import adjust, present
 from rheed_acquire.cameras.genapi.buffers import buffers_for
 from rheed_acquire.cameras.genapi.configure import apply_settings, flag
 from rheed_acquire.cameras.genapi.counters import counted_since
@@ -141,6 +141,10 @@ class BaslerCamera(CallbackCamera):
     def write_adjustment(self, changes: Mapping[str, float]) -> Mapping[str, float]:
         """Change exposure or gain, also while it streams."""
         return adjust(PylonNodeMap(self._camera.GetNodeMap()), str(self._found.info), self._info.fps, changes)
+
+    def read_adjustable(self) -> Mapping[str, float]:
+        """Read exposure and gain."""
+        return present(FeatureWriter(PylonNodeMap(self._camera.GetNodeMap())))
 
     def read_temperature_c(self) -> float | None:
         """Ask the device for its temperature, where it tells one."""

@@ -15,7 +15,7 @@ from rheed_acquire import (
     Frame,
     GrabLoopCamera,
 )
-from rheed_acquire.cameras.genapi.adjustment import adjust
+from rheed_acquire.cameras.genapi.adjustment import adjust, present
 from rheed_acquire.cameras.genapi.buffers import buffers_for, buffers_readback
 from rheed_acquire.cameras.genapi.configure import apply_settings, flag
 from rheed_acquire.cameras.genapi.counters import counted_since
@@ -174,6 +174,10 @@ class GenicamCamera(GrabLoopCamera):
     def write_adjustment(self, changes: Mapping[str, float]) -> Mapping[str, float]:
         """Change exposure or gain, also while it streams."""
         return adjust(self._writer.nodes, str(self._device), self._info.fps, changes)
+
+    def read_adjustable(self) -> Mapping[str, float]:
+        """Read exposure and gain."""
+        return present(self._writer)
 
     def read_temperature_c(self) -> float | None:
         """Ask the device for its temperature, where it tells one."""

@@ -129,6 +129,10 @@ class SimulatedCamera(GrabLoopCamera):
         self._brightness = self._held["exposure_us"] / longest_us * 10 ** (self._held["gain"] / 20)
         return {name: self._held[name] for name in changes}
 
+    def read_adjustable(self) -> Mapping[str, float]:
+        """Tell exposure and gain."""
+        return dict(self._held)
+
     def _brightened(self, pixels: NDArray[Any]) -> NDArray[Any]:
         brightness = self._brightness
         if brightness == 1.0:

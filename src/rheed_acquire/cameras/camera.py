@@ -326,6 +326,13 @@ class Camera(ABC):
         what = " or ".join(changes)
         raise CameraSettingError(f"{self.info.device}: its backend changes no {what} while it runs")
 
+    def adjustable(self) -> Mapping[str, float]:
+        """What `adjust` can change, each by its name, as the device holds it now; empty where that is nothing.
+
+        Called as `temperature_c` is.
+        """
+        return {}
+
     def __enter__(self) -> Self:
         return self
 

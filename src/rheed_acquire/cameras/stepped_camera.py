@@ -98,6 +98,10 @@ class SteppedCamera(Camera):
         """Change exposure or gain, as `Camera.adjust` says; the device may be grabbing meanwhile."""
         return super().adjust(changes)
 
+    def read_adjustable(self) -> Mapping[str, float]:
+        """Read what `write_adjustment` can change, each by its name; the device may be grabbing meanwhile."""
+        return {}
+
     def report_fault(self, error: CameraError) -> None:
         """Tell the run that the device is gone, where something else than a frame has shown it.
 
@@ -167,6 +171,11 @@ class SteppedCamera(Camera):
             if self._closed:
                 raise CameraError(f"{self.info.device} is closed")
             return self.write_adjustment(changes)
+
+    def adjustable(self) -> Mapping[str, float]:
+        """What can be changed, as the device holds it now; see `read_adjustable`."""
+        with self._steps:
+            return {} if self._closed else self.read_adjustable()
 
     def temperature_c(self) -> float | None:
         """The device's temperature now; see `read_temperature_c`."""

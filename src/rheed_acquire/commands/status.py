@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rheed_acquire.commands.station import StationParser, show_run
 from rheed_acquire.system.terminal import write_json, write_line
+
+if TYPE_CHECKING:
+    from rheed_acquire.view.interface import Adjustable
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,9 +27,18 @@ def main(arguments: Sequence[str]) -> int:
         rate = "" if camera.fps_measured is None else f", {camera.fps_measured:.4g} frames/s"
         size = f"{camera.width} x {camera.height} {camera.pixel_format}"
         write_line(f"camera {camera.name}, {size}{rate}")
+    for name, value, unit in (("exposure", camera.exposure_us, " us"), ("gain", camera.gain, "")):
+        if value is not None:
+            write_line(f"  {name:<8} {_as_held(value, unit)}")
     if camera.trouble is not None:
         write_line(f"  trouble  {camera.trouble}")
     for run in (state.run, state.next_run, state.last_run):
         if run is not None:
             show_run(run, as_json=False)
     return 0
+
+
+def _as_held(value: Adjustable, unit: str) -> str:
+    actual, asked = f"{value.actual:.10g}", value.asked
+    is_other = asked is not None and f"{asked:.10g}" != actual
+    return f"{actual}{unit}{f', asked for {asked:.10g}' if is_other else ''}"

@@ -177,6 +177,10 @@ class Acquisition:
         """The camera's temperature in degrees Celsius; None where it has none or does not answer soon."""
         return None if self._parts is None else self._parts.capture.temperature_c()
 
+    def adjustable(self) -> Mapping[str, float]:
+        """What can be changed of the camera, as it holds it now; empty where it can or does tell nothing."""
+        return {} if self._parts is None else self._parts.capture.adjustable()
+
     def adjust(self, changes: Mapping[str, float]) -> Mapping[str, float]:
         """Change the camera's exposure or gain; see `rheed_acquire.run.capture.Capture.adjust`."""
         parts = self._parts

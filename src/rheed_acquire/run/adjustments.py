@@ -15,25 +15,22 @@ class Adjustments:
 
     Attributes
     ----------
-    held
-        What the camera has made of it.
+    asked
+        As it was asked for: what the camera has made of it, it says itself.
     """
 
     def __init__(self) -> None:
-        self._asked: dict[str, float] = {}
-        self.held: dict[str, float] = {}
+        self.asked: dict[str, float] = {}
 
-    def note(self, asked: Mapping[str, float], held: Mapping[str, float]) -> None:
+    def note(self, asked: Mapping[str, float]) -> None:
         """Remember what a camera has taken."""
-        self._asked.update(asked)
-        self.held.update(held)
+        self.asked.update(asked)
 
     def renew(self, camera: Camera) -> None:
         """Have a camera that was just opened hold the same."""
-        if not self._asked:
+        if not self.asked:
             return
         try:
-            self.held.update(camera.adjust(self._asked))
+            camera.adjust(self.asked)
         except CameraError as error:  # it is better to go on with another brightness than without frames
-            self.held.clear()
             logger.warning("the camera is not as it was before it was lost: %s", error)

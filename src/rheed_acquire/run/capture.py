@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from rheed_acquire.cameras.camera import (
     Camera,
@@ -34,7 +34,7 @@ SAME_FAULTS = 3
 SETTLE_S = 0.5
 """After a camera could not be stopped: longer than a callback that is under way takes to copy its frame."""
 
-
+T = TypeVar("T")
 StartCamera: TypeAlias = Callable[[Camera, ChunkAccumulator, OnFault], float | None]
 
 
@@ -230,19 +230,27 @@ class Capture:
 
     def temperature_c(self) -> float | None:
         """The camera's temperature; None where it cannot tell. One that hangs is asked no more."""
+        return self._told("the temperature is", lambda camera: camera.temperature_c(), None)
+
+    def adjustable(self) -> Mapping[str, float]:
+        """What can be changed of the camera, as it holds it now; empty where it cannot tell."""
+        return self._told("exposure and gain are", lambda camera: camera.adjustable(), {})
+
+    def _told(self, what: str, ask: Callable[[Camera], T], unknown: T) -> T:
+        """What the camera says of itself, or what stands for that it does not."""
         camera = self._camera
         if camera is None or camera is self._silent:
-            return None
+            return unknown
         try:
-            return camera.temperature_c()
+            return ask(camera)
         except CameraError as error:
             if isinstance(error, CameraHangsError):
                 self._silent = camera
             # A camera that is just being lost says so in its own time.
             if not self._has_told_of_silence and camera is self._camera and self._fault is None:
                 self._has_told_of_silence = True
-                self._journal.warn(FindingCode.CAMERA_SILENT, f"the temperature is unknown: {error}")
-        return None
+                self._journal.warn(FindingCode.CAMERA_SILENT, f"{what} unknown: {error}")
+        return unknown
 
     def adjust(self, changes: Mapping[str, float]) -> Mapping[str, float]:
         """Change the camera's exposure or gain; see `Camera.adjust`.

@@ -267,6 +267,10 @@ class LentCamera(Camera):
         """See `Camera.adjust`; for all who borrow it."""
         return self.connection.camera.adjust(changes)
 
+    def adjustable(self) -> Mapping[str, float]:
+        """See `Camera.adjustable`."""
+        return self.connection.camera.adjustable()
+
     def tell(self, error: CameraError) -> None:
         """Say what has become of the camera."""
         on_fault = self._on_fault

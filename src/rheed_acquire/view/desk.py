@@ -65,12 +65,13 @@ class Desk:
         adjustments: Adjustments | None = None,
     ) -> None:
         self._settings, self._channels = settings, channels or Channels()
-        self._adjustments = adjustments or Adjustments()
+        self.adjustments = adjustments or Adjustments()
         self.going: AskedRun | None = None
         self.next_run: AskedRun | None = None
         self.last: AskedRun | None = None
         self.has_stopped = False
         self._acquisition: Acquisition | None = None
+        self._preview: Acquisition | None = None
         self._runs = AskedRuns()
         self._answers = Answers()
 
@@ -83,12 +84,20 @@ class Desk:
     def follow(self, acquisition: Acquisition, run: AskedRun | None) -> None:
         """Take requests for this acquisition from now on: a run, or a preview."""
         self._acquisition, self.going, self.has_stopped = acquisition, run, False
-        if run is not None:
+        if run is None:
+            self._preview = acquisition
+        else:
             run.phase = "starting"
             if run.until is not None:
                 run.until.since_ns = run.begin_ns  # nothing that it reaches back to ends it
             if self.next_run is run:
                 self.next_run = None
+
+    @property
+    def with_camera(self) -> Acquisition | None:
+        """The acquisition that has the camera: the preview behind a run that is being delivered."""
+        is_delivered = self.going is not None and self.going.phase == "ending"
+        return self._preview if is_delivered and self._preview is not None else self._acquisition
 
     def update(self, progress: Progress) -> None:
         """Note how far the run has come that goes on."""
@@ -267,9 +276,11 @@ class Desk:
 
     def adjust(self, changes: Mapping[str, float], origin: str) -> dict[str, Any]:
         """Change exposure or gain of the camera while it runs; see `rheed_acquire.view.noting`."""
-        assert self._acquisition is not None
-        held = change_camera(self.going, self._acquisition, changes, origin)
-        self._adjustments.note(changes, {name: held[name] for name in changes})
+        acquisition = self.with_camera
+        assert acquisition is not None
+        recording = self.going if acquisition is self._acquisition else None
+        held = change_camera(recording, acquisition, changes, origin)
+        self.adjustments.note(changes)
         return held
 
     def mark(self, question: Mapping[str, Any]) -> dict[str, Any]:

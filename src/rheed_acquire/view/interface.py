@@ -233,6 +233,21 @@ class Run(_Answer):
         return self.phase not in ("waiting", "starting")
 
 
+class Adjustable(_Answer):
+    """What can be changed of the camera while it runs.
+
+    Attributes
+    ----------
+    asked
+        What was asked for last, by a client or the station's settings; None where nobody did.
+    actual
+        What the camera has made of it, or does by itself.
+    """
+
+    asked: float | None = None
+    actual: float
+
+
 class CameraState(_Answer):
     """The station's camera; None stands for what is not known.
 
@@ -248,6 +263,8 @@ class CameraState(_Answer):
         Whether it is there.
     trouble
         What is wrong with it just now.
+    exposure_us, gain
+        As in `CameraRequest`; None while the camera is away, and where it cannot be changed while it runs.
     """
 
     name: str | None = None
@@ -262,6 +279,8 @@ class CameraState(_Answer):
     is_present: bool | None = None
     trouble: str | None = None
     temperature_c: float | None = None
+    exposure_us: Adjustable | None = None
+    gain: Adjustable | None = None
 
 
 StationPhase: TypeAlias = Literal["opening", "preview", "starting", "recording", "ending"]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.clocks.rate import Rate
 from rheed_acquire.regions.frame_tap import FrameTap
+from rheed_acquire.view.camera_figures import CameraFigures
 from rheed_acquire.view.desk import Desk
-from rheed_acquire.view.interface import CameraState, StationPhase, StationState
+from rheed_acquire.view.interface import Adjustable, CameraState, StationPhase, StationState
 
 if TYPE_CHECKING:
     from rheed_acquire.run.acquisition import Acquisition
     from rheed_acquire.run.progress import Progress
 
-TEMPERATURE_INTERVAL_S = 5.0
 FRAME_WINDOW_S, UPLOAD_WINDOW_S = 2.0, 10.0
 
 
@@ -35,12 +35,18 @@ class StateTeller:
         self._acquisition: Acquisition | None = None
         self.away: str | None = None
         self.error: str | None = None
+        self._figures = CameraFigures()
         self._begin_rates()
 
     def follow(self, acquisition: Acquisition) -> None:
         """Tell of this acquisition from now on."""
         self._acquisition = acquisition
+        self._figures.look_again()
         self._begin_rates()
+
+    def camera_was_changed(self) -> None:
+        """Ask the camera with the next state what it holds."""
+        self._figures.look_again()
 
     @property
     def _tap(self) -> FrameTap:
@@ -57,6 +63,8 @@ class StateTeller:
             self.away = None
         is_capturing = progress.state == "capturing"
         absence, away = progress.absence, progress.away or self.away
+        is_present = False if away else None if info is None else absence is None
+        self._figures.look(self._desk.with_camera, is_there=is_present)
         fps = self._frame_rate.update(progress.frames_received)
         upload_rate = self._upload_rate.update(delivery.bytes_uploaded)
         return {
@@ -83,13 +91,13 @@ class StateTeller:
             "upload_rate_bytes_s": upload_rate,
             "clock_offset_ms": delivery.clock_offset_ms,
             "clock_uncertainty_ms": delivery.clock_uncertainty_ms,
-            "camera_present": False if away else None if info is None else absence is None,
+            "camera_present": is_present,
             "camera_away_s": None if absence is None else absence.lasted_s(time.perf_counter()),
             "camera_away_why": away if absence is None else absence.reason,
             "camera_attempts": None if absence is None else absence.attempts,
             "camera_trouble": self.away or progress.camera_trouble,
             "silent_s": progress.silent_s,
-            "temperature_c": self._temperature(),
+            "temperature_c": self._figures.temperature_c,
             "elapsed_s": progress.elapsed_s,
             "regions": [region.model_dump() for region in self._tap.regions],
             "last_error": delivery.last_error,
@@ -112,6 +120,8 @@ class StateTeller:
             is_present=page["camera_present"],
             trouble=page["camera_trouble"],
             temperature_c=page["temperature_c"],
+            exposure_us=self._adjustable("exposure_us"),
+            gain=self._adjustable("gain"),
         )
         going, then, last = (
             None if run is None else run.view() for run in (desk.going, desk.next_run, desk.last)
@@ -144,13 +154,7 @@ class StateTeller:
 
     def _begin_rates(self) -> None:
         self._frame_rate, self._upload_rate = Rate(FRAME_WINDOW_S), Rate(UPLOAD_WINDOW_S)
-        self._temperature_c: float | None = None
-        self._temperature_due_s = 0.0
 
-    def _temperature(self) -> float | None:
+    def _adjustable(self, name: str) -> Adjustable | None:
         assert self._acquisition is not None
-        now = time.monotonic()
-        if now >= self._temperature_due_s:
-            self._temperature_due_s = now + TEMPERATURE_INTERVAL_S
-            self._temperature_c = self._acquisition.temperature_c()
-        return self._temperature_c
+        return self._figures.adjustable(name, self._acquisition.source, self._desk.adjustments.asked)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -98,11 +100,37 @@ def test_a_camera_that_comes_back_is_told_all_that_was_changed(stage: Stage) -> 
     camera.adjust = take  # type: ignore[method-assign]
     adjustments.renew(camera)
     assert told == []
-    adjustments.note({"gain": 2.0}, {"gain": 2.1})
-    adjustments.note({"exposure_us": 5.0}, {"exposure_us": 5.0})
-    adjustments.note({"gain": 3.0}, {"gain": 3.1})
+    adjustments.note({"gain": 2.0})
+    adjustments.note({"exposure_us": 5.0})
+    adjustments.note({"gain": 3.0})
     adjustments.renew(camera)
     assert told == [{"gain": 3.0, "exposure_us": 5.0}]
     camera.adjust = refuse  # type: ignore[method-assign]
     adjustments.renew(camera)
-    assert adjustments.held == {}
+    assert adjustments.asked == {"gain": 3.0, "exposure_us": 5.0}
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [
+        ({"gain": 1, "exposure_us": math.nan}, {"gain": 1.0}),
+        ({}, {}),
+        (["gain"], None),
+        ({"gain": "2"}, None),
+        ({"gain": None}, None),
+    ],
+)
+def test_what_can_be_changed_is_told_as_the_camera_holds_it_or_not_at_all(
+    stage: Stage, returned: Any, expected: Any
+) -> None:
+    camera = stage.camera([0, 1])
+    camera.adjustable = lambda: returned  # type: ignore[method-assign]
+    session = stage.session(camera, stage.streamer())
+    assert session.acquisition.adjustable() == {}, "before there is a camera"
+    session.start()
+    stage.wait_for(camera.played)
+    assert session.acquisition.adjustable() == (expected or {})
+    session.acquisition.stop()
+    assert [str(one) for one in session.result().warnings if "exposure and gain are unknown" in str(one)] == (
+        [] if expected is not None else [ANY]
+    )

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 import operator
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from rheed_acquire.cameras.camera import (
     Camera,
@@ -28,6 +28,8 @@ from rheed_acquire.host.guard.calls import Patience, PluginCalls, kind_of
 from rheed_acquire.host.guard.camera_numbers import plain_numbers
 from rheed_acquire.text.told import told
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class CameraLimits:
@@ -43,7 +45,7 @@ class CameraLimits:
     call_s
         To stop and close, which takes a frame's time, seconds at the most; and to tell what it is.
     answer_s
-        To tell its temperature.
+        To tell its temperature, and what can be changed of it.
     adjust_s
         To change exposure or gain.
     discover_s
@@ -145,7 +147,7 @@ class GuardedCamera(Camera):
     calls
         For the calls that come one at a time.
     asking
-        For temperature and adjustments, which come at any time.
+        For what is told and changed of it at any time.
     """
 
     def __init__(
@@ -195,9 +197,7 @@ class GuardedCamera(Camera):
 
     def temperature_c(self) -> float | None:
         """See `Camera.temperature_c`."""
-        if self._asking.is_stuck:
-            raise CameraHangsError(f"{self._asking.who} has not returned from temperature_c yet")
-        return self._asking.within(
+        return self._ask(
             self._limits.answer_s,
             "temperature_c",
             lambda: _temperature(self._camera.temperature_c(), self._asking),
@@ -205,13 +205,25 @@ class GuardedCamera(Camera):
 
     def adjust(self, changes: Mapping[str, float]) -> dict[str, float]:
         """See `Camera.adjust`."""
-        if self._asking.is_stuck:
-            raise CameraHangsError(f"{self._asking.who} has not returned from an earlier call yet")
-        return self._asking.within(
+        return self._ask(
             self._limits.adjust_s,
             "adjust",
             lambda: _adjusted(self._camera.adjust(dict(changes)), changes, self._asking),
         )
+
+    def adjustable(self) -> dict[str, float]:
+        """See `Camera.adjustable`."""
+        return self._ask(
+            self._limits.answer_s,
+            "adjustable",
+            lambda: _adjustable(self._camera.adjustable(), self._asking),
+        )
+
+    def _ask(self, limit_s: float, method: str, question: Callable[[], T]) -> T:
+        """Make a call that may come at any time, as long as the one before has returned."""
+        if self._asking.is_stuck:
+            raise CameraHangsError(f"{self._asking.who} has not returned from an earlier call yet")
+        return self._asking.within(limit_s, method, question)
 
 
 def who_gives_frames(camera: Camera) -> str:
@@ -284,19 +296,26 @@ def _counts(counts: object, calls: PluginCalls) -> dict[str, int]:
 def _adjusted(held: object, asked: Mapping[str, float], calls: PluginCalls) -> dict[str, float]:
     if not isinstance(held, Mapping):
         raise calls.wrong("adjust", f"it returned {kind_of(held)}, not a mapping of names to numbers")
-    plain: dict[str, float] = {}
-    for name in asked:
-        value = held.get(name)
-        if value is None or isinstance(value, str | bytes | bool) or not hasattr(value, "__float__"):
-            raise calls.wrong("adjust", f"{name} is {kind_of(value)}, not a number")
-        plain[name] = float(value)
-    return plain
+    return {name: _number(held.get(name), "adjust", f"{name} is", calls) for name in asked}
+
+
+def _adjustable(held: object, calls: PluginCalls) -> dict[str, float]:
+    if not isinstance(held, Mapping):
+        raise calls.wrong("adjustable", f"it returned {kind_of(held)}, not a mapping of names to numbers")
+    numbers = {
+        str(name): _number(value, "adjustable", f"{name} is", calls) for name, value in held.items()
+    }
+    return {name: number for name, number in numbers.items() if math.isfinite(number)}
 
 
 def _temperature(value: object, calls: PluginCalls) -> float | None:
     if value is None:
         return None
-    if isinstance(value, str | bytes | bool) or not hasattr(value, "__float__"):
-        raise calls.wrong("temperature_c", f"it returned {kind_of(value)}, not a number")
-    number = float(value)
+    number = _number(value, "temperature_c", "it returned", calls)
     return number if math.isfinite(number) else None
+
+
+def _number(value: object, method: str, what: str, calls: PluginCalls) -> float:
+    if isinstance(value, str | bytes | bool) or not hasattr(value, "__float__"):
+        raise calls.wrong(method, f"{what} {kind_of(value)}, not a number")
+    return float(value)

@@ -1,5 +1,6 @@
 // The figures of the run, and the commands to begin and end one.
 
+import { CameraForm } from "./camera_form.js";
 import { ask } from "./interface.js";
 import { byId, duration, size } from "./page.js";
 import { StartForm } from "./start_form.js";
@@ -47,6 +48,7 @@ export class RunState {
     this.state = {};
     this.refusal = "";
     new StartForm(this.start);
+    this.camera = new CameraForm();
     const dialog = /** @type {HTMLDialogElement} */ (byId("stop-dialog"));
     this.stop.addEventListener("click", () => {
       dialog.returnValue = "";
@@ -61,6 +63,7 @@ export class RunState {
   show(state, station) {
     if (state.running !== this.state.running) this.refusal = "";
     this.state = state;
+    this.camera.follow(station?.camera);
     const rows = figuresOf(state).map(([name, text, alarming]) => this.row(name, text, alarming === true, false));
     const facts = [
       ["Camera", [state.camera, state.width && `${state.width} x ${state.height} ${state.pixel_format ?? ""}`]],
