@@ -26,6 +26,7 @@ from rheed_acquire.cameras.genapi.description import (
 from rheed_acquire.cameras.genapi.features import FeatureWriter
 from rheed_acquire.cameras.genapi.frame_rate import expected_rate
 from rheed_acquire.cameras.genapi.image_layout import image_layout
+from rheed_acquire.cameras.genapi.lines import line_is_high
 from rheed_acquire.cameras.genapi.nodes import NodeRefusalError
 from rheed_acquire.cameras.genapi.software_trigger import SoftwareTrigger, is_ready_for_trigger
 from rheed_acquire.cameras.genapi.temperature import device_temperature_c
@@ -177,6 +178,10 @@ class AravisCamera(GrabLoopCamera):
     def read_adjustable(self) -> Mapping[str, float]:
         """Read exposure and gain."""
         return {} if self._connection.lost else present(self._writer)
+
+    def read_line(self, line: str) -> bool:
+        """Read whether a line is high."""
+        return line_is_high(self._writer.nodes, str(self._device), line)
 
     def read_temperature_c(self) -> float | None:
         """Ask the device for its temperature, where it tells one."""

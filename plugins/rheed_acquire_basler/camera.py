@@ -31,6 +31,7 @@ from rheed_acquire.cameras.genapi.description import (
 from rheed_acquire.cameras.genapi.features import FeatureWriter
 from rheed_acquire.cameras.genapi.frame_rate import FrameRate, expected_rate
 from rheed_acquire.cameras.genapi.image_layout import image_layout
+from rheed_acquire.cameras.genapi.lines import line_is_high
 from rheed_acquire.cameras.genapi.nodes import NodeRefusalError
 from rheed_acquire.cameras.genapi.software_trigger import SoftwareTrigger
 from rheed_acquire.cameras.genapi.temperature import device_temperature_c
@@ -145,6 +146,10 @@ class BaslerCamera(CallbackCamera):
     def read_adjustable(self) -> Mapping[str, float]:
         """Read exposure and gain."""
         return present(FeatureWriter(PylonNodeMap(self._camera.GetNodeMap())))
+
+    def read_line(self, line: str) -> bool:
+        """Read whether a line is high."""
+        return line_is_high(PylonNodeMap(self._camera.GetNodeMap()), str(self._found.info), line)
 
     def read_temperature_c(self) -> float | None:
         """Ask the device for its temperature, where it tells one."""

@@ -27,6 +27,8 @@ DEFAULT_FPS = 120.0
 
 MOST_GAIN_DB = 24.0
 
+LINE = "Line1"
+
 SHORTEST_SLEEP_S = 0.001
 """Frames due sooner than this are delivered together: a sleep costs more than a frame."""
 
@@ -85,6 +87,8 @@ class SimulatedCamera(GrabLoopCamera):
         self._frame = Frame(np.empty(0, np.uint8), None, None)
         self._held = {"exposure_us": 1e6 / fps, "gain": 0.0}
         self._brightness = 1.0
+        self._line_period_s = settings.line_period_s
+        self._start_ns = time.perf_counter_ns()
 
     @property
     def info(self) -> CameraInfo:
@@ -132,6 +136,13 @@ class SimulatedCamera(GrabLoopCamera):
     def read_adjustable(self) -> Mapping[str, float]:
         """Tell exposure and gain."""
         return dict(self._held)
+
+    def read_line(self, line: str) -> bool:
+        """Tell whether Line1 is high: in the second half of each of its periods."""
+        if line.casefold() != LINE.casefold():
+            raise CameraSettingError(f"{self._info.device} has no line {line}: it has {LINE}")
+        period_s = self._line_period_s
+        return period_s > 0 and (time.perf_counter_ns() - self._start_ns) * 1e-9 % period_s >= period_s / 2
 
     def _brightened(self, pixels: NDArray[Any]) -> NDArray[Any]:
         brightness = self._brightness

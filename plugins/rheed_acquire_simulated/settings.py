@@ -34,6 +34,9 @@ class SimulatedSettings(BaseModel):
     oscillation_damping_s: Positive | None = Field(
         None, description="time constant in seconds with which the oscillation dies away; unset: it does not"
     )
+    line_period_s: NonNegative = Field(
+        0.0, description="its Line1 is low for half of so many seconds, and then high; 0: it is always low"
+    )
     images: Path | None = Field(
         None, description="folder of BMP, PNG or TIFF files to play in a loop, sorted by name"
     )

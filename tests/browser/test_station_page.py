@@ -157,6 +157,39 @@ def test_marks_are_placed_by_key_and_their_words_touch_no_line(page: Page) -> No
     assert all(lies_within(word, plots) for word in words)
 
 
+def test_exposure_and_gain_stand_there_as_the_camera_has_them_and_are_changed_there(page: Page) -> None:
+    exposure, gain, button = (
+        page.get_by_label("Exposure"),
+        page.get_by_label("Gain"),
+        page.locator("#set-camera"),
+    )
+    expect(exposure).to_have_value("8333.3333")
+    expect(gain).to_have_value("0")
+    expect(button).to_be_disabled()
+    exposure.fill("8000")
+    page.keyboard.press("Enter")
+    expect(page.locator("#log")).to_contain_text("the camera has exposure_us 8000 from now on")
+    expect(button).to_be_disabled()
+    page.locator(".mark-label", has_text="exposure = 8000 us").first.wait_for(state="attached")
+    gain.fill("99")
+    button.click()
+    expect(page.locator("#camera-trouble")).to_contain_text("refuses gain 99: it must be 0 to 24")
+    expect(gain).to_have_value("99")
+    page.keyboard.press("Escape")
+    expect(gain).to_have_value("0")
+    expect(page.locator("#camera-trouble")).to_be_hidden()
+    # Somebody else changes it: what is typed here meanwhile stays.
+    exposure.fill("7")
+    page.evaluate(
+        """() => fetch("/api/v1/camera", { method: "POST", headers: { "Content-Type": "application/json" },
+            body: JSON.stringify({ exposure_us: 8333.25, gain: 0.5 }) })"""
+    )
+    expect(gain).to_have_value("0.5")
+    expect(exposure).to_have_value("7")
+    page.keyboard.press("Escape")
+    expect(exposure).to_have_value("8333.25")
+
+
 def test_a_key_that_is_typed_into_a_field_is_no_mark(page: Page) -> None:
     expect(page.locator("#mark")).to_be_enabled()
     page.locator("#mark-text").fill("")

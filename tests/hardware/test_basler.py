@@ -310,6 +310,7 @@ def test_exposure_and_gain_are_changed_within_the_cameras_bounds_and_the_frames_
     with pytest.raises(CameraSettingError, match=r"gain 1000000000\.0: Gain can be 0 to 48"):
         camera.adjust({"exposure_us": 3000.0, "gain": 1e9})
     assert FeatureWriter(PylonNodeMap(nodes_of(camera))).number("ExposureTimeAbs", "ExposureTime") == 2000.0
+    assert camera.adjustable() == {"exposure_us": 2000.0, "gain": 0.0}
     camera.close()
 
 

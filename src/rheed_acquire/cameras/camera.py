@@ -327,11 +327,28 @@ class Camera(ABC):
         raise CameraSettingError(f"{self.info.device}: its backend changes no {what} while it runs")
 
     def adjustable(self) -> Mapping[str, float]:
-        """What `adjust` can change, each by its name, as the device holds it now; empty where that is nothing.
+        """What `adjust` can change, each by its name, as the device holds it now; empty for nothing.
 
         Called as `temperature_c` is.
         """
         return {}
+
+    def line_is_high(self, line: str) -> bool:
+        """Whether a line of the device, an input or an output, is high just now.
+
+        Called ten times a second while a run waits for it, else as `temperature_c` is.
+
+        Parameters
+        ----------
+        line
+            Its name as the device spells it, in any case of letters.
+
+        Raises
+        ------
+        CameraSettingError
+            The device has no such line, or tells of none; the message names those that it has.
+        """
+        raise CameraSettingError(f"{self.info.device}: its backend tells of no line, {line} or other")
 
     def __enter__(self) -> Self:
         return self

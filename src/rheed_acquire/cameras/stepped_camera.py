@@ -102,6 +102,10 @@ class SteppedCamera(Camera):
         """Read what `write_adjustment` can change, each by its name; the device may be grabbing meanwhile."""
         return {}
 
+    def read_line(self, line: str) -> bool:
+        """Read whether a line is high (see `Camera.line_is_high`); the device may be grabbing meanwhile."""
+        return super().line_is_high(line)
+
     def report_fault(self, error: CameraError) -> None:
         """Tell the run that the device is gone, where something else than a frame has shown it.
 
@@ -176,6 +180,13 @@ class SteppedCamera(Camera):
         """What can be changed, as the device holds it now; see `read_adjustable`."""
         with self._steps:
             return {} if self._closed else self.read_adjustable()
+
+    def line_is_high(self, line: str) -> bool:
+        """Whether a line is high just now; see `read_line`."""
+        with self._steps:
+            if self._closed:
+                raise CameraError(f"{self.info.device} is closed")
+            return self.read_line(line)
 
     def temperature_c(self) -> float | None:
         """The device's temperature now; see `read_temperature_c`."""

@@ -31,8 +31,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--when",
         metavar="CONDITION",
-        help='wait, and begin with the first frame for which this is true: "specular > 120", "at 14:30", '
-        '"at 2026-11-29 14:30 UTC", "in 90 s"; it returns at once then',
+        help='wait, and begin with the first frame for which this is true: "specular > 120", '
+        '"line Line1 high", "at 14:30", "at 2026-11-29 14:30 UTC", "in 90 s"; it returns at once then',
     )
     parser.add_argument(
         "--until", metavar="CONDITION", help='end the run when this is true: "specular < 20 for 2 s"'

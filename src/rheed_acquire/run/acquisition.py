@@ -31,7 +31,7 @@ from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.host.guard.observers import COMPLETED, FINISHED, STARTED, Observers
 from rheed_acquire.run.archiver import check_place, plan_archive
 from rheed_acquire.run.beginning import Beginning
-from rheed_acquire.run.capture import start_camera
+from rheed_acquire.run.capture import Capture, start_camera
 from rheed_acquire.run.final_report import make_report
 from rheed_acquire.run.marks import RunMarks
 from rheed_acquire.run.measured_rate import fps_before_run
@@ -183,10 +183,17 @@ class Acquisition:
 
     def adjust(self, changes: Mapping[str, float]) -> Mapping[str, float]:
         """Change the camera's exposure or gain; see `rheed_acquire.run.capture.Capture.adjust`."""
-        parts = self._parts
-        if parts is None:
+        return self._camera_side.adjust(changes)
+
+    def line_is_high(self, line: str) -> bool:
+        """Whether a line of the camera is high; see `rheed_acquire.run.capture.Capture.line_is_high`."""
+        return self._camera_side.line_is_high(line)
+
+    @property
+    def _camera_side(self) -> Capture:
+        if self._parts is None:
             raise CameraLostError("the camera is being opened just now")
-        return parts.capture.adjust(changes)
+        return self._parts.capture
 
     def run(self) -> RunReport:
         """Make the run.

@@ -260,10 +260,17 @@ class Capture:
         CameraError
             The camera refuses, hangs, or is away.
         """
+        return self._present().adjust(changes)
+
+    def line_is_high(self, line: str) -> bool:
+        """Whether a line of the camera is high just now; see `Camera.line_is_high`, and `adjust`."""
+        return self._present().line_is_high(line)
+
+    def _present(self) -> Camera:
         camera = self._camera
         if camera is None or self.absence is not None:
             raise CameraLostError("the camera is away just now")
-        return camera.adjust(changes)
+        return camera
 
     def _connection(self, camera: Camera, end: RunEnd) -> str | None:
         """Capture from one connection; why it was lost, or None where the run is over."""

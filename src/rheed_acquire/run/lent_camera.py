@@ -271,6 +271,10 @@ class LentCamera(Camera):
         """See `Camera.adjustable`."""
         return self.connection.camera.adjustable()
 
+    def line_is_high(self, line: str) -> bool:
+        """See `Camera.line_is_high`."""
+        return self.connection.camera.line_is_high(line)
+
     def tell(self, error: CameraError) -> None:
         """Say what has become of the camera."""
         on_fault = self._on_fault

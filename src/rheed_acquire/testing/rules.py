@@ -30,6 +30,8 @@ class Rule(StrEnum):
     STAMP = "on the camera's own clock in nanoseconds from any origin"
     STATISTICS = "Counters of the device and its driver since `start`, by name"
     TEMPERATURE = "The device's temperature now, in degrees Celsius; None where it has none, or cannot tell"
+    ADJUSTABLE = "What `adjust` can change, each by its name, as the device holds it now"
+    LINE = "Whether a line of the device, an input or an output, is high just now"
     FAULT = "``on_fault`` is called, from any thread but not from within `stop`, when the device is gone"
     STOPS = "When `stop` returns no callback is running and none comes any more"
     RESTARTS = "`start` may then be called again"
@@ -67,6 +69,8 @@ _ADVICE = {
     Rule.STAMP: "pass on the device's own clock as an int in nanoseconds, or None for all where it has none",
     Rule.STATISTICS: "return names with whole numbers from 0 on, whenever asked",
     Rule.TEMPERATURE: "return a number of degrees Celsius or None, whenever asked",
+    Rule.ADJUSTABLE: "return exposure_us and gain as numbers, and take them back by adjust",
+    Rule.LINE: "raise a CameraSettingError that names the lines there are",
     Rule.FAULT: "call on_fault once, with a CameraLostError where the device is gone",
     Rule.STOPS: "let stop wait for the callback that is running, and for nothing else",
     Rule.RESTARTS: "let start begin anew after each stop",

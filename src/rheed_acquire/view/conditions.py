@@ -1,9 +1,10 @@
-"""What a run can wait for to begin or to end: a level of a region, or a time.
+"""What a run can wait for to begin or to end: a level of a region, a line of the camera, or a time.
 
 The one grammar of both, as a request spells them::
 
     specular > 120              in a frame, the mean gray level of the region is above 120
     specular < 20 for 2 s       in every frame of two seconds it is below 20
+    line Line1 high             a line of the camera, by its name, is high; or low
     at 14:30                    the next time that it is 14:30 where the station is
     at 2026-11-29 14:30:15 UTC  then; with a date, and UTC, Z or an offset such as +01:00
     in 90 s                     so long after the request
@@ -35,6 +36,7 @@ _NUMBER = r"\d+(?:\.\d*)?"
 _LEVEL = re.compile(
     rf"(?P<region>.*\S)\s*(?P<sign>[<>])\s*(?P<level>{_NUMBER})(?:\s+for\s+(?P<for_s>{_NUMBER})\s*s)?"
 )
+_LINE = re.compile(r"line\s+(?P<line>\S+)\s+(?P<level>high|low)", re.IGNORECASE)
 _IN = re.compile(rf"in\s+(?P<seconds>{_NUMBER})\s*s", re.IGNORECASE)
 _AT = re.compile(
     r"at\s+(?:(?P<date>\d{4}-\d\d-\d\d)(?:T|\s+))?(?P<time>\d{1,2}:\d\d(?::\d\d(?:\.\d{1,6})?)?)"
@@ -42,8 +44,8 @@ _AT = re.compile(
     re.IGNORECASE,
 )
 _GRAMMAR = (
-    "must be a level of a region, such as specular > 120 or specular < 20 for 2 s, or a time, such as "
-    "at 14:30, at 2026-11-29 14:30 UTC or in 90 s"
+    "must be a level of a region, such as specular > 120 or specular < 20 for 2 s, a line of the camera, "
+    "such as line Line1 high, or a time, such as at 14:30, at 2026-11-29 14:30 UTC or in 90 s"
 )
 
 
@@ -70,6 +72,17 @@ class LevelReached:
 
 
 @dataclass(frozen=True, slots=True)
+class LineReached:
+    """A line of the camera, an input or an output by its name, is high or low."""
+
+    line: str
+    is_high: bool
+
+    def __str__(self) -> str:
+        return f"line {self.line} {'high' if self.is_high else 'low'}"
+
+
+@dataclass(frozen=True, slots=True)
 class TimeReached:
     """A time, in nanoseconds since 1970 in UTC."""
 
@@ -80,7 +93,7 @@ class TimeReached:
         return f"at {local.isoformat(sep=' ', timespec='seconds')}"
 
 
-Condition: TypeAlias = LevelReached | TimeReached
+Condition: TypeAlias = LevelReached | LineReached | TimeReached
 
 
 class ConditionError(ValueError):
@@ -107,6 +120,9 @@ def read_condition(text: str, now_utc_ns: int) -> Condition:
         if for_s > MOST_FOR_S:
             raise ConditionError(f"{text!r}: a level can be waited for to last {MOST_FOR_S:g} s at most")
         return LevelReached(level["region"].strip(), level["sign"] == ">", float(level["level"]), for_s)
+    line = _LINE.fullmatch(text)
+    if line is not None:
+        return LineReached(line["line"], line["level"].lower() == "high")
     ahead = _IN.fullmatch(text)
     at = _AT.fullmatch(text)
     if ahead is not None:
@@ -132,8 +148,8 @@ class Watch:
     since_ns
         What arrived before is not looked at, as ``time.perf_counter_ns``.
     met_ns
-        When it came true: the arrival of the frame by which it did, or the time, as ``time.perf_counter_ns``;
-        None as long as it has not.
+        When it came true: the arrival of the frame by which it did, when the camera was asked for its line,
+        or the time, as ``time.perf_counter_ns``; None as long as it has not.
     """
 
     def __init__(self, condition: Condition, since_ns: int = 0) -> None:
@@ -145,6 +161,17 @@ class Watch:
     def region(self) -> str | None:
         """Whose level it is."""
         return self.condition.region if isinstance(self.condition, LevelReached) else None
+
+    @property
+    def line(self) -> str | None:
+        """Which line of the camera it is."""
+        return self.condition.line if isinstance(self.condition, LineReached) else None
+
+    def see_line(self, asked_ns: int, *, is_high: bool) -> None:
+        """Look at the level of the line, for which the camera was asked at this time."""
+        condition = self.condition
+        if isinstance(condition, LineReached) and is_high == condition.is_high and asked_ns >= self.since_ns:
+            self.met_ns = asked_ns if self.met_ns is None else self.met_ns
 
     def see(
         self, arrived_ns: NDArray[np.int64], mean: NDArray[np.float32], regions: Sequence[Region]

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.run.adjustments import Adjustments
 from rheed_acquire.run.channels import Channels
 from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.view.answers import Again, Answers, ReusedKeyError
 from rheed_acquire.view.asked_runs import AskedRun, AskedRuns
-from rheed_acquire.view.conditions import ConditionError, Watch, read_condition
+from rheed_acquire.view.conditions import Watch
 from rheed_acquire.view.interface import STOPPED_FIRST
 from rheed_acquire.view.noting import change_camera, keep_mark, keep_readings
 from rheed_acquire.view.refusal import RefusedRequestError
 from rheed_acquire.view.sent_readings import told_channels
+from rheed_acquire.view.watches import look_on, watch_for
 
 if TYPE_CHECKING:
     from rheed_acquire.regions.regions import Region
@@ -133,9 +133,10 @@ class Desk:
         when = None if waiting is None else waiting.when
         if waiting is None or when is None or when.is_met():
             return
-        if when.region not in (None, *regions):
+        trouble = look_on(when, regions, self.with_camera)
+        if trouble is not None:
             self.next_run = None
-            self._fail(waiting, f"it waited for {when.condition}, and there is no such region now")
+            self._fail(waiting, f"it waited for {when.condition}, and {trouble}")
 
     def _heed_until(self, regions: Set[str]) -> None:
         going = self.going
@@ -143,11 +144,12 @@ class Desk:
         if going is None or until is None or going.is_over or going.is_stopped or going.phase == "ending":
             return
         assert self._acquisition is not None
+        trouble = look_on(until, regions, self._acquisition if going.phase == "recording" else None)
         if until.is_met():
             self.stop(f"by its condition, {until.condition}")
-        elif until.region not in (None, *regions):
+        elif trouble is not None:
             going.until = None
-            text = f"the run was to end by {until.condition}, and there is no such region now: stop it"
+            text = f"the run was to end by {until.condition}, and {trouble}: stop it"
             self._acquisition.journal.event(text, "warning")
 
     @property
@@ -303,30 +305,7 @@ class Desk:
         return {"run": run.name, "marks": [{"run": run.name, **mark.as_json()} for mark in marks]}
 
     def _watch(self, name: str, text: str | None, asked_ns: int) -> Watch | None:
-        """What a run waits for to begin or to end.
-
-        Raises
-        ------
-        RefusedRequestError
-            It is no condition, or can never come true.
-        """
-        if text is None:
-            return None
-        try:
-            watch = Watch(read_condition(text, process_clock().utc_ns(asked_ns)), asked_ns)
-        except ConditionError as error:
-            raise RefusedRequestError(422, "invalid", f"{name}: {error}") from None
-        acquisition = self._acquisition
-        if watch.region is None or acquisition is None:
-            return watch
-        known = [] if acquisition.tap is None else [region.name for region in acquisition.tap.regions]
-        if watch.region not in known:
-            told = f"of {', '.join(known)}" if known else "yet: draw it first"
-            raise RefusedRequestError(422, "invalid", f"{name}: there is no region {watch.region!r} {told}")
-        if name == "when" and acquisition.source is not None and acquisition.source.can_wait:
-            text = "a recording begins anew with a run: it has no frame to wait for"
-            raise RefusedRequestError(422, "invalid", f"{name}: {text}")
-        return watch
+        return None if text is None else watch_for(name, text, asked_ns, self._acquisition, self.with_camera)
 
     def _told(self, changes: Mapping[str, Any]) -> RunSettings:
         """The command's settings, with what a request changes."""

@@ -72,8 +72,8 @@ class StartRequest(_Request):
     when: _Condition | None = Field(
         None,
         description="begin with the first frame for which this is true: a level of a region, such as "
-        "`specular > 120` or `specular > 120 for 2 s`, or a time, such as `at 14:30`, "
-        "`at 2026-11-29 14:30 UTC` or `in 90 s`",
+        "`specular > 120` or `specular > 120 for 2 s`, a line of the camera, such as `line Line1 high`, or a "
+        "time, such as `at 14:30`, `at 2026-11-29 14:30 UTC` or `in 90 s`",
     )
     until: _Condition | None = Field(
         None, description="end the run when this is true, for frames that came after it was to begin"

@@ -90,7 +90,7 @@ class Station:
             with ``when``, before that is true.
         when, until
             Conditions by which the run begins and ends: ``specular > 120``, ``specular < 20 for 2 s``,
-            ``at 14:30``, ``in 90 s``.
+            ``line Line1 high``, ``at 14:30``, ``in 90 s``.
         archive
             Whether the originals are kept too, where the station was started with ``--archive``.
         wait_s

@@ -221,6 +221,26 @@ class FailsToTellItsTemperature(Telling):
         raise OSError("not while it streams")
 
 
+class HoldsItsGainInWords(Telling):
+    def adjustable(self) -> Any:
+        return {"gain": "2"}
+
+
+class CannotTakeWhatItHolds(Telling):
+    def adjustable(self) -> Any:
+        return {"gain": 2.0}
+
+
+class MakesAnotherGainOfIt(CannotTakeWhatItHolds):
+    def adjust(self, changes: Mapping[str, float]) -> Any:
+        return {name: 1.01 * value for name, value in changes.items()}
+
+
+class HasEveryLine(Telling):
+    def line_is_high(self, line: str) -> bool:
+        return False
+
+
 # ---- pixels --------------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ class TestSimulated(CameraContract):
         "noise": 0.5,
         "oscillation_period_s": 1.5,
         "oscillation_damping_s": 9.0,
+        "line_period_s": 2.5,
         "stamp": True,
     }
     unread = {"images": "it needs a folder of images: see test_simulated_images"}

@@ -18,11 +18,13 @@ def test_exposure_and_gain_are_changed_while_frames_come_and_none_is_lost(genica
     recorder.wait_for_frames(20)
     assert camera.adjust({"exposure_us": 1500.0, "gain": 6.0}) == {"exposure_us": 1500.0, "gain": 6.0}
     assert camera.adjust({"exposure_us": 1250.0}) == {"exposure_us": 1250.0}
+    assert camera.adjustable() == {"exposure_us": 1250.0, "gain": 6.0}
     recorder.wait_for_frames(len(recorder.ids) + 20)
     camera.stop()
     assert recorder.ids == list(range(recorder.ids[0], recorder.ids[0] + len(recorder.ids)))
     assert not recorder.faults
     camera.close()
+    assert camera.adjustable() == {}
     with pytest.raises(CameraError, match="closed"):
         camera.adjust({"gain": 1.0})
 

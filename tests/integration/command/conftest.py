@@ -56,6 +56,7 @@ class ThirdPartyCamera(Camera):
         self._settings = settings
         self._stop = threading.Event()
         self._thread = None
+        self._gain = 0
 
     @property
     def info(self):
@@ -96,6 +97,13 @@ class ThirdPartyCamera(Camera):
 
     def close(self):
         self.stop()
+
+    def adjust(self, changes):
+        self._gain = round(changes["gain"])
+        return {"gain": self._gain}
+
+    def adjustable(self):
+        return {"gain": self._gain}
 
 
 def open_camera(settings, request):

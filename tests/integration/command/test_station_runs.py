@@ -12,6 +12,7 @@ from tests.integration.command.station_campaign import FPS, make_run, make_runs,
 from tests.integration.command.test_station import SMALL, Recipe
 
 from rheed_acquire import RecordedRun, Station
+from rheed_acquire.view.interface import Adjustable
 
 if TYPE_CHECKING:
     from tests.integration.command.conftest import Command
@@ -59,15 +60,24 @@ def test_what_a_run_reached_back_to_survives_the_station_that_is_killed(station:
 
 
 def test_a_camera_that_goes_while_nobody_records_is_waited_for(command: Command) -> None:
-    goes = ("--thirdparty.vanish-after", "30", "--thirdparty.away-s", "5")
+    goes = ("--thirdparty.vanish-after", "60", "--thirdparty.away-s", "5")
     recipe = Recipe(command, command.start("view", *THIRD_PARTY, *goes))
     recipe.wait_for("preview")
+    adjusted = recipe.ask("POST", "/camera", {"gain": 2.4})
     deadline = time.monotonic() + 60
     while not (state := recipe.state()).camera.trouble:
         assert time.monotonic() < deadline, state
         time.sleep(0.02)
     assert (state.camera.is_present, state.phase) == (False, "opening")
+    assert state.camera.gain is None
     assert recipe.wait_for("preview").camera.is_present
+    if adjusted.status_code == 200:  # else it was gone already
+        assert adjusted.json() == {"gain": 2.0, "run": None}
+        # The one that was opened anew has been told it again.
+        while (gain := recipe.state().camera.gain) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert gain == Adjustable(asked=2.4, actual=2.0)
     run = recipe.start(frames=5, stream_name="in spite of it")
     recipe.ask("POST", "/stop", {"run": run.run, "wait_s": 60})
     assert recipe.wait_for("preview").last_run is not None
@@ -109,6 +119,33 @@ def test_a_run_begins_with_the_very_frame_that_reaches_a_level_and_ends_by_anoth
     assert recipe.end()[0] == 0
 
 
+def test_a_run_begins_and_ends_by_a_line_of_the_camera(command: Command) -> None:
+    recipe = Recipe(
+        command, command.start("view", *SMALL, "--simulated.stamp", "--simulated.line-period-s", "1")
+    )
+    recipe.wait_for("preview")
+    refused = recipe.ask("POST", "/start", {"when": "line Line7 high"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+    assert "no line Line7: it has Line1" in refused.json()["error"]
+    conditions = {"when": "line Line1 high", "until": "line line1 low"}
+    answer = recipe.ask("POST", "/start", {**conditions, "wait_s": 30})
+    assert answer.status_code == 201, answer.text
+    deadline = time.monotonic() + 60
+    while (state := recipe.state()).last_run is None:
+        assert time.monotonic() < deadline, state
+        time.sleep(0.05)
+    ended = state.last_run
+    assert (ended.phase, ended.exit_code, ended.frames_lost, ended.until) == ("ended", 0, 0, "line line1 low")
+    assert ended.output is not None
+    ids = numbers_in(RecordedRun(Path(ended.output)))
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+    report = json.loads(Path(ended.output, "report.json").read_text(encoding="utf-8"))
+    told = [event["text"] for event in report["run"]["events"]]
+    assert "it begins by its condition, line Line1 high" in told
+    assert "stopped by its condition, line line1 low" in told
+    assert recipe.end()[0] == 0
+
+
 def test_a_run_waits_for_its_condition_until_somebody_stops_it(command: Command) -> None:
     recipe = Recipe(command, command.start("view", *THIRD_PARTY, "--region", "dark=4x4+20+20"))
     recipe.wait_for("preview")
@@ -137,6 +174,7 @@ def test_exposure_and_gain_are_changed_while_the_camera_runs_and_marked_in_the_r
     listed = str(command.folder / "stations")
     before = recipe.ask("POST", "/camera", {"exposure_us": 4000})
     assert (before.status_code, before.json()) == (200, {"exposure_us": 4000.0, "run": None})
+    assert "exposure 4000 us\n  gain     0\n" in command("status", RHEED_STATIONS=listed).stdout
     run = recipe.start(stream_name="dim")
     changed = command("set", "--exposure-us", "1000", "--gain", "2", RHEED_STATIONS=listed)
     assert changed.returncode == 0, changed.stderr
@@ -149,6 +187,9 @@ def test_exposure_and_gain_are_changed_while_the_camera_runs_and_marked_in_the_r
     assert "0 to 5000" in command.error("set", "--exposure-us", "5001", RHEED_STATIONS=listed)
     for nothing in ({}, {"exposure_us": 0}, {"offset": 1}):
         assert recipe.ask("POST", "/camera", nothing).status_code == 422
+    camera = recipe.state().camera
+    assert camera.exposure_us == Adjustable(asked=1000.0, actual=1000.0)
+    assert camera.gain == Adjustable(asked=2.0, actual=2.0)
     ended = recipe.stop()
     assert (ended.exit_code, ended.frames_lost) == (0, 0)
     assert ended.output is not None

@@ -22,7 +22,7 @@ from rheed_acquire.regions.regions import Region
 from rheed_acquire.view.interface import LONGEST_BODY, PREFIX, StationState, Traces
 from rheed_acquire.view.process import ViewProcess
 from rheed_acquire.view.server.event_client import MOST_CLIENTS
-from rheed_acquire.view.server.limits import MOST_COMMANDS_AT_ONCE
+from rheed_acquire.view.server.limits import MOST_ASKED_AT_ONCE, MOST_COMMANDS_AT_ONCE
 
 STATE = {"software": "rheed-acquire 0", "phase": "preview", "camera": {"name": "one"}}
 JSON = "Content-Type: application/json\r\n"
@@ -133,6 +133,12 @@ def test_another_sites_page_and_a_rebound_name_change_nothing_even_with_the_toke
 def test_what_a_form_can_send_is_no_request(view: AnsweringView, media_type: str) -> None:
     headers = f"Content-Type: {media_type}\r\n" if media_type else ""
     status, problem = view.post("/stop", {}, headers)
+    assert (status, problem["code"]) == (415, "unsupported-type")
+
+
+def test_nothing_at_all_is_a_request_that_leaves_everything_out(view: AnsweringView) -> None:
+    assert view.post("/stop", b"", "")[0] == 202
+    status, problem = view.post("/stop", b"", "Content-Type: application/x-www-form-urlencoded\r\n")
     assert (status, problem["code"]) == (415, "unsupported-type")
 
 
@@ -258,6 +264,31 @@ def test_more_requests_at_once_than_are_allowed_are_told_to_come_later_and_pages
         assert answers == {(422, None), (429, "1")}
         page.send(json.dumps({"do": "regions", "regions": []}))
         assert page.recv(20)
+
+
+def test_whoever_asks_too_often_keeps_no_mark_out(own_view: AnsweringView) -> None:
+    view = own_view
+    lines = (
+        f"GET {PREFIX}/regions HTTP/1.1\r\nHost: 127.0.0.1:{view.port}\r\n"
+        f"Authorization: Bearer {view.token}\r\n\r\n"
+    ).encode()
+    statuses: set[int] = set()
+    for _ in range(10):  # see above
+        with ExitStack() as opened:
+            connections = [
+                opened.enter_context(socket.create_connection(("127.0.0.1", view.port), 60))
+                for _ in range(round(1.2 * MOST_ASKED_AT_ONCE))
+            ]
+            for connection in connections:
+                connection.sendall(lines)
+            for connection in connections:
+                response = http.client.HTTPResponse(connection)
+                response.begin()
+                statuses.add(response.status)
+        if statuses == {200, 429}:
+            break
+    assert statuses == {200, 429}
+    assert view.post("/marks", {"text": "shutter open"})[0] == 202
 
 
 def test_the_newest_frame_comes_as_png_of_8_and_16_bits(own_view: AnsweringView) -> None:

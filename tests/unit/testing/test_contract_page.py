@@ -31,7 +31,10 @@ def test_each_paragraph_is_of_a_rule() -> None:
 @pytest.mark.parametrize("rule", Rule)
 def test_each_rule_is_quoted_as_the_contract_has_it(rule: Rule) -> None:
     hook = hookspecs.rheed_register_cameras
-    calls = (Camera.statistics, Camera.temperature_c, Camera.close)
+    calls = (
+        *(Camera.statistics, Camera.temperature_c, Camera.adjustable),
+        *(Camera.line_is_high, Camera.close),
+    )
     contract = (Camera, CameraInfo, Frame, CameraBackend, *calls, hook, hookspecs)
     text = " ".join(" ".join(inspect.getdoc(part) or "" for part in contract).split())
     assert rule.value in text

@@ -20,6 +20,7 @@ from rheed_acquire.view.conditions import (
     Condition,
     ConditionError,
     LevelReached,
+    LineReached,
     TimeReached,
     Watch,
     read_condition,
@@ -64,6 +65,9 @@ def test_a_level_is_read_as_it_is_shown_whatever_its_region_is_called(
     [
         ("spot>120", LevelReached("spot", True, 120.0)),
         ("  specular beam <  0.5 for 2.5 s ", LevelReached("specular beam", False, 0.5, 2.5)),
+        ("line Line1 high", LineReached("Line1", True)),
+        (" Line  cc1 LOW ", LineReached("cc1", False)),
+        ("line x > 5", LevelReached("line x", True, 5.0)),
         ("in 90 s", TimeReached(NOW_NS + 90 * 10**9)),
         ("in 0.25s", TimeReached(NOW_NS + 250_000_000)),
         ("at 12:00:00 UTC", TimeReached(NOW_NS)),
@@ -100,6 +104,8 @@ def test_a_time_without_a_zone_is_that_of_the_stations_clock_on_the_wall(text: s
         ("> 120", "must be a level"),
         ("spot > 1e3", "must be a level"),
         ("sp\not > 3", "must be a level"),
+        ("line high", "must be a level"),
+        ("line Line1 up", "a line of the camera"),
         ("spot > 3 for 601 s", "600 s at most"),
         ("at 25:00", "no time of the calendar"),
         ("at 12:60", "no time of the calendar"),
@@ -179,6 +185,19 @@ def test_a_time_is_met_by_the_clock_that_dates_the_frames_and_at_that_time() -> 
     assert not watch.is_met(lambda: begin_ns)
     assert watch.is_met(lambda: begin_ns + 80_000_000)
     assert watch.met_ns == pytest.approx(begin_ns + 50_000_000, abs=100_000)
+
+
+@pytest.mark.parametrize("is_high", [True, False])
+def test_a_line_is_met_when_it_was_asked_for_and_not_before(is_high: bool) -> None:
+    condition = LineReached("Line1", is_high)
+    assert read(str(condition)) == condition
+    watch = Watch(condition, 1_000)
+    watch.see_line(999, is_high=is_high)
+    watch.see_line(1_000, is_high=not is_high)
+    assert not watch.is_met()
+    watch.see_line(2_000, is_high=is_high)
+    watch.see_line(3_000, is_high=is_high)
+    assert (watch.is_met(), watch.met_ns) == (True, 2_000)
 
 
 def test_frames_say_nothing_of_a_time() -> None:

@@ -45,7 +45,7 @@ class CameraLimits:
     call_s
         To stop and close, which takes a frame's time, seconds at the most; and to tell what it is.
     answer_s
-        To tell its temperature, and what can be changed of it.
+        To tell its temperature, what can be changed of it, or whether a line is high.
     adjust_s
         To change exposure or gain.
     discover_s
@@ -219,6 +219,14 @@ class GuardedCamera(Camera):
             lambda: _adjustable(self._camera.adjustable(), self._asking),
         )
 
+    def line_is_high(self, line: str) -> bool:
+        """See `Camera.line_is_high`."""
+        return self._ask(
+            self._limits.answer_s,
+            "line_is_high",
+            lambda: _level(self._camera.line_is_high(line), self._asking),
+        )
+
     def _ask(self, limit_s: float, method: str, question: Callable[[], T]) -> T:
         """Make a call that may come at any time, as long as the one before has returned."""
         if self._asking.is_stuck:
@@ -302,10 +310,14 @@ def _adjusted(held: object, asked: Mapping[str, float], calls: PluginCalls) -> d
 def _adjustable(held: object, calls: PluginCalls) -> dict[str, float]:
     if not isinstance(held, Mapping):
         raise calls.wrong("adjustable", f"it returned {kind_of(held)}, not a mapping of names to numbers")
-    numbers = {
-        str(name): _number(value, "adjustable", f"{name} is", calls) for name, value in held.items()
-    }
+    numbers = {str(name): _number(value, "adjustable", f"{name} is", calls) for name, value in held.items()}
     return {name: number for name, number in numbers.items() if math.isfinite(number)}
+
+
+def _level(is_high: object, calls: PluginCalls) -> bool:
+    if not isinstance(is_high, bool):
+        raise calls.wrong("line_is_high", f"it returned {kind_of(is_high)}, not True or False")
+    return is_high
 
 
 def _temperature(value: object, calls: PluginCalls) -> float | None:

@@ -53,6 +53,7 @@ FRAME_LIMIT_S = 3.0
 FRESH_S = 0.2
 """A frame that was shown within it is the newest."""
 
+_JSON = "application/json"
 _Body = TypeVar("_Body", bound=BaseModel)
 _Handler = Callable[[Request], Awaitable[Response]]
 
@@ -110,9 +111,8 @@ class Interface:
     def _guarded(self, method: str, handler: _Handler) -> _Handler:
         async def guarded(request: Request) -> Response:
             try:
-                self._asked.take()
-                if method != "GET":
-                    self._commands.take()
+                # Whoever asks too often how things stand must not keep a stop or a mark out.
+                (self._asked if method == "GET" else self._commands).take()
                 return await handler(request)
             except RefusedError as error:
                 headers = {"Retry-After": "1"} if error.status == 429 else None
@@ -278,12 +278,13 @@ async def _read(request: Request, model: type[_Body]) -> _Body:
         It is too large, too slow, no JSON, or not of this shape.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        # A form of another site's page could send anything else.
-        raise RefusedError(
-            415, "unsupported-type", "a body is JSON, and says so: Content-Type: application/json"
-        )
+    # A form of another site's page could send anything else, and always names what it sends.
+    other = RefusedError(415, "unsupported-type", f"a body is JSON, and says so: Content-Type: {_JSON}")
+    if media_type not in ("", _JSON):
+        raise other
     body = await body_of(request)
+    if body and media_type != _JSON:
+        raise other
     try:
         return model.model_validate_json(body or b"{}")
     except ValidationError as error:

@@ -11,9 +11,9 @@ from rheed_acquire.view.interface import LONGEST_BODY, ProblemCode
 
 BODY_LIMIT_S = 10.0
 MOST_ASKED_A_SECOND, MOST_ASKED_AT_ONCE = 50.0, 200.0
-"""Requests of all clients together."""
+"""Questions of all clients together."""
 MOST_COMMANDS_A_SECOND, MOST_COMMANDS_AT_ONCE = 20.0, 100.0
-"""Of these, the ones that change something."""
+"""Requests that change something, which have an allowance of their own."""
 
 
 class RefusedError(Exception):

@@ -84,8 +84,9 @@ def openapi_document() -> dict[str, Any]:
             "version": "1",
             "description": "The process that holds one camera: start and stop runs, mark them, look on. "
             f"A body has at most {LONGEST_BODY} bytes and comes within {BODY_LIMIT_S:g} s. All clients "
-            f"together have {MOST_ASKED_A_SECOND:g} requests a second, {MOST_ASKED_AT_ONCE:g} at once, and "
-            f"{MOST_COMMANDS_A_SECOND:g} of those that change something, {MOST_COMMANDS_AT_ONCE:g} at once. "
+            f"together have {MOST_ASKED_A_SECOND:g} questions (GET) a second, {MOST_ASKED_AT_ONCE:g} at "
+            f"once, and beside them {MOST_COMMANDS_A_SECOND:g} requests that change something, "
+            f"{MOST_COMMANDS_AT_ONCE:g} at once. "
             "Times are in ms since 1970, UTC. Fields may be added; a reader passes over those that it does "
             "not know.",
         },
