@@ -30,7 +30,7 @@ AT_THE_EDGES = {
     "upper left corner": (0, 0, 12, 12),
     "upper right corner": (WIDTH - 8, 0, 8, 8),
     "lower left corner": (0, HEIGHT - 9, 9, 9),
-    "a name much longer than its region is wide": (WIDTH - 10, HEIGHT - 10, 10, 10),
+    "a name longer than its region is wide": (WIDTH - 10, HEIGHT - 10, 10, 10),
     "everything": (0, 0, WIDTH, HEIGHT),
 }
 

@@ -41,7 +41,7 @@ def test_what_the_camera_refuses_leaves_all_as_it_was(gige: FakeGige, cameras: C
     taken.wait_for_frames(2)
     for changes, said in (
         ({"exposure_us": 20_000.0}, r"at 100 frames/s it is at most 10000"),
-        ({"exposure_us": 6000.0, "gain": 1000.0}, r"gain 1000\.0: Gain can be 0 to 24"),
+        ({"exposure_us": 6000.0, "gain": 1000.0}, r"gain 1000\.0: GainRaw can be 0 to 10"),
     ):
         with pytest.raises(CameraSettingError, match=said):
             camera.adjust(changes)

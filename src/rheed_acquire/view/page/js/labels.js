@@ -19,7 +19,7 @@ export function widthOf(name) {
 }
 
 /**
- * The left foot of each name: over its box or under it, flush with either side, else in a line further off.
+ * The left foot of each name: over its box or under it, flush with either side, else in a line further off, else within.
  *
  * @param {readonly Labelled[]} boxes @param {{ width: number, height: number }} stage @returns {Pixel[]}
  */
@@ -41,12 +41,16 @@ function candidates({ from, to, width }, stage) {
   const [left, right] = [within(from.x), within(to.x - width)];
   /** @type {Pixel[]} */
   const found = [];
+  const add = (/** @type {number} */ y) => {
+    if (y - RISE >= 0 && y <= stage.height) found.push({ x: left, y }, { x: right, y });
+  };
   for (let line = 0; line < MOST_LINES; line += 1) {
-    for (const y of [from.y - ABOVE - line * LINE, to.y + BELOW + line * LINE]) {
-      if (y - RISE >= 0 && y <= stage.height) found.push({ x: left, y }, { x: right, y });
-    }
+    add(from.y - ABOVE - line * LINE);
+    add(to.y + BELOW + line * LINE);
   }
-  return found.length > 0 ? found : [{ x: left, y: from.y + BELOW }]; // the box fills the stage
+  // Within a box that leaves no room around it.
+  for (let line = 0; line < MOST_LINES; line += 1) add(from.y + BELOW + line * LINE);
+  return found;
 }
 
 /** @param {Pixel & { width: number }} one @param {Pixel & { width: number }} other */
