@@ -165,7 +165,7 @@ def test_exposure_and_gain_stand_there_as_the_camera_has_them_and_are_changed_th
     expect(button).to_be_disabled()
     exposure.fill("8000")
     page.keyboard.press("Enter")
-    expect(page.locator("#log")).to_contain_text("the camera has exposure_us 8000 from now on")
+    expect(page.locator("#log")).to_contain_text("the camera has exposure 8000 us from now on")
     expect(button).to_be_disabled()
     page.locator(".mark-label", has_text="exposure = 8000 us").first.wait_for(state="attached")
     gain.fill("99")

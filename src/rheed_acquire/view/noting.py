@@ -77,12 +77,12 @@ def change_camera(
         raise RefusedRequestError(422, "invalid", str(error)) from None
     except CameraError as error:
         raise RefusedRequestError(409, "camera-away", str(error)) from None
-    done = ", ".join(f"{name} {value:.10g}" for name, value in held.items())
+    marked = [(*_MARKED[name], value) for name, value in held.items()]
+    done = ", ".join(f"{text} {value:.10g}{f' {unit}' if unit else ''}" for text, unit, value in marked)
     acquisition.journal.event(f"the camera has {done} from now on, as asked {origin}")
     keeping = run if run is not None and acquisition.marks.is_open else None
     now_ms = round(process_clock().now_ns() / 1e6, 4)
-    for name, value in held.items() if keeping is not None else ():
-        text, unit = _MARKED[name]
+    for text, unit, value in marked if keeping is not None else ():
         try:
             acquisition.marks.add(Mark(now_ms, text, value, unit))
         except MarkError as error:  # the camera is changed all the same, which the run's events say

@@ -8,6 +8,8 @@ import { clockTime } from "./page.js";
 const { uPlot } = /** @type {any} */ (window);
 
 const AXIS_PX = 24; // of the axis of time, below a place of its own
+const RIGHT_PX = 12; // beside the plot
+const HALF_TIME_PX = 28; // of a time of day as it is written
 const MOST_MARKS = 200;
 
 /** @param {string} name of a CSS variable */
@@ -20,10 +22,11 @@ export function lineColour(hex) {
   return `rgb(${parts.join(" ")})`;
 }
 
-/** Local time of the ticks, with fractions where they are closer than a second. @param {any} _ @param {number[]} seconds */
-const times = (_, seconds) => {
+/** Local time of the ticks, with fractions where they are closer than a second; none that would be cut. @param {any} plot @param {number[]} seconds */
+const times = (plot, seconds) => {
   const fine = seconds.length > 1 && seconds[1] - seconds[0] < 1;
-  return seconds.map((one) => clockTime(1000 * one, fine));
+  const last = plot.over.clientWidth + RIGHT_PX - HALF_TIME_PX * (fine ? 1.5 : 1);
+  return seconds.map((one) => (plot.valToPos(one, "x") > last ? "" : clockTime(1000 * one, fine)));
 };
 
 const axis = () => ({
@@ -88,7 +91,7 @@ export class Chart {
     this.plot = new uPlot(
       {
         ...this.size,
-        padding: [8, 12, time && !this.hasTimes ? 4 : null, null],
+        padding: [8, RIGHT_PX, time && !this.hasTimes ? 4 : null, null],
         scales: {
           x: { time, range: (/** @type {any} */ _, /** @type {number} */ least, /** @type {number} */ most) => this.xRange ?? [least, most] },
           y: yRange === undefined ? {} : { range: yRange },
