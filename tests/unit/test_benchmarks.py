@@ -79,20 +79,24 @@ def test_figures_have_three_digits_that_count(figure: float, written: str) -> No
     assert module("_rounds").short(figure) == written
 
 
-def test_a_table_replaces_what_stood_between_the_marks_and_nothing_else(tmp_path: Path) -> None:
+def test_a_table_replaces_the_one_of_its_name_and_nothing_else(tmp_path: Path) -> None:
     table = module("_table")
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n", encoding="utf-8")
-    rows = [("encode", "a | b", "1", "2", "0.5"), ("start", "c", "3", "4", "")]
-    table.write_into(page, rows, ["two processors"], "python -m benchmarks")
+    there = "### callback\n\nlast year\n\n| kept |\n\n### start\n\nlast year\n\n| replaced |"
+    page.write_text(f"before\n{table.BEGIN}\n\n{there}\n\n{table.END}\nafter\n", encoding="utf-8")
+    rows = [("start", "c", "3", "4", ""), ("encode", "a | b", "1", "2", "0.5")]
+    table.write_into(page, rows, ["two processors", "Linux"], "--quick")
     once = page.read_text(encoding="utf-8")
     assert once.startswith("before\n")
     assert once.endswith("\nafter\n")
-    assert "old" not in once
-    assert "### encode" in once
+    headings = [line for line in once.splitlines() if line.startswith("### ")]
+    assert headings == ["### callback", "### encode", "### start"]
+    assert "### callback\n\nlast year\n\n| kept |\n\n### encode" in once
+    assert "replaced" not in once
     assert "| a \\| b | 1 | 2 | 0.5 |" in once
-    assert "- two processors" in once
-    table.write_into(page, rows, ["two processors"], "python -m benchmarks")
+    assert once.count("`: two processors; Linux.") == 2
+    assert "`python -m benchmarks encode --quick`" in once
+    table.write_into(page, rows, ["two processors", "Linux"], "--quick")
     assert page.read_text(encoding="utf-8") == once
 
 
