@@ -11,7 +11,6 @@ from typing import Any, Literal, Self
 
 from rheed_acquire.regions.regions import Region
 from rheed_acquire.view.interface import (
-    MOST_WAIT_S,
     PREFIX,
     CameraAdjusted,
     ChannelList,
@@ -24,6 +23,7 @@ from rheed_acquire.view.interface import (
     StationState,
     Traces,
 )
+from rheed_acquire.view.interface_requests import MOST_WAIT_S
 from rheed_acquire.view.station_choice import NoStationError, find_station
 from rheed_acquire.view.station_connection import StationConnection, StationError, parsed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from rheed_acquire.view.interface import StartRequest
+from rheed_acquire.view.interface_requests import StartRequest
 from rheed_acquire.view.page_files import PAGE
 
 

@@ -20,14 +20,10 @@ from starlette.websockets import WebSocket
 
 from rheed_acquire.regions.oscillation import dominant_period
 from rheed_acquire.system.addresses import netloc_of
-from rheed_acquire.view.interface import (
-    KEY_HEADER,
-    LONGEST_KEY,
-    PREFIX,
-    REPLAYED_HEADER,
+from rheed_acquire.view.interface import KEY_HEADER, LONGEST_KEY, PREFIX, REPLAYED_HEADER, Problem
+from rheed_acquire.view.interface_requests import (
     CameraRequest,
     MarkRequest,
-    Problem,
     ReadingsRequest,
     RegionsRequest,
     StartRequest,
