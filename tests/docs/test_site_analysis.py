@@ -23,7 +23,7 @@ from rheed_acquire import BucketPath
 pytest.importorskip("distributed", reason="Dask's workers are not installed: the extra analysis")
 
 PROGRAMS = Path(__file__).parents[2] / "docs" / "examples" / "site_analysis"
-LIMIT_S = 120.0
+LIMIT_S = 300.0
 RATES = np.linspace(0.4, 2.0, 6)
 SECTORS, PER_TURN = 36, 49.3
 """No frame lies between two sectors."""
