@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -169,3 +170,15 @@ def test_a_data_id_of_another_streamer_is_unknown(streamer: RHEEDStreamer, data_
         pytest.raises(ValueError, match=f"'{data_id}' is not a data_id that initialize of this streamer"),
     ):
         other.push(data_id, 1, GOOD)
+
+
+def test_the_spool_folder_may_be_text(
+    make_faults: Callable[[], FaultServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATOMSCALE_SKIP_CLOCK_SYNC", "1")
+    spool = str(tmp_path / "spool")
+    with make_faults() as service, RHEEDStreamer("a-key", service.endpoint, spool_folder=spool) as streamer:
+        data_id = initialize(streamer)
+        streamer.push(data_id, 0, GOOD)
+        assert streamer.finalize(data_id)["chunks_uploaded"] == 1
+    assert (tmp_path / "spool").is_dir()

@@ -143,8 +143,8 @@ def test_who_recovers_is_told_of_every_chunk_once(
     connect: Connect, local_server: LocalServer, leave: Any, make_frames: MakeFrames
 ) -> None:
     frames = make_frames(CHUNK_SIZE, *SHAPE)
-    for chunks in (3, 1):
-        dead = leave()
+    # The second begins while the first is alive, and leaves that one's stream alone.
+    for dead, chunks in ((leave(), 3), (leave(), 1)):
         for chunk_idx in range(chunks):
             dead.in_ring(chunk_idx, frames)
         dead.die()

@@ -47,6 +47,8 @@ from rheed_acquire.streaming.trust import tls_context
 from rheed_acquire.system.home_process import HomeProcess
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from numpy.typing import NDArray
 
 
@@ -124,7 +126,7 @@ class RHEEDStreamer(Streamer):
         upload_workers: int = 8,
         ring_chunks: int = 3,
         backoff: Backoff | None = None,
-        spool_folder: Path | None = None,
+        spool_folder: str | PathLike[str] | None = None,
         spool_limits: SpoolLimits | None = None,
         sync_always: bool = False,
         server: str | None = None,
@@ -148,7 +150,7 @@ class RHEEDStreamer(Streamer):
             upload_workers,
             ring_chunks,
             backoff or Backoff(),
-            spool_folder or default_spool_folder(),
+            default_spool_folder() if spool_folder is None else Path(spool_folder),
             spool_limits or SpoolLimits(),
             sync_always,
             server or endpoint.rstrip("/"),

@@ -136,7 +136,9 @@ def test_the_report_of_any_camera_is_true(stage: Stage, draft: Draft) -> None:
     event(f"exit code {report.exit_code}")
     if report.exit_code == DELIVERED:
         assert report.frames_pushed == FRAMES
-        assert (draft.silence, draft.fault_at) == ("no", None)
+        assert draft.silence == "no"
+        # Where it says that it is lost, and all of its frames come, the run's end may be sooner.
+        assert draft.fault_at is None or draft.fault_at >= FRAMES // 2
         assert draft.ids != "missing"
     else:
         assert report.problems
