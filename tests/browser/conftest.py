@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Request
 
 CHROMIUM_FLAGS = (
     "--no-sandbox",
@@ -136,11 +136,17 @@ def page(browser: Browser, command: Command) -> Iterator[Page]:
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+
+    def failed(request: Request) -> None:
+        # What is on its way when a page is closed or loaded again fails, which is no fault.
+        if request.failure != "net::ERR_ABORTED":
+            complaints.append(f"failed: {request.url} ({request.failure})")
+
+    page.on("requestfailed", failed)
     page.goto(command.url)
     wait_until_it_shows(page)
     yield page
-    # What is on its way when a page is closed fails, which is no fault; nor is a request that is refused.
+    # Nor is a request that is refused.
     heard = [one for one in complaints if "responded with a status of 4" not in one]
     page.close()
     context.close()
