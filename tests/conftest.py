@@ -33,12 +33,6 @@ MEMORY = Path("/dev/shm")
 SETTINGS_OF_THE_USER = ("AS_API_KEY", "ATOMSCALE_API_KEY", "AS_API_ENDPOINT")
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int | None:
-    """One worker more than processors: most tests wait for a process or a camera of theirs."""
-    return None if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS") else (os.cpu_count() or 1) + 1
-
-
 @contextmanager
 def own_shared_memory() -> Iterator[Path]:
     """A folder in memory for rings alone, where there is any; it goes with whatever a test leaves in it.
