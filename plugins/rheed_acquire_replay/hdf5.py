@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -87,7 +88,7 @@ class Hdf5Dataset(ArrayRecording):
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        close_with_linked(self._file, [self._array])
 
 
 def open_hdf5(path: Path, options: Options) -> Recording:
@@ -146,6 +147,14 @@ def _matlab_axes(dataset: Any) -> str | None:
     return {2: "XY", 3: "TXY", 4: "TSXY" if shape[1] == 3 else "TZXY"}.get(len(shape))
 
 
+def close_with_linked(file: Any, datasets: Iterable[Any]) -> None:
+    """Close a file, and those that its external links lead to, which are open as long as a dataset is."""
+    for dataset in datasets:
+        if dataset:  # h5py's word for open
+            dataset.id.close()
+    file.close()
+
+
 def signal_name(file: Any, found: dict[str, Any]) -> str | None:
     """Find by what name the dataset is known that NeXus says is meant."""
     meant = signal(file)
@@ -161,7 +170,8 @@ def _gathered(path: Path, file: Any, found: dict[str, Any], names: list[str]) ->
     for name in names:
         check_readable(path, name, found[name])
         check_chunks(path, found[name].chunks, found[name].dtype)
-    recording = Gathered(path, names, lambda name: found[name], file.close)
+    close = partial(close_with_linked, file, list(found.values()))
+    recording = Gathered(path, names, lambda name: found[name], close)
     if empty:
         recording.warnings.append(
             f"{len(empty)} of its datasets, {empty[0]} the first, were never written: they are left out"

@@ -180,6 +180,17 @@ def test_palettes_opacity_and_deep_colours_are_taken(tmp_path: Path, stage: Stag
         np.testing.assert_array_equal(played.frames[0], luma)
 
 
+def open_hdf5_files(folder: Path) -> list[str]:
+    """Those in a folder that this process has open: on Windows they cannot be moved or deleted."""
+    import h5py
+
+    # Those that links lead to are open by their datasets alone.
+    kinds = h5py.h5f.OBJ_FILE | h5py.h5f.OBJ_DATASET | h5py.h5f.OBJ_GROUP
+    held = h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, kinds)
+    paths = (Path(h5py.h5f.get_name(one).decode()) for one in held)
+    return [path.name for path in paths if path.parent == folder]
+
+
 @pytest.mark.parametrize(
     "name", ["soft", "hard", "external", "virtual", "bitshuffle", "lz4", "blosc", "zstd"]
 )
@@ -210,7 +221,9 @@ def test_hdf5_is_read_through_links_virtual_datasets_and_filters(
         else:
             file["raw/frames"] = frames
             file["entry/data"] = h5py.SoftLink("/raw/frames") if name == "soft" else file["raw/frames"]
-    np.testing.assert_array_equal(read(open_recording(tmp_path / "a.h5")), frames)
+    recording = open_recording(tmp_path / "a.h5")
+    np.testing.assert_array_equal(read(recording), frames)
+    assert open_hdf5_files(tmp_path) == []
     if name in ("external", "virtual"):
         (tmp_path / "other.h5").unlink()
         assert "other.h5" in str(stage.refusal(tmp_path / "a.h5"))
