@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import secrets
+import signal
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -28,6 +29,10 @@ settings.register_profile("any-load", deadline=None, suppress_health_check=[Heal
 # same ones. Every other run goes on searching.
 settings.register_profile("judged", settings.get_profile("any-load"), derandomize=True)
 settings.load_profile("judged" if os.environ.get("CI") else "any-load")
+
+# Started in the background, tests ignore Ctrl-C, and so does what they start, where some of them press it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MEMORY = Path("/dev/shm")
 SETTINGS_OF_THE_USER = ("AS_API_KEY", "ATOMSCALE_API_KEY", "AS_API_ENDPOINT")
