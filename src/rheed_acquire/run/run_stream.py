@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -45,6 +46,7 @@ class RunStream:
         self._journal, self._patience = journal, patience
         self._drain_timeout_s = drain_timeout_s
         self._status_failed, self._close_failed = False, False
+        self._telling = threading.Lock()
 
     def begin(self, data_id: str) -> None:
         """Note that the streamer has opened the stream: from now on it has to be ended."""
@@ -61,8 +63,10 @@ class RunStream:
         except Exception as error:
             # A streamer that cannot tell, or has let go of the stream: figures are no reason to end a run.
             logger.debug("no status", exc_info=True)
-            if not self._status_failed and not self.is_finalized and not self._patience.ended:
-                self._status_failed = True
+            with self._telling:  # of several threads that ask, one tells
+                is_first = not self._status_failed and not self.is_finalized and not self._patience.ended
+                self._status_failed |= is_first
+            if is_first:
                 self._journal.warn(
                     FindingCode.STREAMER_SILENT, f"how far the uploads are is unknown: {error}"
                 )
