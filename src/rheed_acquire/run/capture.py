@@ -108,6 +108,7 @@ class Capture:
         self._silent: Camera | None = None
         self._failed: Camera | None = None
         self._has_told_of_silence = False
+        self._telling = threading.Lock()
         self.statistics: dict[str, int] = {}
 
     @property
@@ -247,8 +248,10 @@ class Capture:
             if isinstance(error, CameraHangsError):
                 self._silent = camera
             # A camera that is just being lost says so in its own time.
-            if not self._has_told_of_silence and camera is self._camera and self._fault is None:
-                self._has_told_of_silence = True
+            with self._telling:  # of several threads that ask, one tells
+                is_first = not self._has_told_of_silence and camera is self._camera and self._fault is None
+                self._has_told_of_silence |= is_first
+            if is_first:
                 self._journal.warn(FindingCode.CAMERA_SILENT, f"{what} unknown: {error}")
         return unknown
 
