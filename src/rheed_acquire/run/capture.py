@@ -107,8 +107,8 @@ class Capture:
         self._fault: CameraError | None = None
         self._silent: Camera | None = None
         self._failed: Camera | None = None
-        self._has_told_of_silence = False
-        self._telling = threading.Lock()
+        # Never released: of several threads that ask, one tells, and once.
+        self._silence_told = threading.Lock()
         self.statistics: dict[str, int] = {}
 
     @property
@@ -248,10 +248,8 @@ class Capture:
             if isinstance(error, CameraHangsError):
                 self._silent = camera
             # A camera that is just being lost says so in its own time.
-            with self._telling:  # of several threads that ask, one tells
-                is_first = not self._has_told_of_silence and camera is self._camera and self._fault is None
-                self._has_told_of_silence |= is_first
-            if is_first:
+            is_lost = camera is not self._camera or self._fault is not None
+            if not is_lost and self._silence_told.acquire(blocking=False):
                 self._journal.warn(FindingCode.CAMERA_SILENT, f"{what} unknown: {error}")
         return unknown
 

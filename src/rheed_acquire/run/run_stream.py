@@ -45,8 +45,9 @@ class RunStream:
         self._ended: DeliveryStatus | None = None
         self._journal, self._patience = journal, patience
         self._drain_timeout_s = drain_timeout_s
-        self._status_failed, self._close_failed = False, False
-        self._telling = threading.Lock()
+        # Never released: of several threads that ask, one tells, and once.
+        self._status_told = threading.Lock()
+        self._close_failed = False
 
     def begin(self, data_id: str) -> None:
         """Note that the streamer has opened the stream: from now on it has to be ended."""
@@ -63,10 +64,8 @@ class RunStream:
         except Exception as error:
             # A streamer that cannot tell, or has let go of the stream: figures are no reason to end a run.
             logger.debug("no status", exc_info=True)
-            with self._telling:  # of several threads that ask, one tells
-                is_first = not self._status_failed and not self.is_finalized and not self._patience.ended
-                self._status_failed |= is_first
-            if is_first:
+            is_to_be_told = not self.is_finalized and not self._patience.ended
+            if is_to_be_told and self._status_told.acquire(blocking=False):
                 self._journal.warn(
                     FindingCode.STREAMER_SILENT, f"how far the uploads are is unknown: {error}"
                 )
