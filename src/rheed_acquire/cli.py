@@ -22,6 +22,7 @@ from typing import NoReturn
 
 from rheed_acquire.commands.overview import COMMANDS, module_of
 from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.system.command_begun import note_command
 from rheed_acquire.system.terminal import exit_code_of, expect_json, kept_stdout, write_failure, write_note
 
 FAILED, INTERRUPTED = 1, 130
@@ -31,6 +32,7 @@ END_LIMIT_S = 10.0
 
 def command() -> NoReturn:
     """Run the command and end the process, also where a plugin's thread would keep it."""
+    note_command()
     exit_code = FAILED
     try:
         exit_code = main()

@@ -13,7 +13,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = StationParser(
         "mark",
         "Note what is done at the growth in the run that goes on. It returns when the mark is on the "
-        "station's disk; it bears the time at which the station was asked.",
+        "station's disk; it bears the time at which the command was entered, or the station was asked where "
+        "that is another computer.",
     )
     parser.add_argument("text", metavar="TEXT", help="what was done, such as 'shutter open'")
     parser.add_argument("--value", type=float, metavar="NUMBER", help="a number that belongs to it")

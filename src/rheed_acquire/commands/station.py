@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rheed_acquire.commands.parser import Parser
 from rheed_acquire.errors import SettingsError
+from rheed_acquire.system.command_begun import command_begun_ns
 from rheed_acquire.system.terminal import expect_json, write_json, write_line
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class StationParser(Parser):
             )
         from rheed_acquire.view.station import Station
 
-        return given, Station(given.station)
+        return given, Station(given.station, asked_ns=command_begun_ns())
 
 
 def show_run(run: Run, *, as_json: bool) -> int:

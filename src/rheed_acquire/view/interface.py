@@ -18,6 +18,8 @@ LONGEST_BODY = 1 << 16
 """Bytes of a request's body."""
 LONGEST_KEY = 200
 KEY_HEADER, REPLAYED_HEADER = "Idempotency-Key", "Idempotency-Replayed"
+ASKED_HEADER = "Asked-Perf-Counter-Ns"
+"""When a client of the station's own computer asked, by the clock that all its processes have in common."""
 
 
 class _Answer(BaseModel):

@@ -41,7 +41,8 @@ def keep_mark(
     if not acquisition.marks.is_open:
         state = "is ending" if acquisition.marks.is_closed else "has not begun to record"
         raise RefusedRequestError(409, "run-not-recording", f"run {run.name} {state}")
-    arrived_ms = process_clock().utc_ns(int(question["at_ns"])) / 1e6
+    # It may have been asked for while the run was being opened.
+    arrived_ms = max(process_clock().utc_ns(int(question["at_ns"])) / 1e6, acquisition.marks.began_ms)
     said_ms = question.get("time_unix_ms")
     _refuse_strange_time(said_ms, arrived_ms, run, acquisition)
     mark = Mark(

@@ -40,6 +40,10 @@ class Station:
         Which one: its URL, with the token (``http://127.0.0.1:41873/?token=...``) or, on its own computer,
         without; or where this user has several, the kind of its camera or the id of its process. Without it
         the URL in the environment's ``RHEED_STATION``, else this user's only one on this computer.
+    asked_ns
+        When all that it is told was asked for, as ``time.perf_counter_ns``, in a program that is there for
+        one request; by default when it is told. A run reaches back to it, and a mark lies there, where the
+        station is of this computer and its user; else when the request arrives.
 
     Raises
     ------
@@ -49,8 +53,8 @@ class Station:
         There are several, or ``station`` is no URL.
     """
 
-    def __init__(self, station: str | None = None) -> None:
-        self._connection = StationConnection(*find_station(station))
+    def __init__(self, station: str | None = None, *, asked_ns: int | None = None) -> None:
+        self._connection = StationConnection(find_station(station), asked_ns)
 
     @property
     def url(self) -> str:
@@ -86,8 +90,8 @@ class Station:
         stream_name, physical_sample, project_id, tags, azimuth, rotations_per_min, duration, frames, notes
             As the settings of these names; seconds, and rotations per minute.
         pre_roll_s
-            How many seconds before now the run begins, as far as the station's preview has kept the frames;
-            with ``when``, before that is true.
+            How many seconds before now (see `Station`) the run begins, as far as the station's preview has
+            kept the frames; with ``when``, before that is true.
         when, until
             Conditions by which the run begins and ends: ``specular > 120``, ``specular < 20 for 2 s``,
             ``line Line1 high``, ``at 14:30``, ``in 90 s``.
@@ -200,7 +204,7 @@ class Station:
         value, unit
             A number that belongs to it, and what it is in.
         time_unix_ms
-            When, in ms since 1970, UTC; without it, when the station was asked.
+            When, in ms since 1970, UTC; without it, now (see `Station`).
         run
             Refuse to mark any run but this.
 
@@ -239,7 +243,7 @@ class Station:
         value, unit
             A number, and what it is in.
         time_unix_ms
-            When, in ms since 1970, UTC, within the last hour; without it, when the station was asked.
+            When, in ms since 1970, UTC, within the last hour; without it, now (see `Station`).
         run
             Refuse to take it for any run but this.
 

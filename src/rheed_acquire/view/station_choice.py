@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import SecretStr
 
 from rheed_acquire.errors import RheedAcquireError, SettingsError
+from rheed_acquire.system.addresses import is_loopback
 from rheed_acquire.view.station_file import ListedStation, listed_stations
 
 STATION_VARIABLE = "RHEED_STATION"
@@ -21,8 +23,16 @@ class NoStationError(RheedAcquireError):
     exit_code = 5
 
 
-def find_station(station: str | None) -> tuple[str, SecretStr]:
-    """Say where a station answers, and its token; see `rheed_acquire.view.station.Station`.
+class FoundStation(NamedTuple):
+    """Where a station answers, its token, and whether it certainly runs on this computer."""
+
+    url: str
+    token: SecretStr
+    is_here: bool
+
+
+def find_station(station: str | None) -> FoundStation:
+    """Say where a station answers; see `rheed_acquire.view.station.Station`.
 
     Raises
     ------
@@ -37,7 +47,7 @@ def find_station(station: str | None) -> tuple[str, SecretStr]:
     listed = listed_stations()
     if wanted is None:
         if len(listed) == 1:
-            return listed[0].url, listed[0].token
+            return _found(listed[0])
         if not listed:
             raise NoStationError(
                 "there is no station of this user on this computer: rheed-acquire view --camera NAME starts "
@@ -48,14 +58,19 @@ def find_station(station: str | None) -> tuple[str, SecretStr]:
         return _by_url(wanted, source, listed)
     fitting = [one for one in listed if wanted in (one.camera, str(one.pid))]
     if len(fitting) == 1:
-        return fitting[0].url, fitting[0].token
+        return _found(fitting[0])
     if not fitting:
         here = f"there are {_listing(listed)}" if listed else "there is none on this computer"
         raise NoStationError(f"there is no station {wanted!r}; {here}")
     raise SettingsError(f"there are several stations {wanted!r}; choose one: {_listing(fitting)}")
 
 
-def _by_url(url: str, source: str, listed: list[ListedStation]) -> tuple[str, SecretStr]:
+def _found(station: ListedStation) -> FoundStation:
+    # A home folder may be another computer's too, and a tunnel ends at 127.0.0.1: it takes both.
+    return FoundStation(station.url, station.token, is_here=is_loopback(urlsplit(station.url).hostname or ""))
+
+
+def _by_url(url: str, source: str, listed: list[ListedStation]) -> FoundStation:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
@@ -66,11 +81,11 @@ def _by_url(url: str, source: str, listed: list[ListedStation]) -> tuple[str, Se
         raise SettingsError(f"{source} is no URL such as http://127.0.0.1:41873/?token=...")
     base = f"{parts.scheme}://{parts.netloc}"
     tokens = parse_qs(parts.query).get("token")
-    if tokens:
-        return base, SecretStr(tokens[0])
     for one in listed:
-        if one.url == base:
-            return base, one.token
+        if one.url == base and (not tokens or one.token.get_secret_value() == tokens[0]):
+            return _found(one)
+    if tokens:
+        return FoundStation(base, SecretStr(tokens[0]), is_here=False)
     raise SettingsError(
         f"the station at {base} needs its token: put the whole URL, with its ?token=, into the environment's "
         f"{STATION_VARIABLE}"

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from rheed_acquire.errors import RheedAcquireError
-from rheed_acquire.view.interface import KEY_HEADER, PREFIX
-from rheed_acquire.view.station_choice import NoStationError
+from rheed_acquire.view.interface import ASKED_HEADER, KEY_HEADER, PREFIX
+from rheed_acquire.view.station_choice import FoundStation, NoStationError
 
 _TIMEOUT_S = 35.0
 """Longer than the station waits for its own acquisition."""
@@ -50,12 +50,15 @@ class StationConnection:
 
     Parameters
     ----------
-    url, token
+    station
         Where it answers, and what it is asked with.
+    asked_ns
+        When it is asked for all that it is to do, as ``time.perf_counter_ns``; None for when it is told.
     """
 
-    def __init__(self, url: str, token: SecretStr) -> None:
-        self.url = url
+    def __init__(self, station: FoundStation, asked_ns: int | None = None) -> None:
+        self.url, token, self._is_here = station
+        self._asked_ns = asked_ns
         self._session = requests.Session()
         self._session.trust_env = False  # neither a proxy nor .netrc has a part in this
         self._session.headers["Authorization"] = f"Bearer {token.get_secret_value()}"
@@ -75,8 +78,11 @@ class StationConnection:
 
     def post(self, path: str, body: Mapping[str, Any], model: type[_Model]) -> _Model:
         """Have something done, once, with a key of its own."""
-        key = {KEY_HEADER: secrets.token_hex(16)}
-        return parsed(model, self.ask("POST", path, json=body, headers=key))
+        asked_ns = time.perf_counter_ns() if self._asked_ns is None else self._asked_ns
+        headers = {KEY_HEADER: secrets.token_hex(16)}
+        if self._is_here:
+            headers[ASKED_HEADER] = str(asked_ns)
+        return parsed(model, self.ask("POST", path, json=body, headers=headers))
 
     def ask(self, method: str, path: str, **more: Any) -> requests.Response:
         """Ask, and give the answer as it comes.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.command.test_station import SMALL, Recipe
+from tests.integration.command.test_station import SMALL, WITHIN_MS, Recipe
 
 from rheed_acquire import NoStationError, RecordedRun, SettingsError, Station, StationError, StationRun
 from rheed_acquire.regions.regions import Region
@@ -113,6 +113,34 @@ def test_a_recipe_in_python_makes_runs_and_knows_what_became_of_them(recipe: Rec
         assert run.stop() == ended  # again does nothing
         broken_off = break_off(station)
         assert broken_off.wait().phase == "ended"
+    assert recipe.end()[0] == 0
+
+
+def test_a_run_and_a_mark_are_of_when_they_were_asked_for(
+    recipe: Recipe, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time.sleep(1.0)
+    asked_ms, asked_ns = time.time() * 1e3, time.perf_counter_ns()
+    time.sleep(0.5)  # the time that a command needs before it asks, on a slow computer
+    with Station(asked_ns=asked_ns) as station:
+        run = station.start(stream_name="reaches back")
+    # What has been asked for longer ago than the run is old belongs to its first frame.
+    with Station(asked_ns=asked_ns - 10**9) as station:
+        assert asked_ms - WITHIN_MS <= station.mark("early").time_unix_ms <= asked_ms + WITHIN_MS
+    marked_ms, marked_ns = time.time() * 1e3, time.perf_counter_ns()
+    time.sleep(0.1)
+    with Station(asked_ns=marked_ns) as station:
+        assert abs(station.mark("shutter open").time_unix_ms - marked_ms) <= WITHIN_MS
+        assert station.mark("later", time_unix_ms=marked_ms + 50).time_unix_ms == round(marked_ms + 50, 4)
+    # A tunnel to another computer looks just like this, and that one has other clocks.
+    monkeypatch.setenv("RHEED_STATIONS", str(command.folder / "none"))
+    sent_ms = time.time() * 1e3
+    with Station(recipe.url.removesuffix("api/v1") + f"?token={recipe.token}", asked_ns=marked_ns) as station:
+        assert station.mark("from elsewhere").time_unix_ms >= sent_ms - WITHIN_MS
+        ended = station.stop(run=run.latest.run)
+    assert ended.output is not None
+    first_ms = float(RecordedRun(Path(ended.output)).time_unix_ms(0, 1)[0])
+    assert asked_ms - WITHIN_MS <= first_ms < asked_ms + 500
     assert recipe.end()[0] == 0
 
 

@@ -13,14 +13,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from rheed_acquire.frames.frame_form import FrameForm
 from rheed_acquire.regions.regions import Region
-from rheed_acquire.view.interface import LONGEST_BODY, PREFIX, StationState, Traces
+from rheed_acquire.view.interface import ASKED_HEADER, LONGEST_BODY, PREFIX, StationState, Traces
 from rheed_acquire.view.process import ViewProcess
+from rheed_acquire.view.server.asked_at import LONGEST_WAY_S
 from rheed_acquire.view.server.event_client import MOST_CLIENTS
 from rheed_acquire.view.server.limits import MOST_ASKED_AT_ONCE, MOST_COMMANDS_AT_ONCE
 
@@ -217,6 +220,40 @@ def test_a_request_reaches_the_acquisition_as_it_was_checked(view: AnsweringView
     # The arrival is read from the clock that all processes of a computer have in common.
     assert sent_ns <= asked["at_ns"] <= answered_ns
     assert asked["origin"].startswith("127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/start", {}),
+        ("/marks", {"text": "shutter open"}),
+        ("/channels", {"readings": [{"channel": "flux", "value": 1}]}),
+    ],
+)
+@given(
+    ago_s=st.one_of(st.floats(0, LONGEST_WAY_S - 60), st.floats(-1e4, -1e-3), st.floats(LONGEST_WAY_S, 1e6))
+)
+@settings(max_examples=12, deadline=None)
+def test_a_client_of_the_same_computer_says_when_it_asked(
+    view: AnsweringView, target: str, body: dict[str, Any], ago_s: float
+) -> None:
+    before_ns = time.perf_counter_ns()
+    said_ns = before_ns - round(ago_s * 1e9)
+    assume(said_ns >= 0)
+    status, _ = view.post(target, body, f"{JSON}{ASKED_HEADER}: {said_ns}\r\n")
+    after_ns = time.perf_counter_ns()
+    assert status < 300
+    at_ns = view.asked[-1]["at_ns"]
+    # What cannot be, or is of another computer's clock, is when the request arrived.
+    assert at_ns == said_ns or (not 0 <= ago_s < LONGEST_WAY_S and before_ns <= at_ns <= after_ns)
+
+
+@pytest.mark.parametrize("said", ["-1", "1.5", "now", "", "\u0661", "1" * 21])
+def test_a_time_that_is_none_is_refused(view: AnsweringView, said: str) -> None:
+    raw = said.encode("utf-8").decode("latin-1")
+    status, problem = view.post("/marks", {"text": "x"}, f"{JSON}{ASKED_HEADER}: {raw}\r\n")
+    assert (status, problem["code"]) == (422, "invalid")
+    assert ASKED_HEADER in problem["error"]
 
 
 def test_what_there_is_not_is_told_as_everything_else(view: AnsweringView) -> None:

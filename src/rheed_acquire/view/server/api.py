@@ -29,6 +29,7 @@ from rheed_acquire.view.interface_requests import (
     StartRequest,
     StopRequest,
 )
+from rheed_acquire.view.server.asked_at import asked_ns
 from rheed_acquire.view.server.event_client import EventClient
 from rheed_acquire.view.server.frames import frame_png
 from rheed_acquire.view.server.history import Trace, thin_out
@@ -167,7 +168,7 @@ class Interface:
     # ---- what the acquisition decides ------------------------------------------------------------------
 
     async def _start(self, request: Request) -> Response:
-        at_ns = time.perf_counter_ns()  # one clock for all processes of a computer
+        at_ns = asked_ns(request)
         body = await _read(request, StartRequest)
         question = {"do": "start", "at_ns": at_ns, "settings": _told(body, "wait_s")}
         answer = await self._ask(request, question)
@@ -186,7 +187,7 @@ class Interface:
         return _response(await self._ask(request, {"do": "adjust", "changes": changes}))
 
     async def _mark(self, request: Request) -> Response:
-        at_ns = time.perf_counter_ns()
+        at_ns = asked_ns(request)
         body = await _read(request, MarkRequest)
         return _response(await self._ask(request, {"do": "mark", "at_ns": at_ns, **_told(body)}))
 
@@ -194,7 +195,7 @@ class Interface:
         return _response(await self._view.ask({"do": "marks", "run": request.query_params.get("run")}))
 
     async def _send_readings(self, request: Request) -> Response:
-        at_ns = time.perf_counter_ns()
+        at_ns = asked_ns(request)
         body = await _read(request, ReadingsRequest)
         return _response(await self._ask(request, {"do": "readings", "at_ns": at_ns, **_told(body)}))
 

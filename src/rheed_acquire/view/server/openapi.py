@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from rheed_acquire.view.interface import (
+    ASKED_HEADER,
     KEY_HEADER,
     LONGEST_BODY,
     LONGEST_KEY,
@@ -70,6 +71,16 @@ _KEY = {
     f"same body, does nothing and has the first one's answer, with `{REPLAYED_HEADER}: true`",
     "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
 }
+_ASKED = {
+    "name": ASKED_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "when it was asked for, from a client of the station's own computer: what Python's "
+    "`time.perf_counter_ns` has; without it, or where it is not of the last five minutes, when the request "
+    "arrived",
+    "schema": {"type": "integer", "minimum": 0},
+}
+_DATED = (StartRequest, MarkRequest, ReadingsRequest)
 
 
 def openapi_document() -> dict[str, Any]:
@@ -222,7 +233,11 @@ def _operation(
     parameters: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     operation: dict[str, Any] = {"operationId": name, "summary": summary}
-    given = [*(parameters or ()), *([_KEY] if body is not None else ())]
+    given = [
+        *(parameters or ()),
+        *([_KEY] if body is not None else ()),
+        *([_ASKED] if body in _DATED else ()),
+    ]
     if given:
         operation["parameters"] = given
     refusals = dict(_REFUSALS)
