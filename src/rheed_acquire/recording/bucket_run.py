@@ -66,6 +66,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 VALID_FOR = timedelta(minutes=15)
+LISTED_EVERY_S = 5.0
+"""Between two listings: each writes the last block of every list again, however short the chunk is."""
 NEVER_CAME = "nothing of it had come when the stream was ended"
 
 
@@ -242,7 +244,7 @@ class BucketRun:
             self._is_behind = False
             self._list()
             ended_s = time.monotonic()
-            self._list_again_s = ended_s + LISTING_SHARE * (ended_s - begun_s)
+            self._list_again_s = ended_s + max(LISTED_EVERY_S, LISTING_SHARE * (ended_s - begun_s))
 
     def close(self, reason: str) -> None:
         """End the stream: store what has come, and complete its metadata. Again does nothing.

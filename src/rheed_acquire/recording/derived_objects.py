@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rheed_acquire.recording.received_chunks import ReceivedChunks
 
-_STAMP_BLOCK, _LIST_BLOCK = 4096, 256
+_STAMP_BLOCK, _LIST_BLOCK = 1024, 256
 """Smaller than on a disk, where what a chunk adds is written in place: here it is the whole block again."""
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tests.unit.recording.conftest import DATA_ID, FPS, START_MS, record
 
 from rheed_acquire import BucketPath, RecordedRun, open_run
+from rheed_acquire.recording import bucket_run
 from rheed_acquire.recording.bucket_run import BucketRun
 from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
 from rheed_acquire.recording.refusals import RunClosedError, UnfitError
@@ -97,6 +98,24 @@ def test_an_open_run_lists_what_was_stored_and_nothing_else(bucket: BucketPath) 
     assert dataset.frame_id.to_numpy().tolist() == [*range(11)]
     np.testing.assert_array_equal(dataset.frames, FRAMES[:11])
     assert dataset.attrs["state"] == "open"
+
+
+def test_what_comes_soon_afterwards_is_stored_at_once_and_listed_with_what_follows(
+    bucket: BucketPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = BucketRun.create(bucket, DATA_ID, declared())
+    for index in range(2):
+        upload(run, index, FRAMES[8 * index : 8 * index + 8])
+        run.settle()
+        assert (bucket / f"frames.zarr/frames/c/{index}/0/0").exists()
+    assert len(open_run(bucket).frame_id) == 8
+    monkeypatch.setattr(bucket_run, "LISTED_EVERY_S", 0.0)
+    late = BucketRun(bucket)  # another server has its own pace, and lists when it has stored something
+    upload(late, 2, FRAMES[16:19])
+    late.settle()
+    assert len(open_run(bucket).frame_id) == 19
+    run.close("test")
+    np.testing.assert_array_equal(open_run(bucket).frames, FRAMES[:19])
 
 
 def test_each_frame_has_the_time_that_its_client_said(bucket: BucketPath) -> None:
