@@ -156,7 +156,7 @@ export class RunMarks {
 
   listSince() {
     const chosen = this.since.value;
-    const options = [new Option("no mark", ""), new Option("the latest mark", LATEST)];
+    const options = [new Option("no mark", ""), new Option("latest mark", LATEST)];
     for (const mark of this.list.slice(-LISTED).reverse()) {
       options.push(new Option(`${clockTime(mark.time_unix_ms)} ${inWords(mark)}`, String(mark.time_unix_ms)));
     }
