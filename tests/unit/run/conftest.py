@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -281,6 +281,18 @@ class Stage:
         assert [call for call in streamer.calls if call != "close"] == ["initialize", "finalize"]
         assert streamer.calls[-1] == "close"
         assert camera.closed == 1
+
+
+@pytest.fixture
+def hang() -> Iterator[Callable[..., Any]]:
+    """Never returns, until the test is over."""
+    over = threading.Event()
+
+    def deed(*_: object, **__: object) -> None:
+        over.wait(120)
+
+    yield deed
+    over.set()
 
 
 @pytest.fixture
