@@ -11,7 +11,7 @@ from io import BytesIO
 from itertools import islice
 from typing import BinaryIO
 
-from rheed_acquire import Channel, ChannelError, Reading
+from rheed_acquire import Channel, ChannelError, Reading, open_shared
 from rheed_acquire_csv.rows import PIECE, RowCutter, text_of
 from rheed_acquire_csv.settings import CsvChannel
 
@@ -46,7 +46,7 @@ class Follower:
         self._file: tuple[int, int] | None = None
         self._place, self._tail, self._cutter = 0, b"", RowCutter()
         self._columns: tuple[int, int | None] | None = None
-        with suppress(OSError), described.path.open("rb") as file:  # else it is not there yet
+        with suppress(OSError), open_shared(described.path) as file:  # else it is not there yet
             self._begin(os.fstat(file.fileno()))
             self._go_to_the_end(file)
 
@@ -60,7 +60,7 @@ class Follower:
         """
         path = self._described.path
         try:
-            with path.open("rb") as file:
+            with open_shared(path) as file:
                 status = os.fstat(file.fileno())
                 if self._file != (status.st_dev, status.st_ino) or status.st_size < self._place:
                     self._begin(status)

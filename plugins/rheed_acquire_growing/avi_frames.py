@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rheed_acquire import CameraError
+from rheed_acquire import CameraError, open_shared
 from rheed_acquire_growing.growing_file import GrowingBytes, NotWholeError
 from rheed_acquire_replay.recording import MOST_PIXELS, reading
 from rheed_acquire_replay.video import as_array
@@ -85,7 +85,7 @@ class GrowingAvi(GrowingBytes):
     def read(self, number: int) -> NDArray[Any]:
         """See `GrowingFile.read`."""
         size = self._sizes[number]
-        with self.path.open("rb") as file:
+        with open_shared(self.path) as file:
             file.seek(self._offsets[number])
             content = file.read(size)
         if len(content) < size:

@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from rheed_acquire import open_shared
+
 SETTLE_S = 0.5
 """A file that has not changed for so long is taken for written, where nothing in it tells."""
 
@@ -35,8 +37,8 @@ class GrowingFile(ABC):
     if its last bytes are not all zero, if something follows it, or if the file has settled: systems and
     programs give a file its size before its content, and a region that was not written reads as zeros.
 
-    The file is opened for each look, and closed: on Windows one that is open cannot be renamed or deleted by
-    the program that writes it, and network shares tell a file's true size to whoever opens it.
+    The file is opened for each look, and closed, and shared meanwhile: network shares tell a file's true size
+    to whoever opens it, and the program that writes it may rename or delete it at any time.
 
     Parameters
     ----------
@@ -179,7 +181,7 @@ class GrowingBytes(GrowingFile):
         self._mark: tuple[int, bytes] | None = None  # what the last whole frame ends with
 
     def _find(self) -> os.stat_result:
-        with self.path.open("rb") as file:
+        with open_shared(self.path) as file:
             status = os.fstat(file.fileno())
             identity = (status.st_dev, status.st_ino)
             if self._identity not in (None, identity):

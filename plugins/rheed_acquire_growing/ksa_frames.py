@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rheed_acquire import CameraError
+from rheed_acquire import CameraError, open_shared
 from rheed_acquire_growing.growing_file import GrowingBytes, NotWholeError
 from rheed_acquire_replay.ksa import HEADER_BYTES, MAGIC, MAGIC_AT, KsaHeader, read_header, read_pixels
 
@@ -36,7 +36,7 @@ class GrowingKsa(GrowingBytes):
         first = self._first
         assert first is not None
         size = first.height * first.width * self._pixel_bytes
-        with self.path.open("rb") as file:
+        with open_shared(self.path) as file:
             file.seek(self._offsets[number])
             content = file.read(size)
         if len(content) < size:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rheed_acquire import open_shared
 from rheed_acquire_growing.growing_file import GrowingFile, NotWholeError
 from rheed_acquire_replay.netpbm import HEADER_BYTES, read_header
 from rheed_acquire_replay.pictures import NETPBM_SUFFIXES, Picture, decode
@@ -60,7 +61,7 @@ class GrowingPicture(GrowingFile):
         self._whole = (status.st_size, status.st_mtime_ns)
 
     def _find(self) -> os.stat_result:
-        with self.path.open("rb") as file:
+        with open_shared(self.path) as file:
             status = os.fstat(file.fileno())
             self._note(status)
             state = (status.st_size, status.st_mtime_ns)

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rheed_acquire import open_shared
 from rheed_acquire_growing.growing_file import GrowingBytes, NotWholeError
 from rheed_acquire_replay.recording import reading
 from rheed_acquire_replay.tiff import decode_page
@@ -97,7 +98,7 @@ class GrowingTiff(GrowingBytes):
         """See `GrowingFile.read`."""
         assert self._layout is not None
         offset = self._pages[number]
-        with self.path.open("rb") as file:
+        with open_shared(self.path) as file:
             size = file.seek(0, io.SEEK_END)
             page = _read_page(file, self._layout, offset, size)
             if page is None:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         StreamerBackend,
         StreamerRequest,
     )
+    from rheed_acquire.system.shared_reading import open_shared
     from rheed_acquire.view.station import Station, StationRun
     from rheed_acquire.view.station_choice import NoStationError
     from rheed_acquire.view.station_connection import StationError
@@ -88,6 +89,7 @@ _HOMES = {
         "StreamerBackend",
         "StreamerRequest",
     ),
+    "rheed_acquire.system.shared_reading": ("open_shared",),
     "rheed_acquire.view.station": ("Station", "StationRun"),
     "rheed_acquire.view.station_choice": ("NoStationError",),
     "rheed_acquire.view.station_connection": ("StationError",),
@@ -142,6 +144,7 @@ __all__ = [
     "dominant_period",
     "hookimpl",
     "open_run",
+    "open_shared",
 ]
 
 

@@ -66,7 +66,7 @@ def test_a_file_that_comes_later_or_is_begun_anew_is_read_from_its_start(tmp_pat
         follower.read()
     add(log, "T\n1\n2\n")
     assert values(follower) == [1.0, 2.0]
-    log.write_text("T\n3\n", encoding="utf-8")  # shorter
+    log.write_bytes(b"T\n3\n")  # shorter
     assert values(follower) == [3.0]
     add(tmp_path / "next", "a;T\n1;4\n2;5\n3;6\n")
     (tmp_path / "next").replace(log)  # another file, with its own columns
