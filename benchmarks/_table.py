@@ -112,4 +112,5 @@ def _file_system(folder: Path) -> str:
     except OSError:
         return "a file system unknown"
     above = {str(folder), *map(str, folder.parents)}
-    return max((mount[1:3] for mount in mounts if mount[1] in above), key=lambda mount: len(mount[0]))[1]
+    fitting = [mount[1:3] for mount in mounts if mount[1] in above]
+    return max(fitting, key=lambda mount: len(mount[0]), default=("", "a file system unknown"))[1]
