@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,7 +187,7 @@ def _decode_raw(path: Path) -> Picture:
             if raw.sizes.raw_width * raw.sizes.raw_height > MOST_PIXELS:
                 raise ValueError(f"it has {raw.sizes.raw_width} x {raw.sizes.raw_height} pixels")
             moment = getattr(raw, "other", None)  # rawpy before 0.25 has none
-            second = round(moment.timestamp.timestamp()) if moment is not None else 0
+            second = 0 if moment is None else _second_of(moment.timestamp)
             pixels = raw.postprocess(gamma=(1, 1), no_auto_bright=True, output_bps=16, use_camera_wb=True)
     except rawpy.LibRawError as error:
         raise ValueError(b" ".join(error.args).decode("utf-8", "replace")) from error
@@ -194,6 +195,14 @@ def _decode_raw(path: Path) -> Picture:
     by = "the date in the raw file, in whole seconds, taken for this computer's local time"
     depth = (16, "linear, as LibRaw develops it")
     return Picture(np.asarray(pixels), depth, (second * 1_000_000_000, by) if dated else None)
+
+
+def _second_of(local: datetime) -> int:
+    """Seconds since 1970 of a local time; 0 for none, for which Windows has no local time at all."""
+    try:
+        return round(local.timestamp())
+    except (OSError, OverflowError, ValueError):
+        return 0
 
 
 DECODERS: dict[str, Callable[[Path], Picture]] = {

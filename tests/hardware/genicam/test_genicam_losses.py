@@ -154,10 +154,13 @@ def test_a_list_of_producers_is_given_by_repeating_the_flag(command: Command, ct
 
 
 def test_two_processes_stream_two_cameras_at_once(command: Command, read_frames: ReadFrames) -> None:
-    processes = [command.start(*RUN, "--frames", "600", "--genicam.index", str(index)) for index in (0, 1)]
+    processes = [
+        command.start(*RUN, "--fps", "100", "--frames", "300", "--genicam.index", str(index))
+        for index in (0, 1)
+    ]
     for process in processes:
         report = command.report(process)
-        assert report["frames_pushed"] == 600
+        assert report["frames_pushed"] == 300
         check(read_frames(report["output"]))
 
 

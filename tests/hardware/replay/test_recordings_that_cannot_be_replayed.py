@@ -109,8 +109,9 @@ def test_numbers_that_are_no_gray_levels_are_refused(tmp_path: Path, stage: Stag
     for wrong in (0.5, np.nan, -1.0, 65_536.0):
         numbers = np.zeros((3, 6, 9))
         numbers[1, 2, 3] = wrong
-        np.save(tmp_path / "a.npy", numbers)
-        refused = stage.refusal(tmp_path / "a.npy")
+        path = tmp_path / f"{wrong}.npy"  # the error's traceback has the one before still mapped
+        np.save(path, numbers)
+        refused = stage.refusal(path)
         assert isinstance(refused, CameraSettingError)
         assert "frame 1 holds values" in str(refused)
         assert "--replay.scale MIN:MAX" in str(refused)

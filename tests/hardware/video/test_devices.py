@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ GRABBER = DeviceInfo("video", model="USB Grabber", serial="A1", address="/dev/vi
 WEBCAM = DeviceInfo("video", model="Webcam", address="/dev/video2")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Video4Linux is Linux's")
 def test_video4linux_is_read_where_the_kernel_tells_of_it(tmp_path: Path) -> None:
     kernel, nodes = tmp_path / "video4linux", tmp_path / "dev"
     for number, name in ((10, "Webcam"), (2, "USB Grabber")):
