@@ -2,15 +2,13 @@
 
 ``python -m tests.integration.command.station_storm --a-second 1000 --seconds 30`` sends so many a second,
 good ones and bad ones, beside clients that never read and requests that never end; the suite does so for a
-moment. A connection for each request costs the client more than the station, and a fifth goes that way; the
-others follow one another on a few connections, without a pause for the answers.
+moment.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import json
 import os
 import socket
@@ -19,7 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,8 +28,6 @@ from rheed_acquire.view.interface import LONGEST_BODY, PREFIX, Run
 
 MOST_AT_ONCE = 128
 """Requests that wait for their answers; below what the station has connections for."""
-FLOODS, FLOOD_SHARE = 8, 0.8
-"""Connections on which requests follow one another, and what part of all comes on them."""
 SILENT, HALF = 24, 24
 """Clients that never read, and requests that never end."""
 CUT_OFF = 0
@@ -106,40 +102,6 @@ class Attacker:
                 one.sendall(said)
             yield
 
-    def _following(self) -> list[bytes]:
-        """Those after which the connection stays open."""
-        return [
-            self.request("GET", "/state"),
-            self.request("POST", "/marks", b'{"text": "in the flood"}'),
-            self.request("GET", "/traces?since=0"),
-            self.request("POST", "/stop", b'{"run": "another"}'),
-            self.request("GET", "/nothing"),
-        ]
-
-    async def _flood(self, a_second: float, until_s: float, answers: Counter[int]) -> None:
-        """Send requests on one connection after another, and count what comes back."""
-        kinds = itertools.cycle(self._following())
-        while time.monotonic() < until_s:
-            try:
-                reader, writer = await asyncio.open_connection(self.host, self.port)
-            except OSError:
-                answers[CUT_OFF] += 1
-                await asyncio.sleep(0.05)
-                continue
-            counting = asyncio.create_task(_count_answers(reader, answers))
-            begun_s, sent = time.monotonic(), 0
-            with suppress(OSError):
-                while time.monotonic() < until_s and not counting.done():
-                    due = int((time.monotonic() - begun_s) * a_second)
-                    writer.write(b"".join(itertools.islice(kinds, due - sent)))
-                    sent = max(sent, due)
-                    await writer.drain()
-                    await asyncio.sleep(0.02)
-                writer.write_eof()
-                await asyncio.wait([counting], timeout=10)
-            counting.cancel()
-            writer.close()
-
     async def _ask(self, said: bytes) -> int:
         try:
             reader, writer = await asyncio.open_connection(self.host, self.port)
@@ -159,10 +121,8 @@ class Attacker:
         kinds, asked = self.requests(), 0
         waiting: set[asyncio.Task[int]] = set()
         begun_s = time.monotonic()
-        flood = (FLOOD_SHARE * a_second / FLOODS, begun_s + seconds, answers)
-        floods = [asyncio.create_task(self._flood(*flood)) for _ in range(FLOODS)]
         while (passed_s := time.monotonic() - begun_s) < seconds:
-            while asked < passed_s * (1 - FLOOD_SHARE) * a_second and len(waiting) < MOST_AT_ONCE:
+            while asked < passed_s * a_second and len(waiting) < MOST_AT_ONCE:
                 waiting.add(asyncio.create_task(self._ask(kinds[asked % len(kinds)])))
                 asked += 1
             await asyncio.sleep(0.001)
@@ -170,25 +130,12 @@ class Attacker:
             waiting -= done
             answers.update(task.result() for task in done)
         answers.update(await asyncio.gather(*waiting))
-        await asyncio.gather(*floods)
         return answers
 
     def attack(self, a_second: float, seconds: float) -> Counter[int]:
         """Send so many requests a second; how often each status was answered."""
         with self.idlers():
             return asyncio.run(self._storm(a_second, seconds))
-
-
-async def _count_answers(reader: asyncio.StreamReader, answers: Counter[int]) -> None:
-    """Go through the answers on a connection, until it is closed."""
-    with suppress(OSError, asyncio.IncompleteReadError):
-        while words := (await reader.readline()).split():
-            answers[int(words[1])] += 1
-            length = 0
-            while (line := await reader.readline()).strip():
-                name, _, value = line.partition(b":")
-                length = int(value) if name.lower() == b"content-length" else length
-            await reader.readexactly(length)
 
 
 def check_books(ended: Run, answers: Counter[int]) -> int:
