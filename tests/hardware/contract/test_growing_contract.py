@@ -35,6 +35,7 @@ class Growth:
 
     def _begin(self) -> None:
         self._writer = Imm(self.path)
+        self._is_there = True
         self._number = 0
         for _ in range(READY):
             self._append()
@@ -46,13 +47,14 @@ class Growth:
     def _write(self) -> None:
         while not self._over.wait(PERIOD_S):
             with self._lock:
-                if self.path.exists():
+                if self._is_there:
                     self._append()
 
     def lose(self) -> None:
         """Delete the file, and make another one after a while."""
         with self._lock:
             self._writer.close()
+            self._is_there = False  # Windows still shows a deleted file that somebody reads
             self.path.unlink()
 
         def come_back() -> None:
