@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
 import tempfile
 import threading
 from typing import IO, Any
+
+logger = logging.getLogger(__name__)
 
 _KEYS = ("AS_API_KEY", "ATOMSCALE_API_KEY")
 _SETTINGS = "RHEED_"
@@ -52,6 +55,7 @@ class ChildProcess:
     def __init__(self, module: str, *arguments: str, bufsize: int = -1) -> None:
         # Kept open for as long as the child may write to it; read only once it has ended.
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        self._module = module
         self._ending = threading.Lock()
         self.last_words = ""
         creation_flags = 0
@@ -111,6 +115,7 @@ class ChildProcess:
             try:
                 self._popen.wait(patience_s)
             except subprocess.TimeoutExpired:
+                logger.warning("%s did not end within %g s and was ended", self._module, patience_s)
                 self._popen.kill()
                 self._popen.wait()
             self._stderr.seek(0)

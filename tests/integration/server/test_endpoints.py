@@ -311,6 +311,14 @@ def test_samples_tags_and_projects_are_linked(server: LocalServer, client: Clien
     assert client.post("/tags/data-items/", {"data_ids": data_id, "tag_ids": []}).status_code == 422
 
 
+def test_the_process_of_a_server_that_is_stopped_ends_by_itself(
+    tmp_path: Path, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    with LocalServer(tmp_path) as server, connect(server) as client:
+        assert client.get("/gateway/time").status_code == 200
+    assert not caplog.records
+
+
 def test_what_is_not_there_answers_in_json(client: Client) -> None:
     assert client.get("/nothing").json() == {"detail": "Not Found"}
     assert client.get("/rheed/stream/").status_code == 405
