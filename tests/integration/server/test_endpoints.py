@@ -19,6 +19,8 @@ import zarr
 from rheed_acquire.server.process import LocalServer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.server.conftest import Client
 
     Connect = Callable[[LocalServer], AbstractContextManager[Client]]
