@@ -102,6 +102,8 @@ class FaultServer(ThreadingHTTPServer):
         Bytes stored, by data_id and chunk index.
     url_query
         Added to every presigned URL.
+    more_of_presign
+        What the answer to a presign request has besides.
     """
 
     daemon_threads = True
@@ -115,6 +117,7 @@ class FaultServer(ThreadingHTTPServer):
         self.ended: list[str] = []
         self.shards: dict[tuple[str, int], bytes] = {}
         self.url_query = "X-Amz-Credential=AK%2F20260101%2Fs3&X-Amz-Signature=5ecret%2Bsigned%3D"
+        self.more_of_presign: dict[str, Any] = {}
         self.lock = threading.Lock()
         self._scripts: dict[str, deque[Fault]] = {name: deque() for name, _, _ in _ENDPOINTS}
         self._tickets: dict[str, tuple[str, int]] = {}
@@ -193,7 +196,7 @@ class FaultServer(ThreadingHTTPServer):
                 chunk_idx = int(request.query["original_filename"].split("/")[3])
                 self._tickets[token] = (request.json["data_id"], chunk_idx)
                 url = f"http://{request.headers['host']}/storage/{token}?{self.url_query}"
-                return 200, {}, [{"upload_id": token, "url": url, "part": 1}]
+                return 200, {}, [{"upload_id": token, "url": url, "part": 1, **self.more_of_presign}]
             case "put":
                 target = self._tickets.pop(request.path.rsplit("/", 1)[-1], None)
                 if target is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -90,6 +91,26 @@ def test_a_shard_is_put_to_the_signed_url_as_it_was_signed(
     assert put.headers["content-type"] == ""
     assert put.headers["content-length"] == str(len(put.body))
     assert "transfer-encoding" not in put.headers
+
+
+@pytest.mark.parametrize("takes_padded", [True, False])
+def test_a_short_chunk_has_an_index_as_long_as_the_others_where_the_server_takes_that(
+    service: FaultServer, connect: Connect, make_frames: MakeFrames, takes_padded: bool
+) -> None:
+    if takes_padded:
+        service.more_of_presign = {"short_shards": "padded"}
+    streamer = connect(service)
+    data_id = initialize(streamer)
+    streamer.push(data_id, 0, make_frames(20))
+    while streamer.status(data_id).chunks_uploaded < 1:  # its answer says what the server takes
+        threading.Event().wait(0.01)
+    streamer.push(data_id, 1, make_frames(7))
+    report = streamer.finalize(data_id)
+    assert (report["chunks_uploaded"], report["lost"]) == (2, [])
+    assert service.shards == {
+        (data_id, 0): bytes(encode_shard(make_frames(20))),
+        (data_id, 1): bytes(encode_shard(make_frames(7), entries=20 if takes_padded else None)),
+    }
 
 
 def test_the_key_goes_to_the_api_and_not_to_the_storage_or_the_clock(

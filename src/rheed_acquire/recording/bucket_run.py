@@ -112,6 +112,9 @@ class BucketRun:
         self._on_stored = on_stored
         self._chunks = ChunkRecords(folder)
         # By keys, the digest and the tag of what this process has listed; and when it may list again.
+        # What it was when it was last looked at: of the other states none leads back to open.
+        self._state = "open"
+        self._frames_are: list[int] | None = None
         self._listed: dict[str, tuple[bytes, str]] = {}
         self._listing = threading.Lock()
         self._is_behind = False
@@ -133,7 +136,9 @@ class BucketRun:
 
     def record(self) -> dict[str, Any]:
         """What is known of the stream now."""
-        return dict(json.loads((self.folder / STREAM_FILE).read_bytes()))
+        record = dict(json.loads((self.folder / STREAM_FILE).read_bytes()))
+        self._state = record["state"]
+        return record
 
     @property
     def data_id(self) -> str:
@@ -179,20 +184,22 @@ class BucketRun:
         Raises
         ------
         RunClosedError
-            The stream is closed.
+            The stream is known to be closed; where it is since a moment ago, `announce` raises that.
         UnfitError
             The chunk's shape does not fit those before it.
         """
-        shape = [chunk.height, chunk.width, chunk.chunk_size]
-        record = self.record()
-        if record["state"] == "open" and record[FRAMES_ARE] is None:
+        if self._frames_are is None:  # what it is once never changes
+            shape = [chunk.height, chunk.width, chunk.chunk_size]
 
             def change(record: dict[str, Any]) -> None:
-                record[FRAMES_ARE] = record[FRAMES_ARE] or shape
+                if record["state"] == "open":
+                    record[FRAMES_ARE] = record[FRAMES_ARE] or shape
 
             record = change_object(self.folder / STREAM_FILE, change)
-        refuse_unless_open(record["data_id"], record["state"])
-        refuse_unlike(chunk, *record[FRAMES_ARE])
+            self._state, self._frames_are = record["state"], record[FRAMES_ARE]
+        refuse_unless_open(self.data_id, self._state)
+        assert self._frames_are is not None
+        refuse_unlike(chunk, *self._frames_are)
 
     def announce(self, chunk: ChunkDeclaration, times_us: str | None = None) -> Announcement:
         """Expect a chunk that `check` has let through; where its shard is to be put.
@@ -210,6 +217,8 @@ class BucketRun:
         upload_id = upload_name(chunk.index, self._chunks.announce(chunk, times_us))
         # Whoever closes the stream looks for announcements afterwards: one of the two sees the other.
         record = self.record()
+        if record["state"] == "closed":
+            self._chunks.forget(chunk.index)
         refuse_unless_open(record["data_id"], record["state"])
         url = (self.folder / UPLOADS / upload_id).upload_url(VALID_FOR)
         return Announcement(url, upload_id, record.get(REFUSED_CHUNKS) or [])
@@ -231,13 +240,25 @@ class BucketRun:
             self.settle()
         return self.record().get(REFUSED_CHUNKS) or []
 
-    def settle(self) -> None:
-        """Store what has been uploaded, and list it; help to end a stream whose closing was broken off."""
+    def settle(self, *, all_of_it: bool = True) -> bool:
+        """Store what has been uploaded, and list it; help to end a stream whose closing was broken off.
+
+        Parameters
+        ----------
+        all_of_it
+            Also what was announced to another process a moment ago, which is going to look at it by itself.
+
+        Returns
+        -------
+        bool
+            Whether the stream is open.
+        """
         record = self.record()
         if record["state"] == "closing":
             self.close("")
-            return
-        if self._store_uploads(record, is_last=False):
+        if record["state"] != "open":
+            return False
+        if self._store_uploads(record, all_of_it=all_of_it):
             self._is_behind = True
         begun_s = time.monotonic()
         if self._is_behind and begun_s >= self._list_again_s:
@@ -245,6 +266,7 @@ class BucketRun:
             self._list()
             ended_s = time.monotonic()
             self._list_again_s = ended_s + max(LISTED_EVERY_S, LISTING_SHARE * (ended_s - begun_s))
+        return True
 
     def close(self, reason: str) -> None:
         """End the stream: store what has come, and complete its metadata. Again does nothing.
@@ -260,38 +282,47 @@ class BucketRun:
                 record.update(state="closing", ended_utc=utc_now(), end_reason=reason)
 
         record = change_object(self.folder / STREAM_FILE, change)
+        self._state = record["state"]
         if record["state"] == "closing":
-            self._store_uploads(record, is_last=True)
+            self._store_uploads(record, all_of_it=True, is_last=True)
             if self._list():
                 change_object(self.folder / STREAM_FILE, lambda record: record.update(state="closed"))
         for path, _, _ in list((self.folder / UPLOADS).below()):
             path.unlink()
         self._chunks.remove()
 
-    def _store_uploads(self, stream: Mapping[str, Any], *, is_last: bool) -> bool:
+    def _store_uploads(self, stream: Mapping[str, Any], *, all_of_it: bool, is_last: bool = False) -> bool:
         """Store what was announced and has come, and say what of it does not hold; whether any was stored.
 
         Parameters
         ----------
         stream
             Its record, as it was before.
+        all_of_it
+            Whether also what other processes are about to look at.
         is_last
             Whether the stream takes no more.
         """
-        arrived: defaultdict[int, list[int]] = defaultdict(list)
-        for path, _, _ in (self.folder / UPLOADS).below():
-            index, _, times = path.name.partition("-")
-            arrived[int(index)].append(int(times))
         records = self._chunks.read()
+        expected = [
+            record
+            for record in records
+            if record["state"] == ANNOUNCED
+            and (all_of_it or not self._chunks.leaves_to_others(record["index"]))
+        ]
+        arrived: defaultdict[int, list[int]] = defaultdict(list)
+        if expected:
+            for path, _, _ in (self.folder / UPLOADS).below():
+                index, _, times = path.name.partition("-")
+                arrived[int(index)].append(int(times))
         became = set()
-        for record in records:
-            if record["state"] == ANNOUNCED:
-                chunk = declaration_of(record)
-                state = self._store(chunk, arrived[chunk.index], record["times"])
-                if state == ANNOUNCED and is_last:
-                    self._chunks.refuse(chunk.index, record["times"], NEVER_CAME)
-                    state = REFUSED
-                became.add(state)
+        for record in expected:
+            chunk = declaration_of(record)
+            state = self._store(chunk, arrived[chunk.index], record["times"])
+            if state == ANNOUNCED and is_last:
+                self._chunks.refuse(chunk.index, record["times"], NEVER_CAME)
+                state = REFUSED
+            became.add(state)
         if REFUSED in became or refusals_in(records) != (stream.get(REFUSED_CHUNKS) or []):
             self._tell_refusals()
         return STORED in became

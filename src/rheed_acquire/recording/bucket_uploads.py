@@ -6,19 +6,20 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from rheed_acquire.recording.bucket_path import BucketFile, BucketPath
-from rheed_acquire.recording.shards import ShardError, extend_shard, verify_shard
+from rheed_acquire.recording.shards import ShardError, count_entries, extend_shard, verify_shard
 
 if TYPE_CHECKING:
     from rheed_acquire.recording.declarations import ChunkDeclaration
 
-LOOKED_AT_EVERY = 200
+LOOKED_AT_EVERY = 400
 """Of so many frames of a stream one is decoded: its uploader has compared the store's MD5 with its own."""
 
 
 def put_in_place(upload: BucketPath, target: BucketPath, chunk: ChunkDeclaration) -> int:
     """Look at an upload, and have it copied to its place in the array; its length in bytes.
 
-    One that is shorter than a full chunk is written there with the rest of its frames absent.
+    One with the index of a chunk that is shorter than a full one is written there with the rest of its frames
+    absent: all of it passes through this process.
 
     Raises
     ------
@@ -32,8 +33,9 @@ def put_in_place(upload: BucketPath, target: BucketPath, chunk: ChunkDeclaration
     file = BucketFile(upload)
     if file.size > chunk.largest_shard:
         raise ShardError(f"{file.size} bytes are more than any shard of these dims takes")
-    verify_shard(file, chunk.frames, chunk.height, chunk.width, 1, _looked_at(chunk))
-    if chunk.frames < chunk.chunk_size:
+    entries = count_entries(file, chunk.frames, chunk.chunk_size)
+    verify_shard(file, entries, chunk.height, chunk.width, 1, _looked_at(chunk))
+    if entries < chunk.chunk_size:
         padded = BytesIO(upload.read_bytes())
         extend_shard(padded, chunk.frames, chunk.chunk_size)
         target.write_bytes(padded.getvalue())

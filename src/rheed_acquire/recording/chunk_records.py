@@ -7,11 +7,13 @@ was uploaded last is *stored* or *refused*; a chunk that was refused may be anno
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from rheed_acquire.recording.bucket import ChangedMeanwhileError
 from rheed_acquire.recording.declarations import ChunkDeclaration
 from rheed_acquire.recording.layout import CHUNK_RECORDS
 from rheed_acquire.recording.shared_object import change_object
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 ANNOUNCED, STORED, REFUSED = "announced", "stored", "refused"
 _LONGEST_REASON = 200
+TAKEN_OVER_AFTER_S = 10.0
+"""A chunk that was announced to another process is left to that for so long: it may have died."""
 
 
 class ChunkRecords:
@@ -41,6 +45,8 @@ class ChunkRecords:
     def __init__(self, folder: BucketPath) -> None:
         self._folder = folder / CHUNK_RECORDS
         self._known: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._noticed_s: dict[str, float] = {}
+        self._own: set[str] = set()
 
     def read(self) -> list[dict[str, Any]]:
         """All of them by index; those that have not changed are not read again.
@@ -65,6 +71,18 @@ class ChunkRecords:
         self._known = found
         return sorted((record for _, record in found.values()), key=lambda record: int(record["index"]))
 
+    def leaves_to_others(self, index: int) -> bool:
+        """Whether a chunk was announced to another process, and so lately that this one will look at it."""
+        name = _name(index)
+        if name in self._own:
+            return False
+        noticed_s = self._noticed_s.setdefault(name, time.monotonic())
+        return time.monotonic() - noticed_s < TAKEN_OVER_AFTER_S
+
+    def forget(self, index: int) -> None:
+        """Delete the record of a chunk that was announced after the stream's end."""
+        self._path(index).unlink()
+
     def announce(self, chunk: ChunkDeclaration, times_us: str | None) -> int:
         """Expect a chunk, once more where it was expected before; how often that is now.
 
@@ -72,6 +90,7 @@ class ChunkRecords:
         """
         announced = {**asdict(chunk), "times_us": times_us, "state": ANNOUNCED, "times": 1, "reason": None}
         path = self._path(chunk.index)
+        self._own.add(path.name)
 
         def change(known: dict[str, Any]) -> None:
             if known["state"] != STORED:  # its shard stays as it is, whatever comes again
@@ -80,7 +99,7 @@ class ChunkRecords:
                 known.update(announced)
 
         try:
-            path.create(encode_document(announced))
+            self._known[path.name] = path.create(encode_document(announced)), announced
         except FileExistsError:
             with suppress(FileNotFoundError):  # the stream has just been closed
                 return int(change_object(path, change)["times"])
@@ -96,8 +115,16 @@ class ChunkRecords:
             if by_us:
                 record["state"] = STORED
 
+        path = self._path(index)
+        known = self._known.get(path.name)
+        if known is not None and known[1]["state"] == ANNOUNCED:  # as it is there, if nobody was faster
+            record = dict(known[1])
+            change(record)
+            with suppress(ChangedMeanwhileError, FileNotFoundError):
+                self._known[path.name] = path.replace(encode_document(record), known[0]), record
+                return True, True
         try:
-            changed = change_object(self._path(index), change)
+            changed = change_object(path, change)
         except FileNotFoundError:  # the stream has been closed meanwhile
             return False, False
         return bool(changed["state"] == STORED), by_us

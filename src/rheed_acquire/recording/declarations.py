@@ -96,4 +96,5 @@ class ChunkDeclaration:
     @property
     def largest_shard(self) -> int:
         """More bytes than any shard of this chunk can have."""
-        return self.frames * longest_frame(self.height * self.width) + index_bytes(self.frames) + 65_536
+        frames = self.frames * longest_frame(self.height * self.width)
+        return frames + index_bytes(self.chunk_size) + 65_536

@@ -38,7 +38,7 @@ from rheed_acquire.recording.received_chunks import ReceivedChunks
 from rheed_acquire.recording.refusals import UnfitError, refuse_unless_open, refuse_unlike
 from rheed_acquire.recording.repacking import StoredChunk, repack
 from rheed_acquire.recording.run_arrays import RunArrays
-from rheed_acquire.recording.shards import ShardError, extend_shard, verify_shard
+from rheed_acquire.recording.shards import ShardError, count_entries, extend_shard, verify_shard
 from rheed_acquire.recording.zarr_metadata import encode_document
 from rheed_acquire.system.durable_files import (
     append_durably,
@@ -276,9 +276,10 @@ class RunWriter:
     ) -> None:
         try:
             with _CHECKING, received.open("r+b") as file:
+                entries = count_entries(file, chunk.frames, chunk.chunk_size)
                 if self.pixels is None:
-                    verify_shard(file, chunk.frames, chunk.height, chunk.width, decode_every)
-                if chunk.frames < chunk.chunk_size:
+                    verify_shard(file, entries, chunk.height, chunk.width, decode_every)
+                if entries < chunk.chunk_size:
                     extend_shard(file, chunk.frames, chunk.chunk_size)
                 file.flush()
                 os.fsync(file.fileno())

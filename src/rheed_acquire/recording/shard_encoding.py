@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zstandard
 
-from rheed_acquire.recording.shards import encode_index
+from rheed_acquire.recording.shards import ABSENT, encode_index
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,7 +90,12 @@ class Shard:
         return Shard(self.size, lambda: iter([whole.data]))
 
 
-def encode_shard(frames: NDArray[np.uint8], level: int = DEFAULT_LEVEL, threads: int | None = None) -> Shard:
+def encode_shard(
+    frames: NDArray[np.uint8],
+    level: int = DEFAULT_LEVEL,
+    threads: int | None = None,
+    entries: int | None = None,
+) -> Shard:
     """Compress frames into a shard.
 
     The GIL is released while zstd works, and the frames are not copied.
@@ -103,11 +108,14 @@ def encode_shard(frames: NDArray[np.uint8], level: int = DEFAULT_LEVEL, threads:
         As hard as zstd tries at this level, or `STORED`. Readers do not need to know it.
     threads
         For zstd to use; by default as many as there are processors.
+    entries
+        That the index has: frames that are missing for as many are absent. By default one for each frame.
     """
+    absent = 0 if entries is None else entries - len(frames)
     if level == STORED or not _shrinks(frames[:: max(1, len(frames) // _SAMPLES)][:_SAMPLES]):
-        return _store(frames)
+        return _store(frames, absent)
     compressed = _compress(frames, level, threads or os.cpu_count() or 1)
-    return _assemble([len(one) for one in compressed], lambda: iter(compressed))
+    return _assemble([len(one) for one in compressed], lambda: iter(compressed), absent)
 
 
 def _compress(frames: NDArray[np.uint8], level: int, threads: int) -> list[Any]:
@@ -150,7 +158,7 @@ def _shrinks(sample: NDArray[np.uint8]) -> bool:
     return coded < _WORTH_CODING * sample.nbytes
 
 
-def _store(frames: NDArray[np.uint8]) -> Shard:
+def _store(frames: NDArray[np.uint8], absent: int) -> Shard:
     """Make a shard of frames as they are, each put together only when it is asked for."""
     pixels = frames.nbytes // len(frames)
     blocks = [slice(start, min(start + _LARGEST_BLOCK, pixels)) for start in range(0, pixels, _LARGEST_BLOCK)]
@@ -169,13 +177,15 @@ def _store(frames: NDArray[np.uint8]) -> Shard:
                 yield content[block]
 
     size = pixels + sum(len(head) for head in heads)
-    return _assemble([size] * len(frames), stored, is_of_chunk=True)
+    return _assemble([size] * len(frames), stored, absent, is_of_chunk=True)
 
 
-def _assemble(sizes: list[int], coded: Callable[[], Iterable[Buffer]], *, is_of_chunk: bool = False) -> Shard:
+def _assemble(
+    sizes: list[int], coded: Callable[[], Iterable[Buffer]], absent: int, *, is_of_chunk: bool = False
+) -> Shard:
     """Put the index behind the coded frames."""
     offsets = accumulate(sizes[:-1], initial=0)
-    index = encode_index(list(zip(offsets, sizes, strict=True)))
+    index = encode_index([*zip(offsets, sizes, strict=True), *[ABSENT] * absent])
 
     def pieces() -> Iterator[Buffer]:
         yield from coded()

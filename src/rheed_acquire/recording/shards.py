@@ -96,12 +96,7 @@ def read_index(file: SeekableBytes, frames: int) -> list[Extent]:
         The shard is too short, its checksum is wrong, an extent lies outside the frames' bytes, or two
         overlap.
     """
-    size = file.seek(0, os.SEEK_END)
-    data_bytes = size - index_bytes(frames)
-    if data_bytes < 0:
-        raise ShardError(f"a shard of {size} bytes cannot hold the index of {frames} frames")
-    file.seek(data_bytes)
-    extents = decode_index(file.read(index_bytes(frames)))
+    extents, data_bytes = _read_index(file, frames)
     end = 0
     in_order = True
     for number, extent in enumerate(extents):
@@ -118,6 +113,42 @@ def read_index(file: SeekableBytes, frames: int) -> list[Extent]:
     if not in_order:
         _refuse_overlaps(extents)
     return extents
+
+
+def _read_index(file: SeekableBytes, entries: int) -> tuple[list[Extent], int]:
+    """Read the index of a shard, and how many bytes lie before it."""
+    size = file.seek(0, os.SEEK_END)
+    data_bytes = size - index_bytes(entries)
+    if data_bytes < 0:
+        raise ShardError(f"a shard of {size} bytes cannot hold the index of {entries} frames")
+    file.seek(data_bytes)
+    return decode_index(file.read(index_bytes(entries))), data_bytes
+
+
+def count_entries(file: SeekableBytes, frames: int, chunk_size: int) -> int:
+    """How many entries the index of a chunk's shard has: one for each frame, or those of a full chunk.
+
+    Parameters
+    ----------
+    file
+        The whole shard, open for reading in binary mode.
+    frames, chunk_size
+        Of the chunk, and of a full one.
+
+    Raises
+    ------
+    ShardError
+        It is the index of a full chunk, and holds more frames than the chunk has.
+    """
+    if frames == chunk_size:
+        return frames
+    try:
+        extents, _ = _read_index(file, chunk_size)
+    except ShardError:  # the checksum fits an index of one length only
+        return frames
+    if any(extent != ABSENT for extent in extents[frames:]):
+        raise ShardError(f"it holds more than the {frames} frames that were declared")
+    return chunk_size
 
 
 def _refuse_overlaps(extents: Sequence[Extent]) -> None:
@@ -167,12 +198,14 @@ def verify_shard(
         if looked_at is not None and number not in looked_at:
             continue
         file.seek(offset)
-        header = file.read(min(length, _LONGEST_FRAME_HEADER))
+        is_decoded = number % decode_every == 0
+        # At once what is needed: in a bucket each read is a request.
+        header = file.read(length if is_decoded else min(length, _LONGEST_FRAME_HEADER))
         try:
             announced = zstandard.get_frame_parameters(header).content_size
             if announced not in (pixels, zstandard.CONTENTSIZE_UNKNOWN):
                 raise ShardError(f"frame {number} holds {announced} bytes, not {height} x {width} = {pixels}")
-            if number % decode_every and announced == pixels:
+            if not is_decoded and announced == pixels:
                 continue
             compressed = header + file.read(length - len(header))
             decoded = len(decompressor.decompress(compressed, max_output_size=pixels, allow_extra_data=False))

@@ -221,10 +221,8 @@ class SiteStreams:
         with self._lock:
             silent_s = time.monotonic() - self._heard_s.get(data_id, -math.inf)
         try:
-            if silent_s > _SETTLED_FOR_S or run.is_closed:
+            if silent_s > _SETTLED_FOR_S or not run.settle(all_of_it=False):
                 self._forget(data_id)
-            else:
-                run.settle()
         except (OSError, ValueError, KeyError) as error:  # of the store, or of a record that is damaged
             self._count(error)
             if data_id not in self._failing:  # once, and not at every look
@@ -330,6 +328,6 @@ class SiteEndpoints(Endpoints[BucketRun]):
         stream.check(chunk)
         url, upload_id, refused = stream.announce(chunk, body.get(FRAME_TIMES))
         self._streams.heard_of(stream)
-        own = {"keeps": "shards", "verified": "later", FRAME_TIMES: "taken"}
+        own = {"keeps": "shards", "verified": "later", "short_shards": "padded", FRAME_TIMES: "taken"}
         told = {"refused": refused} if refused else {}
         return {"upload_id": upload_id, "url": url, "part": 1, **own, **told}

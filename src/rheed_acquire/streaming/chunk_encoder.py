@@ -65,10 +65,11 @@ class ChunkEncoder:
             are_kept=stream.shards_are_kept,
             link_s_per_byte=self._link.seconds_per_byte,
         )
+        entries = stream.chunk_size if stream.takes_padded else None
         for attempt in range(1, ATTEMPTS + 1):
             begun_s = time.monotonic()
             try:
-                shard = encode_shard(chunk.frames, level)
+                shard = encode_shard(chunk.frames, level, entries=entries)
             except Exception as error:
                 # Most likely memory, which may be there again in a moment.
                 if attempt == ATTEMPTS:

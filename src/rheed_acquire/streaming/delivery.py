@@ -289,7 +289,7 @@ class Delivery:
                 target = api.presign(shard.chunk_idx, shard.body, shard.times_us, growth)
                 stream.shards_are_kept = target.keeps_shards
                 stream.is_verified_later = target.is_verified_later
-                stream.takes_growth = target.takes_growth
+                stream.takes_growth, stream.takes_padded = target.takes_growth, target.takes_padded
                 shard.upload_id, refused = target.upload_id, target.refused
                 api.put(target, body)
                 shard.confirmed = True

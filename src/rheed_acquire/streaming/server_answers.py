@@ -48,6 +48,8 @@ class UploadTarget:
         Whether the server says that it looks at the upload only after it was confirmed.
     takes_growth
         Whether the server says that a later request may bring how fast it grows.
+    takes_padded
+        Whether the server says that the shard of a short chunk may have the index of a full one.
     upload_id
         What it calls the upload; empty where it does not say.
     refused
@@ -59,6 +61,7 @@ class UploadTarget:
     keeps_shards: bool = False
     is_verified_later: bool = False
     takes_growth: bool = False
+    takes_padded: bool = False
     upload_id: str = ""
     refused: tuple[RefusedChunk, ...] = ()
 
@@ -72,6 +75,7 @@ class UploadTarget:
             keeps_shards=answer.get("keeps") == "shards",
             is_verified_later=answer.get("verified") == "later",
             takes_growth=GROWTH in answer,
+            takes_padded=answer.get("short_shards") == "padded",
             upload_id=upload_id if isinstance(upload_id, str) else "",
             refused=_refused_in(answer),
         )

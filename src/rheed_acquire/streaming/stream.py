@@ -55,6 +55,8 @@ class Stream:
         Whether the server looks at chunks only after it has confirmed them.
     takes_growth
         Whether the server wants to know how fast it grows.
+    takes_padded
+        Whether a chunk with fewer frames than the others is to have an index as long as theirs.
     """
 
     def __init__(self, folder: StreamFolder, ring_chunks: int, when_full: WhenFull) -> None:
@@ -67,7 +69,7 @@ class Stream:
         self._ring_chunks, self._when_full = ring_chunks, when_full
         self._ring: ChunkRing | None = None
         self.pushes_wait = self.shards_are_kept = self.is_verified_later = False
-        self.takes_growth = False
+        self.takes_growth = self.takes_padded = False
         self._frame_shape: tuple[int, int] | None = None
         self._home = HomeProcess(f"stream {record.data_id}")
         self._changed = threading.Condition()

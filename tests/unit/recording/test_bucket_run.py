@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tests.unit.recording.conftest import DATA_ID, FPS, START_MS, record
 
 from rheed_acquire import BucketPath, RecordedRun, open_run
-from rheed_acquire.recording import bucket_run
+from rheed_acquire.recording import bucket_run, chunk_records
 from rheed_acquire.recording.bucket_run import BucketRun
 from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
 from rheed_acquire.recording.refusals import RunClosedError, UnfitError
@@ -124,6 +124,63 @@ def test_each_frame_has_the_time_that_its_client_said(bucket: BucketPath) -> Non
     run.close("test")
     times = RecordedRun(bucket).time_unix_ms()
     np.testing.assert_allclose(times - START_MS, [-0.5, 39.5, 39.501], atol=1e-3)
+
+
+def test_a_short_chunk_with_the_index_of_a_full_one_is_copied_as_it_is(
+    bucket: BucketPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = BucketRun.create(bucket, DATA_ID, declared())
+    upload(run, 0, FRAMES[:8])
+    padded = bytes(encode_shard(FRAMES[8:11], entries=SIZE))
+    put(run.announce(declare(1, FRAMES[8:11])).url, padded)
+    monkeypatch.setattr(BucketPath, "write_bytes", None)  # that is what one is rewritten with
+    run.settle()
+    assert (bucket / "frames.zarr/frames/c/1/0/0").read_bytes() == padded
+    run.close("test")
+    np.testing.assert_array_equal(open_run(bucket).frames, FRAMES[:11])
+
+
+def test_a_padded_index_that_holds_more_frames_than_were_declared_is_refused(bucket: BucketPath) -> None:
+    run = BucketRun.create(bucket, DATA_ID, declared())
+    put(run.announce(declare(0, FRAMES[:3])).url, bytes(encode_shard(FRAMES[:4], entries=SIZE)))
+    (told,) = run.refusals(after_a_look=True)
+    assert "more than the 3 frames" in told["reason"]
+
+
+def test_what_was_announced_to_another_process_is_left_to_it_for_a_while(
+    bucket: BucketPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write(bucket, WHOLE[:1])
+    shard = bucket / "frames.zarr/frames/c/0/0/0"
+    other = BucketRun(bucket)
+    other.settle(all_of_it=False)
+    assert not shard.exists()
+    monkeypatch.setattr(chunk_records, "TAKEN_OVER_AFTER_S", 0.0)  # and then the process may have died
+    other.settle(all_of_it=False)
+    assert shard.exists()
+    run.close("test")
+    np.testing.assert_array_equal(open_run(bucket).frames, FRAMES[:8])
+
+
+def test_a_process_looks_at_once_at_what_was_announced_to_itself(bucket: BucketPath) -> None:
+    run = write(bucket, WHOLE)
+    run.settle(all_of_it=False)
+    np.testing.assert_array_equal(open_run(bucket).frames, FRAMES[:19])
+
+
+def test_a_chunk_that_is_announced_after_the_end_elsewhere_is_refused_and_leaves_nothing(
+    bucket: BucketPath,
+) -> None:
+    run = write(bucket, WHOLE)
+    BucketRun(bucket).close("by another server")
+    before = sorted(str(path) for path, _, _ in bucket.below())
+    late = declare(3, FRAMES[:8])
+    run.check(late)  # which is not asked of the store for each chunk
+    with pytest.raises(RunClosedError):
+        run.announce(late)
+    with pytest.raises(RunClosedError):
+        run.check(late)
+    assert sorted(str(path) for path, _, _ in bucket.below()) == before
 
 
 def test_a_shard_that_does_not_hold_is_named_and_taken_when_it_comes_again(

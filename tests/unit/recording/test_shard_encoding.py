@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
 
 from rheed_acquire.recording.shard_encoding import encode_shard
+from rheed_acquire.recording.shards import count_entries, extend_shard
 from rheed_acquire.recording.zarr_metadata import encode_document
 
 REAL_FRAMES = Path(__file__).parents[4] / "shared" / "data" / "rheed-deposition"
@@ -98,6 +100,19 @@ def test_a_frame_that_was_tampered_with_is_noticed_by_its_index() -> None:
     shard[-20] ^= 1  # within the index
     with pytest.raises(ValueError, match=r"[Cc]hecksum"):
         decode(bytes(shard), frames.shape)
+
+
+@given(count=st.integers(1, 9), absent=st.integers(0, 5), picture=st.sampled_from(PICTURES))
+@settings(max_examples=20)
+def test_more_entries_than_frames_make_the_shard_that_one_becomes_when_it_is_extended(
+    count: int, absent: int, picture: str
+) -> None:
+    frames = make_frames((count, 11, 13), picture)
+    extended = io.BytesIO(bytes(encode_shard(frames)))
+    assert count_entries(extended, count, count + absent) == count
+    extend_shard(extended, count, count + absent)
+    assert bytes(encode_shard(frames, entries=count + absent)) == extended.getvalue()
+    assert count_entries(extended, count, count + absent) == count + absent
 
 
 @given(count=st.integers(1, 9), picture=st.sampled_from(PICTURES))

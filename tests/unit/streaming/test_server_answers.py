@@ -41,3 +41,4 @@ def test_what_this_projects_server_answers_is_understood() -> None:
     assert end == StreamEnd(is_closed=False, refused=(RefusedChunk(7, "7-1", "its index\\nis wrong"),))
     assert StreamEnd.of(None) == StreamEnd(is_closed=True)
     assert UploadTarget.of("http://store/x", {"verified": "later", "upload_id": "7-1"}).is_verified_later
+    assert UploadTarget.of("http://store/x", {"short_shards": "padded"}).takes_padded
