@@ -30,6 +30,7 @@ from rheed_acquire.recording.layout import find_run_folder, folder_name, slug
 from rheed_acquire.recording.received_chunks import ReceivedChunks
 from rheed_acquire.recording.refusals import RunClosedError, UnfitError
 from rheed_acquire.recording.run_writer import RunWriter
+from rheed_acquire.recording.shard_encoding import encode_shard as encode_shard_of
 from rheed_acquire.recording.shards import ABSENT, encode_index
 from rheed_acquire.server.catalogue import MOST_ENTRIES, Catalogue
 from rheed_acquire.server.documents import FolderDocuments
@@ -114,6 +115,21 @@ def test_full_shards_are_stored_byte_for_byte(store: StreamStore) -> None:
     store.close(stream.data_id, "test")
     for number, shard in enumerate(shards):
         assert (stream.folder / f"frames.zarr/frames/c/{number}/0/0").read_bytes() == shard
+
+
+def test_a_short_chunk_may_have_the_index_of_a_full_one_as_in_a_spool_that_is_exported(
+    store: StreamStore,
+) -> None:
+    frames = make_frames(2 * CHUNK_SIZE)
+    first, second = frames[: CHUNK_SIZE - 1], frames[CHUNK_SIZE:-2]
+    padded = (bytes(encode_shard_of(part, entries=CHUNK_SIZE)) for part in (first, second))
+    stream = store.create(DECLARATION)
+    for index, (part, shard) in enumerate(zip((first, second), padded, strict=True)):
+        upload(stream, index, part, shard)
+    with pytest.raises(UnfitError, match="more than the 1 frames"):
+        upload(stream, 2, first[:1], bytes(encode_shard_of(first[:2], entries=CHUNK_SIZE)))
+    store.close(stream.data_id, "test")
+    np.testing.assert_array_equal(open_group(stream)["frames"], np.concatenate([first, second]))
 
 
 def test_chunks_that_are_committed_at_once_are_listed_when_the_last_of_them_is(store: StreamStore) -> None:
