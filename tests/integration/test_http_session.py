@@ -304,6 +304,24 @@ def test_connections_are_kept_from_call_to_call_with_and_without_a_body() -> Non
             assert (len(server.heads), server.connections) == (4, 1)
 
 
+def test_a_name_that_could_not_be_looked_up_for_want_of_a_thread_is_looked_up_by_the_next_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "name-lookup":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with scripted(say(whole())) as server, HttpSession() as session:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(NoAnswerError):
+                session.request("GET", server.url(host="localhost"), within_s=HANG_S)
+        assert session.request("GET", server.url(host="localhost"), within_s=HANG_S).status == 200
+
+
 def test_headers_that_make_no_sense_are_passed_over_and_not_logged_with_the_url(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

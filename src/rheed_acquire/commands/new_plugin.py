@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rheed_acquire.commands.parser import Parser
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.system.terminal import write_line
+from rheed_acquire.system.terminal import is_terminal, write_line
 
 TEMPLATE = Path(__file__).parent.parent / "scaffold" / "camera_plugin"
 
@@ -128,7 +128,7 @@ def write(name: str, target: Path, *, defaults: bool, callback: bool) -> None:
     unanswered = SettingsError(
         "new-plugin has questions and found no terminal to ask them on; --defaults asks none"
     )
-    if not defaults and not sys.stdin.isatty():
+    if not defaults and not is_terminal(sys.stdin):
         raise unanswered
     module = f"rheed_acquire_{name.replace('-', '_')}"
     data = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rheed_acquire.commands.parser import Parser
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.system.terminal import write_line, write_note
+from rheed_acquire.system.terminal import is_terminal, write_line, write_note
 
 NAME = "RHEED view"
 DESCRIPTION = "Shows the RHEED camera in a browser; runs are started there"
@@ -131,7 +131,7 @@ def start(file: Path) -> int:
         code = subprocess.run(command, cwd=file.parent, check=False).returncode  # noqa: S603
     except OSError as error:
         raise SettingsError(f"the view cannot be started in {file.parent}: {error.strerror}") from None
-    if code != 0 and sys.stdin is not None and sys.stdin.isatty():
+    if code != 0 and is_terminal(sys.stdin):
         write_note("press Enter to close this window")
         sys.stdin.readline()
     return code

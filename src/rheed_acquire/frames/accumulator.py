@@ -16,6 +16,7 @@ from rheed_acquire.frames.chunk_buffer import COMMITTED, ChunkBuffer
 from rheed_acquire.frames.frame_ids import FrameIds, whole_number
 from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk, ChunkRing, Gap, chunk_of
 from rheed_acquire.system.home_process import disown_in_forks
+from rheed_acquire.system.priority import go_first
 from rheed_acquire.text.told import told
 
 if TYPE_CHECKING:
@@ -287,6 +288,8 @@ class ChunkAccumulator:
         self._buffer = buffer
         if buffer is None:
             return False
+        if not self._waits:  # then it is a camera's thread, and may be another than before
+            go_first()
         buffer.begin(self._chunk_index)
         self._after_overrun = self.overrun != self._overrun_before
         self._overrun_before = self.overrun

@@ -14,6 +14,7 @@ from tomlkit.items import AoT, Table
 from rheed_acquire.errors import SettingsError
 from rheed_acquire.regions.regions import Region
 from rheed_acquire.system.durable_files import remove, replace
+from rheed_acquire.system.long_paths import real_path
 
 
 def save_regions(file: Path, regions: Sequence[Region]) -> None:
@@ -26,7 +27,7 @@ def save_regions(file: Path, regions: Sequence[Region]) -> None:
     SettingsError
         It cannot be read or written, or is not TOML.
     """
-    file = file.resolve()
+    file = real_path(file)
     try:
         # As bytes, so that lines end as they did; editors on Windows begin the file with a byte order mark.
         text = file.read_bytes().decode("utf-8-sig") if file.exists() else ""

@@ -221,10 +221,14 @@ def _look_up(host: str, port: int, ends_at_s: float) -> list[Any]:
     with _lookups_lock:
         pending = _lookups.get((host, port))
         if pending is None:
-            pending = _lookups[host, port] = Future()
-            threading.Thread(
-                target=_answer_lookup, args=(host, port, pending), name="name-lookup", daemon=True
-            ).start()
+            pending = Future()
+            try:
+                threading.Thread(
+                    target=_answer_lookup, args=(host, port, pending), name="name-lookup", daemon=True
+                ).start()
+            except RuntimeError as error:  # no thread may be had; a later call may have one
+                raise OSError(f"the name cannot be looked up: {error}") from None
+            _lookups[host, port] = pending
     return pending.result(max(ends_at_s - time.monotonic(), 0.0))
 
 

@@ -35,6 +35,18 @@ def extended(absolute: str) -> str:
     return _AS_IT_STANDS + absolute
 
 
+def real_path(path: Path) -> Path:
+    """Follow the links of a path, as far as the system says where they lead.
+
+    Some file systems of Windows do not say it, as disks in memory, which is no reason not to use them. Wine
+    does not for paths of more than 260 characters.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except OSError:
+        return Path(os.path.abspath(path))  # noqa: PTH100 - that is all there is to be had
+
+
 def longest_path() -> int | None:
     """How many characters a path may have here; None where they need not be counted."""
     if sys.platform == "win32":

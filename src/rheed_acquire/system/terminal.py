@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
+from rheed_acquire.system.c_runtimes import lead_stdout_to_stderr
 from rheed_acquire.text.json_text import json_text
 from rheed_acquire.text.printable_text import printable
 
@@ -84,12 +85,12 @@ def styled(text: str, style: str = "") -> Text:
 
 def stdout_is_terminal() -> bool:
     """Whether a person looks at stdout."""
-    return _is_terminal(_stdout().stream)
+    return is_terminal(_stdout().stream)
 
 
 def stderr_is_terminal() -> bool:
     """Whether a person looks at stderr."""
-    return _is_terminal(sys.stderr)
+    return is_terminal(sys.stderr)
 
 
 def stdout_encoding() -> str:
@@ -197,7 +198,7 @@ def _take(own: TextIO | None, undo: contextlib.ExitStack) -> TextIO | None:
 
 def _lead_to_stderr() -> None:
     try:
-        os.dup2(_STDERR, _STDOUT)
+        lead_stdout_to_stderr()
     except OSError:  # stderr is closed
         _lead_to_nowhere(_STDOUT)
 
@@ -229,11 +230,22 @@ def _descriptor(stream: IO[str] | None) -> int | None:
         return None
 
 
-def _is_terminal(stream: TextIO | None) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody sits at the other end; of the device NUL Windows says what it says of a terminal."""
     try:
-        return stream is not None and stream.isatty()
-    except ValueError:  # closed by somebody
+        if stream is None or not stream.isatty():
+            return False
+        if sys.platform == "win32":
+            import ctypes
+            import msvcrt
+
+            kernel = ctypes.WinDLL("kernel32")
+            kernel.GetConsoleMode.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint32)]
+            mode = ctypes.c_uint32()
+            return bool(kernel.GetConsoleMode(msvcrt.get_osfhandle(stream.fileno()), ctypes.byref(mode)))
+    except (ValueError, OSError):  # closed by somebody, or of no file
         return False
+    return True
 
 
 def _put(stream: TextIO | None, text: str) -> None:

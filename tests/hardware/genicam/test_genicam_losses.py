@@ -193,7 +193,10 @@ def test_a_run_goes_on_when_its_camera_comes_back(
     frames = read_frames(report["output"])
     assert len(frames) == 1800
     stamps = frames.reshape(1800, -1)[:, :8].copy().view("<u8")[:, 0]
-    (restart,) = np.flatnonzero(np.diff(stamps.astype(np.int64)) != 1) + 1
-    check(frames[:restart])
-    check(frames[restart:], first=int(stamps[restart]))
-    assert stamps[restart] == 0
+    steps = np.diff(stamps.astype(np.int64))
+    (restart,) = np.flatnonzero(steps < 0) + 1
+    for stamp, frame in zip(stamps, frames, strict=True):
+        check(frame[None], first=int(stamp))
+    # On a busy computer its driver may have had no buffer now and then, which is told.
+    missing = int((np.delete(steps, restart - 1) - 1).sum() + stamps[0] + stamps[restart])
+    assert missing <= report["frames_dropped_by_camera"]

@@ -226,7 +226,7 @@ def test_no_command_fails_for_a_character_or_lets_one_through(command: Command, 
     listings += [("show", older.name), ("report", older.name)]
     fails = ("--camera", "hostile", "--hostile.fails")
     # Regions, flags and names as a shell may give them, in whatever encoding its file had.
-    strange = os.fsdecode(b"caf\xe9\x1b[2J\n")
+    strange = b"caf\xe9\x1b[2J\n".decode("utf-8", "surrogateescape")
     wrong = [fails, ("--camera", strange), (f"--{strange}",), ("show", strange), (strange,)]
     objects = [(*listing, "--json") for listing in listings]
     said = encoded.run_all(*listings, *objects, ("--help",), ("recover",), *wrong, (*fails, "--json"))

@@ -34,6 +34,18 @@ NOWHERE = "http://127.0.0.1:9"
 FRAMES = np.random.default_rng(0).integers(0, 256, (3, 20, 6, 8), np.uint8)
 
 
+def _leave_chunk(stream: Stream, chunk_idx: int, *, spooled: bool) -> None:
+    buffer = stream.ring(6, 8).acquire()
+    assert buffer is not None
+    buffer.begin(chunk_idx)
+    buffer.append(FRAMES[chunk_idx])
+    if spooled:
+        chunk = recovered_chunk(buffer, stream)
+        content = encode_shard(chunk.frames)
+        stream.folder.add(describe_shard(stream, chunk, content.size), content)
+        buffer.clear()
+
+
 @pytest.fixture
 def leave(command: Command) -> Iterator[Callable[..., StreamFolder]]:
     """Leave a stream in the command's spool, with chunks on disk and in the ring."""
@@ -57,16 +69,9 @@ def leave(command: Command) -> Iterator[Callable[..., StreamFolder]]:
         left.append(folder)
         stream = Stream(folder, ring_chunks=4, when_full=WhenFull.STOP)
         for chunk_idx in (*spooled, *in_ring):
-            buffer = stream.ring(6, 8).acquire()
-            assert buffer is not None
-            buffer.begin(chunk_idx)
-            buffer.append(FRAMES[chunk_idx])
-            if chunk_idx in spooled:
-                chunk = recovered_chunk(buffer, stream)
-                content = encode_shard(chunk.frames)
-                folder.add(describe_shard(stream, chunk, content.size), content)
-                buffer.clear()
+            _leave_chunk(stream, chunk_idx, spooled=chunk_idx in spooled)
         if not in_ring:
+            stream.let_go_of_ring()  # on Windows no file is removed that is mapped
             folder.ring.remove()
         folder.close(delete=False)
         return folder

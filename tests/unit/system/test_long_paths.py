@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from rheed_acquire.system.long_paths import ROOM_BELOW, extended, is_narrow, longest_path, with_room_below
+from rheed_acquire.system.long_paths import (
+    ROOM_BELOW,
+    extended,
+    is_narrow,
+    longest_path,
+    real_path,
+    with_room_below,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +55,21 @@ def test_a_file_far_down_can_be_written_read_and_deleted(tmp_path: Path) -> None
     assert [path.read_bytes() for path in folder.glob("*")] == [b"1"]
     file.replace(folder / "other")
     assert (folder / "other").stat().st_size == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="only some users of Windows may make links")
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    assert real_path(tmp_path / "link") == real_path(tmp_path) / "folder"
+
+
+def test_where_the_system_does_not_say_where_a_path_leads_it_is_taken_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def says_nothing(path: object) -> str:
+        raise OSError(22, "More data available", path)
+
+    monkeypatch.setattr(os.path, "realpath", says_nothing)
+    monkeypatch.chdir(tmp_path)
+    assert real_path(Path("disk") / "spool") == Path.cwd() / "disk" / "spool"
