@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -95,11 +96,12 @@ def check_target(target: Path) -> None:
     try:
         target.mkdir(parents=True)
         target.rmdir()
-    except FileExistsError:
-        raise SettingsError(
-            f"{target} is there already and is not overwritten: move it away, or choose another --dir"
-        ) from None
     except OSError as error:
+        # Windows says that a folder exists also where a file stands in its parent's place.
+        if isinstance(error, FileExistsError) and os.path.lexists(target):
+            raise SettingsError(
+                f"{target} is there already and is not overwritten: move it away, or choose another --dir"
+            ) from None
         raise SettingsError(f"{target} cannot be made (--dir): {error.strerror}") from None
 
 

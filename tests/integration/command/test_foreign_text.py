@@ -140,7 +140,8 @@ codes = []
 for number, arguments in enumerate(json.loads(sys.argv[1])):
     for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
         stream.flush()
-        file = os.open(f"said-{number}-{descriptor}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+        file = os.open(f"said-{number}-{descriptor}", flags)
         os.dup2(file, descriptor)
         os.close(file)
     try:
