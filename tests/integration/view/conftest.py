@@ -66,17 +66,27 @@ class Page:
     ) -> tuple[Any, bytes]:
         """Wait for a message of a kind; say of what comes on the way that it is drawn, or do not."""
         while True:
-            data = self.socket.recv(timeout=20)
-            payload = b""
-            if isinstance(data, bytes):
-                (size,) = struct.unpack_from("<I", data)
-                message, payload = json.loads(data[4 : 4 + size]), data[4 + size :]
-                if draws:
-                    self.send(do="drawn", what=message["type"])
-            else:
-                message = json.loads(data)
+            message, payload = self._next(draws=draws)
             if message["type"] == kind and fits(message):
                 return message, payload
+
+    def receive_each(self, *kinds: str) -> list[Any]:
+        """Wait for a message of each kind, in whatever order they come."""
+        found: dict[str, Any] = {}
+        while not set(kinds) <= set(found):
+            message, _ = self._next(draws=True)
+            found[message["type"]] = message
+        return [found[kind] for kind in kinds]
+
+    def _next(self, *, draws: bool) -> tuple[Any, bytes]:
+        data = self.socket.recv(timeout=20)
+        if not isinstance(data, bytes):
+            return json.loads(data), b""
+        (size,) = struct.unpack_from("<I", data)
+        message = json.loads(data[4 : 4 + size])
+        if draws:
+            self.send(do="drawn", what=message["type"])
+        return message, data[4 + size :]
 
 
 @pytest.fixture

@@ -83,9 +83,8 @@ def test_state_and_events_reach_every_page_also_one_that_opens_later(view: Watch
     view.process.add_event(5.0, "warning", "a gap")
     for _ in range(2):
         with view.page() as page:
-            state, _ = page.receive("state")
+            state, events = page.receive_each("state", "events")
             assert state["state"] == {"phase": "capturing", "fps_measured": None, "frames": 3}
-            events, _ = page.receive("events")
             assert events["events"] == [{"utc_ms": 5.0, "level": "warning", "text": "a gap"}]
 
 
