@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rheed_acquire.recording.bucket import ChangedMeanwhileError
 from rheed_acquire.recording.declarations import ChunkDeclaration
 from rheed_acquire.recording.layout import CHUNK_RECORDS
-from rheed_acquire.recording.shared_object import change_object
+from rheed_acquire.recording.shared_object import Tagged, change_known
 from rheed_acquire.recording.zarr_metadata import encode_document
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class ChunkRecords:
 
     def __init__(self, folder: BucketPath) -> None:
         self._folder = folder / CHUNK_RECORDS
-        self._known: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._known: dict[str, Tagged] = {}
         self._noticed_s: dict[str, float] = {}
         self._own: set[str] = set()
 
@@ -55,7 +54,7 @@ class ChunkRecords:
         of hours has thousands.
         """
         before = self._known
-        found: dict[str, tuple[str, dict[str, Any]]] = {}
+        found: dict[str, Tagged] = {}
         last: str | None = None
         while (known := before.get(name := _name(len(found)))) is not None and known[1]["state"] == STORED:
             found[name], last = known, name
@@ -102,7 +101,7 @@ class ChunkRecords:
             self._known[path.name] = path.create(encode_document(announced)), announced
         except FileExistsError:
             with suppress(FileNotFoundError):  # the stream has just been closed
-                return int(change_object(path, change)["times"])
+                return int(self._change(chunk.index, change)["times"])
         return 1
 
     def store(self, index: int) -> tuple[bool, bool]:
@@ -115,16 +114,8 @@ class ChunkRecords:
             if by_us:
                 record["state"] = STORED
 
-        path = self._path(index)
-        known = self._known.get(path.name)
-        if known is not None and known[1]["state"] == ANNOUNCED:  # as it is there, if nobody was faster
-            record = dict(known[1])
-            change(record)
-            with suppress(ChangedMeanwhileError, FileNotFoundError):
-                self._known[path.name] = path.replace(encode_document(record), known[0]), record
-                return True, True
         try:
-            changed = change_object(path, change)
+            changed = self._change(index, change)
         except FileNotFoundError:  # the stream has been closed meanwhile
             return False, False
         return bool(changed["state"] == STORED), by_us
@@ -137,7 +128,7 @@ class ChunkRecords:
                 record.update(state=REFUSED, reason=reason[:_LONGEST_REASON])
 
         try:
-            change_object(self._path(index), change)
+            self._change(index, change)
         except FileNotFoundError:  # the stream has been closed meanwhile
             return
 
@@ -145,6 +136,11 @@ class ChunkRecords:
         """Delete them: the stream has ended."""
         for path, _, _ in list(self._folder.below()):
             path.unlink()
+
+    def _change(self, index: int, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        path = self._path(index)
+        changed = self._known[path.name] = change_known(path, change, self._known.get(path.name))
+        return changed[1]
 
     def _path(self, index: int) -> BucketPath:
         return self._folder / _name(index)
