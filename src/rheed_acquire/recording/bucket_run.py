@@ -16,19 +16,15 @@ moved together at the end, for that would copy the whole run: they stay at the p
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import math
-import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rheed_acquire.recording.bucket import ChangedMeanwhileError
+from rheed_acquire.recording.bucket_listing import BucketListing
 from rheed_acquire.recording.bucket_uploads import put_in_place
 from rheed_acquire.recording.chunk_records import (
     ANNOUNCED,
@@ -39,7 +35,6 @@ from rheed_acquire.recording.chunk_records import (
     refusals_in,
     upload_name,
 )
-from rheed_acquire.recording.derived_objects import derived_objects
 from rheed_acquire.recording.layout import (
     AT_CHUNKS,
     FRAMES,
@@ -52,11 +47,10 @@ from rheed_acquire.recording.layout import (
     UPLOADS,
     shard_path,
 )
-from rheed_acquire.recording.received_chunks import ReceivedChunks
 from rheed_acquire.recording.refusals import UnfitError, refuse_unless_open, refuse_unlike
-from rheed_acquire.recording.run_writer import LISTING_SHARE, MOST_TAGS, new_record, utc_now
+from rheed_acquire.recording.run_writer import MOST_TAGS, new_record, utc_now
 from rheed_acquire.recording.shards import ShardError
-from rheed_acquire.recording.shared_object import TRIES, change_object
+from rheed_acquire.recording.shared_object import change_object
 from rheed_acquire.recording.zarr_metadata import encode_document
 
 if TYPE_CHECKING:
@@ -66,8 +60,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 VALID_FOR = timedelta(minutes=15)
-LISTED_EVERY_S = 5.0
-"""Between two listings: each writes the last block of every list again, however short the chunk is."""
 NEVER_CAME = "nothing of it had come when the stream was ended"
 
 
@@ -111,14 +103,10 @@ class BucketRun:
         self.folder = folder
         self._on_stored = on_stored
         self._chunks = ChunkRecords(folder)
-        # By keys, the digest and the tag of what this process has listed; and when it may list again.
         # What it was when it was last looked at: of the other states none leads back to open.
         self._state = "open"
         self._frames_are: list[int] | None = None
-        self._listed: dict[str, tuple[bytes, str]] = {}
-        self._listing = threading.Lock()
-        self._is_behind = False
-        self._list_again_s = -math.inf
+        self._listing = BucketListing(folder, self._chunks, self.record)
 
     @classmethod
     def create(
@@ -258,14 +246,7 @@ class BucketRun:
             self.close("")
         if record["state"] != "open":
             return False
-        if self._store_uploads(record, all_of_it=all_of_it):
-            self._is_behind = True
-        begun_s = time.monotonic()
-        if self._is_behind and begun_s >= self._list_again_s:
-            self._is_behind = False
-            self._list()
-            ended_s = time.monotonic()
-            self._list_again_s = ended_s + max(LISTED_EVERY_S, LISTING_SHARE * (ended_s - begun_s))
+        self._listing.keep_up(has_more=self._store_uploads(record, all_of_it=all_of_it))
         return True
 
     def close(self, reason: str) -> None:
@@ -285,7 +266,7 @@ class BucketRun:
         self._state = record["state"]
         if record["state"] == "closing":
             self._store_uploads(record, all_of_it=True, is_last=True)
-            if self._list():
+            if self._listing.write():
                 change_object(self.folder / STREAM_FILE, lambda record: record.update(state="closed"))
         for path, _, _ in list((self.folder / UPLOADS).below()):
             path.unlink()
@@ -379,46 +360,3 @@ class BucketRun:
 
         # The chunks' records are read after the stream's: nothing older replaces something newer.
         change_object(self.folder / STREAM_FILE, change)
-
-    def _list(self) -> bool:
-        """Write what follows from the chunks that are stored; False where the stream has been closed before.
-
-        No process can put something older in the place of something newer: an object is replaced only if it
-        is as it was when its tag was asked for, and what is put there is made of what was read after that.
-        """
-        with self._listing:  # of two threads one would take the other's tags for its own
-            return self._list_alone()
-
-    def _list_alone(self) -> bool:
-        for _ in range(TRIES):
-            records = self._chunks.read()
-            record = self.record()  # after the chunks': as long as it is not closed, those are all there
-            if record["state"] == "closed":
-                return False
-            chunks = ReceivedChunks()
-            times: dict[int, str] = {}
-            for one in records:
-                if one["state"] == STORED:
-                    chunks.add(declaration_of(one))
-                    if one["times_us"] is not None:
-                        times[one["index"]] = one["times_us"]
-            derived = derived_objects(record, chunks, times)
-            refused = [key for key, data in derived if not self._put(key, data)]
-            if not refused:
-                return True
-        raise ChangedMeanwhileError(f"{self.folder} is written to by too many at once")
-
-    def _put(self, key: str, data: bytes) -> bool:
-        """Write what is derived; False where another process has done so, and it has to be made anew."""
-        path = self.folder / key
-        known = self._listed.get(key)
-        digest = hashlib.sha256(data).digest()
-        if known is not None and known[0] == digest:
-            return True
-        try:
-            tag = path.create(data) if known is None else path.replace(data, known[1])
-        except (FileExistsError, ChangedMeanwhileError):
-            self._listed[key] = (b"", path.size_and_tag()[1])
-            return False
-        self._listed[key] = (digest, tag)
-        return True

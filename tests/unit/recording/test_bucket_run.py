@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tests.unit.recording.conftest import DATA_ID, FPS, START_MS, record
 
 from rheed_acquire import BucketPath, RecordedRun, open_run
-from rheed_acquire.recording import bucket_run, chunk_records
+from rheed_acquire.recording import bucket_listing, chunk_records
 from rheed_acquire.recording.bucket_run import BucketRun
 from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
 from rheed_acquire.recording.refusals import RunClosedError, UnfitError
@@ -109,7 +109,7 @@ def test_what_comes_soon_afterwards_is_stored_at_once_and_listed_with_what_follo
         run.settle()
         assert (bucket / f"frames.zarr/frames/c/{index}/0/0").exists()
     assert len(open_run(bucket).frame_id) == 8
-    monkeypatch.setattr(bucket_run, "LISTED_EVERY_S", 0.0)
+    monkeypatch.setattr(bucket_listing, "LISTED_EVERY_S", 0.0)
     late = BucketRun(bucket)  # another server has its own pace, and lists when it has stored something
     upload(late, 2, FRAMES[16:19])
     late.settle()
