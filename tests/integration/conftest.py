@@ -78,7 +78,7 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect
     left = [
         thread.name
         for thread in set(threading.enumerate()) - before
-        if thread.name.startswith(("encoder", "upload"))
+        if thread.name.startswith(("encoder", "upload", "url-ahead"))
     ]
     assert not left, f"threads that outlived their streamer: {left}"
 

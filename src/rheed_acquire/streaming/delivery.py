@@ -31,6 +31,7 @@ from rheed_acquire.streaming.spool import Spool, SpoolFullError, StreamLetGoErro
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.unverified_chunks import UnverifiedChunks
 from rheed_acquire.streaming.upload_window import UploadWindow
+from rheed_acquire.streaming.url_ahead import UrlAhead, target_of
 from rheed_acquire.streaming.write_behind import WriteBehind
 from rheed_acquire.system.priority import make_way
 from rheed_acquire.system.worker import Worker, one_by_one
@@ -88,6 +89,7 @@ class Delivery:
         self._window = UploadWindow(workers)
         self._link = LinkRate()
         self._encoder = ChunkEncoder(compression_level, self._link, self._closing)
+        self._url_ahead = UrlAhead(open_api, self._closing)
         # Whose shards are not on disk: their buffers are kept until they are, or the server has them.
         self._write_behind = WriteBehind()
         self.unverified = UnverifiedChunks(spool)
@@ -96,6 +98,7 @@ class Delivery:
         encode = one_by_one(self._chunks.get, self._encode_chunk, self._lose_chunk)
         self._workers = [
             Worker("encoder", encode, self._closing, at_begin=make_way),
+            self._url_ahead.worker,
             *(self._spool_worker(f"spooler-{number}") for number in range(SPOOLERS)),
             *(self._upload_worker(f"upload-{number}") for number in range(workers)),
         ]
@@ -146,6 +149,7 @@ class Delivery:
         for stream in list(self._streams.values()):
             stream.abandon()
         self._chunks.put(None)
+        self._url_ahead.close()
         self._window.close()
         self._write_behind.close()
         self.spool.close()
@@ -158,6 +162,9 @@ class Delivery:
         # A stream that was finalized with chunks waiting: they stay in its ring, for a later recovery.
         if self.closing or self._streams.get(stream.data_id) is not stream or not parcel.claim():
             return
+        shard = describe_shard(stream, parcel.chunk, 0, self.clock)
+        if self.spool.shards_queued < self._window.size:  # else it would wait, and age, while others are sent
+            self._url_ahead.ask(stream, shard)
         content = self._encoder.encode(
             stream,
             parcel.chunk,
@@ -167,8 +174,7 @@ class Delivery:
         )
         if content is None:
             return
-        shard = describe_shard(stream, parcel.chunk, content.size, self.clock)
-        shard.content = ShardInMemory(content)
+        shard.size, shard.content = content.size, ShardInMemory(content)
         parcel.shard = shard
         self._is_held_up = self._write_behind.wait_for_room()
         self._pass_on(parcel, shard)
@@ -285,11 +291,8 @@ class Delivery:
             parcel.is_under_way = True
         try:
             with self.spool.open(shard) as body, self._link.sending(shard.size):
-                growth = shard.growth if stream.takes_growth else None
-                target = api.presign(shard.chunk_idx, shard.body, shard.times_us, growth)
-                stream.shards_are_kept = target.keeps_shards
-                stream.is_verified_later = target.is_verified_later
-                stream.takes_growth, stream.takes_padded = target.takes_growth, target.takes_padded
+                target = target_of(api, stream, shard)
+                stream.heed(target)
                 shard.upload_id, refused = target.upload_id, target.refused
                 api.put(target, body)
                 shard.confirmed = True

@@ -10,8 +10,11 @@ import google_crc32c
 import numpy as np
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from numpy.typing import NDArray
 
+    from rheed_acquire.streaming.server_answers import UploadTarget
     from rheed_acquire.streaming.shard_in_memory import ShardInMemory
 
 VERSION = 2
@@ -26,7 +29,7 @@ class SpooledShard:
     data_id, chunk_idx
         Where it belongs.
     size
-        Of the encoded bytes.
+        Of the encoded bytes; 0 until they are there.
     frames
         How many it holds.
     body
@@ -44,6 +47,8 @@ class SpooledShard:
         Those of them that neither network nor disk explains.
     confirmed
         Whether the server has it: only this process has still to draw the consequences.
+    target
+        Where its first attempt goes, where that was asked for ahead (see `UrlAhead`).
     upload_id
         What the server calls its latest upload.
     growth
@@ -63,6 +68,7 @@ class SpooledShard:
     attempts: int = 0
     stumbles: int = 0
     confirmed: bool = False
+    target: Future[UploadTarget] | None = field(default=None, repr=False)
     upload_id: str = ""
     growth: str | None = field(default=None, repr=False)
     refusals: int = 0
@@ -74,7 +80,16 @@ class SpooledShard:
         return None if times is None else np.array(times, np.int64)
 
 
-_OF_THIS_PROCESS = ("content", "attempts", "stumbles", "confirmed", "upload_id", "growth", "refusals")
+_OF_THIS_PROCESS = (
+    "content",
+    "attempts",
+    "stumbles",
+    "confirmed",
+    "target",
+    "upload_id",
+    "growth",
+    "refusals",
+)
 
 
 def encode_sidecar(shard: SpooledShard) -> bytes:

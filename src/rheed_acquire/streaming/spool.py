@@ -340,6 +340,12 @@ class Spool:
         with self._changed:
             return sum(due is not None for _, due in self._queue.values())
 
+    @property
+    def shards_queued(self) -> int:
+        """Shards that wait for an upload, or that one is at work on, of all streams."""
+        with self._changed:
+            return len(self._queue)
+
     def close(self) -> None:
         """Let everyone who waits return, and let all streams go as they are."""
         with self._changed:

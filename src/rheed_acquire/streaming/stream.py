@@ -18,7 +18,7 @@ from rheed_acquire.streaming.streamer import DeliveryStatus
 from rheed_acquire.system.home_process import HomeProcess
 
 if TYPE_CHECKING:
-    from rheed_acquire.streaming.server_answers import RefusedChunk
+    from rheed_acquire.streaming.server_answers import RefusedChunk, UploadTarget
 
 logger = logging.getLogger(__name__)
 
@@ -186,6 +186,11 @@ class Stream:
         with self._changed:
             if self._ring is not None:
                 self._ring.close()
+
+    def heed(self, target: UploadTarget) -> None:
+        """Learn what the server says of itself with each URL."""
+        self.shards_are_kept, self.is_verified_later = target.keeps_shards, target.is_verified_later
+        self.takes_growth, self.takes_padded = target.takes_growth, target.takes_padded
 
     def spooled(self, chunk_idx: int) -> None:
         """Count a chunk as on disk."""

@@ -37,7 +37,7 @@ def expect_all_given_back(intake: Intake) -> None:
 # Where it raises in a file's own close, the file is closed when it is forgotten.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("thread", ["encoder", "spooler", "upload", "reference-clock"])
+@pytest.mark.parametrize("thread", ["encoder", "spooler", "upload", "url-ahead", "reference-clock"])
 def test_an_error_at_any_call_of_a_worker_costs_at_most_its_chunk(
     service: FaultServer,
     connect: Connect,
