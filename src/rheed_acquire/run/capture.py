@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from rheed_acquire.settings.run_settings import RunSettings
 
 POLL_S = 0.05
+SILENT_S = 30.0
+"""Rest of a camera that did not answer what it was asked; the computer may have been busy."""
 SAME_FAULTS = 3
 """A camera that never gave a frame, and says so often what is wrong with it, will not come to give one."""
 SETTLE_S = 0.5
@@ -105,7 +107,7 @@ class Capture:
         self._ended_s: float | None = None
         self._faults: list[str] = []
         self._fault: CameraError | None = None
-        self._silent: Camera | None = None
+        self._silent: tuple[Camera | None, float] = None, 0.0
         self._failed: Camera | None = None
         # Never released: of several threads that ask, one tells, and once.
         self._silence_told = threading.Lock()
@@ -230,7 +232,7 @@ class Capture:
             self._call(camera, camera.close, is_lost=self.absence is not None)
 
     def temperature_c(self) -> float | None:
-        """The camera's temperature; None where it cannot tell. One that hangs is asked no more."""
+        """The camera's temperature; None where it cannot tell. One that hangs is let alone for a while."""
         return self._told("the temperature is", lambda camera: camera.temperature_c(), None)
 
     def adjustable(self) -> Mapping[str, float]:
@@ -239,14 +241,14 @@ class Capture:
 
     def _told(self, what: str, ask: Callable[[Camera], T], unknown: T) -> T:
         """What the camera says of itself, or what stands for that it does not."""
-        camera = self._camera
-        if camera is None or camera is self._silent:
+        camera, (silent, until_s) = self._camera, self._silent
+        if camera is None or (camera is silent and time.monotonic() < until_s):
             return unknown
         try:
             return ask(camera)
         except CameraError as error:
             if isinstance(error, CameraHangsError):
-                self._silent = camera
+                self._silent = camera, time.monotonic() + SILENT_S
             # A camera that is just being lost says so in its own time.
             is_lost = camera is not self._camera or self._fault is not None
             if not is_lost and self._silence_told.acquire(blocking=False):

@@ -43,6 +43,7 @@ class RunStream:
         """Whether its end has begun."""
         self._data_id: str | None = None
         self._ended: DeliveryStatus | None = None
+        self._known = DeliveryStatus()
         self._journal, self._patience = journal, patience
         self._drain_timeout_s = drain_timeout_s
         # Never released: of several threads that ask, one tells, and once.
@@ -54,13 +55,13 @@ class RunStream:
         self._data_id = data_id
 
     def status(self) -> DeliveryStatus:
-        """How far its chunks have come; by the final report, once the streamer has let go of the stream."""
+        """How far its chunks have come: as far as the streamer has told, or by its final report."""
         if self._ended is not None:
             return self._ended
         if self._data_id is None:
-            return DeliveryStatus()
+            return self._known
         try:
-            return self.streamer.status(self._data_id)
+            self._known = self.streamer.status(self._data_id)
         except Exception as error:
             # A streamer that cannot tell, or has let go of the stream: figures are no reason to end a run.
             logger.debug("no status", exc_info=True)
@@ -69,7 +70,7 @@ class RunStream:
                 self._journal.warn(
                     FindingCode.STREAMER_SILENT, f"how far the uploads are is unknown: {error}"
                 )
-            return DeliveryStatus()
+        return self._known
 
     def finalize(self) -> dict[str, Any]:
         """End it, after its uploads; the streamer's report."""

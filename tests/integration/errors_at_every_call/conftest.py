@@ -41,9 +41,6 @@ class RaisesOnce:
         self.raised = False
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
-        if not threading.current_thread().name.startswith(self._thread):
-            sys.setprofile(None)
-            return
         if event == "c_call":
             caller, callee = frame, argument.__qualname__
         elif event == "call" and frame.f_back is not None:
@@ -61,11 +58,22 @@ class RaisesOnce:
 
     @contextmanager
     def in_new_threads(self) -> Iterator[None]:
-        threading.setprofile(self)
-        try:
+        """Be called in the threads of the name that are started meanwhile.
+
+        Not by ``threading.setprofile``, which each new thread heeds: CPython 3.11 ends a thread before it
+        begins where another is installing a profile function, which takes time where there is an audit hook.
+        """
+        run = threading.Thread.run
+
+        def run_watched(thread: threading.Thread) -> None:
+            if thread.name.startswith(self._thread):
+                with self._lock:
+                    sys.setprofile(self)
+            run(thread)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(threading.Thread, "run", run_watched)
             yield
-        finally:
-            threading.setprofile(None)
 
 
 EveryCall: TypeAlias = "Callable[[str, Callable[[RaisesOnce], None]], int]"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,7 @@ from rheed_acquire.run.report import FAILED, FRAMES_LOST
 if TYPE_CHECKING:
     from tests.unit.run.conftest import Stage
 
+LIMIT_S = 30.0
 UNUSABLE: list[tuple[Any, Any, str]] = [
     ("5", 0, "Frame.id is '5', a str, and must be an int or None"),
     (5.5, 0, "Frame.id is 5.5, a float, and must be"),
@@ -208,6 +211,37 @@ def test_a_temperature_that_cannot_be_told_is_a_warning_once(stage: Stage, deed:
     assert_delivered(report, streamer)
     assert_told(report, CAMERA, "temperature_c")
     assert FindingCode.CAMERA_SILENT in [warning.code for warning in report.warnings]
+
+
+def test_a_camera_that_was_slow_to_answer_is_asked_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rheed_acquire.run.capture.SILENT_S", 0.2)
+    camera, streamer = stage.camera([*range(FRAMES)]), stage.streamer()
+    slow = threading.Event()
+    asked = [0]
+
+    def temperature_c() -> float:
+        asked[0] += 1
+        assert slow.wait(LIMIT_S)
+        return 21.5
+
+    do(camera, "temperature_c", temperature_c)
+    session = stage.session(camera, streamer).start()
+    stage.wait_for(camera.played)
+    assert session.acquisition.temperature_c() is None
+    time.sleep(0.3)
+    begun_s = time.monotonic()
+    assert [session.acquisition.temperature_c() for _ in range(3)] == [None] * 3
+    assert asked == [1], "as long as it is in that call it gets no other"
+    slow.set()
+    while session.acquisition.temperature_c() != 21.5:
+        assert time.monotonic() < begun_s + LIMIT_S
+        time.sleep(0.05)
+    session.acquisition.stop()
+    report = session.result()
+    assert_delivered(report, streamer)
+    assert [warning.code for warning in report.warnings].count(FindingCode.CAMERA_SILENT) == 1
 
 
 @pytest.mark.parametrize("fault", [OSError("unplugged"), "unplugged", None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from rheed_acquire.errors import RheedAcquireError, StreamerError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.host.guard.calls import Patience
 from rheed_acquire.run.report import DELIVERED, FRAMES_LOST, RunReport
+from rheed_acquire.streaming.streamer import DeliveryStatus
 
 if TYPE_CHECKING:
     from tests.unit.run.conftest import Session, Stage
@@ -155,6 +157,20 @@ def test_a_streamer_whose_status_hangs_is_asked_no_more(stage: Stage, hang: Deed
     assert_delivered(report, streamer)
     assert_told(report, STREAMER, "did not return from status within 1 s")
     assert FindingCode.STREAMER_SILENT in [warning.code for warning in report.warnings]
+
+
+def test_what_a_streamer_told_last_stands_while_it_cannot_tell(stage: Stage) -> None:
+    answers = iter([DeliveryStatus(chunks_pushed=9, chunks_uploaded=7, bytes_uploaded=4200)])
+    go_on = threading.Event()
+    camera = stage.camera([*range(FRAMES - 1), lambda: stage.wait_for(go_on), FRAMES - 1])
+    streamer = stage.streamer()
+    do(streamer, "status", lambda *_: next(answers))
+    session = stage.session(camera, streamer, frames=FRAMES).start()
+    while session.acquisition.progress().delivery.chunks_uploaded != 7:
+        time.sleep(0.01)
+    assert {session.acquisition.progress().delivery.bytes_uploaded for _ in range(3)} == {4200}
+    go_on.set()
+    assert_delivered(session.result(), streamer)
 
 
 @pytest.mark.parametrize("method", ["initialize", "open_ring", "push_chunk", "finalize", "close"])
