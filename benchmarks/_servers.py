@@ -59,11 +59,11 @@ def local_server(folder: Path) -> Iterator[RunningServer]:
 
 
 @contextmanager
-def sink_server(folder: Path) -> Iterator[RunningServer]:  # noqa: ARG001 - it keeps nothing
-    """Run a server that only reads and counts."""
+def sink_server(folder: Path, answer_s: float = 0.0) -> Iterator[RunningServer]:  # noqa: ARG001 - it keeps nothing
+    """Run a server that only reads and counts, and answers ``answer_s`` seconds late."""
     program = Path(__file__).with_name("_sink.py")
     child = subprocess.Popen(
-        [sys.executable, "-P", str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-P", str(program), str(answer_s)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert child.stdin is not None
     assert child.stdout is not None

@@ -3,7 +3,7 @@
 The local server decodes every frame before it confirms a shard, on the same processors that its client
 encodes with. Against this one a client has the processors nearly to itself. Run as a program, by any
 interpreter: it prints its port, and ends when its standard input does. ``GET /counts`` tells how many shards
-and bytes were put.
+and bytes were put. An argument says how many seconds late it answers all else, as one does that is far away.
 """
 
 from __future__ import annotations
@@ -27,12 +27,15 @@ class Sink(ThreadingHTTPServer):
     ----------
     shards, nbytes
         Put so far.
+    answer_s
+        Until it answers what it has read.
     """
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, answer_s: float) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
+        self.answer_s = answer_s
         self.counting = threading.Lock()
         self.shards = self.nbytes = self.streams = 0
 
@@ -93,6 +96,7 @@ class Handler(BaseHTTPRequestHandler):
             if not got:
                 raise ConnectionError("the client hung up")
             left -= got
+        time.sleep(self._sink.answer_s)
         return size
 
     def _answer(self, content: object, etag: str | None = None) -> None:
@@ -112,7 +116,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Serve until standard input ends."""
-    sink = Sink()
+    sink = Sink(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0)
     threading.Thread(target=sink.serve_forever, daemon=True).start()
     print(sink.server_port, flush=True)
     sys.stdin.read()
