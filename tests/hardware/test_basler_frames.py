@@ -5,92 +5,26 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from rheed_acquire import (
-    Camera,
-    CameraError,
-    CameraLostError,
-    CameraSettingError,
-    CaptureRequest,
-    Frame,
-    SettingReadback,
-    Trigger,
-)
+from rheed_acquire import Camera, CameraSettingError, CaptureRequest, Frame, SettingReadback, Trigger
 
 pytest.importorskip("pypylon.pylon", reason="pypylon is not installed")
 Image = pytest.importorskip("PIL.Image", reason="pillow is not installed")
 
+from tests.hardware.emulated_basler import PATIENCE_S, Recorder, basler, record  # noqa: E402 - needs pypylon
+
 from rheed_acquire.cameras.genapi.configure import apply_settings  # noqa: E402
 from rheed_acquire.cameras.genapi.features import FeatureWriter  # noqa: E402
-from rheed_acquire_basler import BaslerSettings, open_camera  # noqa: E402 - needs pypylon
+from rheed_acquire_basler import BaslerSettings  # noqa: E402
 from rheed_acquire_basler.camera import BaslerCamera  # noqa: E402
 from rheed_acquire_basler.pylon_nodes import PylonNodeMap  # noqa: E402
 
-FIRST, SECOND = "0815-0000", "0815-0001"
 REAL_FRAMES = Path(__file__).parents[3] / "shared" / "data" / "rheed-deposition"
-PATIENCE_S = 20.0
-
-
-class Recorder:
-    """Takes copies of frames as a run would, and waits for a number of them."""
-
-    def __init__(self, act: Callable[[int], None] | None = None) -> None:
-        self.ids: list[int | None] = []
-        self.stamps: list[int | None] = []
-        self.pixels: list[NDArray[Any]] = []
-        self.objects: set[int] = set()
-        self.threads: set[int] = set()
-        self.faults: list[CameraError] = []
-        self._act = act
-        self._changed = threading.Condition()
-
-    def on_frame(self, frame: Frame) -> None:
-        with self._changed:
-            self.ids.append(frame.id)
-            self.stamps.append(frame.timestamp_ns)
-            self.pixels.append(frame.pixels.copy())
-            self.objects.add(id(frame))
-            self.threads.add(threading.get_ident())
-            self._changed.notify_all()
-        if self._act is not None:
-            self._act(len(self.ids))
-
-    def on_fault(self, error: CameraError) -> None:
-        with self._changed:
-            self.faults.append(error)
-            self._changed.notify_all()
-
-    def wait_for(self, frames: int) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: len(self.ids) >= frames or self.faults, PATIENCE_S)
-        assert not self.faults
-        assert len(self.ids) >= frames
-
-    def wait_for_fault(self) -> CameraError:
-        with self._changed:
-            assert self._changed.wait_for(lambda: self.faults, PATIENCE_S)
-        return self.faults[0]
-
-
-def basler(request: CaptureRequest | None = None, **settings: Any) -> Camera:
-    """Open the first emulated camera, small and quick unless told otherwise."""
-    chosen: dict[str, Any] = {"serial": FIRST, "width": 64, "height": 48, "exposure_us": 1000.0} | settings
-    return open_camera(BaslerSettings(**chosen), request or CaptureRequest(fps=200))
-
-
-def record(camera: Camera, frames: int) -> Recorder:
-    recorder = Recorder()
-    camera.start(recorder.on_frame, recorder.on_fault)
-    recorder.wait_for(frames)
-    camera.stop()
-    return recorder
 
 
 def readback(camera: Camera, name: str) -> SettingReadback:
@@ -240,105 +174,6 @@ def test_each_start_counts_anew() -> None:
     assert 3 <= statistics["total_buffers"] <= len(again.ids) + 1
 
 
-# Starting, stopping, closing
-
-
-def test_a_camera_starts_and_stops_many_times_and_is_silent_between() -> None:
-    with basler() as camera:
-        for _ in range(20):
-            recorder = record(camera, 3)
-            seen = len(recorder.ids)
-            # Frames of a grab still running would arrive in this time: at 200 fps, some ten.
-            threading.Event().wait(0.05)
-            assert len(recorder.ids) == seen
-
-
-def test_stop_waits_for_the_callback_that_is_running() -> None:
-    entered, leave, left = threading.Event(), threading.Event(), threading.Event()
-
-    def on_frame(frame: Frame) -> None:
-        entered.set()
-        leave.wait(PATIENCE_S)
-        left.set()
-
-    with basler() as camera:
-        camera.start(on_frame, lambda error: None)
-        assert entered.wait(PATIENCE_S)
-        threading.Timer(0.2, leave.set).start()
-        camera.stop()
-        assert left.is_set()
-
-
-def test_stop_from_within_a_callback_ends_delivery() -> None:
-    opened = basler()
-    recorder = Recorder(act=lambda count: opened.stop() if count == 5 else None)
-    with opened as camera:
-        camera.start(recorder.on_frame, recorder.on_fault)
-        recorder.wait_for(5)
-        camera.stop()
-        assert len(recorder.ids) == 5
-        record(camera, 2)
-
-
-def test_stop_and_close_may_be_repeated_and_a_closed_camera_does_not_start() -> None:
-    camera = basler()
-    camera.stop()
-    record(camera, 1)
-    camera.stop()
-    camera.close()
-    camera.close()
-    with pytest.raises(CameraError, match="closed"):
-        camera.start(lambda frame: None, lambda error: None)
-
-
-def test_a_started_camera_is_not_started_again() -> None:
-    with basler() as camera:
-        recorder = Recorder()
-        camera.start(recorder.on_frame, recorder.on_fault)
-        with pytest.raises(CameraError, match="already started"):
-            camera.start(recorder.on_frame, recorder.on_fault)
-        recorder.wait_for(3)
-
-
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts file descriptors in /proc")
-def test_opening_and_closing_leaks_neither_descriptors_nor_threads() -> None:
-    def held() -> tuple[int, int]:
-        return len(list(Path("/proc/self/fd").iterdir())), len(list(Path("/proc/self/task").iterdir()))
-
-    def cycle() -> None:
-        with basler() as camera:
-            record(camera, 1)
-
-    for _ in range(3):
-        cycle()
-    before = held()
-    for _ in range(20):
-        cycle()
-    after = held()
-    assert after[0] <= before[0]
-    assert after[1] <= before[1]
-
-
-def test_two_cameras_deliver_at_once() -> None:
-    with basler() as first, basler(serial=SECOND, width=32) as second:
-        recorders = [Recorder(), Recorder()]
-        for camera, recorder in zip((first, second), recorders, strict=True):
-            camera.start(recorder.on_frame, recorder.on_fault)
-        for recorder in recorders:
-            recorder.wait_for(20)
-        first.stop()
-        second.stop()
-    assert [recorder.pixels[0].shape for recorder in recorders] == [(48, 64), (48, 32)]
-    assert all(recorder.ids == list(range(len(recorder.ids))) for recorder in recorders)
-
-
-def test_a_camera_whose_settings_were_refused_can_be_opened_again() -> None:
-    with pytest.raises(CameraSettingError):
-        basler(gain=100.0)
-    with basler() as camera:
-        record(camera, 1)
-
-
 # Triggers
 
 
@@ -371,35 +206,3 @@ def test_a_trigger_left_on_by_another_program_is_switched_off() -> None:
         apply_settings(writer, "basler", BaslerSettings(), CaptureRequest())
         assert writer.problems == []
         record(camera, 3)
-
-
-# Failure
-
-
-def test_a_callback_that_raises_is_one_fault_and_no_more_frames() -> None:
-    calls: list[int] = []
-    recorder = Recorder()
-
-    def on_frame(frame: Frame) -> None:
-        calls.append(1)
-        raise RuntimeError("broken")
-
-    with basler() as camera:
-        camera.start(on_frame, recorder.on_fault)
-        assert "RuntimeError: broken" in str(recorder.wait_for_fault())
-        threading.Event().wait(0.05)
-    assert len(calls) == 1
-    assert len(recorder.faults) == 1
-
-
-def test_a_removed_camera_is_reported_as_lost_once() -> None:
-    recorder = Recorder()
-    with basler() as camera:
-        assert isinstance(camera, BaslerCamera)
-        camera.start(recorder.on_frame, recorder.on_fault)
-        for _ in range(2):  # what pylon calls; the emulation has no way to make it do so
-            camera._failures.OnCameraDeviceRemoved(camera._camera)
-        fault = recorder.wait_for_fault()
-    assert isinstance(fault, CameraLostError)
-    assert FIRST in str(fault)
-    assert len(recorder.faults) == 1

@@ -7,157 +7,29 @@ import gzip
 import io
 import logging
 import socket
-import ssl
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
-import trustme
+from tests.integration import scripted_server
+from tests.integration.scripted_server import (
+    HANG_S,
+    MEGABYTE,
+    TIME_S,
+    ScriptedServer,
+    begin_and_pour,
+    begin_and_trickle,
+    get,
+    say,
+    scripted,
+    whole,
+)
 
-from rheed_acquire.errors import SettingsError
-from rheed_acquire.streaming.http_session import REFUSAL_BYTES, Answer, HttpSession, is_loopback
+from rheed_acquire.streaming.http_session import REFUSAL_BYTES, HttpSession
 from rheed_acquire.streaming.transport_errors import NoAnswerError
-from rheed_acquire.streaming.trust import tls_context
 
-TIME_S = 1.0
-"""That a call gets here."""
-HANG_S = 30.0
-"""Far more than any of these calls takes, and less than each would take without its limit."""
-MEGABYTE = b"\0" * 1_000_000
-SETTINGS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
-
-
-@dataclass
-class ScriptedServer:
-    """A server that says what a test wants; ``heads`` are the requests, ``over`` is set as the test ends."""
-
-    port: int
-    over: threading.Event = field(default_factory=threading.Event)
-    heads: list[bytes] = field(default_factory=list)
-    connections: int = 0
-
-    def url(self, scheme: str = "http", host: str = "127.0.0.1") -> str:
-        return f"{scheme}://{host}:{self.port}/"
-
-    def hear(self, connection: socket.socket) -> bytes:
-        """Read a request's head, and nothing of its body."""
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            byte = connection.recv(1)
-            if not byte:
-                return b""
-            head += byte
-        self.heads.append(head)
-        return head
-
-    def trickle(self, connection: socket.socket, content: bytes) -> None:
-        """Say something slowly, again and again, for as long as anybody listens."""
-        while not self.over.is_set():
-            for place in range(len(content)):
-                connection.sendall(content[place : place + 1])
-                if self.over.wait(0.05):
-                    return
-
-    def pour(self, connection: socket.socket, content: bytes) -> None:
-        """Say something as fast as it goes, again and again."""
-        while not self.over.is_set():
-            connection.sendall(content)
-
-
-Talk = Callable[[ScriptedServer, socket.socket], None]
-
-
-@contextmanager
-def scripted(talk: Talk, tls: ssl.SSLContext | None = None) -> Iterator[ScriptedServer]:
-    """Serve until the ``with`` ends: ``talk`` has each connection, in a thread of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = ScriptedServer(listener.getsockname()[1])
-        threads: list[threading.Thread] = []
-        open_now: list[socket.socket] = []
-
-        def serve(connection: socket.socket) -> None:
-            # Whoever hangs up on a client is hung up on, sooner or later.
-            with contextlib.suppress(OSError), connection:
-                if tls is None:
-                    talk(server, connection)
-                    return
-                with tls.wrap_socket(connection, server_side=True) as secured:
-                    talk(server, secured)
-
-        def accept() -> None:
-            while True:
-                connection, _ = listener.accept()
-                if server.over.is_set():
-                    connection.close()
-                    return
-                open_now.append(connection)
-                server.connections += 1
-                threads.append(threading.Thread(target=serve, args=(connection,)))
-                threads[-1].start()
-
-        accepting = threading.Thread(target=accept)
-        accepting.start()
-        try:
-            yield server
-        finally:
-            server.over.set()
-            # Nothing else wakes an accept on every system.
-            socket.create_connection(("127.0.0.1", server.port)).close()
-            accepting.join()
-            for connection in open_now:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-            for thread in threads:
-                thread.join()
-
-
-def whole(body: bytes = b"{}", *headers: str, status: str = "200 OK") -> bytes:
-    """An answer as it goes over the wire."""
-    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
-    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
-
-
-def say(content: bytes) -> Talk:
-    def talk(server: ScriptedServer, connection: socket.socket) -> None:
-        while server.hear(connection):
-            connection.sendall(content)
-
-    return talk
-
-
-def begin_and_trickle(begin: bytes, content: bytes) -> Talk:
-    def talk(server: ScriptedServer, connection: socket.socket) -> None:
-        server.hear(connection)
-        connection.sendall(begin)
-        server.trickle(connection, content)
-
-    return talk
-
-
-def begin_and_pour(begin: bytes, content: bytes) -> Talk:
-    def talk(server: ScriptedServer, connection: socket.socket) -> None:
-        server.hear(connection)
-        connection.sendall(begin)
-        server.pour(connection, content)
-
-    return talk
-
-
-def get(url: str, within_s: float = HANG_S, at_most: int = 100_000) -> Answer:
-    with HttpSession() as session:
-        return session.request("GET", url, within_s=within_s, at_most=at_most)
-
-
-@pytest.fixture(autouse=True)
-def nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*SETTINGS, "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
+# Where pytest finds them: a fixture is known by its name in the module of its tests.
+nothing_from_outside = scripted_server.nothing_from_outside
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -337,145 +209,3 @@ def test_nothing_that_a_server_sets_is_sent_with_the_next_call() -> None:
         for _ in range(2):
             session.request("GET", server.url(), within_s=HANG_S)
         assert not any(b"cookie" in head.lower() for head in server.heads)
-
-
-@pytest.mark.parametrize(
-    ("host", "local"),
-    [
-        ("localhost", True),
-        ("LOCALHOST", True),
-        ("localhost.", True),
-        ("a.localhost", True),
-        ("127.0.0.1", True),
-        ("127.9.9.9", True),
-        ("127.1", True),
-        ("2130706433", True),
-        ("0x7f000001", True),
-        ("[::1]", True),
-        ("[::ffff:127.0.0.1]", True),
-        ("0.0.0.0", True),
-        ("user:word@localhost", True),
-        ("localhost.example.com", False),
-        ("notlocalhost", False),
-        ("10.0.0.1", False),
-        ("127.0.0.1.example.com", False),
-        ("localhost@example.com", False),
-        ("[::2]", False),
-        ("[::1", False),
-        ("", False),
-    ],
-)
-def test_this_computer_is_known_by_all_of_its_names(host: str, local: bool) -> None:
-    for port in ("", ":8080"):
-        assert is_loopback(f"http://{host}{port}/path?localhost") is local
-
-
-@pytest.mark.parametrize("host", ["localhost", "localhost.", "127.0.0.1", "127.1"])
-def test_a_proxy_is_asked_for_other_computers_only(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    with (
-        scripted(say(whole(b'"the proxy"'))) as proxy,
-        scripted(say(whole(b'"this computer"'))) as here,
-        HttpSession() as session,
-    ):
-        monkeypatch.setenv("http_proxy", proxy.url())
-        monkeypatch.setenv("HTTP_PROXY", proxy.url())
-        local = session.request("GET", here.url(host=host), within_s=HANG_S)
-        elsewhere = session.request("GET", "http://store.invalid/x", within_s=HANG_S)
-    assert (local.body, elsewhere.body) == (b'"this computer"', b'"the proxy"')
-    assert len(proxy.heads) == 1
-
-
-def test_a_proxy_that_refuses_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    with scripted(say(whole(b"", status="407 Proxy Authentication Required"))) as proxy:
-        monkeypatch.setenv("https_proxy", f"http://me:5ecret@127.0.0.1:{proxy.port}")
-        monkeypatch.setenv("HTTPS_PROXY", f"http://me:5ecret@127.0.0.1:{proxy.port}")
-        with pytest.raises(NoAnswerError) as failed:
-            get("https://store.invalid/x")
-    said = str(failed.value)
-    assert "HTTP 407" in said
-    assert "proxy 127.0.0.1" in said
-    assert "5ecret" not in said
-    assert failed.value.unsent
-
-
-@dataclass
-class Lab:
-    """A lab's own authority, and what its server shows."""
-
-    authority: Path
-    tls: ssl.SSLContext
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    authority = trustme.CA()
-    place = tmp_path_factory.mktemp("lab") / "authority.pem"
-    authority.cert_pem.write_to_path(str(place))
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(tls)
-    return Lab(place, tls)
-
-
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_a_labs_own_authority_is_trusted_where_a_variable_names_it(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    monkeypatch.setenv(variable, str(lab.authority))
-    with scripted(say(whole(b'"safe"')), lab.tls) as server:
-        assert get(server.url("https", "localhost")).body == b'"safe"'
-
-
-def test_calls_over_tls_end_in_their_time_too(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(lab.authority))
-    talk = begin_and_trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b" ")
-    with scripted(talk, lab.tls) as server, pytest.raises(NoAnswerError, match="no answer in time"):
-        get(server.url("https", "localhost"), TIME_S)
-
-    def read_nothing(server: ScriptedServer, connection: socket.socket) -> None:
-        server.hear(connection)
-        server.over.wait()
-
-    with scripted(read_nothing, lab.tls) as server, HttpSession() as session:
-        url = server.url("https", "localhost")
-        with pytest.raises(NoAnswerError, match="no answer in time"):
-            session.request("PUT", url, within_s=TIME_S, data=io.BytesIO(50 * MEGABYTE))
-
-
-def test_a_certificate_that_is_not_trusted_is_said_with_the_setting_that_would_help(lab: Lab) -> None:
-    with scripted(say(whole()), lab.tls) as server, pytest.raises(NoAnswerError) as failed:
-        get(server.url("https", "localhost"))
-    assert "certificate of localhost is not trusted" in str(failed.value)
-    assert "SSL_CERT_FILE" in str(failed.value)
-    assert failed.value.is_advice
-    assert failed.value.unsent
-
-
-def test_a_certificate_for_another_name_is_said_to_be(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(lab.authority))
-    with scripted(say(whole()), lab.tls) as server, pytest.raises(NoAnswerError, match="for another name"):
-        get(server.url("https", "127.0.0.1"))
-
-
-def test_a_server_that_does_not_speak_tls_is_told_from_one_whose_certificate_is_wrong() -> None:
-    def talk(server: ScriptedServer, connection: socket.socket) -> None:
-        connection.recv(5000)
-        connection.sendall(whole(status="400 Bad Request"))
-
-    with scripted(talk) as server, pytest.raises(NoAnswerError, match="does the server speak TLS"):
-        get(server.url("https"))
-
-
-@pytest.mark.parametrize("variable", SETTINGS)
-@pytest.mark.parametrize("what", ["missing", "no certificate", "empty"])
-def test_a_variable_that_names_no_certificates_is_named_with_the_file(
-    tmp_path: Path, variable: str, what: str
-) -> None:
-    place = tmp_path / "authority.pem"
-    if what == "no certificate":
-        place.write_text("hello\n")
-    elif what == "empty":
-        place.mkdir() if variable == "SSL_CERT_DIR" else place.touch()
-    with pytest.raises(SettingsError) as failed:
-        tls_context({variable: str(place)})
-    assert variable in str(failed.value)
-    assert str(place) in str(failed.value)

@@ -1,34 +1,22 @@
-"""What a process left in the spool reaches the server through the next one, once, dated and bit by bit."""
+"""What a process left in the spool reaches the server through the next one, once, or the report says why."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import zarr
-from numpy.typing import NDArray
+from tests.integration import dead_processes
+from tests.integration.dead_processes import CHUNK_SIZE, FPS, SHAPE, START_NS, DeadProcess
 
-from rheed_acquire.frames.chunk_buffer import BOOT, CAPTURE_START_NS, COMMITTED, ChunkBuffer, this_boot
-from rheed_acquire.frames.frame_form import ChunkForm
-from rheed_acquire.frames.pixels import make_converter
-from rheed_acquire.frames.reduction import Reduction
-from rheed_acquire.frames.ring import chunk_of
-from rheed_acquire.frames.ring_files import SUFFIX
 from rheed_acquire.frames.rings_left import look_into
-from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.server.process import LocalServer
-from rheed_acquire.streaming import RHEEDStreamer
-from rheed_acquire.streaming.limits import SpoolLimits, WhenFull
-from rheed_acquire.streaming.shard_description import describe_shard
-from rheed_acquire.streaming.stream import Stream
-from rheed_acquire.streaming.stream_folder import StreamFolder
+from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.stream_places import ring_folders
 from rheed_acquire.streaming.stream_record import read_record
 
@@ -36,75 +24,8 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Connect, MakeFrames
     from tests.integration.fault_server import FaultServer
 
-FPS, CHUNK_SIZE, SHAPE = 10.0, 20, (6, 8)
-START_NS = 1_800_000_000_000_000_000
-RING_OF_VERSION_1 = Path(__file__).parents[1] / "unit" / "frames" / "version_1.ring"
-
-
-class DeadProcess:
-    """What a killed process leaves of one stream: the server's part is real, the rest is laid out."""
-
-    def __init__(self, streamer: RHEEDStreamer, root: Path) -> None:
-        before = set(root.iterdir()) if root.exists() else set()
-        self.data_id = streamer.initialize(FPS, 0.0, CHUNK_SIZE, stream_name="Growth")
-        streamer.close()
-        (self.path,) = set(root.iterdir()) - before
-        taken = StreamFolder.take(self.path)
-        assert taken is not None
-        self.folder = taken
-        self._free: list[ChunkBuffer] = []
-
-    def in_ring(self, chunk_idx: int, frames: NDArray[np.uint8], utc_offset_ns: int = 0) -> ChunkBuffer:
-        if not self._free:
-            ring = self.folder.ring.make(4, CHUNK_SIZE, *SHAPE, utc_offset_ns)
-            self._free = [buffer for _ in range(4) if (buffer := ring.acquire()) is not None]
-            self._ring = ring
-        buffer = self._free.pop()
-        buffer.begin(chunk_idx)
-        buffer.append(frames)
-        return buffer
-
-    def in_spool(self, chunk_idx: int, frames: NDArray[np.uint8]) -> None:
-        stream = Stream(self.folder, ring_chunks=2, when_full=WhenFull.STOP)
-        ring = stream.ring(*SHAPE) if not self._free else self._ring
-        buffer = ring.acquire() if not self._free else self._free[-1]
-        assert buffer is not None
-        buffer.begin(chunk_idx)
-        buffer.append(frames)
-        chunk = chunk_of(buffer, ring)
-        chunk.date(START_NS / 1e6)
-        content = encode_shard(chunk.frames)
-        self.folder.add(describe_shard(stream, chunk, content.size), content)
-        buffer.clear()
-        if not self._free:
-            self.folder.ring.remove()
-
-    def die(self) -> None:
-        self.folder.close(delete=False)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "spool"
-
-
-@pytest.fixture
-def leave(connect: Connect, local_server: LocalServer, root: Path) -> Iterator[Callable[..., DeadProcess]]:
-    left: list[DeadProcess] = []
-
-    def leave() -> DeadProcess:
-        left.append(DeadProcess(connect(local_server), root))
-        return left[-1]
-
-    yield leave
-    for process in left:
-        process.die()
-        process.folder.ring.remove()
-
-
-@pytest.fixture
-def open_run(local_server: LocalServer) -> Callable[[str], Any]:
-    return lambda data_id: zarr.open_group(local_server.run_directory(data_id) / "frames.zarr", mode="r")
+# Where pytest finds them: a fixture is known by its name in the module of its tests.
+root, leave, open_run = dead_processes.root, dead_processes.leave, dead_processes.open_run
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -112,31 +33,6 @@ def wait_for(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never came to that"
         time.sleep(0.01)
-
-
-def test_whole_and_partial_chunks_left_in_the_ring_are_built_and_delivered(
-    connect: Connect,
-    local_server: LocalServer,
-    leave: Any,
-    open_run: Any,
-    make_frames: MakeFrames,
-    root: Path,
-) -> None:
-    frames = make_frames(CHUNK_SIZE + 7, *SHAPE)
-    dead = leave()
-    dead.in_ring(1, frames[CHUNK_SIZE:])
-    dead.in_ring(0, frames[:CHUNK_SIZE])
-    dead.die()
-    (report,) = connect(local_server).recover()
-    assert (report["data_id"], report["stream_name"]) == (dead.data_id, "Growth")
-    assert (report["chunks_uploaded"], report["closed"]) == (2, True)
-    assert (report["refused"], report["lost"], report["chunks_not_uploaded"]) == (None, [], 0)
-    run = open_run(dead.data_id)
-    np.testing.assert_array_equal(run["frames"][:], frames)
-    assert run["chunk_frames"][:].tolist() == [CHUNK_SIZE, 7]
-    assert run.attrs["state"] == "closed"
-    assert list(root.iterdir()) == []
-    assert connect(local_server).recover() == []
 
 
 def test_who_recovers_is_told_of_every_chunk_once(
@@ -152,91 +48,6 @@ def test_who_recovers_is_told_of_every_chunk_once(
     reports = connect(local_server).recover(on_chunks=told.append)
     assert sum(report["chunks_uploaded"] for report in reports) == sum(told) == 4
     assert min(told) >= 0
-
-
-@pytest.mark.parametrize("reduction", [Reduction(5), Reduction(5, is_mean=True)])
-def test_what_the_ring_had_of_a_reduced_stream_is_reduced_and_delivered(
-    connect: Connect,
-    local_server: LocalServer,
-    leave: Any,
-    open_run: Any,
-    make_frames: MakeFrames,
-    reduction: Reduction,
-) -> None:
-    frames = make_frames(5 * CHUNK_SIZE + 12, *SHAPE)
-    dead = leave()
-    ring = dead.folder.ring.make(2, 5 * CHUNK_SIZE, *SHAPE, 0, form=ChunkForm(reduction=reduction))
-    for index, part in enumerate((frames[: 5 * CHUNK_SIZE], frames[5 * CHUNK_SIZE :])):
-        buffer = ring.acquire()
-        buffer.begin(index)
-        buffer.append(part)
-    dead.die()
-    (report,) = connect(local_server).recover()
-    assert (report["chunks_uploaded"], report["closed"], report["lost"]) == (2, True, [])
-    recovered = open_run(dead.data_id)["frames"][:]
-    if reduction.is_mean:
-        whole = frames[: 5 * CHUNK_SIZE + 10].reshape(-1, 5, *SHAPE)
-        np.testing.assert_array_equal(recovered, np.floor(whole.mean(axis=1) + 0.5).astype(np.uint8))
-    else:
-        np.testing.assert_array_equal(recovered, frames[::5])
-
-
-@pytest.mark.parametrize("pixel_format", ["Mono12", "Mono12p", "Mono16", "RGB8", "BayerRG8"])
-@pytest.mark.parametrize("bit_shift", [None, 2])
-def test_what_the_ring_had_at_full_depth_is_delivered_as_the_streams_8_bits(
-    connect: Connect,
-    local_server: LocalServer,
-    leave: Any,
-    open_run: Any,
-    pixel_format: str,
-    bit_shift: int | None,
-) -> None:
-    form = ChunkForm(pixel_format, bit_shift if pixel_format.startswith("Mono") else None)
-    frame = form.frame(*SHAPE)
-    frames = (
-        np.random.default_rng(0).integers(0, 1 << min(frame.bits, 12), (9, *frame.shape)).astype(frame.dtype)
-    )
-    dead = leave()
-    buffer = dead.folder.ring.make(2, CHUNK_SIZE, *SHAPE, 0, form=form).acquire()
-    buffer.begin(0)
-    buffer.append(frames)
-    dead.die()
-    (report,) = connect(local_server).recover()
-    assert (report["chunks_uploaded"], report["closed"], report["lost"]) == (1, True, [])
-    expected = np.zeros((9, *SHAPE), np.uint8)
-    for one, gray in zip(frames, expected, strict=True):
-        make_converter(pixel_format, *SHAPE, form.bit_shift)(one, gray)
-    np.testing.assert_array_equal(open_run(dead.data_id)["frames"][:9], expected)
-
-
-def test_a_ring_of_the_first_version_is_delivered(
-    connect: Connect, local_server: LocalServer, leave: Any, open_run: Any
-) -> None:
-    dead = leave()
-    (folder, *_) = reversed(ring_folders(dead.path))
-    folder.mkdir(parents=True)
-    content = bytearray(RING_OF_VERSION_1.read_bytes())
-    content[8 * BOOT : 8 * BOOT + 8] = this_boot().to_bytes(8, "little")
-    (folder / f"000{SUFFIX}").write_bytes(content)
-    dead.die()
-    (report,) = connect(local_server).recover()
-    assert (report["chunks_uploaded"], report["closed"]) == (1, True)
-    run = open_run(dead.data_id)
-    frames = run["frames"][-2:]
-    np.testing.assert_array_equal(frames, np.arange(40, dtype=np.uint8).reshape(2, 4, 5))
-
-
-def test_a_frame_written_and_not_committed_is_not_delivered(
-    connect: Connect, local_server: LocalServer, leave: Any, open_run: Any, make_frames: MakeFrames
-) -> None:
-    frames = make_frames(5, *SHAPE)
-    dead = leave()
-    buffer = dead.in_ring(0, frames)
-    buffer.cells[COMMITTED] = 4
-    dead.in_ring(1, frames[:0])
-    dead.die()
-    connect(local_server).recover()
-    np.testing.assert_array_equal(open_run(dead.data_id)["frames"][:], frames[:4])
 
 
 def test_shards_on_disk_are_delivered_with_the_stamps_they_had(
@@ -305,33 +116,6 @@ def test_a_damaged_shard_is_reported_kept_and_never_uploaded(
     np.testing.assert_array_equal(open_run(dead.data_id)["frames"][:CHUNK_SIZE], frames[:CHUNK_SIZE])
 
 
-@pytest.mark.parametrize("dated_by", ["header", "camera", "arrival"])
-def test_a_chunk_from_the_ring_is_dated_as_well_as_it_can_be(
-    connect: Connect,
-    local_server: LocalServer,
-    leave: Any,
-    open_run: Any,
-    make_frames: MakeFrames,
-    dated_by: str,
-) -> None:
-    offset_ns = START_NS - 1_000_000_000
-    dead = leave()
-    buffer = dead.in_ring(0, make_frames(3, *SHAPE), offset_ns)
-    buffer.host_ns[:3] = 1_000_000_000, 1_100_000_000, 1_200_000_000
-    expected_ms = START_NS / 1e6
-    if dated_by == "header":
-        buffer.cells[CAPTURE_START_NS] = START_NS + 5_000_000
-        expected_ms += 5
-    elif dated_by == "camera":
-        # The first frame came 30 ms late, the second at once: so the first was captured 30 ms before it came.
-        buffer.timestamps_ns[:3] = 0, 130_000_000, 200_000_000
-        expected_ms -= 30
-    dead.die()
-    connect(local_server).recover()
-    (start_ms,) = open_run(dead.data_id)["chunk_start_unix_ms"][:].tolist()
-    assert abs(start_ms - expected_ms) <= 1  # what a float of that size can hold, in whole milliseconds
-
-
 def test_streams_of_another_server_are_left_alone(
     connect: Connect, local_server: LocalServer, leave: Any, make_frames: MakeFrames
 ) -> None:
@@ -388,51 +172,6 @@ def test_a_clock_that_is_set_wrong_deletes_nothing(
     limits = SpoolLimits(retention_s=50.0, keep_free_bytes=0)
     (report,) = connect(local_server, spool_limits=limits).recover()
     assert (report["chunks_uploaded"], report["chunks_purged"], report["closed"]) == (1, 0, True)
-
-
-def test_a_ring_that_was_cut_short_is_delivered_as_far_as_it_goes_and_named(
-    connect: Connect, local_server: LocalServer, leave: Any, open_run: Any, make_frames: MakeFrames
-) -> None:
-    frames = make_frames(3 * CHUNK_SIZE, *SHAPE).reshape(3, CHUNK_SIZE, *SHAPE)
-    dead = leave()
-    for chunk_idx in range(3):
-        dead.in_ring(chunk_idx, frames[chunk_idx])
-    dead.die()
-    places = {}
-    for folder in ring_folders(dead.path):
-        for file in look_into(folder):
-            if file.holds_chunk:
-                assert file.buffer is not None
-                places[file.buffer.chunk_index] = file.path
-    pixels = SHAPE[0] * SHAPE[1]
-    os.truncate(places[1], places[1].stat().st_size - 13 * pixels - 1)
-    os.truncate(places[2], 600)
-    (report,) = connect(local_server).recover()
-    kept = CHUNK_SIZE - 14
-    np.testing.assert_array_equal(
-        open_run(dead.data_id)["frames"][: CHUNK_SIZE + kept],
-        np.concatenate([frames[0], frames[1][:kept]]),
-    )
-    torn, cut = report["damaged"]
-    assert "cut short before the first" in torn
-    assert f"only {kept} of its {CHUNK_SIZE} frames" in cut
-    # What nothing can be made of is kept, and the stream not forgotten.
-    assert report["quarantined"] == 1
-    (set_aside,) = (dead.path / "quarantine").iterdir()
-    assert set_aside.name == places[2].name
-
-
-def test_what_a_ring_held_before_a_restart_is_named_and_not_deleted_as_finished(
-    connect: Connect, local_server: LocalServer, leave: Any, make_frames: MakeFrames
-) -> None:
-    dead = leave()
-    buffer = dead.in_ring(0, make_frames(CHUNK_SIZE, *SHAPE))
-    buffer.cells[BOOT] = 12345
-    dead.die()
-    (report,) = connect(local_server).recover()
-    (named,) = report["damaged"]
-    assert "restarted" in named
-    assert report["quarantined"] == 1
 
 
 def test_a_ring_is_freed_where_it_holds_nothing_though_chunks_wait_in_the_spool(

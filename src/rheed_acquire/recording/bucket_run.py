@@ -48,7 +48,7 @@ from rheed_acquire.recording.layout import (
     shard_path,
 )
 from rheed_acquire.recording.refusals import UnfitError, refuse_unless_open, refuse_unlike
-from rheed_acquire.recording.run_writer import MOST_TAGS, new_record, utc_now
+from rheed_acquire.recording.run_record import MOST_TAGS, new_record, utc_now
 from rheed_acquire.recording.shards import ShardError
 from rheed_acquire.recording.shared_object import change_object
 from rheed_acquire.recording.zarr_metadata import encode_document

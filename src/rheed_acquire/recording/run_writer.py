@@ -12,8 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,6 +36,7 @@ from rheed_acquire.recording.received_chunks import ReceivedChunks
 from rheed_acquire.recording.refusals import UnfitError, refuse_unless_open, refuse_unlike
 from rheed_acquire.recording.repacking import StoredChunk, repack
 from rheed_acquire.recording.run_arrays import RunArrays
+from rheed_acquire.recording.run_record import MOST_TAGS, new_record, utc_now
 from rheed_acquire.recording.shards import ShardError, count_entries, extend_shard, verify_shard
 from rheed_acquire.recording.zarr_metadata import encode_document
 from rheed_acquire.system.durable_files import (
@@ -59,36 +58,12 @@ Noted = TypeVar("Noted")
 
 DECODE_EVERY = 16
 """Of a chunk that is as it was sent, one frame in so many is decoded."""
-MOST_TAGS = 256
 _CHECKING = threading.BoundedSemaphore(min(8, os.cpu_count() or 1))
 """Shards that are checked at once: each may hold a frame, and more would only wait for the processors."""
 LISTED_AFTER_S = 1.0
 """How far the arrays may be behind while chunk comes upon chunk: eight files are replaced each time."""
 LISTING_SHARE = 10
 """And where that takes long so many times as long as it takes: chunks have the rest of the time."""
-
-
-def utc_now() -> str:
-    """The time now, as metadata spells it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def new_record(
-    data_id: str, declaration: StreamDeclaration, pixels: PixelDeclaration | None = None
-) -> dict[str, Any]:
-    """Write down what is known of a stream when it begins: its ``stream.json``."""
-    return {
-        "data_id": data_id,
-        **asdict(declaration),
-        **({} if pixels is None else asdict(pixels)),
-        "physical_sample": None,
-        "tags": [],
-        "state": "open",
-        "created_utc": utc_now(),
-        "ended_utc": None,
-        "end_reason": None,
-        "software": f"rheed-acquire {version('rheed-acquire')}",
-    }
 
 
 class RunWriter:

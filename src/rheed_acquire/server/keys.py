@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rheed_acquire.clocks.allowance import Allowance
 from rheed_acquire.errors import RheedAcquireError, SettingsError
-from rheed_acquire.recording.run_writer import utc_now
+from rheed_acquire.recording.run_record import utc_now
 from rheed_acquire.recording.zarr_metadata import encode_document
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.server.remembered import Remembered

@@ -15,6 +15,7 @@ import requests
 import zarr
 import zstandard
 from numpy.typing import NDArray
+from tests.integration.server.hostile_client import Sender
 
 from rheed_acquire.server.process import LocalServer
 
@@ -138,6 +139,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 def client(server: LocalServer) -> Iterator[Client]:
     with Client.of(server) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def sender(server: LocalServer) -> Iterator[Sender]:
+    with Client.of(server) as client:
+        yield Sender(server, client)
 
 
 @pytest.fixture

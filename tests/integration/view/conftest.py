@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from tests.integration.view.answering_view import AnsweringView
 from websockets.sync.client import ClientConnection, connect
 
 from rheed_acquire.regions.regions import Region
@@ -126,6 +127,14 @@ def open_to_others() -> Iterator[WatchedView]:
 @pytest.fixture
 def view(open_view: Callable[..., WatchedView]) -> WatchedView:
     return open_view()
+
+
+@pytest.fixture
+def own_view() -> Iterator[AnsweringView]:
+    """For what uses up the allowance of a view, or fills it."""
+    view = AnsweringView()
+    yield view
+    view.process.stop()
 
 
 @pytest.fixture

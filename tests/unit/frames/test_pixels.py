@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import math
 import tracemalloc
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,28 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-
-from rheed_acquire.cameras.camera import CameraSettingError
-from rheed_acquire.cameras.pixel_formats import (
-    SUPPORTED_FORMATS,
-    SUPPORTED_IN_WORDS,
-    find_pixel_format,
-    frame_layout,
+from tests.unit.frames.plain_pixels import (
+    CONTAINERS,
+    MOSAICS,
+    PACKED,
+    POISON,
+    Gray,
+    luma,
+    luma_of_mosaic,
+    narrowed,
+    packed,
 )
-from rheed_acquire.errors import SettingsError
+
+from rheed_acquire.cameras.pixel_formats import SUPPORTED_FORMATS, find_pixel_format, frame_layout
 from rheed_acquire.frames.pixels import make_converter, make_leveller
-
-CONTAINERS = {"Mono10": 10, "Mono12": 12, "Mono14": 14, "Mono16": 16}
-PACKED = {"Mono10p": 10, "Mono12p": 12, "Mono12Packed": 12}
-MOSAICS = {
-    "BayerRG8": ("RG", "GB"),
-    "BayerGR8": ("GR", "BG"),
-    "BayerGB8": ("GB", "RG"),
-    "BayerBG8": ("BG", "GR"),
-}
-POISON = 0xA5
-
-Gray = list[list[int]]
 
 
 def convert(
@@ -50,30 +40,6 @@ def convert(
     assert np.array_equal(source, before)
     rows: Gray = ring[1].tolist()
     return rows
-
-
-def narrowed(samples: Sequence[int], width: int, shift: int) -> Gray:
-    flat = [min(sample // 2**shift, 255) for sample in samples]
-    return [flat[start : start + width] for start in range(0, len(flat), width)]
-
-
-def packed(pixel_format: str, samples: Sequence[int]) -> NDArray[np.uint8]:
-    """Pack as the standards' figures draw it."""
-    bits = PACKED[pixel_format]
-    size = math.ceil(bits * len(samples) / 8)
-    if pixel_format != "Mono12Packed":
-        stream = sum(sample << (bits * index) for index, sample in enumerate(samples))
-        return np.frombuffer(stream.to_bytes(size, "little"), np.uint8).copy()
-    payload: list[int] = []
-    for index in range(0, len(samples), 2):
-        first = samples[index]
-        second = samples[index + 1] if index + 1 < len(samples) else 0
-        payload += [first >> 4, (first & 15) | (second & 15) << 4, second >> 4]
-    return np.array(payload[:size], np.uint8)
-
-
-def luma(red: int, green: int, other_green: int, blue: int) -> int:
-    return (77 * red + 75 * green + 75 * other_green + 29 * blue + 128) // 256
 
 
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 13))
@@ -163,20 +129,6 @@ def test_a_scene_of_one_colour_is_as_gray_through_a_mosaic_as_in_rgb(
     mosaic = np.array([[seen[MOSAICS[name][y % 2][x % 2]] for x in range(7)] for y in range(5)], np.uint8)
     full = np.full((5, 7, 3), colour, np.uint8)
     assert convert(name, mosaic, 5, 7) == convert("RGB8", full, 5, 7)
-
-
-def luma_of_mosaic(name: str, mosaic: NDArray[Any]) -> list[int]:
-    """Of each pixel, by the four around it."""
-    height, width = mosaic.shape
-    tile = MOSAICS[f"{name[:7]}8"]
-    expected = []
-    for y, x in itertools.product(range(height), range(width)):
-        seen: dict[str, list[int]] = {"R": [], "G": [], "B": []}
-        top, left = min(y, height - 2), min(x, width - 2)
-        for near_y, near_x in itertools.product((top, top + 1), (left, left + 1)):
-            seen[tile[near_y % 2][near_x % 2]].append(int(mosaic[near_y, near_x]))
-        expected.append(luma(*seen["R"], *seen["G"], *seen["B"]))
-    return expected
 
 
 @given(st.data())
@@ -331,98 +283,3 @@ def test_one_converter_keeps_nothing_of_an_earlier_frame() -> None:
         for frame, level in ((bright, 255), (dark, 0), (bright, 255)):
             convert_frame(frame, slot)
             assert np.all(slot == level), name
-
-
-@pytest.mark.parametrize(
-    ("name", "shape", "dtype"),
-    [
-        ("Mono8", (3, 5), "u1"),
-        ("BayerGB8", (3, 5), "u1"),
-        ("Mono10", (3, 5), "<u2"),
-        ("Mono16", (3, 5), "<u2"),
-        ("BGR8", (3, 5, 3), "u1"),
-        ("RGB12", (3, 5, 3), "<u2"),
-        ("BayerGR12", (3, 5), "<u2"),
-        ("BayerGR12p", (23,), "u1"),
-        ("RGB16Packed", (3, 5, 3), "<u2"),
-        ("Mono10p", (19,), "u1"),
-        ("Mono12p", (23,), "u1"),
-        ("Mono12Packed", (23,), "u1"),
-    ],
-)
-def test_the_layout_of_a_frame_follows_from_its_format(name: str, shape: tuple[int, ...], dtype: str) -> None:
-    assert frame_layout(name, 3, 5) == (shape, np.dtype(dtype))
-
-
-@pytest.mark.parametrize("name", ["YUV422Packed", "Mono8s", "mono8", "", "Mono10Packed"])
-def test_an_unsupported_format_is_refused_with_the_supported_ones(name: str) -> None:
-    for refused in (find_pixel_format, lambda name: frame_layout(name, 3, 5)):
-        with pytest.raises(CameraSettingError) as caught:
-            refused(name)
-        assert repr(name) in str(caught.value)
-        assert SUPPORTED_IN_WORDS in str(caught.value)
-    with pytest.raises(CameraSettingError):
-        make_converter(name, 3, 5)
-
-
-@pytest.mark.parametrize("name", ["Mono8", "RGB8", "BayerRG8"])
-def test_8_bit_formats_take_no_shift_but_zero(name: str) -> None:
-    make_converter(name, 2, 2, 0)
-    for bit_shift in (-1, 1, 8):
-        with pytest.raises(SettingsError, match=f"--bit-shift {bit_shift}: {name} "):
-            make_converter(name, 2, 2, bit_shift)
-
-
-@pytest.mark.parametrize(("name", "bits"), sorted((CONTAINERS | PACKED).items()))
-def test_a_shift_that_leaves_no_bit_is_refused(name: str, bits: int) -> None:
-    for bit_shift in (-1, bits):
-        with pytest.raises(SettingsError, match=f"--bit-shift {bit_shift}: {name} has {bits} bits"):
-            make_converter(name, 2, 2, bit_shift)
-
-
-@pytest.mark.parametrize("size", [(0, 5), (5, 0), (-1, 5)])
-def test_a_frame_without_pixels_is_refused(size: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="no pixels"):
-        make_converter("Mono8", *size)
-
-
-@pytest.mark.parametrize("size", [(1, 5), (5, 1)])
-def test_a_bayer_frame_too_small_for_all_colours_is_refused(size: tuple[int, int]) -> None:
-    with pytest.raises(CameraSettingError, match="at least 2 x 2"):
-        make_converter("BayerRG8", *size)
-
-
-@pytest.mark.parametrize("name", SUPPORTED_FORMATS)
-def test_a_source_of_another_shape_or_type_is_refused_and_nothing_written(name: str) -> None:
-    shape, dtype = frame_layout(name, 6, 4)
-    slot = np.full((6, 4), POISON, np.uint8)
-    convert_frame = make_converter(name, 6, 4)
-    wrong = [
-        np.zeros((shape[0] + 1, *shape[1:]), dtype),
-        np.zeros((shape[0] - 1, *shape[1:]), dtype),
-        np.zeros((1, *shape), dtype),
-        np.zeros(shape, "i1"),
-        np.zeros(shape, ">u2"),
-        np.zeros(shape, "f4"),
-        np.zeros(shape, "u1" if dtype.itemsize == 2 else "<u2"),
-    ]
-    for source in wrong:
-        with pytest.raises(ValueError, match=f"{name} pixels of 4 x 6 must be {dtype}"):
-            convert_frame(source, slot)
-    assert np.all(slot == POISON)
-
-
-@pytest.mark.parametrize("name", SUPPORTED_FORMATS)
-def test_a_destination_that_is_not_a_slot_is_refused(name: str) -> None:
-    source = np.zeros(*frame_layout(name, 6, 4))
-    convert_frame = make_converter(name, 6, 4)
-    wrong = [
-        np.zeros((4, 6), np.uint8),
-        np.zeros((4, 6), np.uint8).T,
-        np.zeros((6, 8), np.uint8)[:, ::2],
-        np.zeros((6, 4), np.uint16),
-        np.zeros((6, 4), np.int8),
-    ]
-    for destination in wrong:
-        with pytest.raises(ValueError, match="destination must be C-contiguous uint8"):
-            convert_frame(source, destination)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 from pydantic import BaseModel, SecretStr
+from tests.unit.run.held_camera_bench import Bench
 
 from rheed_acquire.cameras.camera import (
     Camera,
@@ -298,3 +299,10 @@ def hang() -> Iterator[Callable[..., Any]]:
 @pytest.fixture
 def stage() -> Stage:
     return Stage()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.end()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from tests.unit.server.test_store import START, encode_shard, make_frames
+from tests.unit.server.conftest import START, encode_shard, make_frames
 
 from rheed_acquire import BucketPath
 from rheed_acquire.recording.declarations import ChunkDeclaration, StreamDeclaration
