@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import threading
 from collections import deque
 
@@ -64,6 +65,14 @@ class StallingHandler(logging.StreamHandler):  # type: ignore[type-arg]
         if self._thread is not None and self._thread.is_alive():
             with self._change:
                 self._change.wait_for(lambda: not self._lines or self._stalled, _LAST_WAIT_S)
+
+    def close(self) -> None:
+        """Let go of the output, as `logging` does at the process's end."""
+        is_the_end = not threading.main_thread().is_alive()
+        if is_the_end and self._lines and self.stream is sys.stderr:
+            # The interpreter would flush it, and CPython 3.14 waits for the thread that stands still in it.
+            sys.stderr = sys.__stderr__ = None  # type: ignore[misc]
+        super().close()
 
     def _write(self) -> None:
         while True:

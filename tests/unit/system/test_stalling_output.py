@@ -104,6 +104,16 @@ def test_what_is_logged_last_is_written_before_the_process_ends() -> None:
     assert [line.rpartition("line ")[2] for line in done.stderr.splitlines()] == [*map(str, range(50))]
 
 
+def test_whoever_closes_it_before_the_processs_end_keeps_stderr(console: Console) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", console)
+        logger = log_to(console, flows_within_s=0.05)
+        console.flows.clear()
+        logger.warning("it stands still")
+        logger.handlers[0].close()
+        assert sys.stderr is console
+
+
 def test_a_process_whose_output_stalls_can_end() -> None:
     program = (
         "import logging, os\nfrom rheed_acquire.streaming.log import apply_verbosity\napply_verbosity(4)\n"
@@ -115,4 +125,4 @@ def test_a_process_whose_output_stalls_can_end() -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().strip() == b"done"
-        process.wait(LIMIT_S)
+        assert process.wait(LIMIT_S) == 0
