@@ -188,8 +188,9 @@ def test_a_killed_view_is_started_again_at_the_same_address_and_once_only(
             return False
 
     wait_until(answers)
-    with pytest.raises(urllib.error.HTTPError, match="401"):
+    with pytest.raises(urllib.error.HTTPError, match="401") as refused:
         urllib.request.urlopen(view.process.url_for_one_visit, timeout=20)
+    refused.value.close()
     os.kill(view.process.pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
     wait_until(lambda: view.process.deaths == 2)
     # Nobody takes it any more, and nobody minds.
