@@ -220,6 +220,14 @@ class _Adapter(HTTPAdapter):
         host, tls = super().build_connection_pool_key_attributes(request, verify, cert)
         return host, {"ssl_context": self._context()} if host["scheme"] == "https" else tls
 
+    def close(self) -> None:
+        # urllib3 leaves it to the collector of garbage, which on CPython 3.14 takes its time.
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - it is no dict, and cannot be iterated over
+                if (pool := manager.pools.get(key)) is not None:
+                    pool.close()
+        super().close()
+
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Leave it to the context, to which requests would add certifi's list here."""
 
