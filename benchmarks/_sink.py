@@ -116,7 +116,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Serve until standard input ends."""
-    sink = Sink(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0)
+    sink = Sink(float(sys.argv[1]))
     threading.Thread(target=sink.serve_forever, daemon=True).start()
     print(sink.server_port, flush=True)
     sys.stdin.read()

@@ -55,6 +55,11 @@ class Recorded:
     def json(self) -> Any:
         return json.loads(self.body)
 
+    @property
+    def chunk_idx(self) -> int:
+        """Of a presign request."""
+        return int(self.query["original_filename"].split("/")[3])
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -193,8 +198,7 @@ class FaultServer(ThreadingHTTPServer):
                 return 200, {}, {}
             case "presign":
                 token = self._next("ticket")
-                chunk_idx = int(request.query["original_filename"].split("/")[3])
-                self._tickets[token] = (request.json["data_id"], chunk_idx)
+                self._tickets[token] = (request.json["data_id"], request.chunk_idx)
                 url = f"http://{request.headers['host']}/storage/{token}?{self.url_query}"
                 return 200, {}, [{"upload_id": token, "url": url, "part": 1, **self.more_of_presign}]
             case "put":

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.integration.waiting import wait_for
 
 from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.streaming.limits import SpoolLimits, WhenFull
@@ -24,13 +23,6 @@ FPS, CHUNK_SIZE, SHAPE = 10.0, 20, (6, 8)
 def root(tmp_path: Path) -> Path:
     """Where `connect` keeps the spool."""
     return tmp_path / "spool"
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("when_full", list(WhenFull))

@@ -7,8 +7,7 @@ import re
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import zarr
+from tests.integration.waiting import wait_for
 
 from rheed_acquire import RHEEDStreamer
 from rheed_acquire.recording.shard_encoding import encode_shard
@@ -32,13 +32,6 @@ LIMIT_S = 60
 
 def initialize(streamer: RHEEDStreamer) -> str:
     return streamer.initialize(10.0, 0.0, CHUNK_SIZE)
-
-
-def wait_for(holds: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def bytes_to_disk() -> int:
@@ -65,7 +58,7 @@ def test_with_a_link_that_keeps_up_no_frame_is_written_to_the_disk(
     before = bytes_to_disk()
     for chunk_idx, frames in enumerate(chunks):
         streamer.push(data_id, chunk_idx, frames)
-        wait_for(partial(has_arrived, streamer, data_id, chunk_idx + 1))
+        wait_for(partial(has_arrived, streamer, data_id, chunk_idx + 1), LIMIT_S)
     report = streamer.finalize(data_id)
     written = bytes_to_disk() - before
     # A machine that is starved for a second has them written after all, and says so.
@@ -83,12 +76,12 @@ def test_what_the_server_confirms_late_is_on_disk_meanwhile_and_gone_after(
     data_id = initialize(streamer)
     service.fail("put", times=1, delay_s=4.0)
     streamer.push(data_id, 0, make_frames(CHUNK_SIZE))
-    wait_for(lambda: on_disk(root))
-    wait_for(lambda: streamer.spool_status(data_id)["chunks_spooled"] == 1)
+    wait_for(lambda: on_disk(root), LIMIT_S)
+    wait_for(lambda: streamer.spool_status(data_id)["chunks_spooled"] == 1, LIMIT_S)
     assert on_disk(root) == ["0.json", "0.shard"]
     assert streamer.status(data_id).chunks_uploaded == 0
     kept = (root / data_id / "shards" / "0.shard").read_bytes()
-    wait_for(lambda: streamer.status(data_id).chunks_uploaded == 1)
+    wait_for(lambda: streamer.status(data_id).chunks_uploaded == 1, LIMIT_S)
     assert on_disk(root) == []
     assert len(service.requests_to("put")) == 1, "what is under way is not begun again"
     assert service.shards == {(data_id, 0): kept}
@@ -140,11 +133,11 @@ def test_an_upload_under_way_goes_on_from_the_file_when_its_frames_make_room_for
         service.fail("presign", 200, body=[{"url": url}])
         frames = make_frames(CHUNK_SIZE, 600, 800)
         streamer.push(data_id, 0, frames)
-        wait_for(lambda: streamer.spool_status(data_id)["chunks_spooled"] == 1)
+        wait_for(lambda: streamer.spool_status(data_id)["chunks_spooled"] == 1, LIMIT_S)
         assert not bodies
         for chunk_idx in range(1, 5):  # more than once round the ring
             streamer.push(data_id, chunk_idx, make_frames(CHUNK_SIZE, 600, 800, chunk_idx))
-        wait_for(lambda: streamer.status(data_id).chunks_uploaded == 4)
+        wait_for(lambda: streamer.status(data_id).chunks_uploaded == 4, LIMIT_S)
         go_on.set()
         report = streamer.finalize(data_id)
     assert (report["chunks_uploaded"], report["lost"]) == (5, [])

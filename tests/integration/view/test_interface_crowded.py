@@ -33,6 +33,17 @@ def answers_at_once(view: AnsweringView, request: bytes, count: int) -> set[tupl
     return answers
 
 
+def answers_to_a_crowd(view: AnsweringView, request: bytes, count: int) -> set[tuple[int, str | None]]:
+    """What as many requests at once get, until they get more than one kind of answer."""
+    answers: set[tuple[int, str | None]] = set()
+    # A computer that is slow enough answers some hundreds without ever having too many at a time.
+    for _ in range(10):
+        answers |= answers_at_once(view, request, count)
+        if len(answers) > 1:
+            break
+    return answers
+
+
 def test_more_requests_at_once_than_are_allowed_are_told_to_come_later_and_pages_go_on(
     own_view: AnsweringView,
 ) -> None:
@@ -41,13 +52,8 @@ def test_more_requests_at_once_than_are_allowed_are_told_to_come_later_and_pages
         f"POST {PREFIX}/marks HTTP/1.1\r\nHost: 127.0.0.1:{view.port}\r\n"
         f"Authorization: Bearer {view.token}\r\n{JSON}Content-Length: 2\r\n\r\n{{}}"
     ).encode()
-    answers: set[tuple[int, str | None]] = set()
     with connect(f"ws://127.0.0.1:{view.port}/live?token={view.token}") as page:
-        # A computer that is slow enough answers some hundreds without ever having too many at a time.
-        for _ in range(10):
-            answers |= answers_at_once(view, lines, round(2.4 * MOST_COMMANDS_AT_ONCE))
-            if len(answers) > 1:
-                break
+        answers = answers_to_a_crowd(view, lines, round(2.4 * MOST_COMMANDS_AT_ONCE))
         assert answers == {(422, None), (429, "1")}
         page.send(json.dumps({"do": "regions", "regions": []}))
         assert page.recv(20)
@@ -59,11 +65,7 @@ def test_whoever_asks_too_often_keeps_no_mark_out(own_view: AnsweringView) -> No
         f"GET {PREFIX}/regions HTTP/1.1\r\nHost: 127.0.0.1:{view.port}\r\n"
         f"Authorization: Bearer {view.token}\r\n\r\n"
     ).encode()
-    answers: set[tuple[int, str | None]] = set()
-    for _ in range(10):  # see above
-        answers |= answers_at_once(view, lines, round(1.2 * MOST_ASKED_AT_ONCE))
-        if len(answers) > 1:
-            break
+    answers = answers_to_a_crowd(view, lines, round(1.2 * MOST_ASKED_AT_ONCE))
     assert answers == {(200, None), (429, "1")}
     assert view.post("/marks", {"text": "shutter open"})[0] == 202
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from tests.integration import scripted_server
-from tests.integration.scripted_server import (
+from tests.integration.http_session.conftest import (
     HANG_S,
     MEGABYTE,
     SETTINGS,
@@ -28,9 +27,6 @@ from rheed_acquire.errors import SettingsError
 from rheed_acquire.streaming.http_session import HttpSession, is_loopback
 from rheed_acquire.streaming.transport_errors import NoAnswerError
 from rheed_acquire.streaming.trust import tls_context
-
-# Where pytest finds them: a fixture is known by its name in the module of its tests.
-nothing_from_outside = scripted_server.nothing_from_outside
 
 
 @pytest.mark.parametrize(

@@ -121,19 +121,20 @@ def say(content: bytes) -> Talk:
 
 
 def begin_and_trickle(begin: bytes, content: bytes) -> Talk:
-    def talk(server: ScriptedServer, connection: socket.socket) -> None:
-        server.hear(connection)
-        connection.sendall(begin)
-        server.trickle(connection, content)
-
-    return talk
+    return _begin_and(ScriptedServer.trickle, begin, content)
 
 
 def begin_and_pour(begin: bytes, content: bytes) -> Talk:
+    return _begin_and(ScriptedServer.pour, begin, content)
+
+
+def _begin_and(
+    go_on: Callable[[ScriptedServer, socket.socket, bytes], None], begin: bytes, content: bytes
+) -> Talk:
     def talk(server: ScriptedServer, connection: socket.socket) -> None:
         server.hear(connection)
         connection.sendall(begin)
-        server.pour(connection, content)
+        go_on(server, connection, content)
 
     return talk
 

@@ -11,8 +11,7 @@ import sys
 import threading
 
 import pytest
-from tests.integration import scripted_server
-from tests.integration.scripted_server import (
+from tests.integration.http_session.conftest import (
     HANG_S,
     MEGABYTE,
     TIME_S,
@@ -27,9 +26,6 @@ from tests.integration.scripted_server import (
 
 from rheed_acquire.streaming.http_session import REFUSAL_BYTES, HttpSession
 from rheed_acquire.streaming.transport_errors import NoAnswerError
-
-# Where pytest finds them: a fixture is known by its name in the module of its tests.
-nothing_from_outside = scripted_server.nothing_from_outside
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 

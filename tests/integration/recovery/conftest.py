@@ -1,4 +1,4 @@
-"""What a process that was killed leaves in the spool, for the tests of its recovery."""
+"""What a process that was killed leaves in the spool."""
 
 from __future__ import annotations
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.integration import dead_processes
-from tests.integration.dead_processes import CHUNK_SIZE, SHAPE, START_NS
+from tests.integration.recovery.conftest import CHUNK_SIZE, SHAPE, START_NS
 
 from rheed_acquire.frames.chunk_buffer import BOOT, CAPTURE_START_NS, COMMITTED, this_boot
 from rheed_acquire.frames.frame_form import ChunkForm
@@ -23,10 +22,7 @@ from rheed_acquire.streaming.stream_places import ring_folders
 if TYPE_CHECKING:
     from tests.integration.conftest import Connect, MakeFrames
 
-# Where pytest finds them: a fixture is known by its name in the module of its tests.
-root, leave, open_run = dead_processes.root, dead_processes.leave, dead_processes.open_run
-
-RING_OF_VERSION_1 = Path(__file__).parents[1] / "unit" / "frames" / "version_1.ring"
+RING_OF_VERSION_1 = Path(__file__).parents[2] / "unit" / "frames" / "version_1.ring"
 
 
 def test_whole_and_partial_chunks_left_in_the_ring_are_built_and_delivered(

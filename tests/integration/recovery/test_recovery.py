@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.integration import dead_processes
-from tests.integration.dead_processes import CHUNK_SIZE, FPS, SHAPE, START_NS, DeadProcess
+from tests.integration.recovery.conftest import CHUNK_SIZE, FPS, SHAPE, START_NS, DeadProcess
+from tests.integration.waiting import wait_for
 
 from rheed_acquire.frames.rings_left import look_into
 from rheed_acquire.server.process import LocalServer
@@ -23,16 +22,6 @@ from rheed_acquire.streaming.stream_record import read_record
 if TYPE_CHECKING:
     from tests.integration.conftest import Connect, MakeFrames
     from tests.integration.fault_server import FaultServer
-
-# Where pytest finds them: a fixture is known by its name in the module of its tests.
-root, leave, open_run = dead_processes.root, dead_processes.leave, dead_processes.open_run
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.01)
 
 
 def test_who_recovers_is_told_of_every_chunk_once(
