@@ -179,11 +179,13 @@ def test_a_run_that_got_no_frame_at_all_failed(command: Command) -> None:
 
 
 OBSERVER = """
+import sys
+
 from rheed_acquire import hookimpl
 
 @hookimpl
 def rheed_run_started(run):
-    print("begun at", run.fps)
+    say(f"begun at {run.fps}")
 
 @hookimpl
 def rheed_chunk_completed(run, chunk):
@@ -191,7 +193,10 @@ def rheed_chunk_completed(run, chunk):
 
 @hookimpl
 def rheed_run_finished(run, report):
-    print("finished with", report.frames_pushed)
+    say(f"finished with {report.frames_pushed}")
+
+def say(line):
+    sys.stdout.write(line + "\\n")  # in one piece: between those of print may come another thread's line
 """
 
 
