@@ -6,15 +6,15 @@ import math
 
 from rheed_acquire.cameras.camera import SettingReadback
 
-# Buffers bridge the time in which Python cannot take frames. The SDKs' own defaults, 3 or 10, are 10 ms or
-# less at 1,000 fps.
-BUFFERED_S = 0.5
+# Buffers bridge the time in which Python cannot take frames: up to 0.8 s on Windows beside programs that keep
+# all processors busy. The SDKs' own defaults, 3 or 10, are 10 ms or less at 1,000 fps.
+BUFFERED_S = 1.0
 BUFFERED_BYTES = 256 * 2**20
 MIN_BUFFERS = 10
 
 
 def buffers_for(asked: int | None, fps: float | None, payload_bytes: int) -> int:
-    """Choose the number of buffers: as asked, or what bridges half a second within a bound of memory.
+    """Choose the number of buffers: as asked, or what bridges a second within a bound of memory.
 
     Parameters
     ----------
