@@ -67,6 +67,11 @@ class FindingCode(StrEnum):
         "For a while no frame came, by one of the clocks, and the camera's frame ids do not explain it.",
         "where the camera is triggered and may wait so long, allow it by --gap-tolerance",
     )
+    LATE_FRAMES = (
+        "late-frames",
+        "Frames came ever later: fewer had come at the end than the declared rate promises.",
+        "lower the rate or the size of the frames; where the camera is slower than its clock, tell by --fps",
+    )
     OVERRUNS = (
         "overruns",
         "Frames came while all chunk buffers waited to be encoded, and were dropped.",
@@ -198,6 +203,7 @@ ABSENCES = frozenset(
         FindingCode.SILENT_END,
         FindingCode.LATE_START,
         FindingCode.UNEXPLAINED_PAUSES,
+        FindingCode.LATE_FRAMES,
     }
 )
 """Kinds whose frames are an estimate by the declared rate: nobody has counted them."""

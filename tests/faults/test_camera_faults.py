@@ -159,3 +159,15 @@ def test_a_camera_that_is_not_there_when_the_duration_is_over_is_told_of(
     (stretch,) = ended.report["stretches"]
     assert problem["frames"] == stretch["frames"] > 0
     assert ended.report["frames_absent"] == stretch["frames"]
+
+
+def test_frames_that_come_ever_later_than_the_rate_promises_are_told_of(lone_rig: Rig) -> None:
+    # Numbered without a gap, and by the camera's clock as fast as declared.
+    slow = ("--faulty.speed", "0.25", "--spool-keep-free", "0")
+    ended = lone_rig.run(*slow, "--fps", "100", "--duration", "6")
+    assert ended.code == FRAMES_LOST, ended.err
+    (problem,) = ended.report["problems"]
+    assert problem["code"] == "late-frames"
+    came = ended.report["frames_received"]
+    assert problem["frames"] == ended.report["frames_absent"] == pytest.approx(600 - came, abs=100)
+    lone_rig.expect_delivered(came, came)

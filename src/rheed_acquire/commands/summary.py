@@ -33,7 +33,7 @@ def print_summary(report: RunReport, page: Path | None = None) -> None:
         f"  lost       {report.frames_dropped_by_camera} by the camera in {report.gap_count} gaps, "
         f"{report.frames_overrun} overrun, {report.frames_rejected} rejected"
         + (f", {report.frames_not_taken} not taken" if report.frames_not_taken else "")
-        + (f", about {absent} while the camera was away or silent" if absent else "")
+        + (f", about {absent} while the camera was away, silent or late" if absent else "")
     )
     if report.chunks_uploaded or report.chunks_not_uploaded or not report.chunks_pushed:
         write_line(

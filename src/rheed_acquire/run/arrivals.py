@@ -1,7 +1,8 @@
 """Silences of a camera that nothing else tells of: frames that a rate promised, and that did not come.
 
 A camera without frame numbers and clock loses frames without a trace but this one: for a while nothing comes.
-A silence costs frames unless what comes after it catches up, as frames do that were only held back.
+A silence costs frames unless what comes after it catches up, as frames do that were only held back. Frames
+that come ever later are fewer than the rate has promised, too, with no silence among them.
 
 `Arrivals` is told how many frames have come by when, some times a second, and reads no clock of its own.
 """
@@ -60,6 +61,8 @@ class Arrivals:
         What the run declares, in frames per second.
     tolerance_s
         A silence up to this is none (see `rheed_acquire.settings.run_settings.RunSettings.gap_tolerance`).
+    fps_tolerance
+        By which fraction the camera may be slower.
 
     Attributes
     ----------
@@ -67,10 +70,14 @@ class Arrivals:
         The first `KEPT_SILENCES`.
     """
 
-    def __init__(self, fps: float, tolerance_s: float) -> None:
-        self._fps = fps
-        self._least_s = max(SILENCE_S, SILENCE_PERIODS / fps, tolerance_s)
+    def __init__(self, fps: float, tolerance_s: float, fps_tolerance: float = 0.0) -> None:
+        self._fps, self._fps_tolerance = fps, fps_tolerance
+        self._uneven_s = max(SILENCE_S, SILENCE_PERIODS / fps)
+        self._least_s = max(self._uneven_s, tolerance_s)
         self._habit_s = 0.0
+        self._rested_s = 0.0
+        self._silent_frames = 0
+        self._first: tuple[float, int, int] | None = None
         self._last: tuple[float, int, int] | None = None
         self._pending: _Pending | None = None
         self.silences: list[Silence] = []
@@ -83,7 +90,11 @@ class Arrivals:
         last = self._last
         if frames == (0 if last is None else last[1]):
             return
-        if last is not None and now_s - last[0] > self._least_s:
+        if last is None:
+            self._first = (now_s, frames, missing)
+        elif self._uneven_s < now_s - last[0] <= self._least_s:
+            self._rested_s += now_s - last[0]
+        elif now_s - last[0] > self._least_s:
             if self._pending is not None:
                 self._judge(self._pending, last[0], last[1], last[2])
             self._pending = _Pending(last[0], now_s, last[1], last[2])
@@ -110,6 +121,22 @@ class Arrivals:
             return None
         return Silence(last[0], now_s, self._promised(last[0], now_s))
 
+    @property
+    def behind(self) -> int:
+        """How many frames fewer had come with the last than the rate promised since the first, if any.
+
+        Without those that are told of otherwise, by a silence or as missing, and without what the rate's
+        tolerance and the habits of the camera allow; complete after `end`.
+        """
+        first, last = self._first, self._last
+        if first is None or last is None:
+            return 0
+        passed_s = last[0] - first[0] - self._rested_s
+        came = last[1] - first[1] + last[2] - first[2]
+        behind = self._fps * passed_s - came - self._silent_frames
+        allowed_s = max(self._uneven_s, 2 * self._habit_s) + self._fps_tolerance * passed_s
+        return round(behind) if behind > self._fps * allowed_s else 0
+
     def _judge(self, pending: _Pending, now_s: float, frames: int, missing: int) -> None:
         """Say what a silence has cost, now that what could catch up with it has come."""
         self._pending = None
@@ -122,8 +149,10 @@ class Arrivals:
             self._habit_s = max(self._habit_s, silent_s)
             return
         lost -= missing - pending.missing_before  # the camera's own numbers tell of those
-        if lost > promised / 2 and len(self.silences) < KEPT_SILENCES:
-            self.silences.append(Silence(pending.begun_s, pending.ended_s, round(lost)))
+        if lost > promised / 2:
+            self._silent_frames += round(lost)
+            if len(self.silences) < KEPT_SILENCES:
+                self.silences.append(Silence(pending.begun_s, pending.ended_s, round(lost)))
 
     def _promised(self, since_s: float, until_s: float) -> int:
         return max(0, round(self._fps * (until_s - since_s)))

@@ -40,6 +40,8 @@ class Attendance:
         Those in the middle of a connection that nothing caught up with (see `rheed_acquire.run.arrivals`).
     silent_end
         The one that lasted until the end of the run, if one did.
+    behind
+        How many frames fewer came than the rate promised, with nothing else that tells of them.
     """
 
     def __init__(self, info: CameraInfo, fps: float, journal: Journal) -> None:
@@ -47,6 +49,7 @@ class Attendance:
         self.presence = Presence()
         self.silences: list[Silence] = []
         self.silent_end: Silence | None = None
+        self.behind = 0
 
     def started(self, now_s: float) -> None:
         """Note that the camera was started for the first time."""

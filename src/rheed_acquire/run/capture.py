@@ -173,6 +173,11 @@ class Capture:
         return self._attendance.silences
 
     @property
+    def behind(self) -> int:
+        """How many frames fewer came than the rate promised, with nothing else that tells of them."""
+        return self._attendance.behind
+
+    @property
     def _taken(self) -> int:
         """Frames that lie in chunks, or did."""
         return sum(accumulator.accumulated for accumulator in self._accumulators)
@@ -281,7 +286,7 @@ class Capture:
         is_first = not self._accumulators
         accumulator = self._make_accumulator(self._info, self._accumulators)
         self._accumulators.append(accumulator)
-        arrivals = Arrivals(self._fps, self._settings.gap_tolerance)
+        arrivals = Arrivals(self._fps, self._settings.gap_tolerance, self._settings.fps_tolerance)
         lost: str | None
         try:
             begun_s = self._start(camera, accumulator, lambda error: self._on_fault(camera, error))
@@ -305,6 +310,7 @@ class Capture:
         )
         if not self._info.recorded:
             self._attendance.silences += arrivals.silences
+            self._attendance.behind += 0 if self._info.can_wait else arrivals.behind
             has_ended = isinstance(self._fault, CameraEndedError)
             self._attendance.silent_end = None if has_ended or self._is_complete() else silence
         if self._call(camera, camera.stop, is_lost=lost is not None):

@@ -83,6 +83,7 @@ def make_report(
         capture.silences,
         pushed,
         numbered=capture.has_ids,
+        behind=capture.behind,
         meanwhile=meanwhile,
     )
     return report

@@ -25,6 +25,7 @@ def judge(
     pushed: PushedFrames | None = None,
     *,
     numbered: bool = True,
+    behind: int = 0,
     meanwhile: Sequence[str] = (),
 ) -> None:
     """Note every problem and every oddity that the figures show.
@@ -37,6 +38,9 @@ def judge(
         Tells how many frames are in chunks that did not arrive.
     numbered
         Whether the camera numbers its frames, so that none can be missing unnoticed.
+    behind
+        How many frames fewer came than the declared rate promised, by their arrivals, with no silence and no
+        frame number that tells of them.
     meanwhile
         What else kept the computer busy, a sentence each: it may be why frames found no room.
     """
@@ -84,6 +88,10 @@ def judge(
     slow = report.shortfall
     if slow is not None and slow > settings.fps_tolerance and not report.frames_dropped_by_camera:
         _judge_slowness(report, silences, journal, numbered=numbered)
+    elif behind:
+        by_clock = report.fps_measured if pushed is not None and pushed.has_clock else None
+        was_fast = by_clock is not None and by_clock >= info.fps * (1 - settings.fps_tolerance)
+        _judge_lateness(report, behind, silences, journal, numbered=numbered, was_fast=was_fast)
     if slow is not None and -slow > settings.fps_tolerance:
         journal.warn(
             FindingCode.FASTER,
@@ -133,6 +141,31 @@ def _judge_slowness(
         journal.problem(
             FindingCode.SLOWER, f"{text}, and does not number its frames: some may be lost", frames=fewer
         )
+
+
+def _judge_lateness(
+    report: RunReport,
+    behind: int,
+    silences: Sequence[Silence],
+    journal: Journal,
+    *,
+    numbered: bool,
+    was_fast: bool,
+) -> None:
+    """Tell of frames that came ever later, although the camera's clock may say that it was fast enough."""
+    fps = report.info.fps
+    by_arrival = sum(silence.frames for silence in silences)
+    fewer = behind - max(0, round(sum(report.pauses) * fps) - by_arrival)
+    fewer -= 0 if numbered else report.frames_dropped_by_camera
+    if fewer < UNEVEN_S * fps:  # all else is told already
+        return
+    text = f"{fewer} frames fewer came than {fps:.6g} frames/s promise, those of {fewer / fps:.3g} s"
+    if was_fast:
+        text += ", and by the camera's clock it was fast enough: they were still on their way, or it is wrong"
+    if was_fast or not numbered:
+        journal.problem(FindingCode.LATE_FRAMES, text, frames=fewer)
+    else:
+        journal.warn(FindingCode.SLOWER, text)
 
 
 def _judge_pauses(report: RunReport, silences: Sequence[Silence], journal: Journal) -> None:

@@ -69,6 +69,8 @@ class PushedFrames:
         In seconds (see `rheed_acquire.run.report.RunReport`).
     sizes
         Frames of the camera's in each chunk, by its index in the stream.
+    has_clock
+        Whether the camera's clock dated any.
     """
 
     pause_ns: int
@@ -80,9 +82,9 @@ class PushedFrames:
     gaps: list[Gap] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     sizes: dict[int, int] = field(default_factory=dict)
+    has_clock: bool = False
     _steps: int = 0
     _steps_ns: int = 0
-    _has_clock: bool = False
     _before: ChunkFacts | None = None
 
     def add(self, facts: ChunkFacts, frames: int | None = None) -> None:
@@ -95,7 +97,7 @@ class PushedFrames:
         if span_ns > 0:
             self._steps += len(facts.ids) - 1
             self._steps_ns += span_ns
-            self._has_clock |= bool(facts.times.by_camera.any())
+            self.has_clock |= bool(facts.times.by_camera.any())
         self._before = facts
         if self.remembers:
             self.sizes[facts.index] = len(facts.ids)
@@ -137,7 +139,7 @@ class PushedFrames:
     @property
     def fps_known(self) -> float | None:
         """`fps_measured` as soon as it can be relied on, in the first seconds of a run; None before."""
-        enough_s = RATE_S if self._has_clock else ARRIVAL_RATE_S
+        enough_s = RATE_S if self.has_clock else ARRIVAL_RATE_S
         return self.fps_measured if self._steps >= RATE_FRAMES and self._steps_ns > enough_s * 1e9 else None
 
     def _find_pauses(self, facts: ChunkFacts) -> None:

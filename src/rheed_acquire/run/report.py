@@ -269,7 +269,7 @@ class RunReport:
 
     @property
     def frames_absent(self) -> int:
-        """Frames that the declared rate would have given while the camera was away or silent."""
+        """Frames that the declared rate would have given while the camera was away, silent or late."""
         return sum(problem.frames or 0 for problem in self.problems if problem.code in ABSENCES)
 
     @property

@@ -71,7 +71,7 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
         )
         lost = ", ".join(f"{count} {how}" for count, how in counted if count) or "none that was counted"
         if figures.frames_absent:
-            lost += f", about {figures.frames_absent} while the camera was away or silent"
+            lost += f", about {figures.frames_absent} while the camera was away, silent or late"
         elif lost.startswith("none"):
             lost = "none"
         chunks = f"{figures.chunks_pushed} passed on"

@@ -30,7 +30,10 @@ SILENCE_S = 2.0
 
 IDS = ("none", "counting", "missing", "constant", "repeated", "going back", "wrapping", "numpy")
 STAMPS = ("none", "right", "zero", "constant", "ahead", "back", "microseconds", "some none", "numpy")
-SILENCES = ("no", "no", "no", "in the middle", "at the end")
+SLOWER = 4
+"""So many times longer than the rate says takes a camera from frame to frame whose frames come ever later."""
+NO_CLOCK = ("none", "zero", "constant")
+SILENCES = ("no", "no", "no", "in the middle", "at the end", "ever later")
 CALLS = ("start", "stop", "close", "statistics", "temperature_c")
 ERRORS = (CameraError("it refuses"), CameraLostError("it is gone"), ValueError("no"), KeyError(3), OSError(5))
 
@@ -93,7 +96,7 @@ def camera_of(stage: Stage, draft: Draft) -> ScriptedCamera:
             script.append(lambda: time.sleep(SILENCE_S))
         frame = stage.frame_of(number)
         frame.id, frame.timestamp_ns = draft.id_of(number), draft.stamp_of(number)
-        script += [frame, lambda: time.sleep(1 / FPS)]
+        script += [frame, lambda: time.sleep((SLOWER if draft.silence == "ever later" else 1) / FPS)]
     plain = stage.camera([])
     info = replace(plain.info, fps=FPS, frame_id_cycle=16 if draft.ids == "wrapping" else None)
 
@@ -136,7 +139,9 @@ def test_the_report_of_any_camera_is_true(stage: Stage, draft: Draft) -> None:
     event(f"exit code {report.exit_code}")
     if report.exit_code == DELIVERED:
         assert report.frames_pushed == FRAMES
-        assert draft.silence == "no"
+        # One that numbers its frames, and has no clock to say otherwise, may just be slower than declared.
+        may_be_slow = draft.stamps in NO_CLOCK and draft.ids not in ("none", "constant", "repeated")
+        assert draft.silence == "no" or (draft.silence == "ever later" and may_be_slow)
         # Where it says that it is lost, and all of its frames come, the run's end may be sooner.
         assert draft.fault_at is None or draft.fault_at >= FRAMES // 2
         assert draft.ids != "missing"

@@ -32,6 +32,25 @@ def silences_of(
     return arrivals.silences, last
 
 
+def behind_of(
+    arrivals_s: Sequence[float],
+    fps: float = 100.0,
+    tolerance_s: float = 0.1,
+    fps_tolerance: float = 0.0,
+    missing: Callable[[float], int] = lambda now_s: 0,
+) -> int:
+    """How many frames fewer have come with the last of these than the rate promised."""
+    arrivals = Arrivals(fps, tolerance_s, fps_tolerance)
+    came = 0
+    for step in range(int(arrivals_s[-1] / LOOK_S) + 2):
+        now_s = step * LOOK_S
+        while came < len(arrivals_s) and arrivals_s[came] <= now_s:
+            came += 1
+        arrivals.look(now_s, came, missing(now_s))
+    arrivals.end(arrivals_s[-1] + 2 * LOOK_S, len(arrivals_s), missing(arrivals_s[-1]), is_lost=False)
+    return arrivals.behind
+
+
 def even(begin_s: float, end_s: float, fps: float = 100.0) -> list[float]:
     return [begin_s + number / fps for number in range(round((end_s - begin_s) * fps))]
 
@@ -111,3 +130,47 @@ def test_no_silence_longer_than_a_second_and_a_half_stays_untold(
     found = middle if last is None else [*middle, last]
     assert len(found) == 1
     assert found[0].frames == pytest.approx(fps * lasts_s, abs=fps * 4 * LOOK_S + 3)
+
+
+def test_frames_that_come_ever_later_are_behind_with_no_silence_among_them() -> None:
+    frames = even(0, 8, 25)
+    assert silences_of(frames, 8) == ([], None)
+    assert behind_of(frames) == pytest.approx(600, abs=10)
+
+
+def test_a_camera_that_was_behind_and_has_caught_up_is_not_behind() -> None:
+    assert behind_of([*even(0, 8, 25), *(8 + number / 2000 for number in range(600)), *even(8.3, 9)]) == 0
+
+
+def test_what_frame_ids_or_a_silence_tell_of_is_not_behind() -> None:
+    assert behind_of(even(0, 8, 25), missing=lambda now_s: round(75 * now_s)) == 0
+    assert behind_of(even(0, 3) + even(8, 11)) == 0
+
+
+def test_what_the_tolerances_allow_is_not_behind() -> None:
+    rests = [second + number / 100 for second in range(0, 40, 4) for number in range(200)]
+    assert behind_of(rests, tolerance_s=3) == 0
+    slower = even(0, 600, 99.5)
+    assert behind_of(slower, fps_tolerance=0.01) == 0
+    assert behind_of(slower) == pytest.approx(300, abs=10)
+
+
+@given(
+    fps=st.floats(20, 1000),
+    slower=st.floats(1.3, 8),
+    late_s=st.lists(st.floats(0, 0.3), min_size=1, max_size=9),
+)
+def test_how_far_ever_later_frames_are_behind_is_known_to_half_a_second(
+    fps: float, slower: float, late_s: list[float]
+) -> None:
+    count = round(8 * fps / slower)
+    arrivals = sorted(slower * number / fps + late_s[number % len(late_s)] for number in range(count))
+    assert silences_of(arrivals, arrivals[-1], fps=fps) == ([], None)
+    promised = fps * (arrivals[-1] - arrivals[0])
+    assert behind_of(arrivals, fps) == pytest.approx(promised - count, abs=0.5 * fps)
+
+
+@given(fps=st.floats(5, 500), late_s=st.lists(st.floats(0, 0.4), min_size=1, max_size=20))
+def test_no_even_camera_is_behind_however_its_frames_are_delayed(fps: float, late_s: list[float]) -> None:
+    arrivals = sorted(number / fps + late_s[number % len(late_s)] for number in range(round(8 * fps)))
+    assert behind_of(arrivals, fps) == 0

@@ -93,7 +93,7 @@ def test_a_time_without_frames_at_the_end_belongs_to_the_axis_and_to_the_time_li
 def test_the_headline_tells_how_many_frames_the_rate_would_have_given() -> None:
     problem = Finding(FindingCode.CAMERA_AWAY, "the camera was away for 8.0 s", 400)
     lost = dict(facts(record(run=run_report(problems=[problem]).as_json())))["frames lost"]
-    assert "about 400 while the camera was away or silent" in lost
+    assert "about 400 while the camera was away, silent or late" in lost
     assert "about" not in dict(facts(record(run=run_report().as_json())))["frames lost"]
 
 
