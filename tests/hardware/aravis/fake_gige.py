@@ -1,7 +1,8 @@
 """Aravis's fake GigE camera, in a process of its own on the loopback interface.
 
 It answers at GigE Vision's port of 127.0.0.1, the one address that it can have there, so that only one can be
-at a time: whoever wants one waits until the port is free.
+at a time: whoever wants one waits for its turn. Who holds the TCP port of that number, which nothing else uses,
+has it: a file would tell nothing to tests that keep theirs elsewhere.
 """
 
 from __future__ import annotations
@@ -11,14 +12,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pytest
-from filelock import FileLock
 from numpy.typing import NDArray
 
 PROGRAM = "arv-fake-gv-camera-0.8"
@@ -40,14 +38,14 @@ class FakeGige:
     def __init__(self, lost_per_thousand: float = 0.0) -> None:
         self._command = [PROGRAM, "-i", ADDRESS, "-s", SERIAL, "-r", str(lost_per_thousand)]
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock = FileLock(Path(tempfile.gettempdir()) / "rheed-acquire-gige-port.lock", _LIMIT_S)
+        self._turn = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
 
     def __enter__(self) -> Self:
-        self._lock.acquire()
         try:
+            _wait_until(self._is_our_turn, "others keep the fake camera's port")
             self.plug_in()
         except BaseException:
-            self._lock.release()
+            self._turn.close()
             raise
         return self
 
@@ -55,7 +53,14 @@ class FakeGige:
         try:
             self.unplug()
         finally:
-            self._lock.release()
+            self._turn.close()
+
+    def _is_our_turn(self) -> bool:
+        try:
+            self._turn.bind((ADDRESS, _PORT))
+        except OSError:
+            return False
+        return True
 
     def plug_in(self) -> None:
         """Start it, and wait until it can be reached."""
