@@ -1,8 +1,8 @@
 """Aravis's fake GigE camera, in a process of its own on the loopback interface.
 
 It answers at GigE Vision's port of 127.0.0.1, the one address that it can have there, so that only one can be
-at a time: whoever wants one waits for its turn. Who holds the TCP port of that number, which nothing else uses,
-has it: a file would tell nothing to tests that keep theirs elsewhere.
+at a time: whoever wants one waits for its turn. Whoever holds the TCP port of that number, which nothing else
+uses, has it: a file would tell nothing to tests that keep theirs elsewhere.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def test_a_camera_that_comes_back_is_taken_on_and_each_frame_is_the_cameras(
         run.kill()
         run.communicate()
     report = json.loads(out)
-    assert (run.returncode, report.get("frames_received")) == (3, FRAMES), report
+    assert (run.returncode, report.get("frames_received")) == (3, FRAMES), err + out
     assert "camera-away" in {problem["code"] for problem in report["problems"] + report["warnings"]}, out
     frames = zarr.open_group(tmp_path / report["output"] / "frames.zarr", mode="r")["frames"][:]  # type: ignore[index]
     pictures = [expected_mono8(number, WIDTH, HEIGHT, EXPOSURE_US) for number in range(RAMP)]
