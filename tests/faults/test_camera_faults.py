@@ -171,3 +171,13 @@ def test_frames_that_come_ever_later_than_the_rate_promises_are_told_of(lone_rig
     came = ended.report["frames_received"]
     assert problem["frames"] == ended.report["frames_absent"] == pytest.approx(600 - came, abs=100)
     lone_rig.expect_delivered(came, came)
+
+
+def test_frames_that_come_ever_later_are_no_loss_where_all_that_were_asked_for_have_come(
+    lone_rig: Rig,
+) -> None:
+    slow = ("--faulty.speed", "0.25", "--spool-keep-free", "0")
+    ended = lone_rig.run(*slow, "--fps", "100", "--frames", "120")
+    assert ended.code == DELIVERED, ended.err
+    assert [warning["code"] for warning in ended.report["warnings"]] == ["slower-than-declared"]
+    lone_rig.expect_delivered(120, 120)

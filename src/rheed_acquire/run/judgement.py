@@ -91,7 +91,9 @@ def judge(
     elif behind:
         by_clock = report.fps_measured if pushed is not None and pushed.has_clock else None
         was_fast = by_clock is not None and by_clock >= info.fps * (1 - settings.fps_tolerance)
-        _judge_lateness(report, behind, silences, journal, numbered=numbered, was_fast=was_fast)
+        has_all = settings.frames is not None and report.frames_received >= settings.frames
+        may_miss = not numbered or (was_fast and not has_all)
+        _judge_lateness(report, behind, silences, journal, numbered=numbered, may_miss=may_miss)
     if slow is not None and -slow > settings.fps_tolerance:
         journal.warn(
             FindingCode.FASTER,
@@ -150,9 +152,13 @@ def _judge_lateness(
     journal: Journal,
     *,
     numbered: bool,
-    was_fast: bool,
+    may_miss: bool,
 ) -> None:
-    """Tell of frames that came ever later, although the camera's clock may say that it was fast enough."""
+    """Tell of frames that came ever later: the last may not have come in time.
+
+    A camera whose clock says that it was fast enough has taken them; one that numbers its frames, and has
+    given as many as were asked for, lost none.
+    """
     fps = report.info.fps
     by_arrival = sum(silence.frames for silence in silences)
     fewer = behind - max(0, round(sum(report.pauses) * fps) - by_arrival)
@@ -160,12 +166,13 @@ def _judge_lateness(
     if fewer < UNEVEN_S * fps:  # all else is told already
         return
     text = f"{fewer} frames fewer came than {fps:.6g} frames/s promise, those of {fewer / fps:.3g} s"
-    if was_fast:
+    if not may_miss:
+        journal.warn(FindingCode.SLOWER, text)
+    elif numbered:
         text += ", and by the camera's clock it was fast enough: they were still on their way, or it is wrong"
-    if was_fast or not numbered:
         journal.problem(FindingCode.LATE_FRAMES, text, frames=fewer)
     else:
-        journal.warn(FindingCode.SLOWER, text)
+        journal.problem(FindingCode.LATE_FRAMES, f"{text}: some may be lost", frames=fewer)
 
 
 def _judge_pauses(report: RunReport, silences: Sequence[Silence], journal: Journal) -> None:
