@@ -76,7 +76,6 @@ class Arrivals:
         self._least_s = max(self._uneven_s, tolerance_s)
         self._habit_s = 0.0
         self._rested_s = 0.0
-        self._silent_frames = 0
         self._first: tuple[float, int, int] | None = None
         self._last: tuple[float, int, int] | None = None
         self._pending: _Pending | None = None
@@ -133,7 +132,7 @@ class Arrivals:
             return 0
         passed_s = last[0] - first[0] - self._rested_s
         came = last[1] - first[1] + last[2] - first[2]
-        behind = self._fps * passed_s - came - self._silent_frames
+        behind = self._fps * passed_s - came - sum(silence.frames for silence in self.silences)
         allowed_s = max(self._uneven_s, 2 * self._habit_s) + self._fps_tolerance * passed_s
         return round(behind) if behind > self._fps * allowed_s else 0
 
@@ -149,10 +148,8 @@ class Arrivals:
             self._habit_s = max(self._habit_s, silent_s)
             return
         lost -= missing - pending.missing_before  # the camera's own numbers tell of those
-        if lost > promised / 2:
-            self._silent_frames += round(lost)
-            if len(self.silences) < KEPT_SILENCES:
-                self.silences.append(Silence(pending.begun_s, pending.ended_s, round(lost)))
+        if lost > promised / 2 and len(self.silences) < KEPT_SILENCES:
+            self.silences.append(Silence(pending.begun_s, pending.ended_s, round(lost)))
 
     def _promised(self, since_s: float, until_s: float) -> int:
         return max(0, round(self._fps * (until_s - since_s)))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from rheed_acquire.cameras.camera import CameraInfo
 from rheed_acquire.clocks.timing import process_clock
 from rheed_acquire.findings import FindingCode
-from rheed_acquire.run.arrivals import Silence
+from rheed_acquire.run.arrivals import Arrivals, Silence
 from rheed_acquire.run.presence import Absence, Presence
 from rheed_acquire.run.report import Journal, Stretch
 
@@ -73,6 +73,14 @@ class Attendance:
         """Note that the camera is gone."""
         if self.presence.lost(now_s, why):
             self._journal.event(f"the camera was lost: {why}", "error")
+
+    def connection_ended(self, arrivals: Arrivals, silent_end: Silence | None) -> None:
+        """Take in what the arrivals of one connection tell; those of a recording tell nothing."""
+        if self._info.recorded:
+            return
+        self.silences += arrivals.silences
+        self.behind += 0 if self._info.can_wait else arrivals.behind
+        self.silent_end = silent_end
 
     def conclude(self, now_s: float, frames_received: int) -> None:
         """Say in what state the camera was when the run ended."""

@@ -18,11 +18,11 @@ from rheed_acquire.cameras.camera import (
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.accumulator import ChunkAccumulator
 from rheed_acquire.host.guard.camera import CameraHangsError
-from rheed_acquire.run.arrivals import Arrivals, Silence
+from rheed_acquire.run.arrivals import Arrivals
 from rheed_acquire.run.attendance import MIN_STALL_S, STALL_PERIODS, Attendance
 from rheed_acquire.run.presence import Absence, without_figures
 from rheed_acquire.run.reopening import Reopening
-from rheed_acquire.run.report import Journal, Stretch
+from rheed_acquire.run.report import Journal
 from rheed_acquire.run.run_end import RunEnd
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class Capture:
 
     Attributes
     ----------
+    attendance
+        When the camera was there and gave frames, and when not; complete when `run` has returned.
     statistics
         The counters of all connections, added up.
     """
@@ -96,11 +98,11 @@ class Capture:
         self._camera: Camera | None = camera
         self._info = camera.info
         self._accumulators: list[ChunkAccumulator] = []
-        self._attendance = Attendance(camera.info, fps, journal)
+        self.attendance = Attendance(camera.info, fps, journal)
         self._reopening = Reopening(
             reopen,
             camera.info,
-            self._attendance.presence,
+            self.attendance.presence,
             settings.reconnect_timeout,
             lambda camera: self._call(camera, camera.close, is_lost=True),
         )
@@ -152,30 +154,15 @@ class Capture:
     @property
     def absence(self) -> Absence | None:
         """The time without the camera that lasts; None while it is there. Any thread may ask."""
-        return self._attendance.presence.absence
+        return self.attendance.presence.absence
 
     @property
     def silent_s(self) -> float | None:
         """Since when no frame has come, in seconds; None before the first, and for a recording."""
-        last_s = self._attendance.presence.last_frame_s
+        last_s = self.attendance.presence.last_frame_s
         if last_s is None or self._info.recorded:
             return None
         return max(0.0, (self._ended_s or time.perf_counter()) - last_s)
-
-    @property
-    def stretches(self) -> tuple[Stretch, ...]:
-        """The times without frames, oldest first; complete when `run` has returned."""
-        return self._attendance.stretches
-
-    @property
-    def silences(self) -> list[Silence]:
-        """Those in the middle of a connection that nothing caught up with."""
-        return self._attendance.silences
-
-    @property
-    def behind(self) -> int:
-        """How many frames fewer came than the rate promised, with nothing else that tells of them."""
-        return self._attendance.behind
 
     @property
     def _taken(self) -> int:
@@ -200,7 +187,7 @@ class Capture:
             self._capture(end)
         finally:
             # Every way out passes here.
-            self._attendance.conclude(self._ended_s or time.perf_counter(), self.received)
+            self.attendance.conclude(self._ended_s or time.perf_counter(), self.received)
             asked, taken = self._settings.frames, self._taken
             if asked is not None and taken < asked:
                 self._journal.warn(
@@ -217,7 +204,7 @@ class Capture:
             if self._info.recorded:
                 self._journal.problem(FindingCode.RECORDING_BROKEN, lost)
                 return
-            self._attendance.lost(time.perf_counter(), lost)
+            self.attendance.lost(time.perf_counter(), lost)
             self._on_interruption()
             self.close()
             if self._is_hopeless():
@@ -308,11 +295,8 @@ class Capture:
         silence = arrivals.end(
             now_s, accumulator.received, accumulator.frames_missing, is_lost=lost is not None
         )
-        if not self._info.recorded:
-            self._attendance.silences += arrivals.silences
-            self._attendance.behind += 0 if self._info.can_wait else arrivals.behind
-            has_ended = isinstance(self._fault, CameraEndedError)
-            self._attendance.silent_end = None if has_ended or self._is_complete() else silence
+        has_ended = isinstance(self._fault, CameraEndedError) or self._is_complete()
+        self.attendance.connection_ended(arrivals, None if has_ended else silence)
         if self._call(camera, camera.stop, is_lost=lost is not None):
             self._call(camera, lambda: self._add_statistics(camera), is_lost=lost is not None)
         else:
@@ -335,7 +319,7 @@ class Capture:
         seen = 0
         is_over = False
         if is_first:
-            self._attendance.started(seen_s)
+            self.attendance.started(seen_s)
         while True:
             # Before the count is read, so that no frame that came before goes uncounted.
             is_over, fault = is_over or accumulator.closed, self._fault
@@ -345,7 +329,7 @@ class Capture:
                 if not seen and is_first and not counts:
                     end.count_from(now_s)
                 seen, seen_s = accumulator.received, now_s
-                self._attendance.frame_came(now_s)
+                self.attendance.frame_came(now_s)
             if self._rests():
                 seen_s = now_s
             if is_over:

@@ -71,7 +71,7 @@ def make_report(
         pauses=tuple(pushed.pauses),
         marks=marks,
         channels=channels,
-        stretches=capture.stretches,
+        stretches=capture.attendance.stretches,
     )
     if not capture.has_ids:
         report.frames_dropped_by_camera = capture.statistics.get("frames_lost", 0)
@@ -80,10 +80,10 @@ def make_report(
         report,
         settings,
         journal,
-        capture.silences,
+        capture.attendance.silences,
         pushed,
         numbered=capture.has_ids,
-        behind=capture.behind,
+        behind=capture.attendance.behind,
         meanwhile=meanwhile,
     )
     return report

@@ -89,11 +89,11 @@ def judge(
     if slow is not None and slow > settings.fps_tolerance and not report.frames_dropped_by_camera:
         _judge_slowness(report, silences, journal, numbered=numbered)
     elif behind:
-        by_clock = report.fps_measured if pushed is not None and pushed.has_clock else None
-        was_fast = by_clock is not None and by_clock >= info.fps * (1 - settings.fps_tolerance)
-        has_all = settings.frames is not None and report.frames_received >= settings.frames
-        may_miss = not numbered or (was_fast and not has_all)
-        _judge_lateness(report, behind, silences, journal, numbered=numbered, may_miss=may_miss)
+        told = 0 if numbered else report.frames_dropped_by_camera
+        told += max(0, _by_pauses(report) - _by_silences(silences))
+        if behind - told >= UNEVEN_S * info.fps:
+            by_clock = report.fps_measured if pushed is not None and pushed.has_clock else None
+            _judge_lateness(report, settings, behind - told, by_clock, journal, numbered=numbered)
     if slow is not None and -slow > settings.fps_tolerance:
         journal.warn(
             FindingCode.FASTER,
@@ -136,7 +136,7 @@ def _judge_slowness(
     info, measured = report.info, report.fps_measured or report.info.fps
     text = f"the camera delivered {measured:.6g} frames/s, where the run declares {info.fps:.6g}"
     fewer = round(report.frames_received * (info.fps / measured - 1))
-    fewer -= sum(silence.frames for silence in silences)
+    fewer -= _by_silences(silences)
     if numbered or info.camera.recorded or fewer < UNEVEN_S * info.fps:
         journal.warn(FindingCode.SLOWER, text)
     else:
@@ -147,12 +147,12 @@ def _judge_slowness(
 
 def _judge_lateness(
     report: RunReport,
-    behind: int,
-    silences: Sequence[Silence],
+    settings: RunSettings,
+    fewer: int,
+    by_clock: float | None,
     journal: Journal,
     *,
     numbered: bool,
-    may_miss: bool,
 ) -> None:
     """Tell of frames that came ever later: the last may not have come in time.
 
@@ -160,25 +160,21 @@ def _judge_lateness(
     given as many as were asked for, lost none.
     """
     fps = report.info.fps
-    by_arrival = sum(silence.frames for silence in silences)
-    fewer = behind - max(0, round(sum(report.pauses) * fps) - by_arrival)
-    fewer -= 0 if numbered else report.frames_dropped_by_camera
-    if fewer < UNEVEN_S * fps:  # all else is told already
-        return
     text = f"{fewer} frames fewer came than {fps:.6g} frames/s promise, those of {fewer / fps:.3g} s"
-    if not may_miss:
-        journal.warn(FindingCode.SLOWER, text)
-    elif numbered:
+    was_fast = by_clock is not None and by_clock >= fps * (1 - settings.fps_tolerance)
+    has_all = settings.frames is not None and report.frames_received >= settings.frames
+    if not numbered:
+        journal.problem(FindingCode.LATE_FRAMES, f"{text}: some may be lost", frames=fewer)
+    elif was_fast and not has_all:
         text += ", and by the camera's clock it was fast enough: they were still on their way, or it is wrong"
         journal.problem(FindingCode.LATE_FRAMES, text, frames=fewer)
     else:
-        journal.problem(FindingCode.LATE_FRAMES, f"{text}: some may be lost", frames=fewer)
+        journal.warn(FindingCode.SLOWER, text)
 
 
 def _judge_pauses(report: RunReport, silences: Sequence[Silence], journal: Journal) -> None:
     """Tell of the pauses by whichever clock shows more: the camera's, or this computer's at the arrivals."""
-    by_camera = round(sum(report.pauses) * report.info.fps)
-    by_arrival = sum(silence.frames for silence in silences)
+    by_camera, by_arrival = _by_pauses(report), _by_silences(silences)
     seconds = report.pauses if by_camera >= by_arrival else [silence.seconds for silence in silences]
     if not seconds:
         return
@@ -188,3 +184,13 @@ def _judge_pauses(report: RunReport, silences: Sequence[Silence], journal: Journ
         "of the camera's says that one is missing: the driver had no buffers, or the camera waited",
         frames=max(by_camera, by_arrival),
     )
+
+
+def _by_pauses(report: RunReport) -> int:
+    """Frames that the pauses may have cost, by the camera's clock."""
+    return round(sum(report.pauses) * report.info.fps)
+
+
+def _by_silences(silences: Sequence[Silence]) -> int:
+    """Frames that they may have cost."""
+    return sum(silence.frames for silence in silences)
