@@ -38,11 +38,11 @@ class FakeGige:
     def __init__(self, lost_per_thousand: float = 0.0) -> None:
         self._command = [PROGRAM, "-i", ADDRESS, "-s", SERIAL, "-r", str(lost_per_thousand)]
         self._process: subprocess.Popen[bytes] | None = None
-        self._turn = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
 
     def __enter__(self) -> Self:
+        self._turn = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            _wait_until(self._is_our_turn, "others keep the fake camera's port")
+            _wait_until(lambda: _takes_the_port(self._turn), "others keep the fake camera's port")
             self.plug_in()
         except BaseException:
             self._turn.close()
@@ -54,13 +54,6 @@ class FakeGige:
             self.unplug()
         finally:
             self._turn.close()
-
-    def _is_our_turn(self) -> bool:
-        try:
-            self._turn.bind((ADDRESS, _PORT))
-        except OSError:
-            return False
-        return True
 
     def plug_in(self) -> None:
         """Start it, and wait until it can be reached."""
@@ -122,11 +115,15 @@ def _ramp(frame_id: int, width: int, height: int, cycle: int) -> NDArray[np.int6
 
 def _port_is_taken() -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((ADDRESS, _PORT))
-        except OSError:
-            return True
-    return False
+        return not _takes_the_port(probe)
+
+
+def _takes_the_port(one: socket.socket) -> bool:
+    try:
+        one.bind((ADDRESS, _PORT))
+    except OSError:
+        return False
+    return True
 
 
 def _wait_until(happened: Any, otherwise: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,15 +14,16 @@ from rheed_acquire.run.arrivals import SILENCE_S, Arrivals, Silence
 LOOK_S = 0.05
 
 
-def silences_of(
+def watched(
     arrivals_s: Sequence[float],
     end_s: float,
     fps: float = 100.0,
     tolerance_s: float = 0.1,
+    fps_tolerance: float = 0.0,
     missing: Callable[[float], int] = lambda now_s: 0,
-) -> tuple[list[Silence], Silence | None]:
-    """What is found of frames that arrive at these times, in a connection that ends at `end_s`."""
-    arrivals = Arrivals(fps, tolerance_s)
+) -> tuple[Arrivals, Silence | None]:
+    """What becomes of frames that arrive at these times, in a connection that ends at `end_s`."""
+    arrivals = Arrivals(fps, tolerance_s, fps_tolerance)
     came = 0
     for step in range(int(end_s / LOOK_S)):
         now_s = step * LOOK_S
@@ -29,26 +31,20 @@ def silences_of(
             came += 1
         arrivals.look(now_s, came, missing(now_s))
     last = arrivals.end(end_s, sum(at <= end_s for at in arrivals_s), missing(end_s), is_lost=False)
+    return arrivals, last
+
+
+def silences_of(
+    arrivals_s: Sequence[float], end_s: float, **run: Any
+) -> tuple[list[Silence], Silence | None]:
+    """The silences in the middle, and the one at the end."""
+    arrivals, last = watched(arrivals_s, end_s, **run)
     return arrivals.silences, last
 
 
-def behind_of(
-    arrivals_s: Sequence[float],
-    fps: float = 100.0,
-    tolerance_s: float = 0.1,
-    fps_tolerance: float = 0.0,
-    missing: Callable[[float], int] = lambda now_s: 0,
-) -> int:
+def behind_of(arrivals_s: Sequence[float], **run: Any) -> int:
     """How many frames fewer have come with the last of these than the rate promised."""
-    arrivals = Arrivals(fps, tolerance_s, fps_tolerance)
-    came = 0
-    for step in range(int(arrivals_s[-1] / LOOK_S) + 2):
-        now_s = step * LOOK_S
-        while came < len(arrivals_s) and arrivals_s[came] <= now_s:
-            came += 1
-        arrivals.look(now_s, came, missing(now_s))
-    arrivals.end(arrivals_s[-1] + 2 * LOOK_S, len(arrivals_s), missing(arrivals_s[-1]), is_lost=False)
-    return arrivals.behind
+    return watched(arrivals_s, arrivals_s[-1] + 2 * LOOK_S, **run)[0].behind
 
 
 def even(begin_s: float, end_s: float, fps: float = 100.0) -> list[float]:
@@ -167,10 +163,10 @@ def test_how_far_ever_later_frames_are_behind_is_known_to_half_a_second(
     arrivals = sorted(slower * number / fps + late_s[number % len(late_s)] for number in range(count))
     assert silences_of(arrivals, arrivals[-1], fps=fps) == ([], None)
     promised = fps * (arrivals[-1] - arrivals[0])
-    assert behind_of(arrivals, fps) == pytest.approx(promised - count, abs=0.5 * fps)
+    assert behind_of(arrivals, fps=fps) == pytest.approx(promised - count, abs=0.5 * fps)
 
 
 @given(fps=st.floats(5, 500), late_s=st.lists(st.floats(0, 0.4), min_size=1, max_size=20))
 def test_no_even_camera_is_behind_however_its_frames_are_delayed(fps: float, late_s: list[float]) -> None:
     arrivals = sorted(number / fps + late_s[number % len(late_s)] for number in range(round(8 * fps)))
-    assert behind_of(arrivals, fps) == 0
+    assert behind_of(arrivals, fps=fps) == 0
