@@ -70,7 +70,7 @@ class FindingCode(StrEnum):
     LATE_FRAMES = (
         "late-frames",
         "Frames came ever later: fewer had come at the end than the declared rate promises.",
-        "lower the rate or the size of the frames; where the camera is slower than its clock, tell by --fps",
+        "lower the rate or the size of the frames; of a camera slower than its clock give the rate by --fps",
     )
     OVERRUNS = (
         "overruns",
