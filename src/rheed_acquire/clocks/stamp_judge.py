@@ -6,7 +6,8 @@ of it shows against this computer's clock, which is late but sure. Three laws ho
 
 - a frame is captured after the one before it;
 - a frame is captured before it arrives: its way takes no less time than the shortest seen. Frames that come
-  at their regular pace are excused: while a queue empties itself nobody has seen the shortest way yet;
+  at their regular pace are excused for as long as a queue may take that empties itself: until it has, nobody
+  has seen the shortest way yet;
 - of two clocks that disagree about how much time has passed, that one is right by which the camera keeps its
   declared pace.
 """
@@ -29,10 +30,13 @@ DISAGREE = 1 / 3
 """Two clocks that have seen one second and this much more or less do not tell the same time."""
 DOUBT_NS = 1_000_000_000
 """A clock that has disagreed for so long is not believed any more."""
+LONGEST_QUEUE_NS = 10_000_000_000
+"""No queue holds more: a clock by which frames come so much sooner than at first is not believed any more."""
 
 _PACE = 1.5
 _LATEST_NS = 2**62  # 146 years
 _MAX_SLOPE = 500e-6  # no crystal is worse
+_MAX_FAST = 0.01  # nor is any clock that is of use
 
 
 def is_stamp(stamps_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -123,6 +127,7 @@ class StampJudge:
         self._paced: NDArray[np.int64] | None = None  # stamp, arrival, id and place of the latest frame
         self._passed = np.zeros(3)  # since the pace was looked at: by stamps, by arrivals, by ids
         self._doubted_ns = 0.0
+        self._since = np.zeros(2)  # as `_passed`, since the clock began
         self.pace = None
 
     def judge(
@@ -228,7 +233,7 @@ class StampJudge:
         self.jump_s = max(self.jump_s, jump, key=abs)
         self.restarts += 1
         self._kept, self._rival, self._rival_frames = self._rival, None, 0
-        self._passed[:] = 0.0
+        self._passed[:] = self._since[:] = 0.0
 
     def _keeps_pace(
         self,
@@ -249,6 +254,11 @@ class StampJudge:
         periods = np.maximum(passed, np.where(ids[places] >= 0, counted, 0))[within].sum()
         by_stamps, by_arrivals = stamp_steps[within].sum(), waits[within].sum()
         self._passed += (by_stamps, by_arrivals, periods * self._period_ns)
+        self._since += (by_stamps, by_arrivals)
+        told, waited = self._since.tolist()
+        if told - waited > LONGEST_QUEUE_NS + _MAX_FAST * waited:
+            self.pace = told / max(waited, 1.0)
+            return False
         stamps, arrivals, declared = self._passed.tolist()
         apart = abs(stamps - arrivals) > SLACK_NS + DISAGREE * max(stamps, arrivals)
         wrong = apart and abs(stamps - declared) > abs(arrivals - declared)
