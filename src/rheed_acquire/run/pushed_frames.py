@@ -35,18 +35,22 @@ class ChunkFacts:
         (N,) int64, a copy.
     times
         When the frames were captured.
+    arrived_ns
+        From the first frame's arrival to the last's, in nanoseconds.
     """
 
     index: int
     ids: NDArray[np.int64]
     times: CaptureTimes
     gaps: tuple[Gap, ...]
+    arrived_ns: int
     after_overrun: bool = False
 
     @classmethod
     def of(cls, chunk: Chunk, times: CaptureTimes) -> Self:
         """Copy what `PushedFrames.add` needs."""
-        return cls(chunk.index, chunk.frame_ids.copy(), times, chunk.gaps, chunk.after_overrun)
+        arrived_ns = int(chunk.host_ns[-1]) - int(chunk.host_ns[0])
+        return cls(chunk.index, chunk.frame_ids.copy(), times, chunk.gaps, arrived_ns, chunk.after_overrun)
 
 
 @dataclass(slots=True)
@@ -85,6 +89,8 @@ class PushedFrames:
     has_clock: bool = False
     _steps: int = 0
     _steps_ns: int = 0
+    _arrived_ns: int = 0
+    _is_doubted: bool = False
     _before: ChunkFacts | None = None
 
     def add(self, facts: ChunkFacts, frames: int | None = None) -> None:
@@ -97,6 +103,8 @@ class PushedFrames:
         if span_ns > 0:
             self._steps += len(facts.ids) - 1
             self._steps_ns += span_ns
+            self._arrived_ns += facts.arrived_ns
+            self._is_doubted |= self.has_clock and facts.times.source == "arrival"
             self.has_clock |= bool(facts.times.by_camera.any())
         self._before = facts
         if self.remembers:
@@ -133,8 +141,12 @@ class PushedFrames:
 
     @property
     def fps_measured(self) -> float | None:
-        """Frames per second within the chunks; None where none has two frames."""
-        return self._steps * 1e9 / self._steps_ns if self._steps_ns else None
+        """Frames per second within the chunks; None where none has two frames.
+
+        By a clock that is not believed any more nothing is measured of what it dated, either.
+        """
+        passed_ns = self._arrived_ns if self._is_doubted else self._steps_ns
+        return self._steps * 1e9 / passed_ns if passed_ns else None
 
     @property
     def fps_known(self) -> float | None:

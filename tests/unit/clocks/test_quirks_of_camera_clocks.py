@@ -176,3 +176,41 @@ def test_a_pause_and_a_stalled_computer_are_told_from_each_other_and_from_quirks
         assert np.abs(times.ms_utc - computer.utc_of(captured)[n : n + 240]).max() < 25
     assert pushed.pauses == pytest.approx([2 + 1 / 120], rel=1e-3)
     assert clock.judge.findings() == []
+
+
+def watched(
+    captured: Stamps, stamps: Stamps, arrived: Stamps, fps: float
+) -> tuple[CaptureClock, PushedFrames]:
+    """What becomes of a run's clock and rate over chunks of 240 frames, numbered."""
+    clock = CaptureClock(Computer().clock, fps)
+    pushed = PushedFrames(round(SECOND / fps + 0.1 * SECOND), SECOND / fps)
+    for n in range(0, len(captured), 240):
+        chunk = chunk_of(stamps[n : n + 240], arrived[n : n + 240])
+        chunk.frame_ids = np.arange(n, n + len(chunk))
+        pushed.add(ChunkFacts.of(chunk, clock.times(chunk)))
+    return clock, pushed
+
+
+@pytest.mark.parametrize("faster", [1.2, 1.5, 3.0])
+def test_a_clock_that_tells_the_declared_rate_whatever_the_camera_does_is_not_believed_for_ever(
+    faster: float,
+) -> None:
+    captured = capture(120 * faster, 90)
+    arrived = deliver(captured, np.random.default_rng(2).uniform(0, 15, len(captured)))
+    stamps = camera_time(capture(120, 90 * faster))[: len(captured)]
+    clock, pushed = watched(captured, stamps, arrived, 120.0)
+    assert clock.judge.pace == pytest.approx(faster, rel=0.01)
+    assert pushed.fps_measured == pytest.approx(120 * faster, rel=0.01)
+    assert clock.judge.findings()
+
+
+@pytest.mark.parametrize("queued_s", [1.0, 9.0])
+def test_frames_that_come_sooner_while_a_queue_empties_itself_have_a_clock_that_is_right(
+    queued_s: float,
+) -> None:
+    captured = capture(120, 90)
+    since = (captured - captured[0]) / SECOND
+    arrived = deliver(captured, 1000 * np.maximum(0, queued_s - 0.2 * since))
+    clock, pushed = watched(captured, camera_time(captured, 40), arrived, 120.0)
+    assert clock.judge.findings() == []
+    assert pushed.fps_measured == pytest.approx(120, rel=0.001)
