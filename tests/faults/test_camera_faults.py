@@ -181,3 +181,16 @@ def test_frames_that_come_ever_later_are_no_loss_where_all_that_were_asked_for_h
     assert ended.code == DELIVERED, ended.err
     assert [warning["code"] for warning in ended.report["warnings"]] == ["slower-than-declared"]
     lone_rig.expect_delivered(120, 120)
+
+
+def test_frames_that_come_sooner_than_any_queue_explains_are_of_a_faster_camera_whatever_its_clock_says(
+    lone_rig: Rig,
+) -> None:
+    fast = ("--faulty.speed", "1.5", "--spool-keep-free", "0")
+    ended = lone_rig.run(*fast, "--fps", "100", "--duration", "8")
+    assert ended.code == DELIVERED, ended.err
+    told = {warning["code"]: warning["text"] for warning in ended.report["warnings"]}
+    assert told.keys() == {"camera-clock", "faster-than-declared"}
+    assert "counts 1.5 s in a second" in told["camera-clock"]
+    assert ended.report["fps_measured"] == pytest.approx(150, rel=0.02)
+    assert "more than the 100 that the run declares" in ended.err  # while it goes on

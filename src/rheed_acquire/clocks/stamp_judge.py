@@ -30,13 +30,15 @@ DISAGREE = 1 / 3
 """Two clocks that have seen one second and this much more or less do not tell the same time."""
 DOUBT_NS = 1_000_000_000
 """A clock that has disagreed for so long is not believed any more."""
-LONGEST_QUEUE_NS = 10_000_000_000
-"""No queue holds more: a clock by which frames come so much sooner than at first is not believed any more."""
+LONGEST_QUEUE_NS = 2_000_000_000
+"""No driver holds frames of so much time and of `_QUEUED` periods more: a clock by which they come so much
+sooner than after their first second is not believed any more."""
 
 _PACE = 1.5
 _LATEST_NS = 2**62  # 146 years
 _MAX_SLOPE = 500e-6  # no crystal is worse
 _MAX_FAST = 0.01  # nor is any clock that is of use
+_QUEUED = 10  # buffers, the fewest that a driver is given
 
 
 def is_stamp(stamps_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -127,7 +129,9 @@ class StampJudge:
         self._paced: NDArray[np.int64] | None = None  # stamp, arrival, id and place of the latest frame
         self._passed = np.zeros(3)  # since the pace was looked at: by stamps, by arrivals, by ids
         self._doubted_ns = 0.0
-        self._since = np.zeros(2)  # as `_passed`, since the clock began
+        self._since: NDArray[np.float64] | None = (
+            None  # as `_passed`, since the clock's first second was over
+        )
         self.pace = None
 
     def judge(
@@ -233,7 +237,8 @@ class StampJudge:
         self.jump_s = max(self.jump_s, jump, key=abs)
         self.restarts += 1
         self._kept, self._rival, self._rival_frames = self._rival, None, 0
-        self._passed[:] = self._since[:] = 0.0
+        self._passed[:] = 0.0
+        self._since = None
 
     def _keeps_pace(
         self,
@@ -254,11 +259,12 @@ class StampJudge:
         periods = np.maximum(passed, np.where(ids[places] >= 0, counted, 0))[within].sum()
         by_stamps, by_arrivals = stamp_steps[within].sum(), waits[within].sum()
         self._passed += (by_stamps, by_arrivals, periods * self._period_ns)
-        self._since += (by_stamps, by_arrivals)
-        told, waited = self._since.tolist()
-        if told - waited > LONGEST_QUEUE_NS + _MAX_FAST * waited:
-            self.pace = told / max(waited, 1.0)
-            return False
+        if self._since is not None:
+            self._since += (by_stamps, by_arrivals)
+            told, waited = self._since.tolist()
+            if told - waited > LONGEST_QUEUE_NS + _QUEUED * self._period_ns + _MAX_FAST * waited:
+                self.pace = told / max(waited, 1.0)
+                return False
         stamps, arrivals, declared = self._passed.tolist()
         apart = abs(stamps - arrivals) > SLACK_NS + DISAGREE * max(stamps, arrivals)
         wrong = apart and abs(stamps - declared) > abs(arrivals - declared)
@@ -270,6 +276,8 @@ class StampJudge:
             self._doubted_ns = 0.0
         if arrivals >= DOUBT_NS and not wrong:
             self._passed[:] = 0.0
+            if self._since is None:
+                self._since = np.zeros(2)
         return not wrong
 
     def _unwrapped(

@@ -135,9 +135,11 @@ class Journal:
     warnings: list[Finding] = field(default_factory=list)
 
     def event(self, text: str, level: Literal["info", "warning", "error"] = "info") -> None:
-        """Note something that happened; what is good or bad in itself is a `problem` or a warning."""
-        logger.info(text)
-        self.events.append(Event(datetime.now(UTC), text, level))
+        """Note something that happened; what is good or bad in itself is a `problem` or a warning.
+
+        A warning is for somebody who can still change something: it is logged as one, at once.
+        """
+        self._note(text, level, logging.WARNING if level == "warning" else logging.INFO)
 
     def problem(
         self, code: FindingCode, text: str, *, frames: int | None = None, advice: str | None = None
@@ -154,12 +156,18 @@ class Journal:
             What to do, where it is not the code's own advice.
         """
         self.problems.append(Finding(code, text, frames, code.advice if advice is None else advice))
-        self.event(text, "error")
+        self._note(text, "error")
 
     def warn(self, code: FindingCode, text: str, *, advice: str | None = None) -> None:
         """Note what is worth a look, with nothing lost by it."""
         self.warnings.append(Finding(code, text, 0, code.advice if advice is None else advice))
-        self.event(text, "warning")
+        self._note(text, "warning")
+
+    def _note(
+        self, text: str, level: Literal["info", "warning", "error"], log_level: int = logging.INFO
+    ) -> None:
+        logger.log(log_level, text)
+        self.events.append(Event(datetime.now(UTC), text, level))
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from tests.unit.clocks.made_up_computer import (
 )
 
 from rheed_acquire.clocks.camera_clock import CaptureClock
+from rheed_acquire.clocks.stamp_judge import LONGEST_QUEUE_NS
 from rheed_acquire.frames.ring import NO_TIMESTAMP
 from rheed_acquire.run.pushed_frames import ChunkFacts, PushedFrames
 
@@ -191,26 +192,37 @@ def watched(
     return clock, pushed
 
 
-@pytest.mark.parametrize("faster", [1.2, 1.5, 3.0])
+Fps = st.sampled_from([15.0, 60.0, 120.0, 1000.0])
+
+
+@settings(max_examples=40)
+@given(st.data())
 def test_a_clock_that_tells_the_declared_rate_whatever_the_camera_does_is_not_believed_for_ever(
-    faster: float,
+    data: st.DataObject,
 ) -> None:
-    captured = capture(120 * faster, 90)
-    arrived = deliver(captured, np.random.default_rng(2).uniform(0, 15, len(captured)))
-    stamps = camera_time(capture(120, 90 * faster))[: len(captured)]
-    clock, pushed = watched(captured, stamps, arrived, 120.0)
-    assert clock.judge.pace == pytest.approx(faster, rel=0.01)
-    assert pushed.fps_measured == pytest.approx(120 * faster, rel=0.01)
+    fps, faster = data.draw(Fps), data.draw(st.floats(1.1, 5.0))
+    longest_s = (LONGEST_QUEUE_NS / SECOND + 10 / fps) / (faster - 1.02)
+    seconds = 1.0 + 1.2 * longest_s + 3 * 240 / (fps * faster)
+    captured = capture(fps * faster, seconds)
+    jitter = np.random.default_rng(data.draw(st.integers(0, 99)))
+    arrived = deliver(captured, jitter.uniform(0, data.draw(st.floats(0, 30)), len(captured)))
+    stamps = camera_time(capture(fps, seconds * faster))[: len(captured)]
+    clock, pushed = watched(captured, stamps, arrived, fps)
+    assert clock.judge.pace == pytest.approx(faster, rel=0.05)
+    assert pushed.fps_measured == pytest.approx(fps * faster, rel=0.02)
     assert clock.judge.findings()
 
 
-@pytest.mark.parametrize("queued_s", [1.0, 9.0])
+@settings(max_examples=40)
+@given(st.data())
 def test_frames_that_come_sooner_while_a_queue_empties_itself_have_a_clock_that_is_right(
-    queued_s: float,
+    data: st.DataObject,
 ) -> None:
-    captured = capture(120, 90)
+    fps, queued_s = data.draw(Fps), data.draw(st.floats(0.0, 1.9))
+    captured = capture(fps, 30)
     since = (captured - captured[0]) / SECOND
-    arrived = deliver(captured, 1000 * np.maximum(0, queued_s - 0.2 * since))
-    clock, pushed = watched(captured, camera_time(captured, 40), arrived, 120.0)
+    emptied = data.draw(st.floats(0.05, 0.95))  # seconds of the queue in one
+    arrived = deliver(captured, 1000 * np.maximum(0, queued_s - emptied * since))
+    clock, pushed = watched(captured, camera_time(captured, 40), arrived, fps)
     assert clock.judge.findings() == []
-    assert pushed.fps_measured == pytest.approx(120, rel=0.001)
+    assert pushed.fps_measured == pytest.approx(fps, rel=0.001)
