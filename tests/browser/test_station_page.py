@@ -18,7 +18,7 @@ from tests.browser import conftest
 from tests.browser.conftest import PATIENCE_MS, until
 
 REGIONS = ("specular=26x40+237+65", "left streak=18x44+198+60", "right streak=18x44+284+60", "dark=40x40+9+9")
-PERIOD_S = 0.8
+PERIOD_S = 1.2
 
 Box: TypeAlias = dict[str, float]
 
@@ -39,7 +39,8 @@ def command(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Itera
     """A run before a growing crystal, with four regions."""
     command = conftest.Command(
         tmp_path_factory.mktemp("command"),
-        *("--camera", "simulated", "--view", "--simulated.oscillation-period-s", str(PERIOD_S)),
+        *("--camera", "simulated", "--fps", "30", "--view"),
+        *("--simulated.oscillation-period-s", str(PERIOD_S)),
         *(word for region in REGIONS for word in ("--region", region)),
     )
     yield command

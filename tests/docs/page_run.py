@@ -27,7 +27,7 @@ CHECKER = Path(__file__).with_name("command_lines.py")
 
 _SETTINGS_FILE = re.compile(r"rheed-acquire[\w.-]*\.toml|[\w-]+\.rheed\.toml")
 _DURATION = re.compile(r"(--duration[ =])\d+(\.\d+)?")
-"""Runs on a page last a second and a half, whatever the reader is told."""
+"""Runs on a page last three seconds, whatever the reader is told."""
 _TYPED = re.compile(r"^(\$ |python -m |pip install |sudo )", re.MULTILINE)
 _FLAG = re.compile(r"--[a-z][\w.-]*")
 
@@ -117,7 +117,7 @@ class PageRun:
             if real in text:
                 self._used.add(real)
                 text = text.replace(real, stand_in)
-        return _DURATION.sub(r"\g<1>1.5", text)
+        return _DURATION.sub(r"\g<1>3", text)
 
     def _run_shell(self, block: Block) -> None:
         for code in block.values("before"):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 import threading
 import time
 import uuid
@@ -18,10 +16,11 @@ import pytest
 import requests
 import zarr
 from numpy.typing import NDArray
+from tests.integration.mapped_rings import rings_in_use
 
 from rheed_acquire.frames.mapped_memory import RingGivenUpError
 from rheed_acquire.frames.ring import chunk_of
-from rheed_acquire.frames.ring_files import SHARED_MEMORY_VARIABLE, shared_memory_folder
+from rheed_acquire.frames.ring_files import shared_memory_folder
 from rheed_acquire.server.process import LocalServer
 from rheed_acquire.streaming import RHEEDStreamer
 
@@ -97,15 +96,6 @@ def test_an_array_may_be_used_again_as_soon_as_push_returns(
     assert_delivered(streamer.finalize(data_id), 6)
     expected = np.concatenate([make_frames(CHUNK_SIZE, 40, 60, seed) for seed in range(6)])
     np.testing.assert_array_equal(open_run(data_id)["frames"][:], expected)
-
-
-def rings_in_use(spool: Path) -> list[str]:
-    """Of this test: files of rings that this process has mapped, or (Windows) that could not be deleted."""
-    if sys.platform == "linux":
-        places = (str(spool), os.environ[SHARED_MEMORY_VARIABLE])
-        mapped = Path("/proc/self/maps").read_text("utf-8").splitlines()
-        return [line for line in mapped if ".ring" in line and any(place in line for place in places)]
-    return [str(path) for path in spool.glob("*/ring/*.ring")]
 
 
 def test_no_ring_stays_mapped_when_its_stream_has_ended(

@@ -260,12 +260,16 @@ class Delivery:
         finally:
             self._window.leave()
         # After another upload may begin: what follows waits for the disk, not for the network.
-        with self._stream_of(shard) as still_here:
-            if still_here is None:
-                self.spool.give_up(shard)
-            else:
-                self._settle(still_here, shard, error)
-                self.unverified.heed(still_here, refused)
+        try:
+            with self._stream_of(shard) as still_here:
+                if still_here is None:
+                    self.spool.give_up(shard)
+                else:
+                    self._settle(still_here, shard, error)
+                    self.unverified.heed(still_here, refused)
+        finally:
+            # Its traceback holds this frame, and with it all that was sent, until garbage is collected.
+            del error
 
     @contextmanager
     def _stream_of(self, shard: SpooledShard) -> Iterator[Stream | None]:
@@ -301,6 +305,8 @@ class Delivery:
         finally:
             if parcel is not None:
                 parcel.is_under_way = False
+            # A traceback holds this frame; Windows deletes no ring of which somebody holds a chunk.
+            del parcel
         return None, refused
 
     def _settle(self, stream: Stream, shard: SpooledShard, error: Exception | None) -> None:

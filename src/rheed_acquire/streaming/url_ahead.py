@@ -74,7 +74,10 @@ def target_of(api: AtomscaleApi, stream: Stream, shard: SpooledShard) -> UploadT
     """Where to send a shard, asked for ahead or else now; raises as `AtomscaleApi.presign`."""
     ahead, shard.target = shard.target, None
     if ahead is not None:
-        return ahead.result()
+        try:
+            return ahead.result()
+        finally:
+            del ahead  # it holds an error, whose traceback holds this frame
     return _asked_now(api, stream, shard)
 
 
@@ -88,5 +91,6 @@ def _answer(api: AtomscaleApi, request: _Request) -> None:
         target = _asked_now(api, request.stream, request.shard)
     except Exception as error:  # noqa: BLE001 - whoever sends the shard takes it up
         request.fail(error)
+        del request  # it holds the error, whose traceback holds this frame
     else:
         request.answer.set_result(target)

@@ -12,7 +12,7 @@ import zarr
 from numpy.typing import NDArray
 
 from rheed_acquire.frames.chunk_buffer import ChunkBuffer
-from rheed_acquire.frames.ring import chunk_of
+from rheed_acquire.frames.ring import ChunkRing, chunk_of
 from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.server.process import LocalServer
 from rheed_acquire.streaming import RHEEDStreamer
@@ -40,6 +40,7 @@ class DeadProcess:
         assert taken is not None
         self.folder = taken
         self._free: list[ChunkBuffer] = []
+        self._ring: ChunkRing | None = None
 
     def in_ring(self, chunk_idx: int, frames: NDArray[np.uint8], utc_offset_ns: int = 0) -> ChunkBuffer:
         if not self._free:
@@ -53,8 +54,9 @@ class DeadProcess:
 
     def in_spool(self, chunk_idx: int, frames: NDArray[np.uint8]) -> None:
         stream = Stream(self.folder, ring_chunks=2, when_full=WhenFull.STOP)
-        ring = stream.ring(*SHAPE) if not self._free else self._ring
-        buffer = ring.acquire() if not self._free else self._free[-1]
+        ring = self._ring if self._free else stream.ring(*SHAPE)
+        assert ring is not None
+        buffer = self._free[-1] if self._free else ring.acquire()
         assert buffer is not None
         buffer.begin(chunk_idx)
         buffer.append(frames)
@@ -67,6 +69,7 @@ class DeadProcess:
             self.folder.ring.remove()
 
     def die(self) -> None:
+        self._free, self._ring = [], None  # the mappings of a process go with it
         self.folder.close(delete=False)
 
 

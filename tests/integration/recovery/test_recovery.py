@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import shutil
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.integration.mapped_rings import rings_in_use
 from tests.integration.recovery.conftest import CHUNK_SIZE, FPS, SHAPE, START_NS, DeadProcess
 from tests.integration.waiting import wait_for
 
@@ -163,17 +165,37 @@ def test_a_clock_that_is_set_wrong_deletes_nothing(
     assert (report["chunks_uploaded"], report["chunks_purged"], report["closed"]) == (1, 0, True)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "fault"),
+    [
+        ("presign", {"status": 503}),
+        ("presign", {"hang_up": "in_request"}),
+        ("put", {"status": 503}),
+        ("put", {"hang_up": "in_request"}),
+        ("put", {"status": 503, "body": "x" * 100, "hang_up": "in_answer"}),
+    ],
+)
 def test_a_ring_is_freed_where_it_holds_nothing_though_chunks_wait_in_the_spool(
-    connect: Connect, service: FaultServer, root: Path, make_frames: MakeFrames
+    connect: Connect,
+    service: FaultServer,
+    root: Path,
+    make_frames: MakeFrames,
+    endpoint: str,
+    fault: dict[str, Any],
 ) -> None:
-    service.fail("presign", 503, times=100_000)
+    service.fail(endpoint, times=100_000, **fault)
     streamer = connect(service)
     data_id = streamer.initialize(FPS, 0.0, CHUNK_SIZE)
     streamer.open_ring(data_id, 3, *SHAPE)
-    streamer.push(data_id, 0, make_frames(CHUNK_SIZE, *SHAPE))
-    wait_for(lambda: streamer.spool_status(data_id)["encoding"] == 0)
-    assert any(list(look_into(folder)) for folder in ring_folders(root / data_id))
-    assert streamer.finalize(data_id, drain_timeout_s=0.0)["chunks_pending"] == 1
+    gc.disable()  # which would let go of the ring some time
+    try:
+        streamer.push(data_id, 0, make_frames(CHUNK_SIZE, *SHAPE))
+        wait_for(lambda: streamer.spool_status(data_id)["encoding"] == 0)
+        assert any(list(look_into(folder)) for folder in ring_folders(root / data_id))
+        assert streamer.finalize(data_id, drain_timeout_s=0.0)["chunks_pending"] == 1
+        assert rings_in_use(root) == []
+    finally:
+        gc.enable()
     assert not any(folder.exists() for folder in ring_folders(root / data_id))
 
 
