@@ -1,9 +1,8 @@
 """Attributes of HDF5 objects whose texts are no longer than texts are.
 
-HDF5 takes memory for whatever length a damaged text of variable length claims, before it looks for the text
-itself. So the claim is read first, where attributes are stored: in the object's header, or, of many, in a
-heap of its own, as the HDF5 File Format Specification has it (version 3.0, III.G, IV.A.1, IV.A.2.m and
-IV.A.2.v).
+What a text of variable length claims is looked at first (`rheed_acquire_replay.hdf5_heaps`), where attributes
+are stored: in the object's header, or, of many, in a heap of its own, as the HDF5 File Format Specification
+has it (version 3.0, III.G, IV.A.1, IV.A.2.m and IV.A.2.v).
 """
 
 from __future__ import annotations
@@ -11,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, Any
 
+from rheed_acquire_replay.hdf5_heaps import are_sound
+
 _MOST_TEXT = 4096
 _MOST_CHUNKS, _MOST_BYTES = 64, 1 << 20
 _MOST_VALUES = 1 << 16
 """Bytes of an attribute: units, rates and names of axes have fewer."""
 _CONTINUATION, _ATTRIBUTE, _ATTRIBUTE_INFO = 0x10, 0x0C, 0x15
-_VARIABLE_BYTES = 16
-"""A text of variable length: how long it is, in 4 bytes, and where in the file it lies."""
 _NOWHERE = (1 << 64) - 1
 
 
@@ -32,28 +31,20 @@ def attribute(item: Any, name: str) -> Any:
     if not isinstance(kind, h5py.h5t.TypeAtomicID | h5py.h5t.TypeStringID) or size > _MOST_VALUES:
         return None
     is_variable = isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str()
-    return None if is_variable and not _is_short(item, name, size) else item.attrs[name]
+    return None if is_variable and not _is_sound(item, name, size) else item.attrs[name]
 
 
-def _is_short(item: Any, name: str, size: int) -> bool:
-    """Whether each text of an attribute, of so many bytes as stored, claims to be short.
-
-    Not where none is found.
-    """
+def _is_sound(item: Any, name: str, size: int) -> bool:
+    """Whether the texts of an attribute, of so many bytes as stored, can be read; not where none is found."""
     import h5py
 
     base = item.file.userblock_size
     at = base + h5py.h5o.get_info(item.id).addr
     with open(item.file.filename, "rb") as file:  # noqa: PTH123
         found = [data for known, data in _attributes(file, at, base, name.encode()) if known == name.encode()]
-    return bool(found) and all(
-        len(data) >= size
-        and all(
-            int.from_bytes(data[start : start + 4], "little") <= _MOST_TEXT
-            for start in range(0, size, _VARIABLE_BYTES)
+        return bool(found) and all(
+            len(data) >= size and are_sound(file, data[:size], base, _MOST_TEXT) for data in found
         )
-        for data in found
-    )
 
 
 def _attributes(file: IO[bytes], at: int, base: int, name: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -1,8 +1,7 @@
 """Texts in HDF5 datasets, such as dates: read where they are no longer than a date is.
 
-HDF5 takes memory for whatever length a damaged text of variable length claims. So the claims are looked at
-first, where the dataset lies in the file: of each text 4 bytes of length, and 12 bytes that say where it is
-(HDF5 File Format Specification, version 3.0, IV.A.2.d).
+Those of variable length are read only after a look at what stands for them, where the dataset lies in the
+file (`rheed_acquire_replay.hdf5_heaps`).
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from rheed_acquire_replay.hdf5_heaps import TEXT_BYTES, are_sound
+
 _MOST_TEXT = 256
 _MOST_TEXTS = 10_000_000
-_VARIABLE_BYTES = 16
 _AT_ONCE = 1 << 20
 
 
@@ -34,7 +34,7 @@ def texts(dataset: Any, count: int) -> list[str] | None:
         return None
     length = kind.length
     if length is None:
-        if not all((part <= _MOST_TEXT).all() for part in _claims(dataset)):
+        if not _are_sound(dataset):
             return None
     elif length > _MOST_TEXT:
         return None
@@ -42,28 +42,26 @@ def texts(dataset: Any, count: int) -> list[str] | None:
     return [one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one) for one in told.tolist()]
 
 
-def _claims(dataset: Any) -> Iterator[Any]:
-    """How long each text claims to be; of a dataset whose parts are packed this cannot be told."""
-    too_long = np.array([_MOST_TEXT + 1])
+def _are_sound(dataset: Any) -> bool:
+    """Whether all texts can be read; of a dataset whose parts are packed this cannot be told."""
     stored = list(_stored(dataset))
     if not stored or dataset.size > _MOST_TEXTS:
-        yield too_long
-        return
+        return False
+    base, known = dataset.file.userblock_size, set[int]()
     with open(dataset.file.filename, "rb") as file:  # noqa: PTH123
         for at, size in stored:
-            file.seek(at)
-            for begin in range(0, size, _AT_ONCE):
-                wanted = min(_AT_ONCE, size - begin)
+            for begin in range(at, at + size, _AT_ONCE):
+                wanted = min(_AT_ONCE, at + size - begin)
+                file.seek(begin)
                 content = file.read(wanted)
-                if len(content) < wanted:
-                    yield too_long
-                    return
-                yield np.frombuffer(content, "<u4")[:: _VARIABLE_BYTES // 4]
+                if len(content) < wanted or not are_sound(file, content, base, _MOST_TEXT, known=known):
+                    return False
+    return True
 
 
 def _stored(dataset: Any) -> Iterator[tuple[int, int]]:
     """Where the parts of a dataset lie in its file, and how long they are; nothing where they are packed."""
-    size = dataset.size * _VARIABLE_BYTES
+    size = dataset.size * TEXT_BYTES
     if dataset.chunks is None:
         at = dataset.id.get_offset()
         if at is not None and dataset.id.get_storage_size() == size:
@@ -74,4 +72,4 @@ def _stored(dataset: Any) -> Iterator[tuple[int, int]]:
     for number in range(dataset.id.get_num_chunks()):
         info = dataset.id.get_chunk_info(number)
         if info.byte_offset is not None:
-            yield info.byte_offset, info.size // _VARIABLE_BYTES * _VARIABLE_BYTES
+            yield info.byte_offset, info.size // TEXT_BYTES * TEXT_BYTES

@@ -45,6 +45,7 @@ _UNITS = {
 EARLIEST_S, LATEST_S = 315_532_800, 3_029_529_600
 """1980 and 2066, in seconds since 1970: between them a number of seconds is taken for a date."""
 _DAY_S = 86_400.0
+_LONGEST_NS = 2**62  # 146 years: no recording is longer
 _CLOCKS = (
     (1.0, 0, "seconds"),
     (1e-3, 0, "milliseconds"),
@@ -135,11 +136,16 @@ def as_times(
         values = values.astype(f"{kind}8[ns]").astype(np.int64)
     if values.dtype.kind not in "uif" or not np.isfinite(values).all():
         return None
+    span = float(values.max()) - float(values.min())
+    if span >= _LONGEST_NS:  # no unit is less than a nanosecond
+        return None
     epoch_ns = counted_from(unit or "")
     scale, since_s, taken = _clock(values, unit)
     if epoch_s or epoch_ns is not None:
         since_s = epoch_s
     per_unit = round(scale * 1e9)
+    if span * per_unit >= _LONGEST_NS:
+        return None
     if values.dtype.kind in "ui":
         base = int(values[0])
         since = (values.astype(np.int64) - base) * per_unit

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rheed_acquire.frames.chunk_buffer import HEADER_BYTES, ChunkBuffer
 from rheed_acquire.frames.ring_files import OWNER, SUFFIX, remove_files, shared_memory_root
+from rheed_acquire.system.durable_files import despite_readers
 from rheed_acquire.system.own_files import check_own_folder, open_own_file
 
 logger = logging.getLogger(__name__)
@@ -168,7 +169,15 @@ def remove_orphans() -> None:
 
 def remove_empty_files(folder: Path) -> None:
     """Delete those files of a ring that hold nothing; and all of it where none holds anything."""
-    kept = 0
+    try:
+        # On Windows a thread that is done with a chunk may have it mapped for a moment longer.
+        despite_readers(lambda: _remove_empty_files(folder))
+    except OSError as error:
+        logger.debug("%s stays for now: %s", folder, error)
+
+
+def _remove_empty_files(folder: Path) -> None:
+    kept, troubles = 0, []
     for file in look_into(folder):
         path, is_empty = file.path, file.is_empty
         del file  # and with it the mapping: Windows deletes no file that is mapped
@@ -176,8 +185,10 @@ def remove_empty_files(folder: Path) -> None:
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                logger.debug("%s stays for now: %s", path, error)
+                troubles.append(error)
         else:
             kept += 1
+    if troubles:
+        raise troubles[0]
     if not kept and folder.exists():
         remove_files(folder)

@@ -252,18 +252,22 @@ class Spool:
         with self._changed:
             while not self._closed:
                 now = time.monotonic()
-                soonest: float | None = None
-                for key, (shard, due) in self._queue.items():
-                    if due is None:
-                        continue
-                    if due <= now:
-                        self._queue[key] = (shard, None)
-                        return shard
-                    soonest = due if soonest is None else min(soonest, due)
+                claimed = self._claim(now)
+                if claimed is not None:
+                    return claimed
+                soonest = min((due for _, due in self._queue.values() if due is not None), default=None)
                 self._changed.wait(None if soonest is None else soonest - now)
                 if soonest is not None:
                     self._spread_after_a_stop(soonest)
             return None
+
+    def _claim(self, now: float) -> SpooledShard | None:
+        # By itself, so that nobody who waits holds a shard: its content may be a chunk of the ring.
+        for key, (shard, due) in self._queue.items():
+            if due is not None and due <= now:
+                self._queue[key] = (shard, None)
+                return shard
+        return None
 
     def open(self, shard: SpooledShard) -> OutgoingShard:
         """The encoded bytes of a claimed shard; raises as `StreamFolder.open`."""

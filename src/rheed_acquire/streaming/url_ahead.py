@@ -7,6 +7,7 @@ others would pay it in full; so it goes on while the processors are at work.
 from __future__ import annotations
 
 import queue
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -51,7 +52,8 @@ class UrlAhead:
     def __init__(self, open_api: Callable[[], AtomscaleApi], closing: threading.Event) -> None:
         api = open_api()
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
-        self._latest: _Request | None = None
+        # Held by whom it concerns alone: an answer that is an error leads to all that was sent.
+        self._latest: weakref.ref[Future[UploadTarget]] | None = None
         step = one_by_one(self._requests.get, partial(_answer, api), _Request.fail)
         self.worker = Worker("url-ahead", step, closing, at_begin=make_way, at_end=api.close)
 
@@ -60,10 +62,11 @@ class UrlAhead:
 
         Whatever comes of it is the shard's `target_of`, once: an error is its first attempt's.
         """
-        if self._latest is None or self._latest.answer.done():
-            self._latest = _Request(stream, shard)
-            shard.target = self._latest.answer
-            self._requests.put(self._latest)
+        latest = None if self._latest is None else self._latest()
+        if latest is None or latest.done():
+            request = _Request(stream, shard)
+            shard.target, self._latest = request.answer, weakref.ref(request.answer)
+            self._requests.put(request)
 
     def close(self) -> None:
         """Have the thread end after what was asked for."""

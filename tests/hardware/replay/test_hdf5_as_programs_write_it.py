@@ -19,6 +19,7 @@ from rheed_acquire_growing.hdf5_swmr import GrowingHdf5
 from rheed_acquire_growing.kinds import open_growing
 from rheed_acquire_replay.formats import open_recording
 from rheed_acquire_replay.hdf5_attributes import attribute
+from rheed_acquire_replay.hdf5_texts import texts
 
 if TYPE_CHECKING:
     from tests.hardware.replay.conftest import Stage
@@ -333,6 +334,36 @@ def test_a_damaged_length_of_a_text_is_not_believed(tmp_path: Path, stage: Stage
     recording.close()
     assert recording.captured_ns is None
     assert recording.count == 5
+
+
+@pytest.mark.parametrize("userblock", [0, 1024])
+@pytest.mark.parametrize("number", [0, 1, 0xFFFF])
+@pytest.mark.parametrize("length", [0, 2**64 - 16, 2**64 - 1, 5000])
+@pytest.mark.parametrize("place", [0, 1])
+def test_texts_in_a_damaged_heap_are_not_looked_for(
+    tmp_path: Path, userblock: int, number: int, length: int, place: int
+) -> None:
+    path, dates = tmp_path / "a.h5", [BEGAN, BEGAN[:-1] + "1"]
+    with h5py.File(path, "w", userblock_size=userblock) as file:
+        file["dates"] = dates
+        file["dates"].attrs["units"] = dates
+    content = bytearray(path.read_bytes())
+    heap = content.index(b"GCOL")
+    second = heap + 16 + 16 + -(-len(BEGAN) // 8) * 8
+    assert content[second : second + 2] == (2).to_bytes(2, "little")
+    at = (heap + 16, second)[place]
+    with h5py.File(path) as file:
+        assert list(attribute(file["dates"], "units")) == texts(file["dates"], 2) == dates
+    content[at : at + 2] = number.to_bytes(2, "little")
+    content[at + 8 : at + 16] = length.to_bytes(8, "little")
+    path.write_bytes(content)
+    with h5py.File(path) as file:
+        if number and not length:  # an empty text, and what follows it is no object either
+            with contextlib.suppress(OSError):
+                texts(file["dates"], 2)
+        else:
+            assert attribute(file["dates"], "units") is None
+            assert texts(file["dates"], 2) is None
 
 
 @pytest.mark.parametrize("userblock", [0, 512, 4096])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -225,3 +226,12 @@ def test_each_plane_has_its_own_delta_t_whatever_the_order_of_the_axes(
     else:
         assert recording.source.times_ns is None
         assert any("do not rise" in warning for warning in recording.warnings)
+
+
+@pytest.mark.parametrize("unit", ["s", "ns", "days", None])
+@pytest.mark.parametrize("last", [1e18, 1e300, np.finfo(np.float64).max])
+def test_numbers_further_apart_than_any_recording_is_long_are_no_times(unit: str | None, last: float) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert as_times(np.array([0.0, 1.0, last]), unit) is None or (unit, last) == ("ns", 1e18)
+        assert as_times(np.array([-last, 1.0, last]), unit) is None or (unit, last) == ("ns", 1e18)
