@@ -99,8 +99,9 @@ def test_an_array_may_be_used_again_as_soon_as_push_returns(
 
 
 def test_no_ring_stays_mapped_when_its_stream_has_ended(
-    streamer: RHEEDStreamer, make_frames: MakeFrames, own_spool: Path
+    streamer: RHEEDStreamer, make_frames: MakeFrames, tmp_path: Path
 ) -> None:
+    spool = tmp_path / "spool"
     data_id = initialize(streamer)
     frames = make_frames(CHUNK_SIZE, 30, 50)
     ring = streamer.open_ring(data_id, 3, 30, 50)  # held beyond the stream's end, as a run does
@@ -112,10 +113,11 @@ def test_no_ring_stays_mapped_when_its_stream_has_ended(
     chunk.date(1_700_000_000_000.0)
     streamer.push_chunk(data_id, chunk)
     del buffer, chunk
-    assert rings_in_use(own_spool)
+    assert rings_in_use(spool)
     assert_delivered(streamer.finalize(data_id), 1)
-    assert rings_in_use(own_spool) == []
-    assert not (own_spool / data_id).exists()
+    assert rings_in_use(spool) == []
+    assert spool.exists()
+    assert not (spool / data_id).exists()
 
 
 def test_a_generator_of_chunks_is_streamed_to_its_end(

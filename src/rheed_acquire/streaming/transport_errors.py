@@ -28,8 +28,11 @@ from rheed_acquire.streaming.trust import trusted_by
 
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
 _REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
-_NOT_IN_TIME = {9, 10}
-"""OpenSSL's numbers (X509_V_ERR) for a certificate that is not yet valid, and for one that has expired."""
+_NOT_IN_TIME = {9, 10, 0x800B0101, -67818}
+"""A certificate is not yet valid, or has expired: X509_V_ERR of OpenSSL, CERT_E_EXPIRED of Windows and
+errSecCertificateExpired of macOS."""
+_OTHER_NAME = {62, 64, 0x800B010F, -67602}
+"""It is for another name, or another IP address: as above, CERT_E_CN_NO_MATCH and errSecHostNameMismatch."""
 
 
 class NoAnswerError(Exception):
@@ -117,7 +120,7 @@ def _certificate(chain: list[BaseException], host: str) -> str | None:
         number = getattr(one, "verify_code", 0)
         if number in _NOT_IN_TIME:
             return f"the certificate of {host} is not valid now ({reason}); is this computer's clock right?"
-        if "ostname mismatch" in reason or "IP address mismatch" in reason:
+        if number in _OTHER_NAME:
             return f"the certificate of {host} is for another name ({reason})"
         return (
             f"the certificate of {host} is not trusted ({reason}; trusted is {trusted_by()}); where a lab's "
