@@ -71,12 +71,16 @@ class Page:
             if message["type"] == kind and fits(message):
                 return message, payload
 
-    def receive_each(self, *kinds: str) -> list[Any]:
+    def receive_each(
+        self, *kinds: str, fits: dict[str, Callable[[Any], bool]] | None = None
+    ) -> list[tuple[Any, bytes]]:
         """Wait for a message of each kind, in whatever order they come."""
-        found: dict[str, Any] = {}
+        found: dict[str, tuple[Any, bytes]] = {}
         while not set(kinds) <= set(found):
-            message, _ = self._next(draws=True)
-            found[message["type"]] = message
+            message, payload = self._next(draws=True)
+            kind = message["type"]
+            if fits is None or kind not in fits or fits[kind](message):
+                found[kind] = message, payload
         return [found[kind] for kind in kinds]
 
     def _next(self, *, draws: bool) -> tuple[Any, bytes]:

@@ -83,7 +83,7 @@ def test_state_and_events_reach_every_page_also_one_that_opens_later(view: Watch
     view.process.add_event(5.0, "warning", "a gap")
     for _ in range(2):
         with view.page() as page:
-            state, events = page.receive_each("state", "events")
+            (state, _), (events, _) = page.receive_each("state", "events")
             assert state["state"] == {"phase": "capturing", "fps_measured": None, "frames": 3}
             assert events["events"] == [{"utc_ms": 5.0, "level": "warning", "text": "a gap"}]
 
@@ -102,13 +102,19 @@ def test_traces_hold_every_point_and_the_period_of_the_oscillation(view: Watched
             times_ms[here], mean[np.newaxis, here], np.full((1, 100), 60, np.uint8), [spot]
         )
     with view.page() as page:
-        header, payload = page.receive("traces", lambda message: message["count"] == 1000)
+        # Those before them tell of fewer points.
+        (header, payload), (growth, _) = page.receive_each(
+            "traces",
+            "growth",
+            fits={
+                "traces": lambda message: message["count"] == 1000,
+                "growth": lambda message: periods_of(message["regions"]) > 5.5,
+            },
+        )
         assert header["regions"] == [spot.model_dump(mode="json")]
         assert np.array_equal(np.frombuffer(payload, np.float64, 1000), times_ms)
         assert np.array_equal(np.frombuffer(payload, np.float32, 1000, 8000), mean)
         assert np.array_equal(np.frombuffer(payload, np.float32, 1000, 12000), np.full(1000, 60))
-        # Those before it tell of fewer points.
-        growth, _ = page.receive("growth", lambda message: periods_of(message["regions"]) > 5.5)
         (told,) = growth["regions"]
         assert told["region"] == spot.model_dump(mode="json")
         assert told["oscillation"]["period_s"] == pytest.approx(1.7, rel=0.02)
