@@ -89,6 +89,12 @@ def until(page: Page, is_so: Callable[[], bool]) -> None:
         page.wait_for_timeout(50)
 
 
+def resize(page: Page, width: int, height: int) -> None:
+    """Give the window a size, and the page the time to draw everything anew in it."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def _installed(plugin: Path, folder: Path) -> Path:
     """Write what pip would, so that a plugin is found as any other is."""
     (package,) = (found.parent for found in plugin.glob("*/__init__.py"))

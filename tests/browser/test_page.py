@@ -17,7 +17,7 @@ pytest.importorskip("playwright.sync_api")
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect
-from tests.browser.conftest import until, wait_until_it_shows
+from tests.browser.conftest import resize, until, wait_until_it_shows
 
 PERIOD_S = 1.3
 FRAME = (500, 300)
@@ -248,7 +248,7 @@ def test_axe_finds_nothing_to_object_to(page: Page, theme: str) -> None:
     page.click("#line-through-spot")
     page.evaluate("() => document.fonts.ready")
     for width in (1280, 768, 400):
-        page.set_viewport_size({"width": width, "height": 900})
+        resize(page, width, 900)
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
     for dialog in ("#edit-keys", "#edit-alarm"):

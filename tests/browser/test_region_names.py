@@ -16,6 +16,7 @@ pytest.importorskip("playwright.sync_api")
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from tests.browser import conftest
+from tests.browser.conftest import resize
 
 WIDTH, HEIGHT = 500, 300
 CLOSE = {
@@ -78,7 +79,7 @@ INK = """
 def test_names_are_inside_the_picture_and_lie_on_no_other(
     page: Page, regions: dict[str, tuple[int, int, int, int]], size: tuple[int, int]
 ) -> None:
-    page.set_viewport_size({"width": size[0], "height": size[1]})
+    resize(page, *size)
     follow(page, regions)
     names = page.evaluate(INK)
     assert [one["name"] for one in names] == list(regions)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.browser.conftest import resize
 from tests.unit.run_report.conftest import START_MS, record
 from tests.unit.run_report.test_page import HOSTILE, PICTURE, named
 
@@ -110,7 +111,7 @@ def test_the_first_screen_tells_how_it_went_and_grew_and_nothing_is_cut_on_a_pho
         assert page.locator(".pictures img").count() == 8
         assert page.locator("figcaption").first.inner_text().count("ML/s") == 1
         for width in (1280, 400):
-            page.set_viewport_size({"width": width, "height": 860})
+            resize(page, width, 860)
             page.wait_for_function("() => document.querySelector('.strip canvas').clientWidth < innerWidth")
             assert page.evaluate(BEYOND) == []
             words, lines = page.evaluate(BOXES)
@@ -139,7 +140,7 @@ def test_the_traces_of_eight_regions_are_on_the_first_screen(tmp_path: Path) -> 
             assert box is not None
             assert box["y"] + box["height"] <= 900
         for width in (1920, 1280, 400):
-            page.set_viewport_size({"width": width, "height": 900})
+            resize(page, width, 900)
             page.wait_for_function("() => document.querySelector('.strip canvas').clientWidth < innerWidth")
             assert page.evaluate(BEYOND) == []
         browser.close()

@@ -15,7 +15,7 @@ pytest.importorskip("playwright.sync_api")
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from tests.browser import conftest
-from tests.browser.conftest import PATIENCE_MS, until
+from tests.browser.conftest import PATIENCE_MS, resize, until
 
 REGIONS = ("specular=26x40+237+65", "left streak=18x44+198+60", "right streak=18x44+284+60", "dark=40x40+9+9")
 PERIOD_S = 1.2
@@ -73,7 +73,7 @@ def touch(one: Box, other: Box) -> bool:
 
 @pytest.mark.parametrize("size", [(1280, 900), (1920, 1080)])
 def test_what_a_grower_looks_at_stands_on_one_screen(page: Page, size: tuple[int, int]) -> None:
-    page.set_viewport_size({"width": size[0], "height": size[1]})
+    resize(page, *size)
     expect(page.locator(".strip canvas")).to_have_count(len(REGIONS))
     expect(page.locator(".strip .growth").first).to_contain_text("±")
     screen = {"x": 0.0, "y": 0.0, "width": float(size[0]), "height": float(size[1])}
@@ -96,7 +96,7 @@ def test_what_a_grower_looks_at_stands_on_one_screen(page: Page, size: tuple[int
 
 
 def test_a_phone_shows_all_of_it_one_below_the_other(page: Page) -> None:
-    page.set_viewport_size({"width": 400, "height": 860})
+    resize(page, 400, 860)
     expect(page.locator(".strip .growth").first).to_contain_text("±")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     assert page.evaluate(CUT) == []
