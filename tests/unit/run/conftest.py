@@ -38,7 +38,7 @@ from rheed_acquire.settings.run_settings import RunSettings
 from rheed_acquire.streaming.streamer import DeliveryStatus, Streamer, StreamerBackend, StreamerRequest
 
 HEIGHT, WIDTH, FPS, CHUNK = 2, 4, 4.0, 8
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 Entry: TypeAlias = int | Frame | Callable[[], object]
 

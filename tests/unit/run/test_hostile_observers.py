@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.unit.run.conftest import PATIENCE_S
 from tests.unit.run.hostile_plugins import (
     FRAMES,
     RAISED,
@@ -89,7 +90,7 @@ def test_a_slow_observer_misses_chunks_and_is_named_where_frames_are_lost(stage:
     pushed = threading.Semaphore(0)
     script: list[Any] = []
     for first in range(0, 48, 8):
-        script += [*range(first, first + 8), lambda: pushed.acquire(timeout=30)]
+        script += [*range(first, first + 8), lambda: pushed.acquire(timeout=PATIENCE_S)]
     camera = stage.camera([*script, let_go.set])
     streamer = stage.streamer(pushed=lambda chunk: pushed.release())
     watcher = observers(rheed_chunk_completed=look)
@@ -127,7 +128,7 @@ def test_what_an_observer_is_shown_cannot_be_written_to_and_stays_as_it_was(stag
     one_by_one = threading.Semaphore(1)
     script: list[Any] = []
     for first in range(0, 80, 8):
-        script += [lambda: one_by_one.acquire(timeout=30), *range(first, first + 8)]
+        script += [lambda: one_by_one.acquire(timeout=PATIENCE_S), *range(first, first + 8)]
 
     def look_and_go_on(run: Any, chunk: ObservedChunk) -> None:
         try:
