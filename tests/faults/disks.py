@@ -14,7 +14,7 @@ import pytest
 
 from rheed_acquire.system.durable_files import try_to_remove_tree
 
-DISK_VARIABLE = "RHEED_TEST_DISK"
+DISK_VARIABLE = "SMALL_TEST_DISK"
 """Names, where a test cannot mount one itself, the folder of a small disk that is the tests' alone."""
 _BALLAST = "ballast"
 
