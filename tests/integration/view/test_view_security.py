@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -383,3 +384,16 @@ def test_no_request_is_logged(
     logged = child._stderr.read().decode()
     assert logged == ""
     assert guarded.token not in "".join(capfd.readouterr()) + caplog.text
+
+
+def test_a_client_that_breaks_off_is_not_logged(guarded: WatchedView) -> None:
+    linger = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
+    for begun in ("", "GET /?token=", f"GET /?token={guarded.token} HTTP/1.1\r\nHost: here\r\n\r\n") * 10:
+        with socket.create_connection(("127.0.0.1", guarded.port), 20) as connection:
+            connection.sendall(begun.encode())
+            # Closed so, the connection is reset.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    knock(guarded, f"/?token={guarded.token}")
+    child: Any = guarded.process._child
+    child._stderr.seek(0)
+    assert child._stderr.read().decode() == ""

@@ -70,7 +70,9 @@ def run(host: str, port: int, token: str, ticket: str | None, messages: io.RawIO
 
         config = uvicorn.Config(
             create_app(view, host, bound_port, token, ticket),
-            loop="asyncio",
+            # On Windows, too: the loop that asyncio has for it there stops to listen once a client resets its
+            # connection before that is accepted.
+            loop="asyncio:SelectorEventLoop",
             http=BoundedHttp,
             ws=BoundedWebSocket,
             ws_max_size=LONGEST_REQUEST,
