@@ -268,7 +268,7 @@ class Delivery:
                     self._settle(still_here, shard, error)
                     self.unverified.heed(still_here, refused)
         finally:
-            # Its traceback holds this frame, and with it all that was sent, until garbage is collected.
+            # Its traceback leads to this frame, and to that of `_send` with the chunk.
             del error
 
     @contextmanager
@@ -305,8 +305,6 @@ class Delivery:
         finally:
             if parcel is not None:
                 parcel.is_under_way = False
-            # A traceback holds this frame; Windows deletes no ring of which somebody holds a chunk.
-            del parcel
         return None, refused
 
     def _settle(self, stream: Stream, shard: SpooledShard, error: Exception | None) -> None:

@@ -7,6 +7,7 @@ import http.client
 import re
 import socket
 import ssl
+import traceback
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -66,6 +67,10 @@ def no_answer(error: BaseException, url: str, proxy: str | None) -> NoAnswerErro
     advice = next((str(one) for one in chain if isinstance(one, RheedAcquireError)), None)
     advice = advice or _certificate(chain, _host(url))
     words = advice or _words(chain, error)
+    for one in chain:
+        # requests and urllib3 keep their errors in the frames that these went through: a cycle, and what was
+        # sent would stay, with whoever sent it, until garbage is collected.
+        traceback.clear_frames(one.__traceback__)
     if proxy is not None:
         words += f" (through the proxy {_host(proxy)}, which HTTP_PROXY or HTTPS_PROXY names)"
     unsent = any(isinstance(one, _NEVER_SENT) for one in chain)

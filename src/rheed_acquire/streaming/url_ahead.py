@@ -80,7 +80,7 @@ def target_of(api: AtomscaleApi, stream: Stream, shard: SpooledShard) -> UploadT
         try:
             return ahead.result()
         finally:
-            del ahead  # it holds an error, whose traceback holds this frame
+            del ahead  # it may hold an error, whose traceback leads to this frame
     return _asked_now(api, stream, shard)
 
 
@@ -94,6 +94,6 @@ def _answer(api: AtomscaleApi, request: _Request) -> None:
         target = _asked_now(api, request.stream, request.shard)
     except Exception as error:  # noqa: BLE001 - whoever sends the shard takes it up
         request.fail(error)
-        del request  # it holds the error, whose traceback holds this frame
+        del request  # it holds the error, whose traceback leads to this frame
     else:
         request.answer.set_result(target)

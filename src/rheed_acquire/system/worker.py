@@ -134,6 +134,10 @@ def one_by_one(
         except BaseException as error:
             held, attempts = (item, error), 0
             raise
+        finally:
+            # Where the item keeps an error, the traceback of that leads to this frame: a cycle, and the item
+            # would stay until garbage is collected.
+            del item
         return 0.0
 
     return step
