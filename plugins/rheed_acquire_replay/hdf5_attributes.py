@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, Any
 
-from rheed_acquire_replay.hdf5_heaps import are_sound
+from rheed_acquire_replay.hdf5_heaps import NOWHERE, are_sound
 
 _MOST_TEXT = 4096
 _MOST_CHUNKS, _MOST_BYTES = 64, 1 << 20
 _MOST_VALUES = 1 << 16
 """Bytes of an attribute: units, rates and names of axes have fewer."""
 _CONTINUATION, _ATTRIBUTE, _ATTRIBUTE_INFO = 0x10, 0x0C, 0x15
-_NOWHERE = (1 << 64) - 1
 
 
 def attribute(item: Any, name: str) -> Any:
@@ -42,8 +41,9 @@ def _is_sound(item: Any, name: str, size: int) -> bool:
     at = base + h5py.h5o.get_info(item.id).addr
     with open(item.file.filename, "rb") as file:  # noqa: PTH123
         found = [data for known, data in _attributes(file, at, base, name.encode()) if known == name.encode()]
+        known: set[int] = set()
         return bool(found) and all(
-            len(data) >= size and are_sound(file, data[:size], base, _MOST_TEXT) for data in found
+            len(data) >= size and are_sound(file, data[:size], base, _MOST_TEXT, known) for data in found
         )
 
 
@@ -58,7 +58,7 @@ def _attributes(file: IO[bytes], at: int, base: int, name: bytes) -> Iterator[tu
         elif kind == _ATTRIBUTE_INFO and len(data) >= 12:
             start = 4 if data[1] & 1 else 2
             heap = int.from_bytes(data[start : start + 8], "little")
-            for block in () if heap == _NOWHERE else _blocks(file, base + heap, base):
+            for block in () if heap == NOWHERE else _blocks(file, base + heap, base):
                 place = block.find(name + b"\0")
                 while place >= 0:
                     yield from (_taken_apart(block[place - begin :]) for begin in (8, 9) if begin <= place)
@@ -98,7 +98,7 @@ def _blocks(file: IO[bytes], at: int, base: int) -> Iterator[bytes]:
         ]
     room = _MOST_BYTES
     for where, size in children:
-        if where == _NOWHERE:
+        if where == NOWHERE:
             continue
         if size > min(greatest, room):  # of blocks that list others nothing is known
             return

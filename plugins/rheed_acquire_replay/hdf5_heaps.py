@@ -16,10 +16,11 @@ TEXT_BYTES = 16
 _TEXT = np.dtype([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])
 _HEAD_BYTES = 16
 _MOST_BYTES = 1 << 20
-_NOWHERE = (1 << 64) - 1
+NOWHERE = (1 << 64) - 1
+"""The address of what is not there."""
 
 
-def are_sound(file: IO[bytes], stored: bytes, base: int, most: int, *, known: set[int] | None = None) -> bool:
+def are_sound(file: IO[bytes], stored: bytes, base: int, most: int, known: set[int]) -> bool:
     """Whether texts claim to be short, and the heaps are whole in which they lie.
 
     Parameters
@@ -36,8 +37,7 @@ def are_sound(file: IO[bytes], stored: bytes, base: int, most: int, *, known: se
     texts = np.frombuffer(stored, _TEXT, len(stored) // TEXT_BYTES)
     if (texts["length"] > most).any():
         return False
-    known = set() if known is None else known
-    for heap in set(np.unique(texts["heap"]).tolist()) - known - {0, _NOWHERE}:
+    for heap in set(np.unique(texts["heap"]).tolist()) - known - {0, NOWHERE}:
         if not _is_whole(file, base + heap):
             return False
         known.add(heap)
@@ -46,7 +46,7 @@ def are_sound(file: IO[bytes], stored: bytes, base: int, most: int, *, known: se
 
 def _is_whole(file: IO[bytes], at: int) -> bool:
     """Whether the objects of a heap lie one behind the other to its end."""
-    if at > _NOWHERE >> 1:  # no system seeks so far
+    if at > NOWHERE >> 1:  # no system seeks so far
         return False
     file.seek(at)
     head = file.read(_HEAD_BYTES)

@@ -54,7 +54,7 @@ def _are_sound(dataset: Any) -> bool:
                 wanted = min(_AT_ONCE, at + size - begin)
                 file.seek(begin)
                 content = file.read(wanted)
-                if len(content) < wanted or not are_sound(file, content, base, _MOST_TEXT, known=known):
+                if len(content) < wanted or not are_sound(file, content, base, _MOST_TEXT, known):
                     return False
     return True
 

@@ -129,9 +129,8 @@ class StampJudge:
         self._paced: NDArray[np.int64] | None = None  # stamp, arrival, id and place of the latest frame
         self._passed = np.zeros(3)  # since the pace was looked at: by stamps, by arrivals, by ids
         self._doubted_ns = 0.0
-        self._since: NDArray[np.float64] | None = (
-            None  # as `_passed`, since the clock's first second was over
-        )
+        # By stamps and by arrivals, once the clock's first second is over.
+        self._since: NDArray[np.float64] | None = None
         self.pace = None
 
     def judge(

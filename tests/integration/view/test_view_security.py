@@ -372,6 +372,14 @@ def test_a_websocket_elsewhere_is_refused(view: WatchedView) -> None:
         pass
 
 
+def logged(view: WatchedView) -> str:
+    """What the view's process has said on stderr."""
+    child: Any = view.process._child
+    child._stderr.seek(0)
+    said: bytes = child._stderr.read()
+    return said.decode()
+
+
 def test_no_request_is_logged(
     guarded: WatchedView, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -379,10 +387,7 @@ def test_no_request_is_logged(
     knock(guarded, f"/nothing?token={guarded.token}")
     assert knock(guarded, "/live?token=wrong", UPGRADE)[0] == 401
     assert knock(guarded, f"/nothing?token={guarded.token}", UPGRADE)[0] == 403
-    child: Any = guarded.process._child
-    child._stderr.seek(0)
-    logged = child._stderr.read().decode()
-    assert logged == ""
+    assert logged(guarded) == ""
     assert guarded.token not in "".join(capfd.readouterr()) + caplog.text
 
 
@@ -394,6 +399,4 @@ def test_a_client_that_breaks_off_is_not_logged(guarded: WatchedView) -> None:
             # Closed so, the connection is reset.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     knock(guarded, f"/?token={guarded.token}")
-    child: Any = guarded.process._child
-    child._stderr.seek(0)
-    assert child._stderr.read().decode() == ""
+    assert logged(guarded) == ""
