@@ -95,9 +95,10 @@ class Desk:
 
     @property
     def with_camera(self) -> Acquisition | None:
-        """The acquisition that has the camera: the preview behind a run that is being delivered."""
-        is_delivered = self.going is not None and self.going.phase == "ending"
-        return self._preview if is_delivered and self._preview is not None else self._acquisition
+        """The acquisition that has the camera: the preview behind a run that is delivered or over."""
+        going = self.going
+        has_captured = going is not None and (going.phase == "ending" or going.is_over)
+        return self._preview if has_captured and self._preview is not None else self._acquisition
 
     def update(self, progress: Progress) -> None:
         """Note how far the run has come that goes on."""
@@ -262,10 +263,10 @@ class Desk:
             if waiting.when is not None and self._acquisition is not None:
                 self._acquisition.journal.event(f"run {waiting.name} waits no more, as asked {origin}")
             return waiting
-        if name is not None and (going is None or name != going.name):
-            run = self._find(name)
-            if run.is_over:
-                return run
+        named = None if name is None else self._find(name)
+        if named is not None and named.is_over:
+            return named
+        if named is not None and named is not going:
             raise RefusedRequestError(409, "another-run", f"run {name} is not the one that goes on")
         if going is None or going.is_over:
             raise RefusedRequestError(409, "no-run", "there is no run to stop: this is a preview")

@@ -68,10 +68,16 @@ class DeskMachine(RuleBasedStateMachine):
 
     def follow(self, run: AskedRun | None) -> None:
         self.going = Going()
+        if run is None:
+            self.preview = self.going
         self.desk.follow(self.going, run)  # type: ignore[arg-type]
         if run is not None:
             assert run not in self.begun, "a run began twice"
             self.begun.append(run)
+
+    @property
+    def goes_on(self) -> bool:
+        return self.desk.going is not None and not self.desk.going.is_over
 
     def folder(self, name: str) -> Path:
         folder = Path(self.place.name, name)
@@ -130,6 +136,19 @@ class DeskMachine(RuleBasedStateMachine):
         if granted is not None:
             assert granted[1]["phase"] in ("failed", "starting", "recording", "ending")
 
+    @rule(data=st.data())
+    def stop_by_name(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.created)) if self.created else st.just("of-yesterday"))
+        over = {run.name: run.view() for run in self.begun if run.is_over}
+        ends = {run.name for run in (self.desk.going, self.desk.next_run) if run is not None} | set(over)
+        granted = self.ask(None, do="stop", run=name)
+        if name in ends:
+            assert granted is not None
+            assert granted[1]["run"] == name
+        if name in over:
+            assert granted is not None
+            assert granted[1] == over[name].model_dump(mode="json")
+
     @rule(key=KEYS, text=st.sampled_from(["open", "shut"]), named=st.booleans())
     def mark(self, key: str | None, text: str, named: bool) -> None:
         going = self.desk.going
@@ -140,7 +159,7 @@ class DeskMachine(RuleBasedStateMachine):
             assert self.going.marks.is_open
             self.kept.setdefault(going.name, []).append(text)
 
-    @precondition(lambda self: self.desk.going is not None and not self.going.marks.folders)
+    @precondition(lambda self: self.goes_on and not self.going.marks.folders)
     @rule()
     def record(self) -> None:
         assert self.desk.going is not None
@@ -156,7 +175,7 @@ class DeskMachine(RuleBasedStateMachine):
         self.desk.update(Progress("uploading", run_info(len(self.begun))))
         assert self.desk.going.view().phase == "ending"
 
-    @precondition(lambda self: self.desk.going is not None and self.going.marks.is_closed)
+    @precondition(lambda self: self.goes_on and self.going.marks.is_closed)
     @rule()
     def end(self) -> None:
         run = self.desk.going
@@ -165,27 +184,36 @@ class DeskMachine(RuleBasedStateMachine):
         self.desk.end(report, 0, None)
         assert (run.view().phase, run.view().exit_code) == ("ended", 0)
         assert run.view().marks == len(self.kept.get(run.name, []))
-        self.follow(self.desk.next_run)
 
-    @precondition(lambda self: self.desk.going is not None and not self.going.marks.folders)
+    @precondition(lambda self: self.goes_on and not self.going.marks.folders)
     @rule()
     def fail(self) -> None:
         run = self.desk.going
         assert run is not None
         self.desk.fail("the camera is not there")
         assert run.view().phase == "failed"
-        self.follow(self.desk.next_run)
 
-    @precondition(lambda self: self.desk.going is None and self.going.stopped)
+    @precondition(lambda self: self.desk.going is not None and self.desk.going.is_over)
     @rule()
-    def preview_ends(self) -> None:
-        assert self.desk.has_stopped
-        self.follow(self.desk.next_run)
+    def go_on(self) -> None:
+        self.follow(self.desk.due_run)
+
+    @precondition(lambda self: self.desk.is_called)
+    @rule()
+    def preview_makes_way(self) -> None:
+        self.follow(self.desk.due_run)
 
     @invariant()
     def what_was_answered_is_on_disk(self) -> None:
         for name, texts in self.kept.items():
             assert sorted(mark.text for mark in read_marks(self.folder(name))) == sorted(texts)
+
+    @invariant()
+    def the_camera_is_with_the_preview_but_while_a_run_captures(self) -> None:
+        going = self.desk.going
+        captures = going is not None and going.view().phase in ("starting", "recording")
+        with_camera: Any = self.desk.with_camera
+        assert with_camera is (self.going if captures else self.preview)
 
     @invariant()
     def every_run_can_be_asked_for_and_only_what_was_granted_began(self) -> None:
