@@ -192,5 +192,6 @@ def test_frames_that_come_sooner_than_any_queue_explains_are_of_a_faster_camera_
     told = {warning["code"]: warning["text"] for warning in ended.report["warnings"]}
     assert told.keys() == {"camera-clock", "faster-than-declared"}
     assert "counts 1.5 s in a second" in told["camera-clock"]
-    assert ended.report["fps_measured"] == pytest.approx(150, rel=0.02)
+    # By arrivals, of which the first may have waited on a busy computer.
+    assert ended.report["fps_measured"] == pytest.approx(150, rel=0.1)
     assert "more than the 100 that the run declares" in ended.err  # while it goes on

@@ -18,6 +18,7 @@ from rheed_acquire import BucketPath, RHEEDStreamer, open_run
 from rheed_acquire.recording import bucket_run
 from rheed_acquire.recording.bucket_run import BucketRun
 from rheed_acquire.recording.bucket_uploads import put_in_place
+from rheed_acquire.streaming import write_behind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,11 +173,14 @@ def test_a_run_of_which_a_chunk_does_not_hold_says_so(
     assert [index for index, _ in report["delivery"]["lost"]] == [1]
 
 
-def test_a_later_process_learns_of_it_when_it_ends_the_stream_and_only_then(
-    site: Serving, bucket: BucketPath
+@pytest.mark.parametrize("is_on_disk", [False, True], ids=["of memory", "on disk"])
+def test_a_later_process_learns_of_it_when_it_ends_the_stream_and_sends_what_is_on_disk(
+    site: Serving, bucket: BucketPath, monkeypatch: pytest.MonkeyPatch, is_on_disk: bool
 ) -> None:
+    # On a computer that is busy elsewhere a chunk may wait for its turn until it is written to disk.
+    monkeypatch.setattr(write_behind, "PATIENCE_S", 600.0)
     frames = frames_of(2)
-    streamer = RHEEDStreamer(site.stream_key, site.endpoint)
+    streamer = RHEEDStreamer(site.stream_key, site.endpoint, sync_always=is_on_disk)
     data_id = begin(streamer)
     for index in range(2):
         push(streamer, data_id, index, frames)
@@ -187,8 +191,8 @@ def test_a_later_process_learns_of_it_when_it_ends_the_stream_and_only_then(
         (report,) = later.recover()
         assert later.recover() == []
     assert report["closed"]
-    assert [index for index, _ in report["lost"]] == [0]
-    np.testing.assert_array_equal(stored(bucket).frames, frames[CHUNK:])
+    assert [index for index, _ in report["lost"]] == ([] if is_on_disk else [0])
+    np.testing.assert_array_equal(stored(bucket).frames, frames if is_on_disk else frames[CHUNK:])
 
 
 @pytest.mark.skipif(INTERPRETER is None, reason="the public client is not installed")
