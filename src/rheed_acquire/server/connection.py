@@ -160,6 +160,11 @@ class Connection(HTTPConnection):
         """Let a thread read from it and wait."""
         self._inlet.begin()
 
+    def leave_tls(self) -> None:
+        """Speak in cleartext to a client that does, though it should not."""
+        self.socket = socket.socket(fileno=self.socket.detach())
+        self.is_shaking_hands = False
+
     def pause(self) -> None:
         """Have it wait at the door for the next request, some of which may have been read already."""
         if self.rfile.has_data():

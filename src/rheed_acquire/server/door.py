@@ -238,9 +238,14 @@ class Door:
 
     def _refuse_plain_http(self, connection: Connection) -> None:
         self._forget(connection)
-        assert isinstance(connection.socket, ssl.SSLSocket)
-        with socket.socket(fileno=connection.socket.detach()) as plain, suppress(OSError):
-            plain.send(_PLAIN_HTTP)
+        try:
+            connection.leave_tls()
+            connection.socket.send(_PLAIN_HTTP)
+            connection.drain()
+        except OSError:
+            connection.cut()
+            return
+        self._watch(connection)
 
     def _hand_over(self, connection: Connection) -> None:
         try:

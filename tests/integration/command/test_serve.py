@@ -164,6 +164,24 @@ def test_with_a_certificate_it_speaks_https_and_urls_are_https(
     assert (done.returncode, "cleartext" in done.stderr) == (0, False)
 
 
+@pytest.mark.parametrize("body_bytes", [0, 1_000_000])
+def test_who_speaks_http_to_tls_is_told_so_whatever_they_send(
+    command: Command, certificates: trustme.CA, body_bytes: int
+) -> None:
+    process = command.start("serve", "--tls-cert", "mine.pem", "--tls-key", "mine.key")
+    host, _, port = addressed(process, 2)["AS_API_ENDPOINT"].removeprefix("https://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as client:
+        client.sendall(b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % body_bytes)
+        client.sendall(bytes(body_bytes))
+        heard = b""
+        while piece := client.recv(65536):  # to its end: a connection that is reset may lose the answer
+            heard += piece
+    assert heard.startswith(b"HTTP/1.1 400 ")
+    assert b"this server speaks TLS" in heard
+    command.interrupt(process)
+    assert command.finish(process).returncode == 0
+
+
 def test_clients_that_do_not_shake_hands_keep_nobody_from_being_served(
     command: Command, certificates: trustme.CA
 ) -> None:
