@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-WEED = Path(sys.executable).parent / ("weed.exe" if os.name == "nt" else "weed")
+WEED = Path(sysconfig.get_path("scripts")) / ("weed.exe" if os.name == "nt" else "weed")
 VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION")
 _OTHERS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT", "AWS_DEFAULT_REGION")
 _STARTS = 3

@@ -9,12 +9,14 @@ from contextlib import ExitStack
 
 import pytest
 from tests.integration.view.answering_view import JSON, STATE, AnsweringView, events_of
+from tests.integration.view.test_view_process import wait_until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from rheed_acquire.view.interface import PREFIX
 from rheed_acquire.view.server.event_client import MOST_CLIENTS
 from rheed_acquire.view.server.limits import MOST_ASKED_AT_ONCE, MOST_COMMANDS_AT_ONCE
+from rheed_acquire.view.server.live_view import WAITING_COMMANDS
 
 
 def answers_at_once(view: AnsweringView, request: bytes, count: int) -> set[tuple[int, str | None]]:
@@ -109,10 +111,12 @@ def test_an_acquisition_that_takes_no_more_questions_is_told_of_and_asked_no_mor
         f"GET {PREFIX}/runs/1 HTTP/1.1\r\nHost: 127.0.0.1:{view.port}\r\n"
         f"Authorization: Bearer {view.token}\r\n\r\n"
     ).encode()
+    before = len(view.asked)
     with ExitStack() as opened:
-        for _ in range(70):
+        for _ in range(WAITING_COMMANDS):
             connection = opened.enter_context(socket.create_connection(("127.0.0.1", view.port), 30))
             connection.sendall(lines)
+        wait_until(lambda: len(view.asked) - before == WAITING_COMMANDS)
         status, _, body = view.knock("/runs/1")
         assert (status, json.loads(body)["code"]) == (503, "no-answer")
         assert view.knock("/state")[0] == 200

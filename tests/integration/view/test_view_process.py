@@ -29,7 +29,7 @@ Pixels = NDArray[np.uint8]
 
 
 def wait_until(what: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 20
+    limit = time.monotonic() + 60
     while not what():
         assert time.monotonic() < limit, "it never came"
         time.sleep(0.02)
