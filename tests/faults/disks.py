@@ -16,6 +16,8 @@ from rheed_acquire.system.durable_files import try_to_remove_tree
 
 DISK_VARIABLE = "SMALL_TEST_DISK"
 """Names, where a test cannot mount one itself, the folder of a small disk that is the tests' alone."""
+MOST_BYTES = 1 << 30
+"""Of such a disk, which is filled: never the computer's own."""
 _BALLAST = "ballast"
 
 
@@ -46,6 +48,7 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
 
 @contextmanager
 def _given_disk(disk: Path, size: int) -> Iterator[Path]:
+    assert shutil.disk_usage(disk).total < MOST_BYTES, f"{DISK_VARIABLE} names a disk that is not small"
     with (disk / _BALLAST).open("wb") as file:
         file.write(bytes(shutil.disk_usage(disk).free - size))
     try:

@@ -181,7 +181,7 @@ def test_a_ring_that_fits_nowhere_is_one_clear_error_and_leaves_no_file(
     with pytest.raises(RingMemoryError, match="--ring-chunks") as caught:
         make_ring_memory(beside, 4, 10, 400, 400)
     assert "No space left" in str(caught.value)
-    assert "4 x 2 MB" in str(caught.value)
+    assert "4 x 1.604 MB" in str(caught.value)
     assert list(small.rglob("*.ring")) == []
 
 
