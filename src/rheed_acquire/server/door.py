@@ -238,14 +238,10 @@ class Door:
 
     def _refuse_plain_http(self, connection: Connection) -> None:
         self._forget(connection)
-        try:
+        with suppress(OSError):
             connection.leave_tls()
             connection.socket.send(_PLAIN_HTTP)
-            connection.drain()
-        except OSError:
-            connection.cut()
-            return
-        self._watch(connection)
+        connection.close()
 
     def _hand_over(self, connection: Connection) -> None:
         try:

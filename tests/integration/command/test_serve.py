@@ -17,6 +17,7 @@ import requests
 import trustme
 from cryptography.hazmat.primitives import serialization
 from tests.integration.command.conftest import silent_after
+from tests.integration.server.test_door import hear
 
 from rheed_acquire import RHEEDStreamer
 
@@ -173,9 +174,7 @@ def test_who_speaks_http_to_tls_is_told_so_whatever_they_send(
     with socket.create_connection((host, int(port)), timeout=20) as client:
         client.sendall(b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % body_bytes)
         client.sendall(bytes(body_bytes))
-        heard = b""
-        while piece := client.recv(65536):  # to its end: a connection that is reset may lose the answer
-            heard += piece
+        heard = hear(client)  # to its end: a connection that is reset may lose the answer
     assert heard.startswith(b"HTTP/1.1 400 ")
     assert b"this server speaks TLS" in heard
     command.interrupt(process)
