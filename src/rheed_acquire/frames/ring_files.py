@@ -130,7 +130,7 @@ def make_ring_memory(
         )
         return None, plain_memories(now or count, nbytes, given_up)
     raise RingMemoryError(
-        f"the ring needs {count} x {nbytes / 1e6:.4g} MB and fits into none of "
+        f"the ring needs {count} x {nbytes / 1e6:.3f} MB and fits into none of "
         f"{', '.join(str(place.folder) for place in places)} ({reason}); make room there, use fewer or "
         "shorter chunks (--ring-chunks, --chunk-seconds), or a smaller region of interest"
     )

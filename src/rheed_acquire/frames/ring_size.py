@@ -61,8 +61,8 @@ def decide_ring_chunks(
     least = takers * LEAST_RING_CHUNKS
     if count < least:
         raise SettingsError(
-            f"--memory-limit {memory_limit_gb:g} is {memory_limit_gb * 1e3:.4g} MB, but a ring takes at "
-            f"least {least} chunks of {one / 1e6:.4g} MB ({chunk_size} frames of {width} x "
+            f"--memory-limit {memory_limit_gb:g} is {memory_limit_gb * 1e3:g} MB, but a ring takes at "
+            f"least {least} chunks of {one / 1e6:.3f} MB ({chunk_size} frames of {width} x "
             f"{height}): allow {math.ceil(least * one / 1e7) / 100:g}, or choose a smaller "
             "region of interest"
         )
