@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from tests.integration.command.test_site import PUBLIC_CLIENT, runs_in
 from tests.integration.overview_server import Serving, serving
 from tests.integration.test_interoperability import INTERPRETER
+from tests.integration.waiting import wait_for
 
 from rheed_acquire import BucketPath, RHEEDStreamer, open_run
 from rheed_acquire.recording import bucket_run
@@ -83,14 +83,7 @@ def push(streamer: RHEEDStreamer, data_id: str, index: int, frames: NDArray[np.u
     """Push a chunk, and wait until the store has confirmed it."""
     before = streamer.status(data_id).chunks_uploaded
     streamer.push(data_id, index, frames[index * CHUNK : (index + 1) * CHUNK])
-    until(lambda: streamer.status(data_id).chunks_uploaded > before)
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    given_up_s = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < given_up_s
-        time.sleep(0.01)
+    wait_for(lambda: streamer.status(data_id).chunks_uploaded > before, 60)
 
 
 def stored(bucket: BucketPath) -> Any:
@@ -110,7 +103,7 @@ def test_a_chunk_that_does_not_hold_comes_again_with_the_next(
         spoil(run / "uploads/0-1", DAMAGES[damage])
         BucketRun(run).settle()  # another server's, perhaps
         streamer.push(data_id, 1, frames[CHUNK:])
-        until(lambda: (run / "uploads/0-2").exists())
+        wait_for(lambda: (run / "uploads/0-2").exists(), 60)
         report = streamer.finalize(data_id)
     assert (report["chunks_uploaded"], report["lost"], report["closed"]) == (2, [], True)
     np.testing.assert_array_equal(stored(bucket).frames, frames)

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 from tests.integration.view.answering_view import JSON, STATE, AnsweringView, events_of
-from tests.integration.view.test_view_process import wait_until
+from tests.integration.waiting import wait_for
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -116,7 +116,7 @@ def test_an_acquisition_that_takes_no_more_questions_is_told_of_and_asked_no_mor
         for _ in range(WAITING_COMMANDS):
             connection = opened.enter_context(socket.create_connection(("127.0.0.1", view.port), 30))
             connection.sendall(lines)
-        wait_until(lambda: len(view.asked) - before == WAITING_COMMANDS)
+        wait_for(lambda: len(view.asked) - before == WAITING_COMMANDS, 60)
         status, _, body = view.knock("/runs/1")
         assert (status, json.loads(body)["code"]) == (503, "no-answer")
         assert view.knock("/state")[0] == 200

@@ -6,7 +6,6 @@ import io
 import os
 import signal
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from tests.integration.waiting import wait_for
 from websockets.sync.client import connect
 
 from rheed_acquire.errors import RheedAcquireError
@@ -26,13 +26,7 @@ if TYPE_CHECKING:
     from tests.integration.view.conftest import WatchedView
 
 Pixels = NDArray[np.uint8]
-
-
-def wait_until(what: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 60
-    while not what():
-        assert time.monotonic() < limit, "it never came"
-        time.sleep(0.02)
+LIMIT_S = 60.0
 
 
 def shows(frames: int) -> Callable[[Any], bool]:
@@ -71,7 +65,7 @@ def test_a_page_that_draws_slowly_misses_frames_and_gets_the_newest(
             view.process.show_state({"frames": number})
             page.receive("state", shows(number))
         view.process.show_frame(pixels, 30, None)
-        wait_until(lambda: view.process._outbox._frame is None)
+        wait_for(lambda: view.process._outbox._frame is None, LIMIT_S)
         view.process.show_state({"frames": 30})
         page.receive("state", shows(30))
         page.send(do="drawn", what="frame")
@@ -174,7 +168,7 @@ def test_a_command_that_fails_does_not_keep_the_next_from_being_done(pixels: Pix
     ):
         socket.send('{"do": "regions", "regions": []}')
         socket.send('{"do": "regions", "regions": []}')
-        wait_until(lambda: len(done) == 2)
+        wait_for(lambda: len(done) == 2, LIMIT_S)
 
 
 def test_a_killed_view_is_started_again_at_the_same_address_and_once_only(
@@ -182,7 +176,7 @@ def test_a_killed_view_is_started_again_at_the_same_address_and_once_only(
 ) -> None:
     first = view.process.pid
     os.kill(first, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
-    wait_until(lambda: view.process.pid != first)
+    wait_for(lambda: view.process.pid != first, LIMIT_S)
     assert view.process.died
     view.process.show_frame(pixels, 5, None)
 
@@ -193,12 +187,12 @@ def test_a_killed_view_is_started_again_at_the_same_address_and_once_only(
         except OSError:
             return False
 
-    wait_until(answers)
+    wait_for(answers, LIMIT_S)
     with pytest.raises(urllib.error.HTTPError, match="401") as refused:
         urllib.request.urlopen(view.process.url_for_one_visit, timeout=20)
     refused.value.close()
     os.kill(view.process.pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
-    wait_until(lambda: view.process.deaths == 2)
+    wait_for(lambda: view.process.deaths == 2, LIMIT_S)
     # Nobody takes it any more, and nobody minds.
     view.process.show_frame(pixels, 6, None)
     view.process.show_state({"phase": "capturing"})
@@ -257,7 +251,7 @@ def test_pages_that_have_gone_are_forgotten(view: WatchedView, pixels: Pixels) -
         view.process.show_frame(pixels, number, None)
         with view.page() as page:
             page.receive("frame")
-    wait_until(lambda: not view.process._outbox.watched)
+    wait_for(lambda: not view.process._outbox.watched, LIMIT_S)
     view.process.stop()
     assert view.process._child is not None
     assert view.process._child.last_words == "exit code 0"  # nobody had to be waited for

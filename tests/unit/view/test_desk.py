@@ -135,6 +135,7 @@ class DeskMachine(RuleBasedStateMachine):
         granted = self.ask(key, do="stop")
         if granted is not None:
             assert granted[1]["phase"] in ("failed", "starting", "recording", "ending")
+            assert granted[1]["phase"] == "failed" or (self.desk.has_stopped and self.going.stopped)
 
     @rule(data=st.data())
     def stop_by_name(self, data: st.DataObject) -> None:
