@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
@@ -36,6 +36,12 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 MEMORY = Path("/dev/shm")
 SETTINGS_OF_THE_USER = ("AS_API_KEY", "ATOMSCALE_API_KEY", "AS_API_ENDPOINT")
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Test with one worker more than there are processors: many tests wait for processes of their own."""
+    return (yield) + 1
 
 
 @contextmanager
