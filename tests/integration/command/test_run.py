@@ -78,7 +78,10 @@ def test_a_camera_of_500_frames_a_second_is_streamed_as_the_mean_of_every_five(c
     np.testing.assert_array_equal(recorded(report), np.floor(group.mean(axis=1) + 0.5))
     run: Any = zarr.open_group(Path(report["output"]) / "frames.zarr", mode="r")
     assert (run.attrs["fps"], run["frames"].shards[0]) == (100.0, 200)
-    assert np.diff(run["time_unix_ms"][:]) == pytest.approx(10.0, abs=1e-6)
+    steps_ms = np.diff(run["time_unix_ms"][:])
+    assert np.delete(steps_ms, 199) == pytest.approx(10.0, abs=1e-6)
+    # The second chunk is dated by what is known better by then, how little a frame can be late.
+    assert steps_ms[199] >= 0
 
 
 def test_a_rate_above_atomscales_ends_the_command_before_the_camera_is_opened(command: Command) -> None:
