@@ -35,22 +35,37 @@ class ChunkFacts:
         (N,) int64, a copy.
     times
         When the frames were captured.
-    arrived_ns
-        From the first frame's arrival to the last's, in nanoseconds.
+    steps
+        From frame to frame, between the first and the last that the camera's clock dates: what lies before
+        and after those is known by arrivals only. Where it dates fewer than two, between all.
+    captured_ns, arrived_ns
+        How long these steps took by the dates and by the arrivals, in nanoseconds.
     """
 
     index: int
     ids: NDArray[np.int64]
     times: CaptureTimes
     gaps: tuple[Gap, ...]
+    steps: int
+    captured_ns: int
     arrived_ns: int
     after_overrun: bool = False
 
     @classmethod
     def of(cls, chunk: Chunk, times: CaptureTimes) -> Self:
         """Copy what `PushedFrames.add` needs."""
-        arrived_ns = int(chunk.host_ns[-1]) - int(chunk.host_ns[0])
-        return cls(chunk.index, chunk.frame_ids.copy(), times, chunk.gaps, arrived_ns, chunk.after_overrun)
+        dated = np.flatnonzero(times.by_camera)
+        first, last = (int(dated[0]), int(dated[-1])) if len(dated) > 1 else (0, len(chunk) - 1)
+        return cls(
+            chunk.index,
+            chunk.frame_ids.copy(),
+            times,
+            chunk.gaps,
+            last - first,
+            int(times.since_ns[last]) - int(times.since_ns[first]),
+            int(chunk.host_ns[last]) - int(chunk.host_ns[first]),
+            chunk.after_overrun,
+        )
 
 
 @dataclass(slots=True)
@@ -99,10 +114,9 @@ class PushedFrames:
         self.gaps.extend(facts.gaps[: LISTED - len(self.gaps)])
         self._find_pauses(facts)
         # Measured within chunks: what lies between two may be an overrun, or the camera's absence.
-        span_ns = int(facts.times.since_ns[-1])
-        if span_ns > 0:
-            self._steps += len(facts.ids) - 1
-            self._steps_ns += span_ns
+        if facts.captured_ns > 0:
+            self._steps += facts.steps
+            self._steps_ns += facts.captured_ns
             self._arrived_ns += facts.arrived_ns
             self._is_doubted |= self.has_clock and facts.times.source == "arrival"
             self.has_clock |= bool(facts.times.by_camera.any())

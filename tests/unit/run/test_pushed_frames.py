@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheed_acquire.clocks.camera_clock import CaptureTimes, TimeSource
+from rheed_acquire.clocks.camera_clock import CaptureClock, CaptureTimes, TimeSource
+from rheed_acquire.clocks.timing import HostClock
 from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk, Gap
 from rheed_acquire.run.pushed_frames import LISTED, ChunkFacts, PushedFrames
 
@@ -110,6 +111,19 @@ def test_the_measured_rate_is_that_within_the_chunks(run: Frames) -> None:
         assert pushed.fps_measured == pytest.approx(len(inside) * 1e9 / sum(inside))
     else:
         assert pushed.fps_measured is None
+
+
+@given(st.lists(st.booleans(), min_size=2, max_size=40))
+def test_the_rate_of_a_clock_that_dates_some_of_the_frames_is_that_between_those(dated: list[bool]) -> None:
+    # Late, and ever later, are the arrivals by which the others are dated.
+    numbers = np.arange(len(dated))
+    arrivals = (numbers * 10 * PERIOD).tolist()
+    stamps = np.where(dated, numbers * PERIOD, NO_TIMESTAMP)
+    chunk = chunk_from(numbers.tolist(), stamps.tolist(), arrivals)
+    times = CaptureClock(HostClock(), 100.0).times(chunk)
+    pushed = PushedFrames(PAUSE, PERIOD)
+    pushed.add(ChunkFacts.of(chunk, times))
+    assert pushed.fps_measured == pytest.approx(100 if times.by_camera.sum() > 1 else 10)
 
 
 def test_nothing_pushed_has_no_rate() -> None:
