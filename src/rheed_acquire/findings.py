@@ -64,7 +64,7 @@ class FindingCode(StrEnum):
     )
     UNEXPLAINED_PAUSES = (
         "unexplained-pauses",
-        "For a while no frame came, by one of the clocks, and the camera's frame ids do not explain it.",
+        "For a while no frame came, by one of the clocks: neither frame ids nor later frames explain it.",
         "where the camera is triggered and may wait so long, allow it by --gap-tolerance",
     )
     LATE_FRAMES = (

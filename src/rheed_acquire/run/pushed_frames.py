@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from rheed_acquire.frames.ring import Chunk, Gap
+from rheed_acquire.run.pauses import Pauses
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rheed_acquire.clocks.camera_clock import CaptureTimes
 
 LISTED = 1000
-"""A report names this many gaps and pauses one by one."""
+"""A report names this many gaps one by one."""
 RATE_FRAMES, RATE_S = 20, 2.0
 """From how many frames and seconds on it can be said how fast a camera with a clock is."""
 ARRIVAL_RATE_S = 5.0
@@ -84,8 +85,6 @@ class PushedFrames:
         That the streamer has taken.
     reduced
         Frames of the camera's in these chunks, less those of the stream that were made of them.
-    pauses
-        In seconds (see `rheed_acquire.run.report.RunReport`).
     sizes
         Frames of the camera's in each chunk, by its index in the stream.
     has_clock
@@ -99,20 +98,24 @@ class PushedFrames:
     chunks: int = 0
     reduced: int = 0
     gaps: list[Gap] = field(default_factory=list)
-    pauses: list[float] = field(default_factory=list)
     sizes: dict[int, int] = field(default_factory=dict)
     has_clock: bool = False
     _steps: int = 0
     _steps_ns: int = 0
     _arrived_ns: int = 0
     _is_doubted: bool = False
-    _before: ChunkFacts | None = None
+    _pauses: Pauses = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._pauses = Pauses(self.pause_ns, self.period_ns)
 
     def add(self, facts: ChunkFacts, frames: int | None = None) -> None:
         """Count a chunk as pushed, and of the stream so many frames, by default all."""
         frames = len(facts.ids) if frames is None else frames
         self.gaps.extend(facts.gaps[: LISTED - len(self.gaps)])
-        self._find_pauses(facts)
+        if facts.after_overrun:
+            self._pauses.interrupt()
+        self._pauses.add(facts.ids, facts.times)
         # Measured within chunks: what lies between two may be an overrun, or the camera's absence.
         if facts.captured_ns > 0:
             self._steps += facts.steps
@@ -120,7 +123,6 @@ class PushedFrames:
             self._arrived_ns += facts.arrived_ns
             self._is_doubted |= self.has_clock and facts.times.source == "arrival"
             self.has_clock |= bool(facts.times.by_camera.any())
-        self._before = facts
         if self.remembers:
             self.sizes[facts.index] = len(facts.ids)
         self.frames += frames
@@ -129,7 +131,7 @@ class PushedFrames:
 
     def interrupt(self) -> None:
         """Note that the camera was lost: what comes next begins anew, perhaps by another clock."""
-        self._before = None
+        self._pauses.interrupt()
 
     def frames_at_most(self, chunks: int, among: Iterable[int]) -> int | None:
         """How many frames so many of the chunks have, or at most, where not all are known by their index.
@@ -154,6 +156,11 @@ class PushedFrames:
         return sum(self.sizes[index] for index in known) + sum(others[:unknown])
 
     @property
+    def pauses(self) -> list[float]:
+        """In seconds (see `rheed_acquire.run.report.RunReport`)."""
+        return self._pauses.lost
+
+    @property
     def fps_measured(self) -> float | None:
         """Frames per second within the chunks; None where none has two frames.
 
@@ -167,21 +174,3 @@ class PushedFrames:
         """`fps_measured` as soon as it can be relied on, in the first seconds of a run; None before."""
         enough_s = RATE_S if self.has_clock else ARRIVAL_RATE_S
         return self.fps_measured if self._steps >= RATE_FRAMES and self._steps_ns > enough_s * 1e9 else None
-
-    def _find_pauses(self, facts: ChunkFacts) -> None:
-        before, now = self._before, facts.times
-        ids, counter, by_camera, anew = facts.ids, now.counter_ns, now.by_camera, now.anew
-        if before is not None and not facts.after_overrun:
-            earlier = before.times
-            ids = np.concatenate((before.ids[-1:], ids))
-            counter = np.concatenate((earlier.counter_ns[-1:], counter))
-            by_camera = np.concatenate((earlier.by_camera[-1:], by_camera))
-            anew = np.concatenate((earlier.anew[-1:], anew))
-        # Only what one clock has seen on both sides: arrivals are late for reasons of their own.
-        places = np.flatnonzero(by_camera)
-        steps, frames = np.diff(counter[places]), np.diff(places)
-        allowed = self.pause_ns + np.round((frames - 1) * self.period_ns).astype(np.int64)
-        # Where the ids jump the loss is known already: a gap of the camera, or an overrun of ours.
-        unexplained = (steps > allowed) & (np.diff(ids[places]) <= frames) & ~anew[places[1:]]
-        pauses = steps[unexplained] - np.round((frames[unexplained] - 1) * self.period_ns)
-        self.pauses.extend((pauses[: LISTED - len(self.pauses)] / 1e9).tolist())

@@ -207,7 +207,8 @@ class RunReport:
         The first of them, one by one (see `rheed_acquire.run.pushed_frames`); ``gap_count`` counts all.
     pauses
         Seconds, each longer than a frame's period and the gap tolerance, in which no frame was taken by the
-        camera's clock though its frame ids do not say that any is missing.
+        camera's clock though its frame ids do not say that any is missing, and which later frames did not
+        make up for.
     marks
         What was noted of the growth while it went, in the order of its times.
     channels

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
+import time
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from types import ModuleType, SimpleNamespace
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rheed_acquire.cameras.camera import CaptureRequest, SettingReadback
+from rheed_acquire.cameras.camera import CaptureRequest, Frame, SettingReadback
 from rheed_acquire.frames.ring import Chunk
 from rheed_acquire.hookspecs import PROJECT, hookimpl
 from rheed_acquire.host.plugins import PluginHost
@@ -62,6 +64,25 @@ def test_a_run_that_is_stopped_before_its_first_frame_says_so_and_fails(stage: S
     report = session.run()
     assert ([problem.code for problem in report.problems], report.exit_code) == (["no-frame"], FAILED)
     stage.assert_ended_once(streamer, camera)
+
+
+def test_frames_that_are_dated_when_they_are_handed_over_are_not_lost_where_a_thread_had_to_wait(
+    stage: Stage,
+) -> None:
+    begun_s = time.perf_counter()
+
+    def hand_over(frame: Frame, number: int) -> None:
+        held_up = 0.3 <= number / 100 < 0.8
+        time.sleep(max(0.0, begun_s + (0.8 if held_up else number / 100) - time.perf_counter()))
+        frame.timestamp_ns = time.perf_counter_ns()
+
+    script: list[Any] = []
+    for number in range(200):
+        frame = stage.frame_of(number)
+        script += [functools.partial(hand_over, frame, number), frame]
+    camera = stage.camera(script, info=replace(stage.camera([]).info, fps=100.0))
+    report = stage.session(camera, stage.streamer(), frames=200, chunk_size=200).run()
+    assert (report.pauses, report.problems, report.exit_code) == ((), [], DELIVERED)
 
 
 def test_camera_and_stream_get_what_the_user_asked_for(stage: Stage) -> None:
