@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SETTLE_NS = 1_000_000_000
 """So long, and two periods, frames that were held back may take to come after a pause, by the clock."""
+PACED_NS = 200_000_000
+"""Frames of so much time tell how fast a camera really is."""
 LISTED = 1000
 """So many pauses are kept one by one."""
 
@@ -81,8 +83,9 @@ class Pauses:
         unexplained = (steps > allowed) & (np.diff(ids[places]) <= frames) & ~anew
         if self._pending is None:
             ahead = int(unexplained.argmax()) if unexplained.any() else len(steps)
-            if ahead:
-                pace_ns = float(np.median(steps[:ahead] / frames[:ahead]))
+            # Not by frames that come at once: those have waited, as at the start of a run.
+            if steps[:ahead].sum() >= PACED_NS:
+                pace_ns = float(np.quantile(steps[:ahead] / frames[:ahead], 0.9, method="higher"))
                 self._pace_ns = min(max(pace_ns, 1.0), self._period_ns)
             if ahead == len(steps):
                 return
