@@ -117,7 +117,8 @@ def test_what_came_while_a_run_was_prepared_is_in_it_and_counts_for_its_duration
     assert abs(kept.numbers[0] - first_since(bench.beam, start.asked_ns)) <= 1
     assert_unbroken(kept.numbers)
     given_ns = bench.beam.seen[kept.numbers[-1]]
-    assert given_ns - start.asked_ns > 0.8e9  # not before there was a place for them
+    # Not before there was a place for them: the last is the one that came just before that.
+    assert given_ns - start.asked_ns > 0.75e9
 
 
 def test_ids_that_wrap_go_on_over_the_seam() -> None:
