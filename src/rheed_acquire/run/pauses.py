@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rheed_acquire.run.arrivals import SETTLE_S
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rheed_acquire.clocks.camera_clock import CaptureTimes
 
-SETTLE_NS = 1_000_000_000
-"""So long, and two periods, frames that were held back may take to come after a pause, by the clock."""
 PACED_NS = 200_000_000
 """Frames of so much time tell how fast a camera really is."""
 LISTED = 1000
-"""So many pauses are kept one by one."""
+"""A report names this many pauses one by one, and as many gaps."""
 
 
 @dataclass(slots=True)
@@ -58,7 +58,9 @@ class Pauses:
     def lost(self) -> list[float]:
         """Those that have not been caught up with so far, in seconds: the first `LISTED`."""
         pending = self._pending
-        return self._lost if pending is None or self._is_made_up(pending) else self._with(pending)
+        if pending is None or self._is_made_up(pending):
+            return self._lost
+        return [*self._lost, *pending.seconds][:LISTED]
 
     def interrupt(self) -> None:
         """Note that what comes next cannot be held against what came before."""
@@ -106,7 +108,7 @@ class Pauses:
                 pending = self._pending = self._pending or _Pending()
                 pause_ns = steps[place] - np.round((frames[place] - 1) * self._period_ns)
                 pending.seconds.append(float(pause_ns) / 1e9)
-                pending.left_ns = SETTLE_NS + 2 * self._period_ns
+                pending.left_ns = SETTLE_S * 1e9 + 2 * self._period_ns
             elif self._pending is not None:
                 self._pending.left_ns -= int(steps[place])
                 if anew[place] or self._pending.left_ns < 0:
@@ -121,6 +123,3 @@ class Pauses:
         """Whether most of the frames that a rate promises for the pauses have come after them."""
         promised = sum(pending.seconds) * 1e9 / self._period_ns - len(pending.seconds)
         return pending.surplus >= promised / 2
-
-    def _with(self, pending: _Pending) -> list[float]:
-        return [*self._lost, *pending.seconds][:LISTED]

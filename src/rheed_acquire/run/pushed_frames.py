@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from rheed_acquire.frames.ring import Chunk, Gap
-from rheed_acquire.run.pauses import Pauses
+from rheed_acquire.run.pauses import LISTED, Pauses
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rheed_acquire.clocks.camera_clock import CaptureTimes
 
-LISTED = 1000
-"""A report names this many gaps one by one."""
 RATE_FRAMES, RATE_S = 20, 2.0
 """From how many frames and seconds on it can be said how fast a camera with a clock is."""
 ARRIVAL_RATE_S = 5.0

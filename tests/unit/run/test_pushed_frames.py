@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from rheed_acquire.clocks.camera_clock import CaptureClock, CaptureTimes, TimeSource
 from rheed_acquire.clocks.timing import HostClock
 from rheed_acquire.frames.ring import NO_ID, NO_TIMESTAMP, Chunk, Gap
-from rheed_acquire.run.pushed_frames import LISTED, ChunkFacts, PushedFrames
+from rheed_acquire.run.pauses import LISTED
+from rheed_acquire.run.pushed_frames import ChunkFacts, PushedFrames
 
 SECOND = 1_000_000_000
 PERIOD = SECOND // 100
