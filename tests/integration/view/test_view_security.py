@@ -327,7 +327,8 @@ def test_what_is_no_json_is_refused(view: WatchedView) -> None:
     assert view.commands.empty()
 
 
-def test_more_pages_than_there_is_room_for_are_turned_away(view: WatchedView) -> None:
+def test_more_pages_than_there_is_room_for_are_turned_away(open_view: OpenView) -> None:
+    view = open_view()
     with ExitStack() as opened:
         for _ in range(MOST_CLIENTS):
             opened.enter_context(view.page()).send(do="look")
@@ -337,6 +338,18 @@ def test_more_pages_than_there_is_room_for_are_turned_away(view: WatchedView) ->
             last.receive("state")
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1013
+
+
+def test_a_page_that_has_just_given_a_command_gives_up_its_place_as_it_goes(open_view: OpenView) -> None:
+    view = open_view()
+    view.process.show_state({"frames": 1})
+    with ExitStack() as opened:
+        for _ in range(MOST_CLIENTS - 1):
+            opened.enter_context(view.page()).receive("state")
+        with view.page() as page:
+            page.receive("state")
+            page.send(do="regions", regions=[])
+        opened.enter_context(view.page()).receive("state")
 
 
 def is_number(number: int) -> Callable[[Any], bool]:

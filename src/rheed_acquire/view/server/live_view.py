@@ -75,6 +75,7 @@ class LiveView:
         self._encoding = asyncio.Lock()
         self._traces: dict[int, _Traces] = {}
         self._commands = asyncio.Lock()
+        self._next_command_s = -math.inf
         self._questions: dict[str, asyncio.Future[dict[str, Any]]] = {}
         # Of this process alone: answers to one that died must not be taken for its successor's.
         self._asker, self._asked = secrets.token_hex(4), itertools.count()
@@ -257,11 +258,13 @@ class LiveView:
             answer.set_result(header)
 
     async def command(self, command: Mapping[str, Any]) -> str | None:
-        """Pass a command on, one at a time with a pause after each; return why it could not be, or None."""
+        """Pass a command on, one at a time with a pause between two; return why it could not be, or None."""
         async with self._commands:
+            # Before the next, not after this: a page that waits is not heard, not even that it has gone.
+            await asyncio.sleep(self._next_command_s - time.monotonic())
+            self._next_command_s = time.monotonic() + COMMAND_INTERVAL_S
             try:
                 self._say(command)
             except queue.Full:
                 return "the acquisition does not answer; the command was not passed on"
-            await asyncio.sleep(COMMAND_INTERVAL_S)
         return None
