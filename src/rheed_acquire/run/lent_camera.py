@@ -287,12 +287,12 @@ class LentCamera(Camera):
         connection = self.connection
         if mine is None:
             return to_nobody
-        ring = mine.ring
+        if isinstance(mine.ring, RecentRing):
+            # What lies there is the other's or older, and a third may read before a frame comes.
+            mine.ring.forget()
 
         def resume(frame: Frame) -> None:
             mine.go_on_after(others if others is not None and others.received else mine)
-            if isinstance(ring, RecentRing):  # what came before is the other's, or from before that
-                ring.forget()
             connection.switch(mine.on_frame)
             mine.on_frame(frame)
 

@@ -60,6 +60,25 @@ def test_a_run_has_no_frame_of_the_one_before_however_far_it_reaches_back(bench:
     assert [warning.code for warning in report.warnings] == [FindingCode.SHORT_PRE_ROLL]
 
 
+def test_nor_where_the_one_before_has_ended_just_before(bench: Bench) -> None:
+    """Also where no frame has come between the two, or none for the one before."""
+    end = -1
+    for _ in range(40):
+        for pre_roll_s in (0.0, 60.0):
+            under, kept, _ = bench.run(pre_roll_s)
+            under.until("capturing")
+            under.end()
+            if not kept.numbers:  # it reached back to nothing, and was over before a frame came
+                end = -1
+                continue
+            assert_unbroken(kept.numbers)
+            assert kept.ids == kept.numbers
+            if pre_roll_s and end >= 0:
+                assert kept.numbers[0] == end + 1
+            assert kept.numbers[0] > end
+            end = kept.numbers[-1]
+
+
 def numbers_of(frames: NDArray[Any]) -> list[int]:
     """The numbers that the frames bear."""
     numbers: list[int] = np.ascontiguousarray(frames).reshape(len(frames), 8).view("<u8")[:, 0].tolist()
