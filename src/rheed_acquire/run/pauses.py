@@ -19,10 +19,23 @@ if TYPE_CHECKING:
 
     from rheed_acquire.clocks.camera_clock import CaptureTimes
 
-PACED_NS = 200_000_000
-"""Frames of so much time tell how fast a camera really is."""
+PACED_NS, PACED_STEPS = 200_000_000, 4
+"""Frames of so much time, and so many steps from one to the next, tell how fast a camera really is."""
+_LATEST = 512
+"""By so many steps it is told."""
 LISTED = 1000
 """A report names this many pauses one by one, and as many gaps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Steps from a chunk to the next that cost no frame: how many frames they lead on, and for how long."""
+
+    frames: int = 0
+    ns: int = 0
+
+    def __add__(self, other: Between) -> Between:
+        return Between(self.frames + other.frames, self.ns + other.ns)
 
 
 @dataclass(slots=True)
@@ -33,6 +46,8 @@ class _Pending:
     left_ns: float = 0.0
     surplus: float = 0.0
     """Frames that have come since, less those that the rate promises for the time."""
+    between: Between = Between()
+    """Those of them that lie between two chunks."""
 
 
 class Pauses:
@@ -50,8 +65,13 @@ class Pauses:
         self._longest_ns, self._period_ns = longest_ns, period_ns
         # A camera that is faster than declared does not catch up with anything by that.
         self._pace_ns = period_ns
+        self._paced: tuple[NDArray[np.int64], NDArray[np.intp]] = (
+            np.empty(0, np.int64),
+            np.empty(0, np.intp),
+        )
         self._lost: list[float] = []
         self._pending: _Pending | None = None
+        self._between = Between()
         self._before: tuple[NDArray[np.int64], CaptureTimes] | None = None
 
     @property
@@ -61,6 +81,17 @@ class Pauses:
         if pending is None or self._is_made_up(pending):
             return self._lost
         return [*self._lost, *pending.seconds][:LISTED]
+
+    @property
+    def between(self) -> Between:
+        """What lies between two chunks by the camera's clock, without what was lost there."""
+        pending = self._pending
+        return self._between + pending.between if pending and self._is_made_up(pending) else self._between
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a pause may still be caught up with."""
+        return self._pending is not None
 
     def interrupt(self) -> None:
         """Note that what comes next cannot be held against what came before."""
@@ -82,16 +113,27 @@ class Pauses:
         steps, frames, anew = np.diff(counter[places]), np.diff(places), anew[places[1:]]
         allowed = self._longest_ns + np.round((frames - 1) * self._period_ns).astype(np.int64)
         # Where the ids jump the loss is known already: a gap of the camera, or an overrun of ours.
-        unexplained = (steps > allowed) & (np.diff(ids[places]) <= frames) & ~anew
+        numbered = np.diff(ids[places]) <= frames
+        unexplained = (steps > allowed) & numbered & ~anew
+        leads_on = (
+            before is not None and len(steps) > 0 and bool(by_camera[0] and numbered[0] and not anew[0])
+        )
+        between = Between(int(frames[0]), int(steps[0])) if leads_on and steps[0] > 0 else Between()
+        if between.frames and not unexplained[0]:
+            self._between, between = self._between + between, Between()
         if self._pending is None:
             ahead = int(unexplained.argmax()) if unexplained.any() else len(steps)
-            # Not by frames that come at once: those have waited, as at the start of a run.
-            if steps[:ahead].sum() >= PACED_NS:
-                pace_ns = float(np.quantile(steps[:ahead] / frames[:ahead], 0.9, method="higher"))
-                self._pace_ns = min(max(pace_ns, 1.0), self._period_ns)
+            self._learn_pace(steps[:ahead], frames[:ahead])
             if ahead == len(steps):
                 return
-        self._follow(steps, frames, unexplained, anew)
+        self._follow(steps, frames, unexplained, anew, between)
+
+    def _learn_pace(self, steps: NDArray[np.int64], frames: NDArray[np.intp]) -> None:
+        steps = np.concatenate((self._paced[0], steps))[-_LATEST:]
+        frames = np.concatenate((self._paced[1], frames))[-_LATEST:]
+        self._paced = steps, frames
+        if steps.sum() >= PACED_NS and len(steps) >= PACED_STEPS:
+            self._pace_ns = min(max(_pace(steps, frames), 1.0), self._period_ns)
 
     def _follow(
         self,
@@ -99,8 +141,9 @@ class Pauses:
         frames: NDArray[np.intp],
         unexplained: NDArray[np.bool_],
         anew: NDArray[np.bool_],
+        between: Between,
     ) -> None:
-        """Take pauses up, and count what comes after each."""
+        """Take pauses up, the first maybe between two chunks, and count what comes after each."""
         for place, surplus in enumerate((frames - steps / self._pace_ns).tolist()):
             if unexplained[place]:
                 if self._pending is not None and len(self._pending.seconds) == LISTED:
@@ -109,6 +152,8 @@ class Pauses:
                 pause_ns = steps[place] - np.round((frames[place] - 1) * self._period_ns)
                 pending.seconds.append(float(pause_ns) / 1e9)
                 pending.left_ns = SETTLE_S * 1e9 + 2 * self._period_ns
+                if place == 0:
+                    pending.between += between
             elif self._pending is not None:
                 self._pending.left_ns -= int(steps[place])
                 if anew[place] or self._pending.left_ns < 0:
@@ -117,9 +162,19 @@ class Pauses:
                     self._pending.surplus += surplus
 
     def _judge(self) -> None:
-        self._lost, self._pending = self.lost, None
+        self._lost, self._between, self._pending = self.lost, self.between, None
 
     def _is_made_up(self, pending: _Pending) -> bool:
         """Whether most of the frames that a rate promises for the pauses have come after them."""
         promised = sum(pending.seconds) * 1e9 / self._period_ns - len(pending.seconds)
         return pending.surplus >= promised / 2
+
+
+def _pace(steps: NDArray[np.int64], frames: NDArray[np.intp]) -> float:
+    """From frame to frame, in nanoseconds: not by frames that have waited, as at the start of a run."""
+    paces = steps / frames
+    # Some may come at once all the time: from the first one that did not to the last.
+    apart = np.flatnonzero(paces >= steps.sum() / frames.sum())
+    among = slice(apart[0] + 1, apart[-1] + 1)
+    mean = steps[among].sum() / frames[among].sum() if len(apart) > 1 else 0.0
+    return max(float(mean), float(np.quantile(paces, 0.9, method="higher")))

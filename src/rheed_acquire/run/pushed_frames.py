@@ -114,7 +114,7 @@ class PushedFrames:
         if facts.after_overrun:
             self._pauses.interrupt()
         self._pauses.add(facts.ids, facts.times)
-        # Measured within chunks: what lies between two may be an overrun, or the camera's absence.
+        # Measured within chunks: of what lies between two, the pauses know what was an overrun or a loss.
         if facts.captured_ns > 0:
             self._steps += facts.steps
             self._steps_ns += facts.captured_ns
@@ -160,15 +160,20 @@ class PushedFrames:
 
     @property
     def fps_measured(self) -> float | None:
-        """Frames per second within the chunks; None where none has two frames.
+        """Frames per second within the chunks, by arrivals; None where none has two frames.
 
-        By a clock that is not believed any more nothing is measured of what it dated, either.
+        By a clock also from one chunk to the next, unless frames were lost there. By one that is not believed
+        any more nothing is measured of what it dated, either.
         """
-        passed_ns = self._arrived_ns if self._is_doubted else self._steps_ns
-        return self._steps * 1e9 / passed_ns if passed_ns else None
+        steps, passed_ns = self._steps, self._arrived_ns
+        if not self._is_doubted:
+            between = self._pauses.between
+            steps, passed_ns = steps + between.frames, self._steps_ns + between.ns
+        return steps * 1e9 / passed_ns if passed_ns else None
 
     @property
     def fps_known(self) -> float | None:
         """`fps_measured` as soon as it can be relied on, in the first seconds of a run; None before."""
         enough_s = RATE_S if self.has_clock else ARRIVAL_RATE_S
-        return self.fps_measured if self._steps >= RATE_FRAMES and self._steps_ns > enough_s * 1e9 else None
+        is_known = self._steps >= RATE_FRAMES and self._steps_ns > enough_s * 1e9
+        return self.fps_measured if is_known and not self._pauses.is_pending else None

@@ -70,6 +70,18 @@ def test_frames_that_go_on_at_their_pace_after_a_pause_have_not_caught_up(
     assert found == [pytest.approx(pause_ns / SECOND)]
 
 
+@given(st.integers(1, 12), st.floats(0.0, 3.0), st.floats(0.0, 1.5), cuts)
+def test_frames_that_come_some_at_once_catch_up_as_others_do(
+    many: int, begun_s: float, lasted_s: float, cuts: list[int]
+) -> None:
+    """Frames of a driver that gives out what it has from time to time, all dated as they come."""
+    rate, ended_ns = 120.0, round((begun_s + lasted_s) * SECOND)
+    stamps = [round(number // many * many * SECOND / rate) for number in range(1440)]
+    stamps = [max(stamp, ended_ns) if stamp >= begun_s * SECOND else stamp for stamp in stamps]
+    stamps = [stamp + number for number, stamp in enumerate(stamps)]  # one after the other
+    assert pauses_of(stamps, rate, cuts) == []
+
+
 def test_frames_that_are_missing_by_their_ids_do_not_make_up_for_a_pause() -> None:
     stamps = [0, SECOND // 50, SECOND, SECOND + SECOND // 50, SECOND + SECOND // 25]
     assert pauses_of(stamps, 50.0, ids=[0, 1, 2, 1_000_000, 1_000_001]) == [pytest.approx(0.98)]

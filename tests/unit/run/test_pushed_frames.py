@@ -98,20 +98,58 @@ def test_a_pause_is_a_long_step_of_the_cameras_clock_that_no_jump_of_its_ids_exp
 
 
 @given(frames())
-def test_the_measured_rate_is_that_within_the_chunks(run: Frames) -> None:
+def test_the_measured_rate_is_that_within_the_chunks_and_by_a_clock_between_them(run: Frames) -> None:
     pushed = run.pushed()
     assert pushed.frames == len(run.ids)
     edges = run.edges
-    inside = [
-        after - before
-        for number, (before, after) in enumerate(pairwise(run.stamps), 1)
-        if number not in edges
-    ]
+    measured = []
+    for number in range(1, len(run.ids)):
+        step = run.stamps[number] - run.stamps[number - 1]
+        has_all = run.ids[number] == run.ids[number - 1] + 1 or not run.has_ids
+        if number not in edges or (run.has_clock and has_all and step <= PAUSE):
+            measured.append(step)
     assert pushed.chunks == len(edges) - 1
-    if inside:
-        assert pushed.fps_measured == pytest.approx(len(inside) * 1e9 / sum(inside))
+    # A chunk of one frame says nothing by itself.
+    if measured:
+        assert pushed.fps_measured == pytest.approx(len(measured) * 1e9 / sum(measured))
     else:
         assert pushed.fps_measured is None
+
+
+@given(
+    st.floats(1.0, 4.0),
+    st.floats(0.0, 1.5),
+    st.lists(st.integers(1, 1200), max_size=8),
+    st.booleans(),
+)
+def test_a_pause_that_was_caught_up_with_changes_no_rate(
+    begun_s: float, lasted_s: float, cuts: list[int], has_ids: bool
+) -> None:
+    """A clock dates frames as they are handed over; the thread that does had to wait, which ends a chunk."""
+    ended_ns = round((begun_s + lasted_s) * SECOND)
+    stamps = [number * PERIOD for number in range(1200)]
+    stamps = [max(stamp, ended_ns) if stamp >= begun_s * SECOND else stamp for stamp in stamps]
+    stamps = [stamp + number for number, stamp in enumerate(stamps)]  # one after the other
+    pause = [number for number, (one, other) in enumerate(pairwise(stamps), 1) if other - one > PAUSE]
+    pushed = Frames(list(range(1200)), stamps, [*pause, *cuts], has_ids, has_clock=True).pushed()
+    assert pushed.pauses == []
+    assert pushed.fps_measured == pytest.approx(100.0, rel=1e-4)
+
+
+def test_a_rate_is_not_known_while_a_pause_may_still_be_caught_up_with() -> None:
+    pushed = PushedFrames(PAUSE, PERIOD)
+
+    def add(first: int, last: int, late_ns: int = 0) -> None:
+        stamps = [number * PERIOD + late_ns for number in range(first, last)]
+        pushed.add(facts_of(chunk_from([NO_ID] * len(stamps), stamps, stamps)))
+
+    add(0, 300)
+    assert pushed.fps_known == pytest.approx(100.0)
+    add(300, 310, SECOND)
+    assert pushed.fps_known is None
+    add(310, 600, SECOND)
+    assert pushed.fps_known == pytest.approx(100.0)
+    assert pushed.pauses == [pytest.approx(1.01)]
 
 
 @given(st.lists(st.booleans(), min_size=2, max_size=40))
