@@ -17,6 +17,8 @@ SILENCE_PERIODS = 4
 threads have to wait for a processor."""
 SETTLE_S = 1.0
 """How long frames that were held back may take to come after a silence."""
+PACED_S = 5.0
+"""Frames of so long tell how fast a camera really is; in less a burst at the start would count too much."""
 KEPT_SILENCES = 1000
 
 
@@ -141,8 +143,8 @@ class Arrivals:
         self._pending = None
         silent_s = pending.ended_s - pending.begun_s
         promised = self._fps * silent_s
-        # What came since by the rate is no catching up; where less came, that is another silence's.
-        came = frames - pending.frames_before - self._fps * (now_s - pending.ended_s)
+        # What came since at the camera's pace is no catching up; where less came, that is another silence's.
+        came = frames - pending.frames_before - self._pace_before(pending) * (now_s - pending.ended_s)
         lost = promised - max(0.0, came)
         if lost <= promised / 2:
             self._habit_s = max(self._habit_s, silent_s)
@@ -150,6 +152,13 @@ class Arrivals:
         lost -= missing - pending.missing_before  # the camera's own numbers tell of those
         if lost > promised / 2 and len(self.silences) < KEPT_SILENCES:
             self.silences.append(Silence(pending.begun_s, pending.ended_s, round(lost)))
+
+    def _pace_before(self, pending: _Pending) -> float:
+        """Frames per second until a silence, of a camera that is faster than declared; else the declared."""
+        first = self._first
+        assert first is not None
+        passed_s, came = pending.begun_s - first[0], pending.frames_before - first[1]
+        return max(self._fps, came / passed_s) if passed_s >= PACED_S else self._fps
 
     def _promised(self, since_s: float, until_s: float) -> int:
         return max(0, round(self._fps * (until_s - since_s)))

@@ -128,6 +128,18 @@ def test_no_silence_longer_than_a_second_and_a_half_stays_untold(
     assert found[0].frames == pytest.approx(fps * lasts_s, abs=fps * 4 * LOOK_S + 3)
 
 
+@given(fps=st.floats(5, 500), faster=st.floats(1, 4), lasts_s=st.floats(1.5, 5), cuts_off=st.booleans())
+def test_a_camera_that_is_faster_than_declared_catches_up_with_a_silence_by_more_than_that(
+    fps: float, faster: float, lasts_s: float, cuts_off: bool
+) -> None:
+    ended_s = 7 + lasts_s
+    frames = even(0, 7, faster * fps) + even(ended_s, ended_s + 4, faster * fps)
+    held_back = [ended_s] * round(lasts_s * faster * fps)
+    middle, last = silences_of(frames if cuts_off else sorted(frames + held_back), ended_s + 4, fps=fps)
+    assert last is None
+    assert len(middle) == cuts_off
+
+
 def test_frames_that_come_ever_later_are_behind_with_no_silence_among_them() -> None:
     frames = even(0, 8, 25)
     assert silences_of(frames, 8) == ([], None)
