@@ -32,11 +32,14 @@ class Silence:
         When the last frame before it came, and the first after it, or the end of the run.
     frames
         How many it may have cost, by the rate.
+    is_settled
+        Whether what could have caught up with it had the time to come before the end.
     """
 
     begun_s: float
     ended_s: float
     frames: int
+    is_settled: bool = True
 
     @property
     def seconds(self) -> float:
@@ -151,7 +154,8 @@ class Arrivals:
             return
         lost -= missing - pending.missing_before  # the camera's own numbers tell of those
         if lost > promised / 2 and len(self.silences) < KEPT_SILENCES:
-            self.silences.append(Silence(pending.begun_s, pending.ended_s, round(lost)))
+            is_settled = now_s - pending.ended_s >= SETTLE_S
+            self.silences.append(Silence(pending.begun_s, pending.ended_s, round(lost), is_settled))
 
     def _pace_before(self, pending: _Pending) -> float:
         """Frames per second until a silence, of a camera that is faster than declared; else the declared."""

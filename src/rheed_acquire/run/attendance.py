@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rheed_acquire.cameras.camera import CameraInfo
 from rheed_acquire.clocks.timing import process_clock
@@ -10,6 +11,9 @@ from rheed_acquire.findings import FindingCode
 from rheed_acquire.run.arrivals import Arrivals, Silence
 from rheed_acquire.run.presence import Absence, Presence
 from rheed_acquire.run.report import Journal, Stretch
+
+if TYPE_CHECKING:
+    from rheed_acquire.run.pushed_frames import PushedFrames
 
 MIN_STALL_S = 5.0
 STALL_PERIODS = 10
@@ -42,6 +46,8 @@ class Attendance:
         The one that lasted until the end of the run, if one did.
     behind
         How many frames fewer came than the rate promised, with nothing else that tells of them.
+    held_back
+        How many had not come of those that were held back before the run had all that it was to have.
     """
 
     def __init__(self, info: CameraInfo, fps: float, journal: Journal) -> None:
@@ -49,7 +55,7 @@ class Attendance:
         self.presence = Presence()
         self.silences: list[Silence] = []
         self.silent_end: Silence | None = None
-        self.behind = 0
+        self.behind = self.held_back = 0
 
     def started(self, now_s: float) -> None:
         """Note that the camera was started for the first time."""
@@ -81,6 +87,14 @@ class Attendance:
         self.silences += arrivals.silences
         self.behind += 0 if self._info.can_wait else arrivals.behind
         self.silent_end = silent_end
+
+    def complete(self, pushed: PushedFrames) -> None:
+        """Note that all frames have come that were asked for: what might have caught up is not waited for.
+
+        A silence just before the end is none where the last frames came as fast as those that were held back.
+        """
+        if self.silences and not self.silences[-1].is_settled and pushed.ends_catching_up(self._fps):
+            self.held_back += self.silences.pop().frames
 
     def conclude(self, now_s: float, frames_received: int) -> None:
         """Say in what state the camera was when the run ended."""

@@ -41,6 +41,9 @@ def make_report(
     capture, pusher, archiver, uploader = parts.capture, parts.pusher, parts.archiver, parts.uploader
     chunks_waiting, bytes_waiting = uploader.waiting() if uploader is not None else (0, 0)
     pushed = pusher.pushed
+    if settings.frames is not None and capture.received >= settings.frames:
+        pushed.complete()
+        capture.attendance.complete(pushed)
     report = RunReport(
         info=parts.info,
         ended_utc=datetime.now(UTC),
@@ -84,6 +87,7 @@ def make_report(
         pushed,
         numbered=capture.has_ids,
         behind=capture.attendance.behind,
+        held_back=capture.attendance.held_back,
         meanwhile=meanwhile,
     )
     return report

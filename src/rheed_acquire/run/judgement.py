@@ -26,6 +26,7 @@ def judge(
     *,
     numbered: bool = True,
     behind: int = 0,
+    held_back: int = 0,
     meanwhile: Sequence[str] = (),
 ) -> None:
     """Note every problem and every oddity that the figures show.
@@ -41,6 +42,8 @@ def judge(
     behind
         How many frames fewer came than the declared rate promised, by their arrivals, with no silence and no
         frame number that tells of them.
+    held_back
+        How many were not waited for, which makes the rate by their arrivals lower.
     meanwhile
         What else kept the computer busy, a sentence each: it may be why frames found no room.
     """
@@ -87,7 +90,7 @@ def judge(
         _judge_pauses(report, silences, journal)
     slow = report.shortfall
     if slow is not None and slow > settings.fps_tolerance and not report.frames_dropped_by_camera:
-        _judge_slowness(report, silences, journal, numbered=numbered)
+        _judge_slowness(report, _by_silences(silences) + held_back, journal, numbered=numbered)
     elif behind:
         told = 0 if numbered else report.frames_dropped_by_camera
         told += max(0, _by_pauses(report) - _by_silences(silences))
@@ -129,14 +132,11 @@ def _judge_silence(report: RunReport, settings: RunSettings, journal: Journal) -
     )
 
 
-def _judge_slowness(
-    report: RunReport, silences: Sequence[Silence], journal: Journal, *, numbered: bool
-) -> None:
+def _judge_slowness(report: RunReport, told: int, journal: Journal, *, numbered: bool) -> None:
     """Tell of a slower camera than declared: of one without numbers nobody knows that it lost no frame."""
     info, measured = report.info, report.fps_measured or report.info.fps
     text = f"the camera delivered {measured:.6g} frames/s, where the run declares {info.fps:.6g}"
-    fewer = round(report.frames_received * (info.fps / measured - 1))
-    fewer -= _by_silences(silences)
+    fewer = round(report.frames_received * (info.fps / measured - 1)) - told
     if numbered or info.camera.recorded or fewer < UNEVEN_S * info.fps:
         journal.warn(FindingCode.SLOWER, text)
     else:

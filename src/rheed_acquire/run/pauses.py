@@ -44,6 +44,7 @@ class _Pending:
 
     seconds: list[float] = field(default_factory=list)
     left_ns: float = 0.0
+    came: int = 0
     surplus: float = 0.0
     """Frames that have come since, less those that the rate promises for the time."""
     between: Between = Between()
@@ -97,6 +98,15 @@ class Pauses:
         """Note that what comes next cannot be held against what came before."""
         self._judge()
         self._before = None
+
+    def complete(self) -> None:
+        """Note that all frames have come that were asked for: what might have caught up is not waited for."""
+        pending = self._pending
+        if pending is not None and 0 < pending.came <= 2 * pending.surplus:
+            self._pending = None
+            if pending.between.frames:
+                # As long as it would take at the camera's pace, so that the rate is that of the others.
+                self._between += Between(pending.between.frames, round(pending.surplus * self._pace_ns))
 
     def add(self, ids: NDArray[np.int64], times: CaptureTimes) -> None:
         """Look at a chunk: (N,) ids of its frames, negative for none, and when they were captured."""
@@ -159,6 +169,7 @@ class Pauses:
                 if anew[place] or self._pending.left_ns < 0:
                     self._judge()
                 else:
+                    self._pending.came += int(frames[place])
                     self._pending.surplus += surplus
 
     def _judge(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from rheed_acquire.frames.ring import Chunk, Gap
+from rheed_acquire.run.arrivals import SILENCE_S
 from rheed_acquire.run.pauses import LISTED, Pauses
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ RATE_FRAMES, RATE_S = 20, 2.0
 """From how many frames and seconds on it can be said how fast a camera with a clock is."""
 ARRIVAL_RATE_S = 5.0
 """The same of one without, whose frames do not arrive evenly."""
+_LATEST = 1024
+"""So many arrivals are kept, to see how the last frames came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class ChunkFacts:
         Of the chunk in the stream.
     ids
         (N,) int64, a copy.
+    host_ns
+        (N,) int64, a copy: when they arrived.
     times
         When the frames were captured.
     steps
@@ -43,6 +48,7 @@ class ChunkFacts:
 
     index: int
     ids: NDArray[np.int64]
+    host_ns: NDArray[np.int64]
     times: CaptureTimes
     gaps: tuple[Gap, ...]
     steps: int
@@ -58,6 +64,7 @@ class ChunkFacts:
         return cls(
             chunk.index,
             chunk.frame_ids.copy(),
+            chunk.host_ns.copy(),
             times,
             chunk.gaps,
             last - first,
@@ -102,6 +109,7 @@ class PushedFrames:
     _steps_ns: int = 0
     _arrived_ns: int = 0
     _is_doubted: bool = False
+    _arrivals: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     _pauses: Pauses = field(init=False)
 
     def __post_init__(self) -> None:
@@ -121,6 +129,7 @@ class PushedFrames:
             self._arrived_ns += facts.arrived_ns
             self._is_doubted |= self.has_clock and facts.times.source == "arrival"
             self.has_clock |= bool(facts.times.by_camera.any())
+        self._arrivals = np.concatenate((self._arrivals, facts.host_ns))[-_LATEST:]
         if self.remembers:
             self.sizes[facts.index] = len(facts.ids)
         self.frames += frames
@@ -130,6 +139,20 @@ class PushedFrames:
     def interrupt(self) -> None:
         """Note that the camera was lost: what comes next begins anew, perhaps by another clock."""
         self._pauses.interrupt()
+
+    def complete(self) -> None:
+        """Note that these are all the frames that were asked for: what comes late is not waited for."""
+        self._pauses.complete()
+
+    def ends_catching_up(self, fps: float) -> bool:
+        """Whether the frames since the last silence came too fast to have been captured after it."""
+        steps = np.diff(self._arrivals)
+        silent = np.flatnonzero(steps >= SILENCE_S * 1e9 / 2)
+        if not len(silent):
+            return False
+        since = steps[silent[-1] + 1 :]
+        pace = max(fps, self.fps_measured or fps)
+        return len(since) > 1 and len(since) > 2 * pace * since.sum() / 1e9
 
     def frames_at_most(self, chunks: int, among: Iterable[int]) -> int | None:
         """How many frames so many of the chunks have, or at most, where not all are known by their index.

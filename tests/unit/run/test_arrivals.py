@@ -140,6 +140,13 @@ def test_a_camera_that_is_faster_than_declared_catches_up_with_a_silence_by_more
     assert len(middle) == cuts_off
 
 
+def test_a_silence_just_before_the_end_could_not_be_caught_up_with() -> None:
+    (silence,), _ = silences_of(even(0, 3) + even(5, 5.5), 5.5)
+    assert not silence.is_settled
+    (silence,), _ = silences_of(even(0, 3) + even(5, 8), 8)
+    assert silence.is_settled
+
+
 def test_frames_that_come_ever_later_are_behind_with_no_silence_among_them() -> None:
     frames = even(0, 8, 25)
     assert silences_of(frames, 8) == ([], None)

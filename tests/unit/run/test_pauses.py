@@ -87,6 +87,24 @@ def test_frames_that_are_missing_by_their_ids_do_not_make_up_for_a_pause() -> No
     assert pauses_of(stamps, 50.0, ids=[0, 1, 2, 1_000_000, 1_000_001]) == [pytest.approx(0.98)]
 
 
+@given(fps, st.floats(0.3, 3.0), st.integers(2, 30), st.booleans())
+def test_a_pause_that_the_last_frames_asked_for_were_catching_up_with_is_none(
+    rate: float, pause_s: float, came: int, holds_back: bool
+) -> None:
+    stamps = np.array(due(rate, round(3 * rate)))
+    begun_ns = int(stamps[-1])
+    since = np.arange(came) * (1 if holds_back else round(SECOND / rate))
+    late_ns = round((pause_s + 2 * came / rate) * SECOND)  # which so many frames do not catch up with
+    stamps = np.concatenate((stamps, begun_ns + late_ns + since))
+    found = Pauses(round(SECOND / rate + LONGEST_S * SECOND), SECOND / rate)
+    known, nothing = np.ones(len(stamps), np.bool_), np.zeros(len(stamps), np.bool_)
+    times = CaptureTimes(0.0, stamps - stamps[0], stamps, known, nothing, "camera", rate)
+    found.add(np.arange(len(stamps)), times)
+    assert found.lost == [pytest.approx(late_ns / SECOND)]
+    found.complete()
+    assert found.lost == ([] if holds_back else [pytest.approx(late_ns / SECOND)])
+
+
 def test_a_pause_at_the_end_has_not_been_caught_up_with_and_what_is_listed_has_a_bound() -> None:
     assert pauses_of([0, SECOND], 50.0) == [1.0]
     assert len(pauses_of([number * SECOND for number in range(3 * LISTED)], 50.0)) == LISTED

@@ -136,6 +136,20 @@ def test_a_pause_that_was_caught_up_with_changes_no_rate(
     assert pushed.fps_measured == pytest.approx(100.0, rel=1e-4)
 
 
+@given(st.integers(100, 300), st.floats(0.2, 5.0), st.integers(3, 60))
+def test_a_run_that_was_complete_before_it_had_caught_up_has_the_rate_of_its_other_frames(
+    before: int, pause_s: float, came: int
+) -> None:
+    stamps = [number * PERIOD for number in range(before)]
+    goes_on_ns = stamps[-1] + round((pause_s + came / 50) * SECOND)
+    stamps += [goes_on_ns + number for number in range(came)]
+    pushed = Frames(list(range(len(stamps))), stamps, [before], has_ids=True, has_clock=True).pushed()
+    assert len(pushed.pauses) == 1
+    pushed.complete()
+    assert pushed.pauses == []
+    assert pushed.fps_measured == pytest.approx(100.0, rel=0.02)
+
+
 def test_a_rate_is_not_known_while_a_pause_may_still_be_caught_up_with() -> None:
     pushed = PushedFrames(PAUSE, PERIOD)
 
@@ -163,6 +177,28 @@ def test_the_rate_of_a_clock_that_dates_some_of_the_frames_is_that_between_those
     pushed = PushedFrames(PAUSE, PERIOD)
     pushed.add(ChunkFacts.of(chunk, times))
     assert pushed.fps_measured == pytest.approx(100 if times.by_camera.sum() > 1 else 10)
+
+
+@given(
+    late_ms=st.lists(st.integers(0, 400), min_size=1, max_size=9),
+    silent_s=st.floats(1.0, 5.0),
+    since=st.integers(1, 60),
+    cut=st.integers(1, 359),
+)
+def test_frames_that_were_held_back_come_faster_than_they_can_have_been_captured(
+    late_ms: list[int], silent_s: float, since: int, cut: int
+) -> None:
+    before = [number * PERIOD + late_ms[number % len(late_ms)] * 1_000_000 for number in range(300)]
+    before.sort()
+    goes_on_ns = before[-1] + round(silent_s * SECOND)
+    for step, is_held_back in ((PERIOD, False), (PERIOD // 3, True)):
+        pushed = PushedFrames(PAUSE, PERIOD)
+        arrivals = [*before, *(goes_on_ns + number * step for number in range(since))]
+        for part in (arrivals[:cut], arrivals[cut:]):
+            pushed.add(facts_of(chunk_from([NO_ID] * len(part), [NO_TIMESTAMP] * len(part), part)))
+            if cut >= len(arrivals):
+                break
+        assert pushed.ends_catching_up(100.0) == (is_held_back and since > 2)
 
 
 def test_nothing_pushed_has_no_rate() -> None:
