@@ -185,10 +185,13 @@ class Door:
         self._kept_alive += connection.was_served
 
     def _make_room(self) -> None:
-        """Close what is missed least: of the address with most, the oldest that never made a request."""
+        """Close what is missed least: of the address with most, the oldest that has had its last answer.
+
+        Where there is none, the oldest that never made a request.
+        """
         (crowded, _), *_ = Counter(one.remote_addr for one in self._waiting).most_common(1)
         oldest = [one for one in self._waiting if one.remote_addr == crowded]
-        self._let_go(next((one for one in oldest if not one.was_served), oldest[0]))
+        self._let_go(min(oldest, key=lambda one: (not one.is_draining, one.was_served)))
 
     def _let_go(self, connection: Connection) -> None:
         self._forget(connection)

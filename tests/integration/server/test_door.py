@@ -249,6 +249,17 @@ def test_the_oldest_that_never_made_a_request_makes_room_for_one_more() -> None:
             assert hear(connection).endswith(b"ok")
 
 
+def test_who_has_had_the_last_answer_makes_room_before_who_has_yet_to_ask() -> None:
+    with serving(most_waiting=4) as endpoint, ExitStack() as opened:
+        patient = opened.enter_context(connect_to(endpoint))
+        for _ in range(8):
+            refused = opened.enter_context(connect_to(endpoint))
+            refused.sendall(b"junk\r\n\r\n")
+            assert b" 400 " in hear(refused)
+        patient.sendall(REQUEST.replace(b"Host", b"Connection: close\r\nHost") + b"body")
+        assert hear(patient).endswith(b"ok")
+
+
 def test_a_server_can_be_stopped_whatever_its_clients_do(tmp_path: Path, connect: Connect) -> None:
     with ExitStack() as opened, LocalServer(tmp_path) as server, connect(server) as client:
         client.create()
