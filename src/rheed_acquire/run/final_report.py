@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rheed_acquire.run.clock_watch import judge_ids
-from rheed_acquire.run.judgement import judge
+from rheed_acquire.run.judgement import has_all_frames, judge
 from rheed_acquire.run.report import RunReport
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def make_report(
     capture, pusher, archiver, uploader = parts.capture, parts.pusher, parts.archiver, parts.uploader
     chunks_waiting, bytes_waiting = uploader.waiting() if uploader is not None else (0, 0)
     pushed = pusher.pushed
-    if settings.frames is not None and capture.received >= settings.frames:
+    if has_all_frames(settings, capture.received):
         pushed.complete()
         capture.attendance.complete(pushed)
     report = RunReport(

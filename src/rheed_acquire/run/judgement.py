@@ -17,6 +17,11 @@ UNEVEN_S = 0.5
 """Frames of so much time may be missing in a run by the unevenness of their arrivals alone."""
 
 
+def has_all_frames(settings: RunSettings, frames_received: int) -> bool:
+    """Whether as many frames have come as were asked for."""
+    return settings.frames is not None and frames_received >= settings.frames
+
+
 def judge(
     report: RunReport,
     settings: RunSettings,
@@ -162,7 +167,7 @@ def _judge_lateness(
     fps = report.info.fps
     text = f"{fewer} frames fewer came than {fps:.6g} frames/s promise, those of {fewer / fps:.3g} s"
     was_fast = by_clock is not None and by_clock >= fps * (1 - settings.fps_tolerance)
-    has_all = settings.frames is not None and report.frames_received >= settings.frames
+    has_all = has_all_frames(settings, report.frames_received)
     if not numbered:
         journal.problem(FindingCode.LATE_FRAMES, f"{text}: some may be lost", frames=fewer)
     elif was_fast and not has_all:

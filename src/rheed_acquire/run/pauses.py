@@ -45,10 +45,11 @@ class _Pending:
     seconds: list[float] = field(default_factory=list)
     left_ns: float = 0.0
     came: int = 0
+    """Frames that have come since."""
     surplus: float = 0.0
-    """Frames that have come since, less those that the rate promises for the time."""
+    """These, less those that the rate promises for the time."""
     between: Between = Between()
-    """Those of them that lie between two chunks."""
+    """Of the pauses, those that lie between two chunks."""
 
 
 class Pauses:
@@ -66,10 +67,7 @@ class Pauses:
         self._longest_ns, self._period_ns = longest_ns, period_ns
         # A camera that is faster than declared does not catch up with anything by that.
         self._pace_ns = period_ns
-        self._paced: tuple[NDArray[np.int64], NDArray[np.intp]] = (
-            np.empty(0, np.int64),
-            np.empty(0, np.intp),
-        )
+        self._paced = np.empty(0, np.int64), np.empty(0, np.intp)
         self._lost: list[float] = []
         self._pending: _Pending | None = None
         self._between = Between()
@@ -125,12 +123,12 @@ class Pauses:
         # Where the ids jump the loss is known already: a gap of the camera, or an overrun of ours.
         numbered = np.diff(ids[places]) <= frames
         unexplained = (steps > allowed) & numbered & ~anew
-        leads_on = (
-            before is not None and len(steps) > 0 and bool(by_camera[0] and numbered[0] and not anew[0])
-        )
-        between = Between(int(frames[0]), int(steps[0])) if leads_on and steps[0] > 0 else Between()
-        if between.frames and not unexplained[0]:
-            self._between, between = self._between + between, Between()
+        between = Between()
+        leads_on = before is not None and bool(by_camera[0]) and len(steps) > 0 and steps[0] > 0
+        if leads_on and numbered[0] and not anew[0]:
+            between = Between(int(frames[0]), int(steps[0]))
+        if not unexplained[:1].any():
+            self._between += between
         if self._pending is None:
             ahead = int(unexplained.argmax()) if unexplained.any() else len(steps)
             self._learn_pace(steps[:ahead], frames[:ahead])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from rheed_acquire.frames.ring import Chunk, Gap
-from rheed_acquire.run.arrivals import SILENCE_S
+from rheed_acquire.run.arrivals import PACED_S, SILENCE_S
 from rheed_acquire.run.pauses import LISTED, Pauses
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 RATE_FRAMES, RATE_S = 20, 2.0
 """From how many frames and seconds on it can be said how fast a camera with a clock is."""
-ARRIVAL_RATE_S = 5.0
-"""The same of one without, whose frames do not arrive evenly."""
 _LATEST = 1024
 """So many arrivals are kept, to see how the last frames came."""
 
@@ -197,6 +195,6 @@ class PushedFrames:
     @property
     def fps_known(self) -> float | None:
         """`fps_measured` as soon as it can be relied on, in the first seconds of a run; None before."""
-        enough_s = RATE_S if self.has_clock else ARRIVAL_RATE_S
+        enough_s = RATE_S if self.has_clock else PACED_S
         is_known = self._steps >= RATE_FRAMES and self._steps_ns > enough_s * 1e9
         return self.fps_measured if is_known and not self._pauses.is_pending else None
