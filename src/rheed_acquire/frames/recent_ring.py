@@ -7,6 +7,7 @@ wants these frames reads them in the order in which they came, up to the one tha
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -47,6 +48,7 @@ class RecentRing(ChunkRing):
         self._given_back: set[ChunkBuffer] = set()
         self._readable = 0  # the first, counted over all that were begun, that anybody may read
         self._reader: KeptFrames | None = None
+        self._readable_from_ns = time.perf_counter_ns()
 
     def acquire(self) -> ChunkBuffer | None:
         """Take a buffer that was never used, else the oldest that was released; None where there is none."""
@@ -70,6 +72,7 @@ class RecentRing(ChunkRing):
         """Let nobody read what is in the ring now: only what comes from the next buffer on."""
         with self._turns:
             self._readable = self._passed + len(self._begun)
+            self._readable_from_ns = time.perf_counter_ns()
 
     def kept_since(self, host_ns: int) -> KeptFrames:
         """Begin to read the frames that arrived at this ``time.perf_counter_ns`` or later; one at a time."""
@@ -98,12 +101,19 @@ class RecentRing(ChunkRing):
 
 
 class KeptFrames:
-    """Frames of a `RecentRing` in the order in which they came; see `RecentRing.kept_since`."""
+    """Frames of a `RecentRing` in the order in which they came; see `RecentRing.kept_since`.
+
+    Attributes
+    ----------
+    from_ns
+        What arrived before, as ``time.perf_counter_ns``, nobody may read: see `RecentRing.forget`.
+    """
 
     def __init__(self, ring: RecentRing, since_ns: int) -> None:
         self._ring, self._since_ns = ring, since_ns
         self._place, self._read = ring._readable, 0
         self._has_begun, self._holds = False, False
+        self.from_ns = ring._readable_from_ns
 
     def more(self) -> tuple[ChunkBuffer, int, int] | None:
         """Find the frames that come next.

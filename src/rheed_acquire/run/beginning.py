@@ -50,14 +50,16 @@ class Beginning:
 
     def _tell_reach(self, info: RunInfo) -> None:
         """Say how far the run reaches back, and whether that is less than it was to."""
-        start, reached_ns = self._turn.run_start, self._turn.reached_ns
-        if start is None or reached_ns is None or self._is_told:
+        turn, start = self._turn, self._turn.run_start
+        if start is None or turn.kept_from_ns is None or self._is_told:
             return
         self._is_told = True
-        late_s = (reached_ns - start.since_ns) / 1e9
-        before_s = (start.asked_ns - reached_ns) / 1e9
-        if before_s > 0:
+        if turn.reached_ns is not None and turn.reached_ns < start.asked_ns:
+            before_s = (start.asked_ns - turn.reached_ns) / 1e9
             self._journal.event(f"the run begins {before_s:.3f} s before it was asked for")
+        # Where no frame came of the time that is kept, as of a camera that waits for pulses, none is missing.
+        begins_ns = turn.kept_from_ns if turn.reached_ns is None else turn.reached_ns
+        late_s = (begins_ns - start.since_ns) / 1e9
         if late_s > max(LATE_S, LATE_PERIODS / info.fps):
             self._journal.warn(
                 FindingCode.SHORT_PRE_ROLL,

@@ -80,6 +80,9 @@ class CameraTurn:
     reached_ns
         When the first frame arrived that the run was given of those that were kept, as
         ``time.perf_counter_ns``.
+    kept_from_ns
+        Since when frames were kept for it, as ``time.perf_counter_ns``; None where it took the camera over
+        from nobody.
     away
         Why the camera could not be opened for the run, which had to wait for it; None where it had not.
     waits
@@ -92,6 +95,7 @@ class CameraTurn:
         self._lent: LentCamera | None = None
         self._has_begun = False
         self.reached_ns: int | None = None
+        self.kept_from_ns: int | None = None
         self.away: str | None = None
         self.waits = False
 
@@ -326,6 +330,8 @@ class LentCamera(Camera):
             # A camera that gives no frame for a while must not keep what lies in the other's ring from it.
             if not self._is_joined:
                 join(waits=False)
+        # One who keeps nothing gave the run what came from now on.
+        self._turn.kept_from_ns = time.perf_counter_ns() if kept is None else kept.from_ns
         if kept is not None:
             kept.end()
         if connection.fault is not None:

@@ -88,6 +88,9 @@ class LiveCamera(Camera):
     def rest(self) -> None:
         self._rest.set()
 
+    def go_on(self) -> None:
+        self._rest.clear()
+
     def lose(self) -> None:
         assert self._on_fault is not None
         self._halt.set()
@@ -146,6 +149,9 @@ class Under:
 
     def until(self, phase: str) -> None:
         wait_until(lambda: self.acquisition.progress().phase == phase)
+
+    def until_frames(self) -> None:
+        wait_until(lambda: self.acquisition.progress().frames_received > 0)
 
     def end(self) -> RunReport:
         self.acquisition.stop()

@@ -51,13 +51,33 @@ def test_runs_in_a_row_begin_with_the_frame_that_was_asked_for_and_lose_none(
 
 def test_a_run_has_no_frame_of_the_one_before_however_far_it_reaches_back(bench: Bench) -> None:
     under, first, _ = bench.run()
-    under.until("capturing")
+    under.until_frames()
     under.end()
     under, second, _ = bench.run(pre_roll_s=60.0)
-    under.until("capturing")
+    under.until_frames()
     report = under.end()
     assert_unbroken([*first.numbers, *second.numbers])
     assert [warning.code for warning in report.warnings] == [FindingCode.SHORT_PRE_ROLL]
+
+
+@pytest.mark.parametrize(("pre_roll_s", "is_short"), [(60.0, True), (0.2, False)])
+def test_a_run_that_reaches_back_to_no_frame_is_short_of_what_was_not_kept_only(
+    bench: Bench, pre_roll_s: float, is_short: bool
+) -> None:
+    """A camera that waits for pulses had none to keep; the run before had those of before the preview."""
+    (camera,) = bench.beam.opened
+    under, _, _ = bench.run()
+    under.until_frames()
+    camera.rest()
+    under.end()
+    time.sleep(0.4)
+    under, kept, _ = bench.run(pre_roll_s=pre_roll_s)
+    under.until("capturing")
+    camera.go_on()
+    under.until_frames()
+    report = under.end()
+    assert kept.numbers
+    assert (FindingCode.SHORT_PRE_ROLL in [warning.code for warning in report.warnings]) is is_short
 
 
 def test_nor_where_the_one_before_has_ended_just_before(bench: Bench) -> None:
