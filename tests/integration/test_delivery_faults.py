@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from rheed_acquire.errors import StreamerError
 from rheed_acquire.recording.shard_encoding import encode_shard
 from rheed_acquire.streaming import RHEEDStreamer
+from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.retry import Backoff
 
 if TYPE_CHECKING:
@@ -128,6 +130,53 @@ def test_a_stream_that_is_gone_is_final_for_the_chunk_that_learns_of_it_and_no_o
     assert str(status) in reason
     assert set(service.shards) == {(data_id, idx) for idx in range(3) if idx != lost}
     assert len(service.requests_to("presign")) == 3
+
+
+@pytest.mark.parametrize("most", [None, 5])
+def test_what_a_stream_that_is_gone_takes_no_more_is_kept_on_disk_as_far_as_that_is_allowed(
+    service: FaultServer, connect: Connect, make_frames: MakeFrames, tmp_path: Path, most: int | None
+) -> None:
+    """However fast the server is to refuse, and however few chunks the ring has room for."""
+    size = len(bytes(encode_shard(make_frames(20))))
+    limits = SpoolLimits(max_bytes=None if most is None else most * size + size // 2)
+    streamer = connect(service, ring_chunks=3, spool_limits=limits)
+    data_id = initialize(streamer)
+    service.fail("presign", 409, times=FOREVER, body={"detail": "the stream is closed"})
+    for chunk_idx in range(12):
+        streamer.push(data_id, chunk_idx, make_frames(20, seed=chunk_idx))
+    report = streamer.finalize(data_id, drain_timeout_s=30)
+    assert (report["chunks_failed"], report["chunks_not_uploaded"]) == (12, 12)
+    shards = list((tmp_path / "spool" / data_id / "shards").glob("*.shard"))
+    assert all(path.with_suffix(".json").exists() for path in shards)
+    if most is None:
+        assert {path.stem for path in shards} == {str(chunk_idx) for chunk_idx in range(12)}
+    else:
+        assert most - 1 <= len(shards) <= most, "what stays on disk counts"
+
+
+def test_what_is_pushed_after_an_interrupted_end_is_delivered_by_whoever_comes_later(
+    service: FaultServer, connect: Connect, make_frames: MakeFrames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streamer = connect(service)
+    data_id = initialize(streamer)
+    streamer.push(data_id, 0, make_frames(20))
+    with monkeypatch.context() as patched:
+
+        def interrupted(*_: Any, **__: Any) -> None:
+            raise KeyboardInterrupt
+
+        patched.setattr("rheed_acquire.streaming.recovery.end_stream", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            streamer.finalize(data_id, drain_timeout_s=30)
+    assert set(service.shards) == {(data_id, 0)}
+    service.fail("presign", 503, times=FOREVER)
+    for chunk_idx in (1, 2):
+        streamer.push(data_id, chunk_idx, make_frames(20, seed=chunk_idx))
+    streamer.close()
+    service.recover()
+    (report,) = connect(service).recover(drain_timeout_s=30)
+    assert (report["chunks_uploaded"], report["closed"]) == (2, True)
+    assert set(service.shards) == {(data_id, chunk_idx) for chunk_idx in range(3)}
 
 
 @pytest.mark.parametrize("endpoint", ["presign", "put", "end", "list_samples"])

@@ -321,8 +321,7 @@ class Delivery:
                 stream.lose(shard.chunk_idx, reason)
             case ApiError(gone=True):
                 logger.error("%s is refused: %s", where, error)
-                stream.lose(shard.chunk_idx, str(error), gone=True)
-                self._give_up(shard)
+                self._give_up(stream, shard, str(error), gone=True)
             case ApiError():
                 # Whatever else a server, or something on the way to it, answers today it may not tomorrow.
                 self._try_again(stream, shard, str(error), error.retry_after_s)
@@ -350,14 +349,27 @@ class Delivery:
 
         self._let_go(shard, give_back, then)
 
-    def _give_up(self, shard: SpooledShard) -> None:
-        """Send a shard no more; on disk it stays, or in the ring, where that is all that is left of it."""
-        self._let_go(shard, Chunk.set_aside, lambda: self.spool.give_up(shard))
+    def _give_up(self, stream: Stream, shard: SpooledShard, reason: str, *, gone: bool = False) -> None:
+        """Send a shard no more. It stays on disk, and goes there where it lies in memory only.
+
+        What the disk does not take is left in the ring, as far as that has room.
+        """
+
+        def then() -> None:
+            stream.lose(shard.chunk_idx, reason, gone=gone)
+            self.spool.keep_back(shard)
+
+        self._let_go(shard, Chunk.set_aside, then, written=True)
 
     def _let_go(
-        self, shard: SpooledShard, give_back: Callable[[Chunk], None], then: Callable[[], None]
+        self,
+        shard: SpooledShard,
+        give_back: Callable[[Chunk], None],
+        then: Callable[[], None],
+        *,
+        written: bool = False,
     ) -> None:
-        """Give back the buffer of a shard that lies in memory; while that is written, the writer does so."""
+        """Give back the buffer of a shard that lies in memory; see `WriteBehind.leave`."""
         parcel = self._write_behind.find(shard.data_id, shard.chunk_idx)
         if parcel is None:
             then()
@@ -365,10 +377,10 @@ class Delivery:
 
         def let_go() -> None:
             give_back(parcel.chunk)
-            parcel.safe.set()
             then()
+            parcel.safe.set()
 
-        self._write_behind.leave(parcel, let_go)
+        self._write_behind.leave(parcel, let_go, written=written)
 
     def _try_again_or_lose(self, shard: SpooledShard, error: BaseException) -> None:
         """Draw the consequences of what neither network nor disk explains."""
@@ -381,9 +393,8 @@ class Delivery:
             elif shard.stumbles < STUMBLES:
                 shard.stumbles += 1
                 self._try_again(stream, shard, told(error))
-            else:  # on disk it stays, or in the ring
-                stream.lose(shard.chunk_idx, told(error))
-                self._give_up(shard)
+            else:
+                self._give_up(stream, shard, told(error))
 
     def _try_again(
         self, stream: Stream, shard: SpooledShard, reason: str, retry_after_s: float | None = None

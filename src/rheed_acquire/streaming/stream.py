@@ -123,6 +123,8 @@ class Stream:
             self._frame_shape = shape[1:]
             self._pushed.add(chunk_idx)
             self.next_idx = max(self.next_idx, chunk_idx + 1)
+        if self.folder.record.delivered:  # an interrupted end had everything; what comes now it had not
+            self.note(delivered=False)
 
     def withdraw(self, chunk_idx: int) -> None:
         """Take an admission back: the chunk could not be taken after all, and may be pushed again."""

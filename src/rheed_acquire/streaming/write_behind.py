@@ -126,13 +126,17 @@ class WriteBehind:
         """Learn that a shard is on disk."""
         self._end_writing(parcel, is_on_disk=True)
 
-    def leave(self, parcel: Parcel, then: Callable[[], None]) -> None:
-        """Do what becomes of a shard that need not be written any more: at once, or when it just has been."""
+    def leave(self, parcel: Parcel, then: Callable[[], None], *, written: bool = False) -> None:
+        """Do what becomes of a shard that is sent no more: at once, or when it has been written.
+
+        ``written`` says that it is to be: nobody else has it. Otherwise it is only where that has begun.
+        """
         with self._changed:
             entry = self._entries.get(parcel.key)
             if entry is not None:
-                if entry.step is Step.WRITING:
-                    entry.then = then
+                if entry.step is Step.WRITING or (written and entry.step is Step.WAITING):
+                    entry.then, entry.due_s = then, 0.0
+                    self._changed.notify_all()
                     return
                 entry.step = Step.LEAVING
                 self._changed.notify_all()

@@ -105,6 +105,29 @@ def test_what_is_confirmed_while_it_is_written_is_let_go_of_when_it_is(bench: Be
     assert done == ["let go"]
 
 
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_what_is_refused_for_good_is_written_at_once_and_let_go_of_after(
+    bench: Bench, *, is_taken: bool
+) -> None:
+    parcel = bench.parcel()
+    done: list[str] = []
+    bench.write_behind.leave(parcel, lambda: done.append("let go"), written=True)
+    assert not done
+    assert bench.taken() is parcel
+    (bench.write_behind.written if is_taken else bench.write_behind.refused)(parcel)
+    assert done == ["let go"]
+    assert bench.write_behind.find(*parcel.key) is None
+
+
+def test_what_the_disk_has_refused_is_let_go_of_though_it_was_to_be_written(bench: Bench) -> None:
+    parcel = bench.parcel(disk_first=True)
+    assert bench.taken() is parcel
+    bench.write_behind.refused(parcel)
+    done: list[str] = []
+    bench.write_behind.leave(parcel, lambda: done.append("let go"), written=True)
+    assert done == ["let go"]
+
+
 def test_letting_go_that_fails_is_tried_again(bench: Bench) -> None:
     parcel = bench.parcel(disk_first=True)
     assert bench.taken() is parcel
