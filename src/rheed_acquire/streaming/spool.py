@@ -218,9 +218,12 @@ class Spool:
             self._promised[key] = shard.size
         try:
             folder.add(shard, content)
-        except BaseException:
+        except BaseException as error:
             with self._changed:
                 self._promised.pop(key, None)
+                was_let_go = self._folders.get(shard.data_id) is not folder
+            if was_let_go and isinstance(error, OSError):
+                raise StreamLetGoError(shard.data_id) from None
             raise
         with self._changed:
             self._promised.pop(key, None)

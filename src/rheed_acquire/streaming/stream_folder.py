@@ -24,6 +24,7 @@ import json
 import logging
 import os
 import re
+import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -145,18 +146,25 @@ class StreamFolder:
         OSError
             The disk will not take it.
         """
-        staged = self._tmp / f"{shard.chunk_idx}.shard"
-        described = self._tmp / f"{shard.chunk_idx}.json"
+        # Names that nobody else gives: a folder that was let go of meanwhile may be another process's by now.
+        staged = self._tmp / f"{shard.chunk_idx}-{secrets.token_hex(4)}"
+        described = staged.with_suffix(".json")
+        own = [staged, described]
         try:
             shard.crc32c = write_synced(staged, content)
             write_synced(described, [encode_sidecar(shard)])
-            rename(staged, self._shard_path(shard.chunk_idx))
-            rename(described, self._sidecar_path(shard.chunk_idx))
+            if not self._lock.is_locked:
+                raise OSError(errno.ESTALE, "the stream was let go of meanwhile", str(self.path))  # noqa: TRY301
+            for path, place in (
+                (staged, self._shard_path(shard.chunk_idx)),
+                (described, self._sidecar_path(shard.chunk_idx)),
+            ):
+                rename(path, place)
+                own.append(place)
             sync_directory(self._shards)
         except BaseException:
             # None of it stays, since the chunk goes another way: the sidecar, by which it counts, goes first.
-            sidecar, kept = self._sidecar_path(shard.chunk_idx), self._shard_path(shard.chunk_idx)
-            for path in (sidecar, described, kept, staged):
+            for path in reversed(own):
                 with contextlib.suppress(OSError):
                     remove(path)
             raise

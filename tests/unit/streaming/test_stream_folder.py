@@ -7,7 +7,8 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,40 @@ def keep(folder: StreamFolder, make_shard: MakeShard, chunk_idx: int, content: b
     shard = make_shard(content, chunk_idx, folder.record.data_id)
     folder.add(shard, [content])
     return shard
+
+
+def test_who_writes_on_after_the_folder_was_let_go_of_takes_nothing_from_the_next_owner(
+    folder: StreamFolder, make_shard: MakeShard
+) -> None:
+    """A disk that is slow to sync, and a process that has given it up meanwhile."""
+    let_go, taken = threading.Event(), threading.Event()
+    errors: list[OSError] = []
+
+    def pieces() -> Iterator[bytes]:
+        yield b"of the one "
+        let_go.set()
+        taken.wait(30)
+        yield b"before"
+
+    def write() -> None:
+        try:
+            folder.add(make_shard(b"of the one before", 7, folder.record.data_id), pieces())
+        except OSError as error:
+            errors.append(error)
+
+    writer = threading.Thread(target=write, name="writer")
+    writer.start()
+    assert let_go.wait(30)
+    try:
+        after = again(folder)
+        shard = keep(after, make_shard, 7, b"of the one after")
+    finally:
+        taken.set()
+        writer.join()
+    assert len(errors) == 1
+    after.check(shard)
+    assert [found.chunk_idx for found in after.shards()] == [7]
+    after.close(delete=False)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows renames no folder with open files")
