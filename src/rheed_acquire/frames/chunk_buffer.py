@@ -22,6 +22,8 @@ had none of the cells from 10 on: its frames are Mono8, and its stream has all o
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 import uuid
 from enum import IntEnum
@@ -54,6 +56,10 @@ NO_TIMESTAMP = -1
 CAPACITY, COMMITTED, CHUNK_INDEX, CAPTURE_START_NS, UTC_OFFSET_NS, BOOT = 2, 5, 6, 7, 8, 9
 REDUCED_FRAMES, REDUCED_BY_MEAN, PIXEL_FORMAT, BIT_SHIFT, ELEMENT_BYTES, FRAME_BYTES = 10, 11, 12, 14, 15, 16
 _NAME_BYTES = 16
+_CLOCK_IS_SET_NS = 30_000_000_000
+_CLOCKS_DIFFER = 5_000
+"""By how much the clock of the day may be set while a computer runs, which takes longer to start anew; and by
+which part of the time a clock that is kept right moves against the counter."""
 _LEAST_SHARE_BYTES, _COPIERS = 4 << 20, 4
 """Of a copy, that are worth a thread; and how many threads fill the memory's bandwidth."""
 
@@ -81,12 +87,18 @@ def _frames_offset(capacity: int) -> int:
 
 @cache
 def this_boot() -> int:
-    """A number that Linux makes anew at every boot; 0 where the system has none."""
+    """A number that Linux and macOS make anew at every boot; 0 where the system has none."""
     try:
-        text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
-        return uuid.UUID(text.strip()).int & (2**63 - 1)
-    except (OSError, ValueError):
+        return uuid.UUID(_boot_id().strip()).int & (2**63 - 1)
+    except (OSError, ValueError, subprocess.SubprocessError):
         return 0
+
+
+def _boot_id() -> str:
+    if sys.platform == "darwin":
+        asked = ("/usr/sbin/sysctl", "-n", "kern.bootsessionuuid")
+        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=5.0).stdout  # noqa: S603
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
 
 
 class ChunkBuffer:
@@ -262,8 +274,13 @@ class ChunkBuffer:
         known = int(self.cells[BOOT])
         if known and this_boot():
             return known == this_boot()
-        # The counter begins anew with each boot.
-        return bool(self.host_ns.max(initial=0) <= time.perf_counter_ns())
+        # The counter begins anew with each boot, and by the clock of the day at another time.
+        now_ns, arrived_ns = time.perf_counter_ns(), self.host_ns[: self.committed]
+        offset_ns = self.utc_offset_ns
+        moved_ns = abs(time.time_ns() - now_ns - offset_ns) if offset_ns else 0
+        is_moved = moved_ns > _CLOCK_IS_SET_NS + now_ns // _CLOCKS_DIFFER
+        # A number that is not there has not reached the disk, and then nobody knows what else has not.
+        return not is_moved and bool(np.all((arrived_ns > 0) & (arrived_ns <= now_ns)))
 
     @property
     def utc_offset_ns(self) -> int:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.integration.recovery.conftest import CHUNK_SIZE, SHAPE, START_NS
+from tests.integration.recovery.conftest import CHUNK_SIZE, SHAPE
 
-from rheed_acquire.frames.chunk_buffer import BOOT, CAPTURE_START_NS, COMMITTED, this_boot
+from rheed_acquire.frames.chunk_buffer import BOOT, CAPTURE_START_NS, COMMITTED, UTC_OFFSET_NS, this_boot
 from rheed_acquire.frames.frame_form import ChunkForm
 from rheed_acquire.frames.pixels import make_converter
 from rheed_acquire.frames.reduction import Reduction
@@ -112,7 +113,9 @@ def test_a_ring_of_the_first_version_is_delivered(
     (folder, *_) = reversed(ring_folders(dead.path))
     folder.mkdir(parents=True)
     content = bytearray(RING_OF_VERSION_1.read_bytes())
-    content[8 * BOOT : 8 * BOOT + 8] = this_boot().to_bytes(8, "little")
+    utc_offset_ns = time.time_ns() - time.perf_counter_ns()
+    for cell, number in ((BOOT, this_boot()), (UTC_OFFSET_NS, utc_offset_ns)):
+        content[8 * cell : 8 * cell + 8] = number.to_bytes(8, "little")
     (folder / f"000{SUFFIX}").write_bytes(content)
     dead.die()
     (report,) = connect(local_server).recover()
@@ -144,13 +147,14 @@ def test_a_chunk_from_the_ring_is_dated_as_well_as_it_can_be(
     make_frames: MakeFrames,
     dated_by: str,
 ) -> None:
-    offset_ns = START_NS - 1_000_000_000
+    offset_ns = time.time_ns() - time.perf_counter_ns()
+    start_ns = offset_ns + 1_000_000_000
     dead = leave()
     buffer = dead.in_ring(0, make_frames(3, *SHAPE), offset_ns)
     buffer.host_ns[:3] = 1_000_000_000, 1_100_000_000, 1_200_000_000
-    expected_ms = START_NS / 1e6
+    expected_ms = start_ns / 1e6
     if dated_by == "header":
-        buffer.cells[CAPTURE_START_NS] = START_NS + 5_000_000
+        buffer.cells[CAPTURE_START_NS] = start_ns + 5_000_000
         expected_ms += 5
     elif dated_by == "camera":
         # The first frame came 30 ms late, the second at once: so the first was captured 30 ms before it came.

@@ -24,7 +24,7 @@ from rheed_acquire.frames.chunk_buffer import (
     memory_needed,
 )
 from rheed_acquire.frames.mapped_memory import make_file
-from rheed_acquire.frames.rings_left import left_behind
+from rheed_acquire.frames.rings_left import left_behind, look_into
 
 WRITES_UNTIL_KILLED = """
 import sys
@@ -33,9 +33,9 @@ import numpy as np
 from rheed_acquire.frames.chunk_buffer import COMMITTED, ChunkBuffer, memory_needed
 from rheed_acquire.frames.mapped_memory import make_file
 
-path, capacity, height, width = Path(sys.argv[1]), *map(int, sys.argv[2:])
+path, capacity, height, width, utc_offset_ns = Path(sys.argv[1]), *map(int, sys.argv[2:])
 memory = make_file(path, memory_needed(capacity, height, width))
-buffer = ChunkBuffer(memory, capacity, height, width, utc_offset_ns=5)
+buffer = ChunkBuffer(memory, capacity, height, width, utc_offset_ns)
 buffer.begin(0)
 print("begun", flush=True)
 chunk_idx = 0
@@ -45,7 +45,7 @@ while True:
         buffer.slots[number][...] = (number + chunk_idx) % 251
         buffer.id_cells[number] = number * 3 + chunk_idx
         buffer.timestamp_cells[number] = number * 5 + chunk_idx
-        buffer.host_cells[number] = number * 7 + chunk_idx
+        buffer.host_cells[number] = 1 + number * 7 + chunk_idx
         buffer.cells[COMMITTED] = number + 1
     buffer.clear()
     chunk_idx += 1
@@ -152,11 +152,55 @@ def test_memory_that_is_too_small_is_refused() -> None:
         ChunkBuffer(bytearray(memory_needed(2, 2, 2) - 1), 2, 2, 2)
 
 
+def a_ring_left_behind(path: Path, utc_offset_ns: int) -> ChunkBuffer:
+    memory = make_file(path / "000.ring", memory_needed(60, 30, 50))
+    buffer = ChunkBuffer(memory, 60, 30, 50, utc_offset_ns)
+    buffer.begin(5)
+    buffer.append(np.full((60, 30, 50), 77, np.uint8))
+    return buffer
+
+
+HOUR_NS = 3_600_000_000_000
+
+
+def test_where_no_number_tells_boots_apart_a_sound_ring_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rheed_acquire.frames.chunk_buffer.this_boot", lambda: 0)
+    # The clock of the day may be put right meanwhile.
+    a_ring_left_behind(tmp_path, time.time_ns() - time.perf_counter_ns() + 5_000_000_000)
+    (file,) = look_into(tmp_path)
+    assert file.trouble is None
+    assert file.holds_chunk
+
+
+@pytest.mark.parametrize("torn_by", ["shorter uptime", "longer uptime", "numbers", "last number"])
+def test_where_no_number_tells_boots_apart_a_ring_that_may_be_torn_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torn_by: str
+) -> None:
+    """After a loss of power the header may be there, and of the rest what had reached the disk."""
+    monkeypatch.setattr("rheed_acquire.frames.chunk_buffer.this_boot", lambda: 0)
+    moved_ns = HOUR_NS if torn_by == "shorter uptime" else 0
+    buffer = a_ring_left_behind(tmp_path, time.time_ns() - time.perf_counter_ns() - moved_ns)
+    match torn_by:
+        case "longer uptime":
+            buffer.host_ns[:] += HOUR_NS
+        case "numbers":
+            buffer.host_ns[:] = 0
+            buffer.frames[:] = 0
+        case "last number":
+            buffer.host_ns[-1] = 0
+    (file,) = look_into(tmp_path)
+    assert file.trouble is not None
+    assert not file.is_empty, "it is set aside, and not deleted"
+
+
 @pytest.mark.parametrize("delay_ms", [0, 3, 20, 61])
 def test_frames_committed_by_a_process_that_was_killed_are_intact(tmp_path: Path, delay_ms: int) -> None:
     shape = (40, 64, 80)
     path = tmp_path / "000.ring"
-    arguments = [sys.executable, "-c", WRITES_UNTIL_KILLED, str(path), *map(str, shape)]
+    utc_offset_ns = time.time_ns() - time.perf_counter_ns()
+    arguments = [sys.executable, "-c", WRITES_UNTIL_KILLED, str(path), *map(str, (*shape, utc_offset_ns))]
     child = subprocess.Popen(arguments, stdout=subprocess.PIPE)
     try:
         assert child.stdout is not None
@@ -169,7 +213,7 @@ def test_frames_committed_by_a_process_that_was_killed_are_intact(tmp_path: Path
     count, chunk_idx = buffer.committed, buffer.chunk_index
     assert 0 <= count <= shape[0]
     assert buffer.frames.shape == shape
-    assert buffer.utc_offset_ns == 5
+    assert buffer.utc_offset_ns == utc_offset_ns
     if chunk_idx == FREE:
         return
     numbers = np.arange(count)
@@ -179,7 +223,7 @@ def test_frames_committed_by_a_process_that_was_killed_are_intact(tmp_path: Path
     )
     assert buffer.frame_ids[:count].tolist() == (numbers * 3 + chunk_idx).tolist()
     assert buffer.timestamps_ns[:count].tolist() == (numbers * 5 + chunk_idx).tolist()
-    assert buffer.host_ns[:count].tolist() == (numbers * 7 + chunk_idx).tolist()
+    assert buffer.host_ns[:count].tolist() == (1 + numbers * 7 + chunk_idx).tolist()
 
 
 def test_committed_frames_are_seen_through_a_second_mapping_at_once(tmp_path: Path) -> None:
