@@ -138,9 +138,17 @@ def recover_server(
     RheedAcquireError
         It cannot be reached, or there is no key for it.
     """
+    from rheed_acquire.streaming.rheed_streamer import DEFAULT_ENDPOINT
+
     if not server.startswith(LOCAL_SERVER):
         if run.api_key is None:
             raise SettingsError("needs an API key: set AS_API_KEY in the environment or in .env")
+        endpoint = (run.endpoint or DEFAULT_ENDPOINT).rstrip("/")
+        if server.rstrip("/") != endpoint:  # a key is shown to nobody but the server that it is for
+            raise SettingsError(
+                f"needs a key of its own, and AS_API_KEY is for {endpoint}: set AS_API_KEY and "
+                "AS_API_ENDPOINT for this server, and call recover again"
+            )
         with _open_streamer(run.api_key, server, server, root, run, bare_confirmations) as streamer:
             return streamer.recover(run.drain_timeout, on_chunks)
     from rheed_acquire.server.process import LocalServer

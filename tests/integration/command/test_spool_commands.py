@@ -18,9 +18,11 @@ from tests.integration.command.conftest import silent_after
 from rheed_acquire.commands.spool import main
 from rheed_acquire.frames.ring_files import OWNER, shared_memory_folder, shared_memory_root
 from rheed_acquire.recording.shard_encoding import encode_shard
+from rheed_acquire.run.report import FRAMES_LOST
 from rheed_acquire.streaming.export import export_stream
 from rheed_acquire.streaming.limits import WhenFull
 from rheed_acquire.streaming.recovery import recovered_chunk
+from rheed_acquire.streaming.rheed_streamer import DEFAULT_ENDPOINT
 from rheed_acquire.streaming.shard_description import describe_shard
 from rheed_acquire.streaming.stream import Stream
 from rheed_acquire.streaming.stream_folder import StreamFolder
@@ -29,6 +31,7 @@ from rheed_acquire.streaming.stream_record import StreamRecord
 
 if TYPE_CHECKING:
     from tests.integration.command.conftest import Command
+    from tests.integration.fault_server import FaultServer
 
 NOWHERE = "http://127.0.0.1:9"
 FRAMES = np.random.default_rng(0).integers(0, 256, (3, 20, 6, 8), np.uint8)
@@ -176,14 +179,33 @@ def test_recover_without_a_key_says_which_server_needs_one_and_keeps_everything(
     assert "nothing waits" not in done.stdout
 
 
+@pytest.mark.parametrize("other", [None, "http://127.0.0.1:9"])
+def test_recover_shows_a_key_to_no_server_but_its_own(
+    command: Command, leave: Any, service: FaultServer, other: str | None
+) -> None:
+    folder = leave("growth", spooled=(0,), server=service.endpoint)
+    key = {"AS_API_KEY": "key-5ecret"} | ({} if other is None else {"AS_API_ENDPOINT": other})
+    done = command("recover", **key)
+    assert done.returncode == FRAMES_LOST
+    assert service.requests == []
+    assert done.stderr.startswith(f"warning: {service.endpoint}: needs a key of its own")
+    assert (other or DEFAULT_ENDPOINT) in done.stderr
+    assert "key-5ecret" not in done.stdout + done.stderr
+    assert (folder.path / "shards" / "0.shard").exists()
+    # As it was written, or as somebody else writes it.
+    done = command("recover", AS_API_KEY="key-5ecret", AS_API_ENDPOINT=f"{service.endpoint}/")
+    assert (done.returncode, set(service.shards)) == (0, {("growth", 0)}), done.stderr
+
+
 def test_recover_from_a_server_that_is_away_says_what_is_left(command: Command, leave: Any) -> None:
     folder = leave("growth", spooled=(0, 1))
-    done = command("recover", "--json", "--drain-timeout", "1", AS_API_KEY="key-5ecret")
+    to_nowhere = {"AS_API_KEY": "key-5ecret", "AS_API_ENDPOINT": NOWHERE}
+    done = command("recover", "--json", "--drain-timeout", "1", **to_nowhere)
     assert done.returncode != 0
     (report,) = json.loads(done.stdout)["streams"]
     assert (report["data_id"], report["chunks_not_uploaded"], report["closed"]) == ("growth", 2, False)
     assert len(list((folder.path / "shards").glob("*.json"))) == 2
-    text = command("recover", "--drain-timeout", "1", AS_API_KEY="key-5ecret").stdout
+    text = command("recover", "--drain-timeout", "1", **to_nowhere).stdout
     assert "NOT finished: Growth (growth)\n  0 chunks delivered, 2 left\n" in text
     assert "key-5ecret" not in text + done.stdout + done.stderr
 
