@@ -299,7 +299,7 @@ def guarded(keys: Keys, right: Right, handler: _Endpoint) -> _Endpoint:
     @wraps(handler)
     def answer(request: KeyedRequest, **parts: str) -> Response:
         try:
-            request.key = keys.find(_shown_key(request))
+            request.key = keys.find(_shown_key(request, right))
             request.key.refuse_unless(right)
         except Refusal as error:
             if error.status == HTTPStatus.FORBIDDEN and request.authorization is not None:
@@ -311,12 +311,15 @@ def guarded(keys: Keys, right: Right, handler: _Endpoint) -> _Endpoint:
     return answer
 
 
-def _shown_key(request: Request) -> str | None:
+def _shown_key(request: Request, right: Right) -> str | None:
     """The key, as the protocol, Prometheus or a browser shows it."""
     in_header = request.headers.get("x-api-key")
     if in_header is not None or request.authorization is None:
         return in_header
-    return request.authorization.token or request.authorization.password
+    if request.authorization.token is not None:
+        return request.authorization.token
+    # A browser adds this by itself, also to what another site's page has it send: it changes nothing.
+    return request.authorization.password if right is Right.READ else None
 
 
 def _object(request: Request) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -188,6 +189,38 @@ def test_only_keys_that_may_read_are_shown_anything_and_a_browser_asks_for_one(t
                 requests.post(server.endpoint + path, auth=("x", server.read_key), timeout=60).status_code
                 == 405
             )
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/rheed/stream/"),
+        ("POST", "/rheed/stream/00000000-0000-0000-0000-000000000000/end"),
+        ("POST", "/physical_samples/"),
+        ("POST", "/tags/"),
+        ("POST", "/data_entries/physical_sample"),
+        ("POST", "/tags/data-items/"),
+        ("POST", "/projects/p/configuration/tracking_samples"),
+        ("POST", "/data_entries/raw_data/staged/upload_urls/"),
+        ("GET", "/tags/"),
+    ],
+)
+def test_a_browser_that_keeps_a_key_can_be_made_to_change_nothing_by_it(
+    tmp_path: Path, method: str, path: str
+) -> None:
+    """It shows the key by itself, also with the form of another site's page."""
+    with serving(tmp_path / "runs") as server:
+
+        def asked(**shown: Any) -> int:
+            body = b'{"name": "of another site"}'
+            return requests.request(
+                method, server.endpoint + path, data=body, timeout=60, **shown
+            ).status_code
+
+        form = {"Content-Type": "text/plain", "Origin": "https://elsewhere.example"}
+        assert asked(auth=("x", server.stream_key), headers=form) == 401
+        for shown in ({"X-API-KEY": server.stream_key}, {"Authorization": f"Bearer {server.stream_key}"}):
+            assert asked(headers=shown) not in (401, 403)
 
 
 @pytest.mark.parametrize(
