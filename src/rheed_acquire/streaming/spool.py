@@ -28,8 +28,7 @@ from rheed_acquire.streaming.stream_places import folder_bytes
 from rheed_acquire.streaming.stream_record import RecordError, StreamRecord
 from rheed_acquire.system.durable_files import remove
 from rheed_acquire.system.home_process import HomeProcess
-from rheed_acquire.system.long_paths import real_path
-from rheed_acquire.system.own_files import check_own_folder
+from rheed_acquire.system.own_files import make_own_root
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -100,10 +99,7 @@ class Spool:
         self._promised: dict[tuple[str, int], int] = {}
         self._closed = False
         try:
-            if not root.is_dir():
-                root.parent.mkdir(parents=True, exist_ok=True)
-                root.mkdir(mode=0o700, exist_ok=True)
-            check_own_folder(real_path(root))
+            make_own_root(root)
             probe = root / f"{PROBE}{os.getpid()}-{threading.get_ident()}"
             probe.write_bytes(b"")
             remove(probe)

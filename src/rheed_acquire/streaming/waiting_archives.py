@@ -30,7 +30,7 @@ from rheed_acquire.recording.layout import FRAMES, GROUP, archive_name
 from rheed_acquire.streaming.spool_entries import look_through
 from rheed_acquire.streaming.stream_places import ARCHIVES, is_in_use, lock_of
 from rheed_acquire.system.durable_files import read_json, try_to_remove_tree, write_atomically
-from rheed_acquire.system.own_files import check_own_folder, make_own_folder
+from rheed_acquire.system.own_files import check_own_folder, make_own_folder, make_own_root
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -61,7 +61,7 @@ class WaitingArchive:
         OSError
             The disk does not take it, or it is there.
         """
-        spool.mkdir(parents=True, exist_ok=True)
+        make_own_root(spool)
         make_own_folder(spool / ARCHIVES)
         path = waiting_folder(spool, target).parent
         path.mkdir(mode=0o700)
@@ -146,6 +146,14 @@ def check_bucket(place: BucketPath, spool: Path) -> str | None:
         needed for it is not installed.
     """
     store = open_bucket(place.bucket, answers_within_s=_ANSWERS_WITHIN_S, tries=0)
+    try:
+        make_own_root(spool)
+        make_own_folder(spool / ARCHIVES)
+    except OSError as error:
+        raise SettingsError(
+            f"--archive {place}: the spool {spool} cannot be used, in which archives wait: "
+            f"{error.strerror or error}; or choose another place with --spool-dir or RHEED_SPOOL_DIR"
+        ) from None
     check_archive(spool / ARCHIVES)
     import obstore
 

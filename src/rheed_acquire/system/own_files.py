@@ -8,6 +8,8 @@ import stat
 import sys
 from pathlib import Path
 
+from rheed_acquire.system.long_paths import real_path
+
 
 def make_own_folder(folder: Path) -> None:
     """Make a folder that only this user may enter; one that is there must be `check_own_folder`'s.
@@ -19,6 +21,20 @@ def make_own_folder(folder: Path) -> None:
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     check_own_folder(folder)
+
+
+def make_own_root(folder: Path) -> None:
+    """Make a folder that only this user may enter, and those that it lies in; it may be a link to another.
+
+    Raises
+    ------
+    OSError
+        It cannot be made, or the one that is there is not this user's alone.
+    """
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    check_own_folder(real_path(folder))
 
 
 def check_own_folder(folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,6 +27,8 @@ from rheed_acquire.recording.reading import RecordedRun
 from rheed_acquire.regions.chunk_traces import measure_chunk
 from rheed_acquire.regions.regions import Region
 from rheed_acquire.streaming.archive_upload import ArchiveUpload, catch_up
+from rheed_acquire.streaming.limits import SpoolLimits
+from rheed_acquire.streaming.spool import Spool
 from rheed_acquire.streaming.waiting_archives import (
     WaitingArchive,
     archives_left,
@@ -250,6 +254,28 @@ def test_a_store_that_is_away_is_a_reason_to_wait_and_none_to_stop(
     monkeypatch.setenv("AWS_ENDPOINT_URL", gate.endpoint)
     gate.shut()
     assert "does not answer" in str(check_bucket(bucket, tmp_path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0])
+def test_the_spool_that_archives_wait_in_is_private_also_where_they_are_its_first(
+    tmp_path: Path, bucket: BucketPath, mask: int
+) -> None:
+    spool = tmp_path / "state" / "spool"
+    before = os.umask(mask)
+    try:
+        assert check_bucket(bucket, spool) is None
+        Spool(spool, SpoolLimits()).close()
+    finally:
+        os.umask(before)
+    assert {oct(path.stat().st_mode & 0o777) for path in (spool, *spool.iterdir())} == {"0o700"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+def test_a_spool_that_others_may_write_to_keeps_no_archive(tmp_path: Path, bucket: BucketPath) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(SettingsError, match=r"the spool .* cannot be used, .*chmod go-w.*--spool-dir"):
+        check_bucket(bucket, tmp_path)
 
 
 def test_two_that_begin_alike_lie_apart(tmp_path: Path, bucket: BucketPath) -> None:
