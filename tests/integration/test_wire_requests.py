@@ -213,6 +213,7 @@ def test_no_secret_is_logged_shown_or_raised(
     tmp_path: Path,
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="rheed_acquire")
+    caplog.set_level(logging.DEBUG)  # and what the libraries log to a program that asks for all of it
     echo = f"bad request: X-API-KEY: {KEY}"
     said = []
     streamer = connect(service)

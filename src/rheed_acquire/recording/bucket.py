@@ -137,7 +137,7 @@ def _configuration() -> dict[str, str]:
     if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):  # obstore panics at it
         raise SettingsError(
             "the endpoint of the object store (AWS_ENDPOINT_URL) must be a URL such as "
-            f"https://store.lab:8333, not {endpoint!r}"
+            "https://store.lab:8333, without user name and password; it is not shown, since it may hold some"
         )
     return known
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import io
 import ipaddress
+import logging
 import math
 import socket
 import threading
@@ -66,6 +67,19 @@ class _Bounds:
 
 
 _BOUNDS: ContextVar[_Bounds] = ContextVar("_BOUNDS")
+
+
+def _without_queries(record: logging.LogRecord) -> bool:
+    """Take out of what urllib3 logs of the calls made here the queries, by which a store lets anybody in."""
+    if _BOUNDS.get(None) is not None and isinstance(record.args, tuple):
+        record.args = tuple(
+            f"{shown.partition('?')[0]}?***" if "?" in (shown := str(one)) else one for one in record.args
+        )
+    return True
+
+
+for _name in ("connection", "connectionpool", "poolmanager", "util.retry"):
+    logging.getLogger(f"urllib3.{_name}").addFilter(_without_queries)
 
 
 @contextmanager

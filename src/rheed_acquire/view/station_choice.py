@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +16,9 @@ from rheed_acquire.view.station_file import ListedStation, listed_stations
 
 STATION_VARIABLE = "RHEED_STATION"
 """The URL of a station, with its token."""
+_OF_A_URL = re.compile(r"[:/?=]")
+_SHORTEST_TOKEN = 16
+"""What is as long may be one that was given without its URL: it is not repeated."""
 
 
 class NoStationError(RheedAcquireError):
@@ -54,15 +58,20 @@ def find_station(station: str | None) -> FoundStation:
                 f"one; one elsewhere is named by its URL in {STATION_VARIABLE}"
             )
         raise SettingsError(f"there are several stations; choose one: {_listing(listed)}")
-    if "://" in wanted:
+    if _OF_A_URL.search(wanted):
         return _by_url(wanted, source, listed)
     fitting = [one for one in listed if wanted in (one.camera, str(one.pid))]
     if len(fitting) == 1:
         return _found(fitting[0])
     if not fitting:
         here = f"there are {_listing(listed)}" if listed else "there is none on this computer"
-        raise NoStationError(f"there is no station {wanted!r}; {here}")
-    raise SettingsError(f"there are several stations {wanted!r}; choose one: {_listing(fitting)}")
+        raise NoStationError(f"there is no station {_shown(wanted)}; {here}")
+    raise SettingsError(f"there are several stations {_shown(wanted)}; choose one: {_listing(fitting)}")
+
+
+def _shown(wanted: str) -> str:
+    # Somebody may have given the token alone.
+    return repr(wanted) if len(wanted) < _SHORTEST_TOKEN else "of the name that was given"
 
 
 def _found(station: ListedStation) -> FoundStation:

@@ -99,6 +99,7 @@ def test_where_there_is_no_run_it_is_said_in_one_sentence(bucket: BucketPath) ->
         ("AWS_ACCESS_KEY_ID", "nobody", "the store refuses: .*AWS_ACCESS_KEY_ID"),
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:9", "does not answer as it should"),
         ("AWS_ENDPOINT_URL", "no endpoint", "AWS_ENDPOINT_URL. must be a URL"),
+        ("AWS_ENDPOINT_URL", "https://me:5ecret@store.lab:9000", "AWS_ENDPOINT_URL. must be a URL"),
     ],
 )
 def test_a_store_that_cannot_be_reached_is_told_in_one_line_without_a_secret(
@@ -110,6 +111,7 @@ def test_a_store_that_cannot_be_reached_is_told_in_one_line_without_a_secret(
     text = str(raised.value)
     assert "\n" not in text
     assert os.environ["AWS_SECRET_ACCESS_KEY"] not in text
+    assert "5ecret" not in text
 
 
 def test_credentials_come_from_the_files_of_aws_configure_too(
