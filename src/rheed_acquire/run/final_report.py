@@ -61,7 +61,7 @@ def make_report(
         archive_bytes_waiting=bytes_waiting,
         chunks_pushed=pushed.chunks,
         chunks_uploaded=int(delivery.get("chunks_uploaded", status.chunks_uploaded)),
-        chunks_not_uploaded=int(delivery.get("chunks_not_uploaded", status.chunks_queued)),
+        chunks_not_uploaded=_not_uploaded(delivery, status),
         bytes_uploaded=int(delivery.get("bytes_uploaded", status.bytes_uploaded)),
         fps_measured=pushed.fps_measured,
         gaps=tuple(pushed.gaps),
@@ -85,9 +85,19 @@ def make_report(
         journal,
         capture.attendance.silences,
         pushed,
+        status.lost,
         numbered=capture.has_ids,
         behind=capture.attendance.behind,
         held_back=capture.attendance.held_back,
         meanwhile=meanwhile,
     )
     return report
+
+
+def _not_uploaded(delivery: dict[str, Any], status: DeliveryStatus) -> int:
+    """How many chunks have not arrived: by the streamer's report, else by how far they came.
+
+    Those that it names as lost are among them, whatever it counts.
+    """
+    left = delivery.get("chunks_not_uploaded", status.chunks_queued + status.chunks_failed)
+    return max(int(left), len(delivery.get("lost", ())))

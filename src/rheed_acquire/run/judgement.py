@@ -28,6 +28,7 @@ def judge(
     journal: Journal,
     silences: Sequence[Silence] = (),
     pushed: PushedFrames | None = None,
+    lost: Sequence[tuple[object, str]] = (),
     *,
     numbered: bool = True,
     behind: int = 0,
@@ -42,6 +43,8 @@ def judge(
         Of the camera, by the arrivals of its frames.
     pushed
         Tells how many frames are in chunks that did not arrive.
+    lost
+        Of these, the ones whose reason is known: pairs of chunk index and reason.
     numbered
         Whether the camera numbers its frames, so that none can be missing unnoticed.
     behind
@@ -56,9 +59,9 @@ def judge(
     if not report.frames_received and all(one.code != FindingCode.NO_FRAME for one in journal.problems):
         _judge_silence(report, settings, journal)
     if report.frames_dropped_by_camera:
-        lost, gaps = report.frames_dropped_by_camera, report.gap_count
+        missing, gaps = report.frames_dropped_by_camera, report.gap_count
         how = f"in {gaps} gaps" if gaps else "by the count of its driver"
-        journal.problem(FindingCode.CAMERA_LOSSES, f"the camera lost {lost} frames {how}", frames=lost)
+        journal.problem(FindingCode.CAMERA_LOSSES, f"the camera lost {missing} frames {how}", frames=missing)
     if report.frames_overrun:
         journal.problem(
             FindingCode.OVERRUNS,
@@ -73,7 +76,6 @@ def judge(
             frames=report.frames_rejected,
         )
     if report.chunks_not_uploaded:
-        lost = delivery.get("lost", [])
         reasons = "; ".join(sorted({reason for _, reason in lost}))
         indices = [index for index, _ in lost if isinstance(index, int)]
         journal.problem(

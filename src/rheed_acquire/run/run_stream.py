@@ -104,13 +104,19 @@ class RunStream:
 
 
 def _at_the_end(before: DeliveryStatus, report: Mapping[str, Any]) -> DeliveryStatus:
-    """Bring a status up to a streamer's report, as far as that has the figures."""
+    """Bring a status up to a streamer's report, as far as that has the figures.
+
+    A streamer need not report what it has told by its status: a chunk that it said it gave up stays given up.
+    """
     uploaded = int(report.get("chunks_uploaded", before.chunks_uploaded))
-    failed = int(report.get("chunks_failed", before.chunks_failed))
+    lost = tuple((index, reason) for index, reason in report.get("lost", ()))
+    told = max(before.chunks_failed, len(before.lost))
+    failed = max(int(report.get("chunks_failed", told)), len(lost))
     return replace(
         before,
         chunks_pushed=max(before.chunks_pushed, uploaded + failed),
         chunks_uploaded=uploaded,
         chunks_failed=failed,
         bytes_uploaded=int(report.get("bytes_uploaded", before.bytes_uploaded)),
+        lost=lost or (before.lost if failed else ()),
     )

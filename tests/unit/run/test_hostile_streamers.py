@@ -105,6 +105,7 @@ def test_a_streamer_that_cannot_tell_is_named_and_has_all_frames(
     [
         {"chunks_uploaded": "two"},
         {"chunks_not_uploaded": None},
+        {"chunks_failed": "one"},
         {"lost": 5},
         {"lost": [1, 2]},
         {"chunks_uploaded": 2.5},

@@ -206,7 +206,7 @@ def _takes(function: Callable[..., object], *arguments: object) -> bool:
 
 
 def _plain_status(status: DeliveryStatus, calls: PluginCalls) -> DeliveryStatus:
-    """Make plain numbers of a status's counts, which a program that counts in numpy has in numpy's types."""
+    """Make plain values of what a status counts: a program that counts in numpy has numpy's types."""
     try:
         return replace(
             status,
@@ -214,13 +214,15 @@ def _plain_status(status: DeliveryStatus, calls: PluginCalls) -> DeliveryStatus:
             chunks_uploaded=operator.index(status.chunks_uploaded),
             chunks_failed=operator.index(status.chunks_failed),
             bytes_uploaded=operator.index(status.bytes_uploaded),
+            lost=tuple((index, str(reason)) for index, reason in status.lost),
             spool_bytes=None if status.spool_bytes is None else operator.index(status.spool_bytes),
             chunks_spooled=None if status.chunks_spooled is None else operator.index(status.chunks_spooled),
             last_error=None if status.last_error is None else str(status.last_error),
             stop_reason=None if status.stop_reason is None else str(status.stop_reason),
         )
-    except TypeError:
-        raise calls.wrong("status", "its counts are not whole numbers") from None
+    except (TypeError, ValueError):
+        what = "its counts are not whole numbers, or lost is no list of pairs of chunk index and reason"
+        raise calls.wrong("status", what) from None
 
 
 def _plain_report(report: object, calls: PluginCalls) -> dict[str, Any]:
@@ -228,7 +230,7 @@ def _plain_report(report: object, calls: PluginCalls) -> dict[str, Any]:
     if not isinstance(report, dict):
         raise calls.wrong("finalize", f"it returned {kind_of(report)}, not a report")
     plain: dict[str, Any] = json.loads(json.dumps(report, default=_plain_value))
-    for name in ("chunks_uploaded", "chunks_not_uploaded", "bytes_uploaded"):
+    for name in ("chunks_uploaded", "chunks_failed", "chunks_not_uploaded", "bytes_uploaded"):
         if type(plain.get(name, 0)) is not int:
             raise calls.wrong("finalize", f"{name} of its report is no whole number")
     lost = plain.get("lost", [])
