@@ -149,6 +149,7 @@ class Dispatcher:
         if self._archiver is not None:
             self._archiver.miss(len(chunk), reason)
         self._pusher.miss(chunk, reason)
+        self._pusher.interrupt()
 
     def _leave_behind(self) -> None:
         """Count what the thread has in hand, and what waits behind it, as taken by nobody."""

@@ -74,7 +74,7 @@ class ChunkFacts:
 
 @dataclass(slots=True)
 class PushedFrames:
-    """Counts chunks as they are pushed, in order.
+    """Counts chunks as they are pushed, in order, and follows the camera by these and by those not taken.
 
     Attributes
     ----------
@@ -117,6 +117,19 @@ class PushedFrames:
         """Count a chunk as pushed, and of the stream so many frames, by default all."""
         frames = len(facts.ids) if frames is None else frames
         self.gaps.extend(facts.gaps[: LISTED - len(self.gaps)])
+        self._follow(facts)
+        if self.remembers:
+            self.sizes[facts.index] = len(facts.ids)
+        self.frames += frames
+        self.reduced += len(facts.ids) - frames
+        self.chunks += 1
+
+    def miss(self, facts: ChunkFacts) -> None:
+        """Note a chunk that was not taken: its frames came all the same, and the camera has not paused."""
+        self._follow(facts)
+
+    def _follow(self, facts: ChunkFacts) -> None:
+        """See how fast the camera was, and where it paused."""
         if facts.after_overrun:
             self._pauses.interrupt()
         self._pauses.add(facts.ids, facts.times)
@@ -128,14 +141,12 @@ class PushedFrames:
             self._is_doubted |= self.has_clock and facts.times.source == "arrival"
             self.has_clock |= bool(facts.times.by_camera.any())
         self._arrivals = np.concatenate((self._arrivals, facts.host_ns))[-_LATEST:]
-        if self.remembers:
-            self.sizes[facts.index] = len(facts.ids)
-        self.frames += frames
-        self.reduced += len(facts.ids) - frames
-        self.chunks += 1
 
     def interrupt(self) -> None:
-        """Note that the camera was lost: what comes next begins anew, perhaps by another clock."""
+        """Note that what comes next cannot be held against what came before.
+
+        The camera was lost, and begins anew, perhaps by another clock; or of some frames nothing is known.
+        """
         self._pauses.interrupt()
 
     def complete(self) -> None:

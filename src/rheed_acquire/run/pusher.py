@@ -26,7 +26,10 @@ POLL_S = 0.2
 
 
 class Interruption:
-    """Stands between the chunks of one connection to the camera and those of the next."""
+    """Stands between chunks that do not follow on each other.
+
+    Those of one connection to the camera and of the next; or where chunks between them did not come this way.
+    """
 
 
 INTERRUPTION = Interruption()
@@ -94,12 +97,14 @@ class Pusher:
                 if not self._waits or self._patience.is_over:
                     self.miss(chunk, self._why_there_is_no_room())
                     chunk.release()
+                    # Not its facts: where a push hangs for hours, they would fill the memory.
+                    self.interrupt()
                     return
             _give_back_with(chunk, self._room)
         self._queue.put((chunk, facts))
 
     def interrupt(self) -> None:
-        """Note that the camera was lost: the next chunk comes of another connection."""
+        """Note that the next chunk does not follow on the one before it: the camera, or a chunk, was lost."""
         self._queue.put(INTERRUPTION)
 
     def miss(self, chunk: Chunk, reason: str) -> None:
@@ -160,6 +165,7 @@ class Pusher:
                 self.pushed.add(facts, count)
                 self._watch.look(self.pushed)
                 return True
+            self.pushed.miss(facts)
             self.miss(chunk, str(error))
         logger.debug("push of chunk %d failed", chunk.index, exc_info=error)
         pushed.release()

@@ -314,6 +314,26 @@ def test_a_push_that_takes_long_costs_the_stream_what_had_no_room_and_the_archiv
     assert report.adds_up
 
 
+def test_what_had_no_room_behind_a_push_is_no_pause_of_a_camera_without_ids(
+    stage: Stage, tmp_path: Path
+) -> None:
+    let_go, caught_up = threading.Event(), threading.Event()
+    script = [*one_by_one(tmp_path, 5), let_go.set, lambda: stage.wait_for(caught_up), *deep(range(40, 56))]
+    for entry in script:
+        if isinstance(entry, Frame):
+            entry.id = None
+
+    def note(chunk: Chunk) -> None:
+        if chunk.index == 2:
+            caught_up.set()
+
+    streamer = stage.streamer(push=blocks_in_its_first_push(let_go), pushed=note)
+    report = make(stage, script, tmp_path, streamer, frames=56, ring_chunks=4)
+    assert [index for index, _, _ in streamer.pushed] == [0, 1, 2, 5, 6]
+    assert [problem.code for problem in report.problems] == ["chunk-not-taken"]
+    assert (report.frames_not_taken, report.frames_absent, report.pauses) == (16, 0, ())
+
+
 def test_a_recording_waits_for_a_push_and_the_archive_has_what_came_when_the_user_waits_no_longer(
     stage: Stage, tmp_path: Path
 ) -> None:

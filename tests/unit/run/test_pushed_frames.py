@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -58,13 +59,15 @@ class Frames:
     def edges(self) -> list[int]:
         return sorted({0, *(cut for cut in self.cuts if cut < len(self.ids)), len(self.ids)})
 
-    def pushed(self) -> PushedFrames:
+    def pushed(self, missed: Collection[int] = ()) -> PushedFrames:
+        """As if these chunks had not been taken."""
         pushed = PushedFrames(PAUSE, PERIOD)
-        for first, last in pairwise(self.edges):
+        for index, (first, last) in enumerate(pairwise(self.edges)):
             ids = self.ids[first:last] if self.has_ids else [NO_ID] * (last - first)
             stamps = self.stamps[first:last]
             clock = stamps if self.has_clock else [NO_TIMESTAMP] * len(stamps)
-            pushed.add(facts_of(chunk_from(ids, clock, stamps)))
+            facts = facts_of(chunk_from(ids, clock, stamps, index=index))
+            (pushed.miss if index in missed else pushed.add)(facts)
         return pushed
 
 
@@ -95,6 +98,17 @@ def test_a_pause_is_a_long_step_of_the_cameras_clock_that_no_jump_of_its_ids_exp
         if after - before > PAUSE and (b == a + 1 or not run.has_ids)
     ]
     assert run.pushed().pauses == (pytest.approx(expected) if run.has_clock else [])
+
+
+@given(frames(), st.sets(st.integers(0, 6)))
+def test_a_chunk_that_was_not_taken_is_no_pause_of_the_camera_and_hides_none(
+    run: Frames, missed: set[int]
+) -> None:
+    pushed, whole = run.pushed(missed), run.pushed()
+    assert pushed.pauses == whole.pauses
+    assert pushed.fps_measured == whole.fps_measured
+    taken = {index: size for index, size in whole.sizes.items() if index not in missed}
+    assert (pushed.sizes, pushed.chunks, pushed.frames) == (taken, len(taken), sum(taken.values()))
 
 
 @given(frames())

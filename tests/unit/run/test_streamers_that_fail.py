@@ -14,6 +14,7 @@ from rheed_acquire.errors import StreamerError
 from rheed_acquire.findings import FindingCode
 from rheed_acquire.frames.mapped_memory import RingGivenUpError, check_wanted
 from rheed_acquire.frames.ring import Chunk
+from rheed_acquire.run.depth_watch import DepthWatch
 from rheed_acquire.run.report import FAILED, FRAMES_LOST
 from rheed_acquire.streaming.streamer import DeliveryStatus
 
@@ -113,6 +114,43 @@ def test_frames_of_a_chunk_that_is_not_taken_have_a_column_of_their_own_and_the_
     )
     assert report.exit_code == FRAMES_LOST
     stage.assert_ended_once(streamer, camera)
+
+
+@pytest.mark.parametrize("refused", [{0}, {1}, {1, 2}, {3}])
+def test_a_chunk_that_is_not_taken_is_no_pause_of_a_camera_without_ids(
+    stage: Stage, refused: set[int]
+) -> None:
+    def refuse(chunk: Chunk) -> None:
+        if chunk.index in refused:
+            raise RuntimeError("disk full")
+
+    frames = [stage.frame_of(number) for number in range(32)]
+    for frame in frames:
+        frame.id = None
+    streamer = stage.streamer(push=refuse)
+    report = stage.session(stage.camera(frames), streamer, frames=32, ring_chunks=5).run()
+    assert [problem.code for problem in report.problems] == [FindingCode.CHUNK_NOT_TAKEN]
+    assert (report.frames_not_taken, report.frames_absent, report.pauses) == (8 * len(refused), 0, ())
+    assert report.fps_measured == pytest.approx(4.0)
+
+
+def test_a_chunk_that_nobody_could_be_shown_is_no_pause_of_a_camera_without_ids(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = DepthWatch.look
+
+    def fail_once(watch: DepthWatch, chunk: Chunk) -> None:
+        if chunk.index == 1:
+            raise MemoryError
+        look(watch, chunk)
+
+    monkeypatch.setattr(DepthWatch, "look", fail_once)
+    frames = [stage.frame_of(number) for number in range(32)]
+    for frame in frames:
+        frame.id = None
+    report = stage.session(stage.camera(frames), stage.streamer(), frames=32, ring_chunks=5).run()
+    assert [problem.code for problem in report.problems] == [FindingCode.CHUNK_NOT_TAKEN]
+    assert (report.frames_not_taken, report.frames_absent, report.pauses) == (8, 0, ())
 
 
 def test_the_memory_of_chunks_that_are_not_taken_is_used_again(stage: Stage) -> None:
