@@ -160,6 +160,30 @@ def test_a_streamer_whose_status_hangs_is_asked_no_more(stage: Stage, hang: Deed
     assert FindingCode.STREAMER_SILENT in [warning.code for warning in report.warnings]
 
 
+def test_a_streamer_whose_status_was_slow_once_while_two_asked_for_it_is_heard_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rheed_acquire.host.guard.streamer.STATUS_LIMIT_S", 0.2)
+    asked, go_on = threading.Event(), threading.Event()
+    camera, streamer = stage.camera(range(FRAMES)), stage.streamer()
+
+    def deed(*_: object) -> DeliveryStatus:
+        if not asked.is_set():
+            asked.set()
+            stage.wait_for(go_on)
+        return DeliveryStatus(stop_reason="the disk is full")
+
+    do(streamer, "status", deed)
+    session = stage.session(camera, streamer).start()
+    stage.wait_for(asked)
+    session.acquisition.progress()  # waits behind the run, which asked first, and is left behind unheard
+    session.acquisition.progress()
+    go_on.set()
+    report = session.result()  # which ends only where the streamer is asked again
+    assert_delivered(report, streamer)
+    assert "the run was ended early: the disk is full" in [problem.text for problem in report.problems]
+
+
 def test_what_a_streamer_told_last_stands_while_it_cannot_tell(stage: Stage) -> None:
     answers = iter([DeliveryStatus(chunks_pushed=9, chunks_uploaded=7, bytes_uploaded=4200)])
     go_on = threading.Event()

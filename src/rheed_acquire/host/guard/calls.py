@@ -94,6 +94,8 @@ class _Call(Generic[T]):
 
     def make(self) -> None:
         if self.left_behind:
+            # Over without having been made; else its thread would count as being in it, and be asked no more.
+            self.done.set()
             return
         try:
             self._result.append(self._function())
