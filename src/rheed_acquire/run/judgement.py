@@ -88,19 +88,20 @@ def judge(
         journal.problem(
             FindingCode.END_NOT_CONFIRMED, "the server did not confirm the end of the stream", frames=0
         )
+    by_driver = 0 if numbered else report.frames_dropped_by_camera
     if report.pauses and info.camera.recorded:
         journal.warn(
             FindingCode.RECORDING_PAUSES,
             f"the recording itself pauses for up to {max(report.pauses):.3g} s, {len(report.pauses)} times",
         )
     else:
-        _judge_pauses(report, silences, journal)
+        _judge_pauses(report, settings, silences, by_driver, journal)
     slow = report.shortfall
     if slow is not None and slow > settings.fps_tolerance and not report.frames_dropped_by_camera:
         _judge_slowness(report, _by_silences(silences) + held_back, journal, numbered=numbered)
     elif behind:
-        told = 0 if numbered else report.frames_dropped_by_camera
-        told += max(0, _by_pauses(report) - _by_silences(silences))
+        # What is behind is so without the silences; and the driver's losses are among the pauses, as above.
+        told = max(0, max(by_driver, _by_pauses(report)) - _by_silences(silences))
         if behind - told >= UNEVEN_S * info.fps:
             by_clock = report.fps_measured if pushed is not None and pushed.has_clock else None
             _judge_lateness(report, settings, behind - told, by_clock, journal, numbered=numbered)
@@ -179,17 +180,27 @@ def _judge_lateness(
         journal.warn(FindingCode.SLOWER, text)
 
 
-def _judge_pauses(report: RunReport, silences: Sequence[Silence], journal: Journal) -> None:
-    """Tell of the pauses by whichever clock shows more: the camera's, or this computer's at the arrivals."""
+def _judge_pauses(
+    report: RunReport, settings: RunSettings, silences: Sequence[Silence], by_driver: int, journal: Journal
+) -> None:
+    """Tell of the pauses by whichever clock shows more: the camera's, or this computer's at the arrivals.
+
+    Frames that the driver has counted are told already, and left out here. It does not say when it lost them:
+    they are taken for those of the pauses, which are told only where much more is missing.
+    """
     by_camera, by_arrival = _by_pauses(report), _by_silences(silences)
     seconds = report.pauses if by_camera >= by_arrival else [silence.seconds for silence in silences]
-    if not seconds:
+    cost = max(by_camera, by_arrival)
+    left = cost - by_driver
+    # One frame for each, since a pause ends with one that came.
+    few = len(seconds) + min(cost / 2, UNEVEN_S * report.info.fps + settings.fps_tolerance * cost)
+    if not seconds or (by_driver and left < few):
         return
     journal.problem(
         FindingCode.UNEXPLAINED_PAUSES,
         f"no frame came for up to {max(seconds):.3g} s, {len(seconds)} times, and no id "
         "of the camera's says that one is missing: the driver had no buffers, or the camera waited",
-        frames=max(by_camera, by_arrival),
+        frames=left,
     )
 
 
