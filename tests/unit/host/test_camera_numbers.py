@@ -29,6 +29,23 @@ def test_sides_are_whole_and_within_what_can_be_carried(name: str, value: Any) -
         plain_numbers(replace(GOOD, **{name: value}))
 
 
+@pytest.mark.parametrize("name", ["fps_at_most", "captured_unix_ns", "ended_unix_ns", "frames"])
+@pytest.mark.parametrize("value", ["now", b"5", True, [], float("nan"), object(), 10**30])
+def test_what_else_is_no_number_is_refused_by_name(name: str, value: Any) -> None:
+    if (name, value) == ("frames", 10**30):
+        return
+    with pytest.raises(ValueError, match=rf"^CameraInfo\.{name} is .*, and must be "):
+        plain_numbers(replace(GOOD, **{name: value}))
+
+
+@pytest.mark.parametrize("fps", [1e-300, 5e-324, 1e300])
+def test_a_rate_that_no_camera_has_is_refused(fps: float) -> None:
+    with pytest.raises(
+        ValueError, match=r"^CameraInfo\.fps is .*, and must be a number from 1e-06 to 1e\+09"
+    ):
+        plain_numbers(replace(GOOD, fps=fps))
+
+
 def test_numbers_of_any_kind_become_pythons_own() -> None:
     numbers: dict[str, Any] = {
         "width": np.int64(48),

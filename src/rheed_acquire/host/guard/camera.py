@@ -26,6 +26,7 @@ from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.hookspecs import CameraBackend
 from rheed_acquire.host.guard.calls import Patience, PluginCalls, kind_of
 from rheed_acquire.host.guard.camera_numbers import plain_numbers
+from rheed_acquire.host.guard.camera_texts import plain_texts
 from rheed_acquire.text.told import told
 
 T = TypeVar("T")
@@ -256,7 +257,7 @@ def _info(info: object, calls: PluginCalls) -> CameraInfo:
     if not isinstance(settings, Sequence) or not all(isinstance(one, SettingReadback) for one in settings):
         raise calls.wrong("info", "its settings are not a tuple of SettingReadback")
     try:
-        info = plain_numbers(info)
+        info = plain_texts(plain_numbers(info))
     except ValueError as error:
         raise calls.wrong("info", str(error)) from None
     return replace(info, device=_plain_device(device), settings=tuple(map(_plain_readback, settings)))
