@@ -135,7 +135,7 @@ class FindingCode(StrEnum):
     )
     OBSERVER_SLOW = (
         "observer-slow",
-        "A plugin that looks at the run took longer for its chunks than they last, and was not shown all.",
+        "A plugin that looks at the run took longer in a hook than its chunks last, and was not shown all.",
         "give its long work a thread of its own",
     )
     OBSERVER_HANGS = (

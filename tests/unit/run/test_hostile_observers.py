@@ -103,6 +103,28 @@ def test_a_slow_observer_misses_chunks_and_is_named_where_frames_are_lost(stage:
     assert "missed 4 of 6 chunks" in warning.text
 
 
+def test_an_observer_that_misses_chunks_since_it_is_slow_to_begin_is_told_of_that_hook(stage: Stage) -> None:
+    let_go, shown = threading.Event(), []
+
+    def look(run: Any, chunk: ObservedChunk) -> None:
+        shown.append(chunk.index)
+
+    pushed = threading.Semaphore(0)
+    script: list[Any] = []
+    for first in range(0, 48, 8):
+        script += [*range(first, first + 8), lambda: pushed.acquire(timeout=PATIENCE_S)]
+    camera = stage.camera([*script, let_go.set])
+    streamer = stage.streamer(pushed=lambda chunk: pushed.release())
+    watcher = observers(rheed_run_started=lambda run: stage.wait_for(let_go), rheed_chunk_completed=look)
+    report = stage.session(camera, streamer, observers=watcher, frames=48, ring_chunks=2).run()
+    assert_delivered(report, streamer, 48)
+    assert shown == [0, 1]
+    (warning,) = report.warnings
+    assert warning.code is FindingCode.OBSERVER_SLOW
+    assert "s in rheed_run_started and missed 4 of 6 chunks" in warning.text
+    assert "for a chunk" not in warning.text
+
+
 def test_what_an_observer_is_shown_cannot_be_written_to_and_stays_as_it_was(stage: Stage) -> None:
     kept: list[ObservedChunk] = []
 

@@ -98,7 +98,9 @@ class Observer:
         self._room = threading.Semaphore(AT_ONCE)
         self._now: tuple[str, float] | None = None
         self._failures: dict[str, _Failures] = {}
-        self._told, self._missed, self._longest_s = 0, 0, 0.0
+        self._told, self._missed = 0, 0
+        self._missed_in: set[str] = set()
+        self._longest_s: dict[str, float] = {}
 
     def begin(self) -> bool:
         """Get ready for a run; False where it has not come back from an earlier one."""
@@ -133,6 +135,8 @@ class Observer:
         """
         while not self._room.acquire(timeout=0 if give_up is None else LOOK_S):
             if give_up is None or give_up(self.busy_s):
+                now = self._now
+                self._missed_in.add(COMPLETED if now is None else now[0])
                 self._missed += 1
                 return False
         return True
@@ -153,12 +157,19 @@ class Observer:
         return 0.0 if now is None else time.monotonic() - now[1]
 
     def slowness(self) -> str | None:
-        """Say how long it took for a chunk, where it was too slow for some."""
+        """Say how long it took for a chunk, or to begin, where it was too slow for some chunks."""
         if not self._missed:
             return None
-        now = self._now
-        running_s = self.busy_s if now is not None and now[0] == COMPLETED else 0.0
-        return f"plugin {self.name} took up to {max(self._longest_s, running_s):.2g} s for a chunk"
+        now, found = self._now, []
+        for hook in sorted(self._missed_in or {COMPLETED}, reverse=True):  # in the order of their calls
+            running_s = self.busy_s if now is not None and now[0] == hook else 0.0
+            longest_s = max(self._longest_s.get(hook, 0.0), running_s)
+            found.append(
+                f"up to {longest_s:.2g} s for a chunk"
+                if hook == COMPLETED
+                else f"{longest_s:.2g} s in {hook}"
+            )
+        return f"plugin {self.name} took {' and '.join(found)}"
 
     def findings(self) -> Iterable[tuple[FindingCode, str]]:
         """What the run's report has to say of it."""
@@ -195,8 +206,9 @@ class Observer:
             self._note(task.hook, error)
         finally:
             self._now = None
+            lasted_s = time.monotonic() - begun_s
+            self._longest_s[task.hook] = max(self._longest_s.get(task.hook, 0.0), lasted_s)
             if task.hook == COMPLETED:
-                self._longest_s = max(self._longest_s, time.monotonic() - begun_s)
                 self._told += 1
                 self._room.release()
 
