@@ -345,11 +345,14 @@ class LentCamera(Camera):
         *,
         waits: bool,
     ) -> None:
-        """Give the accumulator frames that were kept; it waits for room while the camera finds some."""
+        """Give the accumulator frames that were kept; it waits for room while the camera finds some.
+
+        Not in a run that is to end: while no frame comes, the camera would find room for ever.
+        """
         buffer, begin, end = piece
-        frame = self._frame
+        frame, given_up = self._frame, self._turn.request.given_up
         for place in range(begin, end):
-            while waits and not accumulator.ring.available and kept.has_time:
+            while waits and not accumulator.ring.available and kept.has_time and not given_up():
                 time.sleep(_ROOM_S)
             frame_id, timestamp_ns = buffer.id_cells[place], buffer.timestamp_cells[place]
             frame.pixels = buffer.slots[place]

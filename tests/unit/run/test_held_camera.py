@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.unit.run.held_camera_bench import (
+    FPS,
     LIMIT_S,
     Bench,
     KeepingStreamer,
@@ -194,6 +196,38 @@ def test_a_number_of_frames_is_kept_to_though_more_are_there_already(bench: Benc
     assert kept.numbers == list(range(50))
     wait_until(lambda: bench.held.is_well)
     before = bench.previewed()
+    wait_until(lambda: bench.previewed() > before)
+
+
+def test_a_run_whose_push_hangs_while_it_reaches_back_is_stopped_though_no_frame_comes(bench: Bench) -> None:
+    """The preview's ring has room for ever, then."""
+    chunk_size = 2 * FPS
+    wait_until(lambda: len(bench.beam.seen) > chunk_size + 50)
+    bench.beam.opened[0].rest()
+    time.sleep(0.05)
+    given = len(bench.beam.seen)
+    returns = threading.Event()
+    streamer = KeepingStreamer()
+    keep = streamer.push_chunk
+
+    def hang(data_id: str, chunk: Chunk) -> None:
+        returns.wait(4 * LIMIT_S)
+        keep(data_id, chunk)
+
+    streamer.push_chunk = hang  # type: ignore[method-assign]
+    under, kept, _ = bench.run(pre_roll_s=60.0, streamer=streamer, ring_chunks=2)
+    try:
+        wait_until(lambda: under.acquisition.progress().frames_received > chunk_size)
+        assert under.acquisition.progress().phase == "reaching back"
+        under.acquisition.stop()
+        under.until("uploading")
+    finally:
+        returns.set()
+    report = under.end()
+    assert report.problems == []
+    assert kept.numbers == list(range(given))  # both chunks of its ring
+    before = bench.previewed()
+    bench.beam.opened[0].go_on()
     wait_until(lambda: bench.previewed() > before)
 
 
