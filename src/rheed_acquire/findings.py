@@ -119,7 +119,7 @@ class FindingCode(StrEnum):
     )
     SHORT_PRE_ROLL = (
         "short-pre-roll",
-        "The run begins later than it was to: the preview did not keep the frames from before.",
+        "The run begins later than it was to: the preview has no frames from before.",
         "start the station with a longer --pre-roll",
     )
     CAMERA_SILENT = (

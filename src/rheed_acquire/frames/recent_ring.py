@@ -97,6 +97,9 @@ class RecentRing(ChunkRing):
         buffer = self._begun.popleft()
         self._passed += 1
         self._given_back.discard(buffer)
+        if buffer.committed:
+            last_ns = buffer.host_cells[buffer.committed - 1]
+            self._readable_from_ns = max(self._readable_from_ns, last_ns + 1)
         return buffer
 
 
@@ -106,7 +109,9 @@ class KeptFrames:
     Attributes
     ----------
     from_ns
-        What arrived before, as ``time.perf_counter_ns``, nobody may read: see `RecentRing.forget`.
+        What arrived before, as ``time.perf_counter_ns``, could not be read any more when the first of these
+        was, as it had been forgotten (see `RecentRing.forget`) or had made room; in what came since, none is
+        missing.
     """
 
     def __init__(self, ring: RecentRing, since_ns: int) -> None:
@@ -138,6 +143,7 @@ class KeptFrames:
                 # Where another was begun after it, all of its frames are in place.
                 is_filled, committed = at + 1 < len(ring._begun), buffer.committed
                 if not self._has_begun:
+                    self.from_ns = ring._readable_from_ns
                     arrived = buffer.host_ns[:committed]
                     self._read = int(np.searchsorted(arrived, self._since_ns))
                 if self._read < committed:

@@ -57,11 +57,17 @@ class Beginning:
         if turn.reached_ns is not None and turn.reached_ns < start.asked_ns:
             before_s = (start.asked_ns - turn.reached_ns) / 1e9
             self._journal.event(f"the run begins {before_s:.3f} s before it was asked for")
-        # Where no frame came of the time that is kept, as of a camera that waits for pulses, none is missing.
-        begins_ns = turn.kept_from_ns if turn.reached_ns is None else turn.reached_ns
+        least_s = max(LATE_S, LATE_PERIODS / info.fps)
+        # Of a camera that waits for pulses none is missing where all that came is kept.
+        reached_ns = None if info.camera.fps is None else turn.reached_ns
+        begins_ns = turn.kept_from_ns if reached_ns is None else reached_ns
         late_s = (begins_ns - start.since_ns) / 1e9
-        if late_s > max(LATE_S, LATE_PERIODS / info.fps):
+        text = f"the run was to begin {late_s:.2f} s earlier, and the"
+        if (turn.kept_from_ns - start.since_ns) / 1e9 > least_s:
+            self._journal.warn(FindingCode.SHORT_PRE_ROLL, f"{text} preview kept no frame of that time")
+        elif late_s > least_s:
             self._journal.warn(
                 FindingCode.SHORT_PRE_ROLL,
-                f"the run was to begin {late_s:.2f} s earlier, and the preview kept no frame of that time",
+                f"{text} camera gave no frame in that time",
+                advice=FindingCode.LATE_START.advice,
             )

@@ -37,8 +37,8 @@ SETTINGS = RunSettings(fps=FPS)
 class Beam:
     """Where the cameras of a test look: numbers of frames go on over all of them."""
 
-    def __init__(self, cycle: int | None = None) -> None:
-        self.cycle = cycle
+    def __init__(self, cycle: int | None = None, fps: float | None = FPS) -> None:
+        self.cycle, self.fps = cycle, fps
         self.opened: list[LiveCamera] = []
         self.refusals: list[Exception] = []
         self.seen: dict[int, int] = {}
@@ -63,7 +63,7 @@ class LiveCamera(Camera):
 
     @property
     def info(self) -> CameraInfo:
-        return CameraInfo(DeviceInfo("live"), 4, 2, "Mono8", FPS, frame_id_cycle=self._beam.cycle)
+        return CameraInfo(DeviceInfo("live"), 4, 2, "Mono8", self._beam.fps, frame_id_cycle=self._beam.cycle)
 
     def start(self, on_frame: OnFrame, on_fault: OnFault) -> None:
         self.starts += 1
@@ -163,8 +163,8 @@ class Under:
 class Bench:
     """A held camera, its preview, and what makes runs of it."""
 
-    def __init__(self, kept_s: float = 15.0, cycle: int | None = None) -> None:
-        self.beam = Beam(cycle)
+    def __init__(self, kept_s: float = 15.0, cycle: int | None = None, fps: float | None = FPS) -> None:
+        self.beam = Beam(cycle, fps)
         self.held = HeldCamera(self.beam.open)
         self.begun: list[Under] = []
         turn = CameraTurn(self.held)

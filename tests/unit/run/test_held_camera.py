@@ -82,6 +82,45 @@ def test_a_run_that_reaches_back_to_no_frame_is_short_of_what_was_not_kept_only(
     assert (FindingCode.SHORT_PRE_ROLL in [warning.code for warning in report.warnings]) is is_short
 
 
+@pytest.mark.parametrize("fps", [None, FPS], ids=["that waits for pulses", "with a rate"])
+def test_a_run_that_reaches_back_into_a_rest_of_its_camera_is_short_of_nothing_that_was_kept(
+    fps: float | None,
+) -> None:
+    bench = Bench(fps=fps)
+    try:
+        wait_until(lambda: len(bench.beam.seen) > 40)
+        bench.beam.opened[0].rest()
+        time.sleep(0.05)
+        rested_ns, given = time.perf_counter_ns(), len(bench.beam.seen)
+        time.sleep(0.2)
+        bench.beam.opened[0].go_on()
+        wait_until(lambda: len(bench.beam.seen) > given + 10)
+        under, kept, _ = bench.run(pre_roll_s=(time.perf_counter_ns() - rested_ns) / 1e9)
+        under.until_frames()
+        report = under.end()
+        assert kept.numbers[0] == given
+        told = [str(warning) for warning in report.warnings]
+        assert len(told) == (fps is not None)
+        assert all("the camera gave no frame in that time" in one for one in told)
+        assert not any("--pre-roll" in one for one in told)
+    finally:
+        bench.end()
+
+
+def test_a_run_is_short_of_what_has_made_room_for_later_frames() -> None:
+    bench = Bench(kept_s=0.2, fps=None)
+    try:
+        wait_until(lambda: len(bench.beam.seen) > 4 * FPS)
+        under, kept, _ = bench.run(pre_roll_s=(time.perf_counter_ns() - bench.beam.seen[10]) / 1e9)
+        under.until_frames()
+        report = under.end()
+        assert kept.numbers[0] > 10
+        assert [warning.code for warning in report.warnings] == [FindingCode.SHORT_PRE_ROLL]
+        assert "the preview kept no frame of that time" in str(report.warnings[0])
+    finally:
+        bench.end()
+
+
 def test_nor_where_the_one_before_has_ended_just_before(bench: Bench) -> None:
     """Also where no frame has come between the two, or none for the one before."""
     end = -1
