@@ -16,8 +16,22 @@ def smallest_chunk_size(fps: float) -> int:
     return math.ceil(MIN_CHUNK_S * fps)
 
 
-def decide_fps(info: CameraInfo, asked: float | None, tolerance: float) -> float:
+def decide_fps(
+    info: CameraInfo, asked: float | None, tolerance: float, measured: float | None = None
+) -> float:
     """Choose the rate that the stream declares.
+
+    Parameters
+    ----------
+    info
+        What the camera says.
+    asked
+        What the user asks for.
+    tolerance
+        By which fraction the camera's may differ from that.
+    measured
+        What was measured of a camera that does not say it. Where the camera knows a bound, what lies above
+        is the error of that: nobody has asked for it.
 
     Raises
     ------
@@ -25,6 +39,8 @@ def decide_fps(info: CameraInfo, asked: float | None, tolerance: float) -> float
         Neither the user nor the camera says one, or they differ by more than ``tolerance`` (a fraction).
     """
     if asked is None:
+        if info.fps is None and measured is not None:
+            return measured if info.fps_at_most is None else min(measured, info.fps_at_most)
         if info.fps is None:
             bound = "" if info.fps_at_most is None else f"at most {info.fps_at_most:.6g} frames/s, by "
             why = f" ({bound}{info.fps_limited_by})" if info.fps_limited_by else ""

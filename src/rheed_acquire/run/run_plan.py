@@ -78,7 +78,7 @@ def plan_run(
     SettingsError, CameraSettingError
         What was asked for cannot be had together, or of this camera.
     """
-    fps = decide_fps(info, settings.fps or measured_fps, settings.fps_tolerance)
+    fps = decide_fps(info, settings.fps, settings.fps_tolerance, measured_fps)
     check_rate(settings, fps, max_fps)
     reduction = settings.reduction
     stream_fps = fps / reduction.frames

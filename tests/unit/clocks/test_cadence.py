@@ -63,6 +63,16 @@ def test_a_bound_is_declared_by_nobody_and_holds_for_what_is_asked_for() -> None
         decide_fps(bounded, 6000.0, 0.01)
 
 
+@pytest.mark.parametrize(("measured", "declared"), [(102.964, 100.0), (98.0, 98.0)])
+def test_what_was_measured_is_asked_for_by_nobody_and_declared_up_to_the_bound(
+    measured: float, declared: float
+) -> None:
+    bounded = replace(camera(None, "the exposure time of 10000 us"), fps_at_most=100.0)
+    assert decide_fps(bounded, None, 0.01, measured) == declared
+    assert decide_fps(camera(None), None, 0.01, measured) == measured
+    assert decide_fps(camera(60.0), None, 0.01, measured) == 60.0
+
+
 def test_a_ring_of_more_than_half_of_the_memory_is_refused_unless_a_limit_allows_it() -> None:
     total = total_memory()
     if total is None:

@@ -85,6 +85,15 @@ def test_the_stream_declares_what_a_camera_without_a_rate_gives(
         assert (report.exit_code, report.problems, report.warnings) == (DELIVERED, [], [])
 
 
+def test_a_camera_that_is_measured_a_little_faster_than_it_can_be_is_not_refused(stage: Stage) -> None:
+    """A first frame that is held up does that, where no clock tells of it."""
+    info = replace(stage.camera([]).info, fps=None, fps_at_most=50.0, fps_limited_by="its exposure")
+    paced, streamer = Paced(stage, 60.0), stage.streamer()
+    paced.camera._info = info
+    stage.session(paced.camera, streamer, chunk_size=None, frames=60).run()
+    assert streamer.stream["fps"] == 50.0
+
+
 def test_a_rate_that_is_asked_for_is_not_measured(stage: Stage) -> None:
     paced, streamer = Paced(stage, 60.0), stage.streamer()
     stage.session(paced.camera, streamer, fps=60.0, chunk_size=None, frames=60).run()
