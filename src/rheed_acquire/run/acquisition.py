@@ -240,8 +240,7 @@ class Acquisition:
             self._journal.warn(FindingCode.SOURCE, warning)
         measured_fps = None
         if not settings.fps:
-            held = None if self._turn is None else self._turn.held
-            measured_fps = fps_before_run(camera, info, held, self._stop, self._journal, self._measuring)
+            measured_fps = fps_before_run(camera, info, self._stop, self._journal, self._measuring)
         plan = plan_run(settings, info, measured_fps, self._max_fps)
         self._phase = "opening the stream"
         streamer = self._open_streamer(self._stop.is_set)

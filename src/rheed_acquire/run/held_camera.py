@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from rheed_acquire.cameras.camera import Camera, CameraError, CameraInfo, CaptureRequest, Frame, OnFrame
@@ -53,8 +54,6 @@ class HeldCamera:
         self.lock = threading.RLock()
         """Taken where the camera is lent, started, stopped or given back; for no frame."""
         self.connection: Connection | None = None
-        self.measured_fps: tuple[float, int] | None = None
-        """Of a camera that does not say its rate: that, and over how many frames it was measured."""
 
     @property
     def is_well(self) -> bool:
@@ -124,10 +123,17 @@ class Connection:
         Who has them whenever nobody else does.
     fault
         The camera's own, once it has told one.
+    measured_fps
+        Of a camera that does not say its rate: that, and over how many frames it was measured. None where it
+        was not, since it was opened or since its exposure was changed.
+    set_ns
+        When it was opened, or its exposure was changed last, as ``time.perf_counter_ns``.
     """
 
     def __init__(self, camera: Camera, info: CameraInfo) -> None:
         self.camera, self.info = camera, info
+        self.measured_fps: tuple[float, int] | None = None
+        self.set_ns = time.perf_counter_ns()
         self.borrowers: list[Borrower] = []
         self.taker: Borrower | None = None
         self.rester: Borrower | None = None
@@ -141,6 +147,15 @@ class Connection:
         self._pass_on = pass_on
         self.camera.start(self.on_frame, self.on_fault)
         self.is_running = True
+
+    def adjust(self, changes: Mapping[str, float]) -> Mapping[str, float]:
+        """See `Camera.adjust`; with another exposure a camera that does not say its rate may have another."""
+        held = self.camera.adjust(changes)
+        if "exposure_us" in changes and self.info.fps is None:
+            self.info = replace(self.info, fps_at_most=None, fps_limited_by=None)
+            self.set_ns = time.perf_counter_ns()
+            self.measured_fps = None
+        return held
 
     def on_frame(self, frame: Frame) -> None:
         """Pass a frame on; what the camera is started with."""

@@ -269,7 +269,7 @@ class LentCamera(Camera):
 
     def adjust(self, changes: Mapping[str, float]) -> Mapping[str, float]:
         """See `Camera.adjust`; for all who borrow it."""
-        return self.connection.camera.adjust(changes)
+        return self.connection.adjust(changes)
 
     def adjustable(self) -> Mapping[str, float]:
         """See `Camera.adjustable`."""

@@ -11,12 +11,14 @@ import numpy as np
 
 from rheed_acquire.cameras.camera import CameraError
 from rheed_acquire.frames.frame_ids import whole_number
+from rheed_acquire.frames.recent_ring import RecentRing
 from rheed_acquire.host.guard.camera import who_gives_frames
+from rheed_acquire.run.lent_camera import LentCamera
 from rheed_acquire.text.told import told
 
 if TYPE_CHECKING:
     from rheed_acquire.cameras.camera import Camera, CameraInfo, Frame
-    from rheed_acquire.run.held_camera import HeldCamera
+    from rheed_acquire.run.held_camera import Connection
     from rheed_acquire.run.report import Journal
 
 MEASURED_S, MEASURED_FRAMES = 1.0, 20
@@ -27,6 +29,9 @@ LEAST_FRAMES = 3
 UNEVEN = 0.2
 """A median step that is off the mean by this fraction is that of a trigger, and no rate."""
 _KEPT = 50_000
+_LOOK_S = 0.05
+_SETTLE_NS, _UNDER_WAY = 100_000_000, 3
+"""After a change of exposure, so long and so many frames more may be of before it."""
 
 
 class _Watch:
@@ -76,7 +81,6 @@ class _Watch:
 def fps_before_run(
     camera: Camera,
     info: CameraInfo,
-    held: HeldCamera | None,
     stop: threading.Event,
     journal: Journal,
     begins: Callable[[], None],
@@ -85,8 +89,9 @@ def fps_before_run(
 
     Parameters
     ----------
-    held
-        Knows what was measured before; None for a camera of the run's own.
+    camera
+        One that is lent is measured once, for all who borrow it: by itself, or where another has its frames,
+        by those.
     stop
         Ends the run.
     journal
@@ -101,12 +106,16 @@ def fps_before_run(
     """
     if info.fps is not None or info.recorded:
         return None
-    measured = None if held is None else held.measured_fps
+    connection = camera.connection if isinstance(camera, LentCamera) else None
+    measured = None if connection is None else connection.measured_fps
     if measured is None:
         begins()
-        measured = measure_fps(camera, stop)
-        if held is not None:
-            held.measured_fps = measured
+        if connection is not None and connection.taker is not None:
+            measured = _rate_of_running(connection, stop)
+        else:
+            measured = measure_fps(camera, stop)
+            if isinstance(camera, LentCamera):  # which may have been opened anew for it
+                camera.connection.measured_fps = measured
     if stop.is_set():
         raise CameraError(f"the run was ended while the frame rate of {info.device} was measured")
     if measured is None:
@@ -156,6 +165,36 @@ def measure_fps(camera: Camera, stop: threading.Event) -> tuple[float, int] | No
         raise watch.fault
     count = min(len(watch.arrivals), len(watch.ids), len(watch.stamps))
     return None if stop.is_set() else rate_of(watch.arrivals[:count], watch.stamps[:count], watch.ids[:count])
+
+
+def _rate_of_running(connection: Connection, stop: threading.Event) -> tuple[float, int] | None:
+    """Watch the frames that another has, since the camera was set as it is; see `measure_fps`."""
+    begun_ns = perf_counter_ns()
+    while not stop.wait(_LOOK_S):
+        if connection.fault is not None:
+            raise connection.fault
+        if connection.measured_fps is not None:  # by the other, whose frames were not to be had until then
+            return connection.measured_fps
+        set_ns, seen = connection.set_ns, _seen_since(connection)
+        arrivals = seen[0]
+        shown_s = (arrivals[-1] - arrivals[0]) / 1e9 if arrivals else 0.0
+        passed_s = (perf_counter_ns() - begun_ns) / 1e9
+        is_enough = shown_s >= MEASURED_S and len(arrivals) > MEASURED_FRAMES
+        if is_enough or passed_s > (LONGEST_S if arrivals else SILENT_S):
+            measured = rate_of(*seen)
+            if set_ns == connection.set_ns:
+                connection.measured_fps = measured
+            return measured
+    return None
+
+
+def _seen_since(connection: Connection) -> tuple[list[int], list[int | None], list[int | None]]:
+    """Tell what a preview has of the frames since the camera was set as it is; see `RecentRing.since`."""
+    accumulator = None if connection.taker is None else connection.taker.accumulator
+    if accumulator is None or not isinstance(accumulator.ring, RecentRing):
+        return [], [], []
+    arrivals, stamps, ids = accumulator.ring.since(connection.set_ns + _SETTLE_NS, _KEPT)
+    return arrivals[_UNDER_WAY:], stamps[_UNDER_WAY:], ids[_UNDER_WAY:]
 
 
 def rate_of(arrivals: list[int], stamps: list[int | None], ids: list[int | None]) -> tuple[float, int] | None:
