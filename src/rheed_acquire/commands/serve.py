@@ -49,8 +49,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser(
         prog="rheed-acquire serve",
         description="Run the local Atomscale-compatible server. What a client needs to find it is printed in "
-        'the form of a .env file. Keys that are taken: those of "rheed-acquire serve keys" (--help tells '
-        "more), and that of AS_API_KEY, which may do everything; without any a random one is made.",
+        'the form of a .env file. Keys that are taken: those of "rheed-acquire serve keys", and that of '
+        "AS_API_KEY, which may do everything; without any a random one is made. "
+        '"rheed-acquire serve prune" deletes old runs. Each of the two has --help.',
         allow_abbrev=False,
     )
     add_place(parser)

@@ -1,4 +1,4 @@
-"""What ``start``, ``stop``, ``mark`` and ``status`` share: which station, and how its answers look."""
+"""What ``start``, ``stop``, ``mark``, ``set`` and ``status`` share: which station, and how answers look."""
 
 from __future__ import annotations
 
