@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from rheed_acquire.findings import FindingCode
+from rheed_acquire.run.arrivals import SILENCE_PERIODS, SILENCE_S
 
 if TYPE_CHECKING:
     from rheed_acquire.run.lent_camera import CameraTurn
@@ -65,7 +66,7 @@ class Beginning:
         text = f"the run was to begin {late_s:.2f} s earlier, and the"
         if (turn.kept_from_ns - start.since_ns) / 1e9 > least_s:
             self._journal.warn(FindingCode.SHORT_PRE_ROLL, f"{text} preview kept no frame of that time")
-        elif late_s > least_s:
+        elif late_s > max(SILENCE_S, SILENCE_PERIODS / info.fps):  # less is no silence, but a busy computer
             self._journal.warn(
                 FindingCode.SHORT_PRE_ROLL,
                 f"{text} camera gave no frame in that time",

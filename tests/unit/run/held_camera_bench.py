@@ -56,7 +56,7 @@ class LiveCamera(Camera):
 
     def __init__(self, beam: Beam) -> None:
         self._beam = beam
-        self._halt, self._rest = threading.Event(), threading.Event()
+        self._halt, self._rest, self._rests = threading.Event(), threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._on_fault: OnFault | None = None
         self.starts = self.closed = 0
@@ -77,6 +77,7 @@ class LiveCamera(Camera):
         first = number = len(self._beam.seen)
         while not self._halt.wait(max(0.0, begun + (number - first) / FPS - time.perf_counter())):
             if self._rest.is_set():
+                self._rests.set()
                 continue
             frame.pixels.reshape(-1)[:] = np.frombuffer(number.to_bytes(8, "little"), np.uint8)
             frame.id = number if self._beam.cycle is None else number % self._beam.cycle
@@ -86,7 +87,10 @@ class LiveCamera(Camera):
             number += 1
 
     def rest(self) -> None:
+        """Give no frame from the return on."""
+        self._rests.clear()
         self._rest.set()
+        assert self._rests.wait(LIMIT_S)
 
     def go_on(self) -> None:
         self._rest.clear()

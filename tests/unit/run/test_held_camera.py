@@ -34,7 +34,7 @@ def test_runs_in_a_row_begin_with_the_frame_that_was_asked_for_and_lose_none(
     for _ in range(4):
         bench.wait_after(ends, pre_roll_s)
         under, kept, start = bench.run(pre_roll_s)
-        under.until("capturing")
+        under.until_frames()
         time.sleep(0.1)
         report = under.end()
         assert report.problems == report.warnings == []
@@ -90,9 +90,8 @@ def test_a_run_that_reaches_back_into_a_rest_of_its_camera_is_short_of_nothing_t
     try:
         wait_until(lambda: len(bench.beam.seen) > 40)
         bench.beam.opened[0].rest()
-        time.sleep(0.05)
         rested_ns, given = time.perf_counter_ns(), len(bench.beam.seen)
-        time.sleep(0.2)
+        time.sleep(1.2)
         bench.beam.opened[0].go_on()
         wait_until(lambda: len(bench.beam.seen) > given + 10)
         under, kept, _ = bench.run(pre_roll_s=(time.perf_counter_ns() - rested_ns) / 1e9)
@@ -243,7 +242,6 @@ def test_a_run_whose_push_hangs_while_it_reaches_back_is_stopped_though_no_frame
     chunk_size = 2 * FPS
     wait_until(lambda: len(bench.beam.seen) > chunk_size + 50)
     bench.beam.opened[0].rest()
-    time.sleep(0.05)
     given = len(bench.beam.seen)
     returns = threading.Event()
     streamer = KeepingStreamer()

@@ -20,7 +20,7 @@ def test_a_camera_lost_in_a_run_is_opened_again_for_it_and_for_the_preview(bench
     assert sorted(set(kept.numbers)) == kept.numbers
     wait_until(lambda: bench.previewed() > before)
     under, kept, _ = bench.run()
-    under.until("capturing")
+    under.until_frames()
     assert under.end().problems == []
     assert bench.beam.opened[1].starts == 1
 
@@ -31,7 +31,7 @@ def test_a_camera_lost_in_the_preview_is_opened_again_until_it_is_there(bench: B
     wait_until(lambda: bench.preview.acquisition.progress().absence is not None)
     wait_until(lambda: bench.preview.acquisition.progress().absence is None)
     under, kept, _ = bench.run()
-    under.until("capturing")
+    under.until_frames()
     assert under.end().problems == []
     assert_unbroken(kept.numbers)
 
