@@ -85,7 +85,7 @@ def make_report(
         journal,
         capture.attendance.silences,
         pushed,
-        status.lost,
+        status,
         numbered=capture.has_ids,
         behind=capture.attendance.behind,
         held_back=capture.attendance.held_back,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rheed_acquire.findings import FindingCode
+from rheed_acquire.streaming.streamer import DeliveryStatus
 
 if TYPE_CHECKING:
     from rheed_acquire.run.arrivals import Silence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 UNEVEN_S = 0.5
 """Frames of so much time may be missing in a run by the unevenness of their arrivals alone."""
+_NOTHING_TOLD = DeliveryStatus()
 
 
 def has_all_frames(settings: RunSettings, frames_received: int) -> bool:
@@ -28,7 +30,7 @@ def judge(
     journal: Journal,
     silences: Sequence[Silence] = (),
     pushed: PushedFrames | None = None,
-    lost: Sequence[tuple[object, str]] = (),
+    status: DeliveryStatus = _NOTHING_TOLD,
     *,
     numbered: bool = True,
     behind: int = 0,
@@ -43,8 +45,8 @@ def judge(
         Of the camera, by the arrivals of its frames.
     pushed
         Tells how many frames are in chunks that did not arrive.
-    lost
-        Of these, the ones whose reason is known: pairs of chunk index and reason.
+    status
+        What the streamer told last: why chunks did not arrive, and whether they wait in its spool.
     numbered
         Whether the camera numbers its frames, so that none can be missing unnoticed.
     behind
@@ -76,13 +78,14 @@ def judge(
             frames=report.frames_rejected,
         )
     if report.chunks_not_uploaded:
-        reasons = "; ".join(sorted({reason for _, reason in lost}))
-        indices = [index for index, _ in lost if isinstance(index, int)]
+        reasons = "; ".join(sorted({reason for _, reason in status.lost}))
+        indices = [index for index, _ in status.lost if isinstance(index, int)]
+        wait = not reasons and status.spool_bytes is not None
         journal.problem(
             FindingCode.CHUNKS_NOT_UPLOADED,
             f"{report.chunks_not_uploaded} chunks were not uploaded" + (f": {reasons}" if reasons else ""),
             frames=None if pushed is None else pushed.frames_at_most(report.chunks_not_uploaded, indices),
-            advice="" if reasons else "they wait in the spool: rheed-acquire recover",
+            advice="they wait in the spool: rheed-acquire recover" if wait else "",
         )
     if delivery.get("closed") is False:
         journal.problem(

@@ -54,6 +54,18 @@ def test_a_chunk_that_was_given_up_is_told_whatever_the_last_report_leaves_out(
         assert problem.frames == sum(frames)
 
 
+@pytest.mark.parametrize("spool_bytes", [None, 0, 5_000])
+def test_only_of_a_streamer_with_a_spool_it_is_said_that_chunks_wait_there(
+    stage: Stage, spool_bytes: int | None
+) -> None:
+    status = DeliveryStatus(chunks_pushed=3, chunks_uploaded=2, spool_bytes=spool_bytes)
+    streamer = stage.streamer(status=lambda: status, finalize=lambda: {"closed": True})
+    report = stage.session(stage.camera(range(20)), streamer, frames=20, ring_chunks=4).run()
+    (problem,) = report.problems
+    assert problem.code == FindingCode.CHUNKS_NOT_UPLOADED
+    assert ("rheed-acquire recover" in problem.advice) == (spool_bytes is not None)
+
+
 def test_what_a_report_names_as_lost_is_a_loss_though_it_counts_none(stage: Stage) -> None:
     told = {"chunks_uploaded": 3, "chunks_not_uploaded": 0, "lost": [[1, "HTTP 403"]]}
     streamer = stage.streamer(finalize=lambda: told)
