@@ -39,6 +39,7 @@ class Discovery:
         self._path = path
         self.found_again = 0
         self._seen: set[str] = set()
+        self._closed: set[str] = set()
         self._taken: deque[tuple[int, int, int, int]] = deque(maxlen=_REMEMBERED)
         self._vanished: dict[tuple[int, int], int] = {}
         self._gone_s: float | None = None
@@ -90,8 +91,9 @@ class Discovery:
             return
         waiting = [str(self._path)]
         while waiting:
+            folder = waiting.pop()
             try:
-                with os.scandir(waiting.pop()) as entries:
+                with os.scandir(folder) as entries:
                     for entry in entries:
                         if entry.is_dir(follow_symlinks=False):
                             if not entry.name.startswith("."):
@@ -101,6 +103,13 @@ class Discovery:
                             yield path
             except FileNotFoundError:
                 continue  # a folder that was deleted meanwhile
+            except OSError as error:
+                if folder == str(self._path):
+                    raise
+                # Somebody's own, or the system's, such as lost+found: the others go on.
+                if folder not in self._closed:
+                    self._closed.add(folder)
+                    logger.warning("%s is passed over: %s", folder, error.strerror or error)
 
     def _heed(self, *, is_gone: bool) -> None:
         """Tell of what was there and is not, once that lasts."""

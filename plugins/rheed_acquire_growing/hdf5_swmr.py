@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from rheed_acquire import CameraError
 from rheed_acquire_growing.growing_file import BegunAnewError, GrowingFile
 from rheed_acquire_replay.arrays import choose
 from rheed_acquire_replay.hdf5 import check_readable, datasets, signal_name
-from rheed_acquire_replay.hdf5_superblock import check_superblock
+from rheed_acquire_replay.hdf5_superblock import check_superblock, is_being_written
 from rheed_acquire_replay.hdf5_texts import is_text
 from rheed_acquire_replay.hdf5_times import EPICS, TIMES, unit_of
 from rheed_acquire_replay.moments import as_times
@@ -55,6 +55,15 @@ def _limit_of_attempts(package: Path, module: str) -> Any:
     return None
 
 
+class _Way(NamedTuple):
+    """Datasets that tell together when a frame was taken, in a unit since an epoch, in seconds since 1970."""
+
+    name: str
+    parts: tuple[Any, ...]
+    unit: str | None
+    epoch_s: int
+
+
 class FrameTimes:
     """One number for each frame that tells when it was taken: beside them, or of areaDetector's.
 
@@ -74,41 +83,43 @@ class FrameTimes:
             # What grows has its texts behind those that were looked at.
             if other != name and is_row and not is_text(found[other]):
                 by_leaf.setdefault(other.rpartition("/")[2].lower(), other)
-        self._parts: tuple[Any, ...] = ()
-        self._unit: str | None = None
-        self._epoch_s = 0
-        self.name = ""
+        self._ways: list[_Way] = []
         if all(leaf.lower() in by_leaf for leaf in EPICS):
             names = [by_leaf[leaf.lower()] for leaf in EPICS]
-            self._parts, self._unit, self._epoch_s = tuple(found[one] for one in names), "ns", EPICS_EPOCH_S
-            self.name = names[0]
-            return
-        leaf = next((one for one in TIMES if one.lower() in by_leaf), None)
-        if leaf is not None:
-            self.name = by_leaf[leaf.lower()]
-            self._parts = (found[self.name],)
-            is_epics = leaf == TIMES[0]
-            self._unit = "s" if is_epics else unit_of(self._parts[0])
-            self._epoch_s = EPICS_EPOCH_S if is_epics else 0
+            self._ways.append(_Way(names[0], tuple(found[one] for one in names), "ns", EPICS_EPOCH_S))
+        for leaf in TIMES:
+            if leaf.lower() in by_leaf:
+                other = by_leaf[leaf.lower()]
+                unit, epoch_s = ("s", EPICS_EPOCH_S) if leaf == TIMES[0] else (unit_of(found[other]), 0)
+                self._ways.append(_Way(other, (found[other],), unit, epoch_s))
+
+    @property
+    def name(self) -> str:
+        """Of the dataset that tells."""
+        return self._ways[0].name if self._ways else ""
 
     def time_ns(self, number: int) -> int | None:
         """When a frame was captured, in nanoseconds since 1970; None where that is not told, or not yet."""
-        if not self._parts:
-            return None
         first = max(0, number - 1)
-        columns = []
-        for part in self._parts:
-            part.refresh()
-            if part.shape[0] <= number:
+        while self._ways:
+            way = self._ways[0]
+            columns = []
+            for part in way.parts:
+                part.refresh()
+                if part.shape[0] <= number:
+                    return None
+                columns.append(np.asarray(part[first : number + 1]).reshape(-1))
+            values = columns[0]
+            if way.epoch_s and not values[-1]:  # areaDetector's, of a driver that fills in none
+                self._ways.pop(0)
+                continue
+            if len(columns) > 1:
+                values = columns[0].astype(np.int64) * 1_000_000_000 + columns[1].astype(np.int64)
+            taken = as_times(values, way.unit, way.epoch_s)
+            if taken is None or taken[1] is None:
                 return None
-            columns.append(np.asarray(part[first : number + 1]).reshape(-1))
-        values = columns[0]
-        if len(columns) > 1:
-            values = columns[0].astype(np.int64) * 1_000_000_000 + columns[1].astype(np.int64)
-        taken = as_times(values, self._unit, self._epoch_s)
-        if taken is None or taken[1] is None:
-            return None
-        return taken[1] + int(taken[0][-1])
+            return taken[1] + int(taken[0][-1])
+        return None
 
 
 class GrowingHdf5(GrowingFile):
@@ -233,4 +244,10 @@ class GrowingHdf5(GrowingFile):
             raise CameraError(
                 f"{self.path}: {dataset.name} has shape {dataset.shape}; what is followed grows along "
                 "the first axis, (frames, height, width)"
+            )
+        has_its_size = dataset.chunks is None and not dataset.is_virtual and not dataset.external
+        if has_its_size and is_being_written(self.path):
+            raise CameraError(
+                f"{self.path}: {dataset.name} is not chunked, and has its full size from the beginning: "
+                "nobody can tell which of its frames are written; have it chunked by frame, or close it first"
             )

@@ -21,7 +21,7 @@ from rheed_acquire import open_shared
 from rheed_acquire_growing.growing_file import GrowingBytes, NotWholeError
 from rheed_acquire_replay.recording import reading
 from rheed_acquire_replay.tiff import decode_page
-from rheed_acquire_replay.tiff_facts import EPICS_EPOCH_S
+from rheed_acquire_replay.tiff_facts import EPICS_EPOCH_S, bits_of_greatest
 
 _TYPES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 """Whole numbers, by the number of their type."""
@@ -161,11 +161,8 @@ class GrowingTiff(GrowingBytes):
 
     def _take(self, offset: int, page: _Page) -> None:
         if not self.count:
-            depth, top = page.one(_BITS), page.one(_MAX_SAMPLE)
-            if depth in (10, 12, 14):
-                self.bits = depth
-            elif 255 < top < 65_535:
-                self.bits = top.bit_length()
+            depth = page.one(_BITS)
+            self.bits = depth if depth in (10, 12, 14) else bits_of_greatest(page.one(_MAX_SAMPLE))
             if page.one(_EPICS_S):
                 self.dated_by = "of each frame, by areaDetector's EPICS time"
         seconds, nanoseconds = page.one(_EPICS_S), page.one(_EPICS_NS)

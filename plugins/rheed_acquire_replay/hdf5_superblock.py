@@ -37,6 +37,25 @@ def check_superblock(path: Path) -> None:
             place = max(_FIRST_PLACE, 2 * place)
 
 
+def is_being_written(path: Path) -> bool:
+    """Whether a program has a file open to write to it, by the file consistency flags that HDF5 leaves there.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        place = 0
+        while place < size:
+            head = _read(file, place, 12)
+            if head[:8] == SIGNATURE:
+                return len(head) == 12 and head[8] > 2 and bool(head[11] & 1)
+            place = max(_FIRST_PLACE, 2 * place)
+    return False
+
+
 def _check(file: BinaryIO, place: int, size: int) -> None:
     head = _read(file, place, 28)
     if len(head) < 28 or head[8] > 1:  # from version 2 on it is a message, which is no longer than its header

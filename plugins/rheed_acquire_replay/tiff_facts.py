@@ -116,9 +116,17 @@ def told_bits(page: Any) -> tuple[int, str] | None:
     tag = page.tags.get(281)
     value = tag.value if tag is not None else None
     value = max(value) if isinstance(value, tuple) and value else value
-    if isinstance(value, int) and 255 < value < 65_535:
-        return value.bit_length(), "by the tag MaxSampleValue"
-    return None
+    bits = bits_of_greatest(value) if isinstance(value, int) else None
+    return None if bits is None else (bits, "by the tag MaxSampleValue")
+
+
+def bits_of_greatest(value: int) -> int | None:
+    """How many bits of a sample of 16 are significant, by MaxSampleValue; None where that does not tell.
+
+    By the letter of TIFF 6.0 it is the greatest value that is used, and some programs write that of a dark
+    first picture: it tells a depth only where it is the greatest of one.
+    """
+    return value.bit_length() if 255 < value < 65_535 and value & (value + 1) == 0 else None
 
 
 def packed_bits(page: Any) -> int | None:

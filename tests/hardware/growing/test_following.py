@@ -179,6 +179,31 @@ def test_a_number_that_comes_after_a_later_one_was_taken_is_left_out_and_counted
     assert numbers(taken) == taken.ids == [0, 1, 3, 4, 5]
 
 
+def test_a_folder_that_cannot_be_read_keeps_no_picture_of_the_others(
+    folder: ImageFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The system's own on the root of a drive, or one that somebody makes for himself meanwhile."""
+    scan = os.scandir
+
+    def scanned(path: Any) -> Any:
+        if isinstance(path, str) and Path(path).name in ("lost+found", "backup"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr("rheed_acquire_growing.discovery.os.scandir", scanned)
+    folder.path.mkdir(exist_ok=True)
+    (folder.path / "lost+found").mkdir()
+    with taking(folder.path) as taken:
+        write(folder, range(3))
+        taken.wait_for_frames(3)
+        (folder.path / "backup").mkdir()
+        write(folder, range(3, 6))
+        taken.wait_for_frames(6)
+    assert numbers(taken) == list(range(6))
+    for closed in ("lost+found", "backup"):
+        assert caplog.text.count(f"{closed} is passed over: Permission denied") == 1
+
+
 def test_numbers_that_begin_anew_are_another_series_and_ids_go_on(tmp_path: Path, writing: Writing) -> None:
     writer = writing(ImageFolder, tmp_path / "b")
     again = writing(ImageFolder, tmp_path / "a")

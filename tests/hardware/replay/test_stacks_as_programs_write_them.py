@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from rheed_acquire import CameraEndedError
+from rheed_acquire_growing.kinds import open_growing
 
 if TYPE_CHECKING:
     from tests.hardware.replay.conftest import Stage
@@ -78,3 +79,25 @@ def test_a_header_that_names_all_16_bits_tells_no_depth(tmp_path: Path, stage: S
         played = stage.play_all(path)
         assert played.info.pixel_format == "Mono12"
         np.testing.assert_array_equal(played.frames, frames)
+
+
+@pytest.mark.parametrize(
+    ("greatest", "bits"), [(1023, 10), (4095, 12), (300, None), (4000, None), (512, None)]
+)
+def test_a_greatest_sample_tells_a_depth_only_where_it_is_the_greatest_of_one(
+    tmp_path: Path, stage: Stage, greatest: int, bits: int | None
+) -> None:
+    """By the letter of TIFF 6.0 it is the greatest that is used: perhaps that of a dark first picture."""
+    path = tmp_path / "a.tif"
+    frames = np.stack([np.full((6, 9), level, np.uint16) for level in (30, 500, greatest)])
+    with tifffile.TiffWriter(path) as file:
+        for frame in frames:
+            tag = (281, 3, 1, greatest, True)
+            file.write(frame, photometric="minisblack", contiguous=False, metadata=None, extratags=[tag])
+    played = stage.play_all(path)
+    followed = open_growing(path, None, None)
+    followed.look()
+    assert followed.bits == bits
+    told = any("MaxSampleValue" in text for _, text in played.info.notes)
+    assert told == (bits is not None)
+    np.testing.assert_array_equal(played.frames, frames)
