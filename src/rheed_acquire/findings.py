@@ -102,6 +102,11 @@ class FindingCode(StrEnum):
     SETTING_DIFFERS = ("setting-differs", "The camera took another value of a setting than was asked for.")
     SOURCE = ("source", "The camera, or the recording that is replayed, has something to say of itself.")
     REGIONS = ("regions", "A region of interest does not lie in the picture as it was asked for.")
+    ABOVE_DEPTH = (
+        "above-depth",
+        "Frames had samples above the depth that their source tells, and were cut there.",
+        "say how deep they really are, by --replay.bits or --growing.bits",
+    )
     RECORDING_PAUSES = ("recording-pauses", "The recording that was replayed has pauses of its own.")
     SERVER_RESTARTED = (
         "server-restarted",

@@ -291,6 +291,7 @@ class Camera(ABC):
 
         ``frames_lost`` has a meaning: frames that the camera took and the driver did not deliver. It is
         believed only where the camera has no frame ids, because else the jump in the ids says the same.
+        So has ``frames_above_depth``: frames of which samples were cut, since their source tells less depth.
         """
         return {}
 

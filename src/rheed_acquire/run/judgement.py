@@ -91,6 +91,11 @@ def judge(
         journal.problem(
             FindingCode.END_NOT_CONFIRMED, "the server did not confirm the end of the stream", frames=0
         )
+    if above := report.camera_statistics.get("frames_above_depth", 0):
+        journal.warn(
+            FindingCode.ABOVE_DEPTH,
+            f"{above} frames have samples above the depth of {info.camera.pixel_format}: they were cut there",
+        )
     by_driver = 0 if numbered else report.frames_dropped_by_camera
     if report.pauses and info.camera.recorded:
         journal.warn(

@@ -177,6 +177,20 @@ def test_the_frames_of_a_video_are_dated_one_by_one_also_where_the_file_has_no_d
     np.testing.assert_allclose(np.diff(found_ms), steps_ms, atol=0.002)
 
 
+@pytest.mark.parametrize(("bits", "above"), [(12, 0), (10, 2)])
+def test_samples_above_the_depth_that_is_told_are_told_of(tmp_path: Path, bits: int, above: int) -> None:
+    levels = np.repeat([500, 2000, 3000], 48 * 64).reshape(3, 48, 64)
+    np.save(tmp_path / "growth.npy", levels.astype(np.uint16))
+    told = ("--replay.path", "growth.npy", "--replay.bits", str(bits), "--replay.speed", "0", "--fps", "20")
+    code, report, said = command(tmp_path, "--camera", "replay", *told)
+    assert code == 0, said
+    warnings = {warning["code"]: warning for warning in report["warnings"]}
+    assert ("above-depth" in warnings) == bool(above)
+    if above:
+        assert warnings["above-depth"]["text"].startswith(f"{above} frames have samples above")
+        assert "--replay.bits" in warnings["above-depth"]["advice"]
+
+
 def test_a_mistake_is_one_line_and_names_what_to_do(tmp_path: Path, stage: Stage) -> None:
     for arguments, code, words in (
         ((), 2, "--replay.path is needed"),
