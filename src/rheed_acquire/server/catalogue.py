@@ -42,7 +42,7 @@ class Catalogue:
         """
 
         def refuse_known(known: dict[str, str]) -> Refusal:
-            message = f"there is a physical sample named '{known['name']}' already"
+            message = f"there is a physical sample named {shown(known['name'])} already"
             return Refusal(409, {"message": message, "physical_sample_id": known["id"]})
 
         return self._add("samples", name, refuse_known)
@@ -55,7 +55,7 @@ class Catalogue:
         Refusal
             400 where there is a tag of this name already, ignoring case.
         """
-        return self._add("tags", name, lambda _: Refusal(400, f"there is a tag named '{name}' already"))
+        return self._add("tags", name, lambda _: Refusal(400, f"there is a tag named {shown(name)} already"))
 
     def sample(self, sample_id: str) -> dict[str, str]:
         """Find a sample; 404 where there is none."""

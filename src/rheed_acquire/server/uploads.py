@@ -19,6 +19,7 @@ import google_crc32c
 
 from rheed_acquire.recording.declarations import ChunkDeclaration
 from rheed_acquire.recording.run_writer import RunWriter
+from rheed_acquire.server.json_body import shown
 from rheed_acquire.server.refusal import Refusal
 from rheed_acquire.system.durable_files import BulkWriter
 
@@ -211,7 +212,9 @@ def receive(body: BodyReader, target: Path, limit: int, claimed: str | None = No
         return {"ETag": f'"{checksum.hexdigest()}"'}
     received = base64.b64encode(checksum.digest()).decode()
     if received != claimed:
-        raise Refusal(400, f"the crc32c of the body is {received}, not {claimed}: it was changed on the way")
+        raise Refusal(
+            400, f"the crc32c of the body is {received}, not {shown(claimed)}: it was changed on the way"
+        )
     return {CHECKSUM_HEADER: received}
 
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 from urllib.parse import quote_from_bytes
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.integration.server.hostile_client import (
@@ -95,6 +96,16 @@ def bodies(draw: st.DrawFn, base: dict[str, Any]) -> bytes:
             case _:
                 members.append((draw(ODD_JSON.filter(lambda text: text.startswith('"'))), draw(ANY_JSON)))
     return b"{" + b",".join(f"{name}:{value}".encode() for name, value in members) + b"}"
+
+
+@pytest.mark.parametrize("target", ["/physical_samples/", "/tags/"])
+@pytest.mark.parametrize("name", ["9" * 500, "a growth\u2028and\u202eanother"])
+def test_a_name_that_is_there_already_is_told_short_and_printable(
+    sender: Sender, target: str, name: str
+) -> None:
+    body = json.dumps({"name": f"{name} {target}"}).encode()
+    assert sender.send("POST", target, body)[0] == 200
+    assert_refused_well(*sender.send("POST", target, body))
 
 
 @fuzzed
