@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -204,11 +204,18 @@ class FrameTap:
             pairs = zip(self._traces.regions, self._traces.traces, strict=True)
             return [(region, trace.overview()) for region, trace in pairs]
 
-    def recent(self, frames: int) -> list[tuple[Region, NDArray[np.float64], NDArray[np.float32]]]:
-        """Each region with its latest values: captures in ms UTC and mean gray levels, (N,) each."""
+    def recent(self, frames: int) -> Iterator[tuple[Region, NDArray[np.float64], NDArray[np.float32]]]:
+        """Each region with its latest values: captures in ms UTC and mean gray levels, (N,) each.
+
+        One region's are copied at a time, when they are asked for: of all that is kept it is some megabytes
+        for each, and `complete` waits no longer than for one of them.
+        """
         with self._lock:
-            pairs = zip(self._traces.regions, self._traces.traces, strict=True)
-            return [(region, *trace.recent(frames)[:2]) for region, trace in pairs]
+            pairs = list(zip(self._traces.regions, self._traces.traces, strict=True))
+        for region, trace in pairs:
+            with self._lock:
+                utc_ms, mean, _ = trace.recent(frames)
+            yield region, utc_ms, mean
 
     def _look_and_rest(self) -> float | None:
         if self._ended.is_set():

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from rheed_acquire.regions.growth import FEWEST_OSCILLATIONS, latest_oscillations
+from rheed_acquire.regions.traces import RECENT_FRAMES
 from rheed_acquire.system.worker import Worker
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rheed_acquire.regions.oscillation import Oscillation
     from rheed_acquire.regions.regions import Region
 
-    Recent: TypeAlias = Callable[[int], Sequence[tuple[Region, NDArray[np.float64], NDArray[np.float32]]]]
+    Recent: TypeAlias = Callable[[int], Iterable[tuple[Region, NDArray[np.float64], NDArray[np.float32]]]]
 
 EVERY_S = 10.0
 _FRAMES = 2**15
-"""Of each region that are looked at."""
+"""Of each region that are looked at first."""
+_WIDER = 4
+"""Times as many are looked at next, where those show nothing: at 1,000 frames/s they are 33 seconds, in which
+a slow growth has no two oscillations. A fast one would be averaged away in the whole of what is kept."""
 _OSCILLATIONS = 2 * FEWEST_OSCILLATIONS
 """The latest of them: a rate may change."""
 
@@ -81,21 +86,20 @@ class GrowthWatch:
         if self._ended.is_set():
             return None
         if self._latest is None:
-            found = tuple(growths(self._recent(_FRAMES)))
+            found = tuple(growths(self._recent(RECENT_FRAMES)))
             with self._lock:
                 self._latest = found
         return self._every_s
 
 
 def growths(
-    recent: Sequence[tuple[Region, NDArray[np.float64], NDArray[np.float32]]],
+    recent: Iterable[tuple[Region, NDArray[np.float64], NDArray[np.float32]]],
 ) -> list[RegionGrowth]:
     """Of regions with their values, captures in ms UTC and gray levels, (N,) each, those that oscillate."""
     grown = []
     for region, utc_ms, mean in recent:
-        found = latest_oscillations((utc_ms - utc_ms[0]) / 1e3, mean, _OSCILLATIONS) if len(utc_ms) else None
-        if found is not None:
-            oscillation = found[0]
+        oscillation = _latest_growth(utc_ms, mean)
+        if oscillation is not None:
             grown.append(
                 RegionGrowth(
                     region=region.name,
@@ -104,3 +108,21 @@ def growths(
                 )
             )
     return grown
+
+
+def _latest_growth(utc_ms: NDArray[np.float64], mean: NDArray[np.float32]) -> Oscillation | None:
+    together = 1
+    while len(utc_ms):
+        # As many points each time, which take as long: the search averages far more down to fewer anyway.
+        blocks = min(len(utc_ms) // together, _FRAMES)
+        latest = slice(len(utc_ms) - blocks * together, None)
+        times_s = (utc_ms[latest] - utc_ms[latest][0]).reshape(blocks, together).mean(axis=1) / 1e3
+        found = latest_oscillations(
+            times_s, mean[latest].reshape(blocks, together).mean(axis=1), _OSCILLATIONS
+        )
+        if found is not None:
+            return found[0]
+        if len(utc_ms) <= _FRAMES * together:
+            break
+        together *= _WIDER
+    return None

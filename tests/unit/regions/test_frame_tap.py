@@ -209,7 +209,8 @@ def test_regions_drawn_in_the_middle_of_a_chunk_are_followed_from_the_next_frame
     (region, overview), (kept, whole) = rig.tap.overviews()
     assert (region.name, int(overview.frames.sum())) == ("elsewhere", 5)
     assert (kept.name, int(whole.frames.sum())) == ("spot", 8)
-    np.testing.assert_array_equal(rig.tap.recent(5)[0][2], numpys(np.array(rig.recorded[3:]), ELSEWHERE)[0])
+    (_, _, mean), _ = rig.tap.recent(5)
+    np.testing.assert_array_equal(mean, numpys(np.array(rig.recorded[3:]), ELSEWHERE)[0])
     (traces,) = rig.of_chunks
     told = {trace.region.name: np.isfinite(trace.mean).tolist() for trace in traces}
     before, after = [True] * 3 + [False] * 5, [False] * 3 + [True] * 5
