@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from typing import Annotated, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -16,6 +16,14 @@ URL_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "srt", "udp", 
 
 _SECRET_NAME = re.compile(r"pass|pwd|token|key|auth|secret|sig|credential|session|cookie|header|proxy", re.I)
 """What in a URL's query, or as the name of an option, stands before what nobody else should read."""
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+(%[^\[\]]*)?\]|[^:\[\]]*)(:\d{0,5})?")
+"""With a port, or without."""
+
+_NOT_ENCODED = (
+    "is no URL that can be read; in a user name or password these have to be percent-encoded: / as %2F, # as "
+    "%23, ? as %3F, [ as %5B, ] as %5D, @ as %40, : as %3A, % as %25"
+)
 
 
 class Deinterlace(StrEnum):
@@ -86,7 +94,7 @@ class VideoSettings(BaseModel):
         if text is None or "://" not in text:
             return text
         _check_scheme(text)
-        parts = urlsplit(text)
+        parts = _parts(text)
         if "@" in parts.netloc or any(_SECRET_NAME.search(name) for name, _ in parse_qsl(parts.query)):
             raise ValueError(
                 "a password does not belong where others can read it; leave this out and give the whole URL "
@@ -99,6 +107,7 @@ class VideoSettings(BaseModel):
     def _check_url(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
             _check_scheme(url.get_secret_value())
+            _parts(url.get_secret_value())
         return url
 
     @field_validator("size")
@@ -121,6 +130,56 @@ class VideoSettings(BaseModel):
         if self.source is not None and self.url is not None:
             raise ValueError("give either source or url, not both")
         return self
+
+
+def shown_url(url: str, *, is_secret: bool) -> str:
+    """Return what of a stream's URL may be shown: nothing of what could be a user or a password.
+
+    Parameters
+    ----------
+    url
+        As `VideoSettings` takes it.
+    is_secret
+        Whether nothing is to be shown but scheme and host: a path may be a secret too, as a stream's key is.
+    """
+    scheme, _, rest = url.partition("://")
+    scheme = scheme.lower()
+    authority, path = _authority(rest)
+    _, at, behind = path.rpartition("@")
+    if at:
+        # Perhaps a path with an @, and perhaps a password with a /: `admin:80/x@host` can be read as either.
+        return f"{scheme}://…" if is_secret else f"{scheme}://…@{behind}"
+    return f"{scheme}://{authority.rpartition('@')[2]}/…" if is_secret else url
+
+
+def _authority(rest: str) -> tuple[str, str]:
+    """Split what stands behind ``://`` at the end of user, password, host and port, as FFmpeg does."""
+    end = re.search(r"[/?#]|$", rest)
+    assert end is not None
+    return rest[: end.start()], rest[end.start() :]
+
+
+def _parts(url: str) -> SplitResult:
+    """Split a URL; refuse one whose user or password has characters that have to be percent-encoded.
+
+    Raises
+    ------
+    ValueError
+        It has such. Nothing in the message is of the URL, since it is not known what of it is the password.
+    """
+    authority, path = _authority(url.partition("://")[2])
+    before, at, _ = path.rpartition("@")
+    _, login, host = authority.rpartition("@")
+    # Such a character ends the host for whoever reads a URL: half of a password stands where the port does,
+    # or a half of the user's name stands for the host.
+    is_of_a_user = at and not login and ":" not in host and ":" in before
+    if not _HOST.fullmatch(host) or is_of_a_user:
+        raise ValueError(_NOT_ENCODED)
+    try:
+        return urlsplit(url)
+    except ValueError:
+        # Its own words repeat what it could not read.
+        raise ValueError(_NOT_ENCODED) from None
 
 
 def _check_scheme(url: str) -> None:

@@ -7,10 +7,9 @@ import re
 import sys
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from urllib.parse import urlsplit
 
 from rheed_acquire import CameraSettingError, DeviceInfo
-from rheed_acquire_video.settings import URL_SCHEMES, VideoSettings
+from rheed_acquire_video.settings import URL_SCHEMES, VideoSettings, shown_url
 
 DEVICE_INPUTS = {"linux": "v4l2", "win32": "dshow", "darwin": "avfoundation"}
 """FFmpeg's input for capture devices, by `sys.platform`."""
@@ -104,17 +103,11 @@ def device_source(device: DeviceInfo) -> Source:
 
 def _stream(url: str, *, is_secret: bool) -> Source:
     scheme = url.partition("://")[0].lower()
-    shown = url
-    if is_secret:
-        # A path may be a secret too, as a stream's key is one.
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-        shown = f"{scheme}://{host}/…"
     # No answer of a server makes FFmpeg open a file of this computer.
     protocols = ("tls", "crypto", "httpproxy", "srtp", *URL_SCHEMES)
     return Source(
         Kind.NETWORK,
-        DeviceInfo("video", model=f"{scheme.upper()} stream", address=shown),
+        DeviceInfo("video", model=f"{scheme.upper()} stream", address=shown_url(url, is_secret=is_secret)),
         url,
         None,
         {
