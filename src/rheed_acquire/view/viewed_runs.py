@@ -295,6 +295,9 @@ class ViewedRuns:
             ) from None
         notes = tuple(self._tap.follow(asked))
         self._regions = self._tap.regions
+        if self._preview_tap is not None and self._preview_tap is not self._tap:
+            # Behind a run it goes on, and it is by its frames that the next run's condition comes true.
+            self._preview_tap.follow(asked)
         if not self._regions_noted:  # once a run: whoever drags a region sends many
             self._regions_noted = True
             self._acquisition.journal.event(f"regions are drawn {origin}")
