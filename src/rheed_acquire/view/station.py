@@ -250,7 +250,8 @@ class Station:
         Raises
         ------
         StationError
-            The station reads such a channel itself, it is in another unit, or there are too many.
+            The station reads such a channel itself, it is in another unit, there are too many, or the value
+            is no finite number.
         """
         told = {"channel": channel, "value": value, "unit": unit, "time_unix_ms": time_unix_ms}
         return self.record_all([told], run=run)
@@ -262,6 +263,11 @@ class Station:
         ----------
         readings
             Each with ``channel`` and ``value``, and perhaps ``unit`` and ``time_unix_ms``.
+
+        Raises
+        ------
+        StationError
+            See `record`. Where one is no finite number, as of a gauge that is out of its range, none is sent.
         """
         body: dict[str, Any] = {} if run is None else {"run": run}
         body["readings"] = [

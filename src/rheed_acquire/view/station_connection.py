@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -90,7 +91,7 @@ class StationConnection:
         Raises
         ------
         StationError
-            The station refuses.
+            The station refuses; or a number is not finite, which is not sent.
         NoStationError
             It does not answer.
         """
@@ -99,6 +100,10 @@ class StationConnection:
                 answer = self._session.request(
                     method, f"{self.url}{PREFIX}{path}", timeout=_TIMEOUT_S, allow_redirects=False, **more
                 )
+            except requests.exceptions.InvalidJSONError as error:
+                # JSON has neither NaN nor infinity. Nothing was sent: it says nothing of the station.
+                why = next(_not_finite(more.get("json")), f"it cannot be asked as JSON: {error}")
+                raise StationError(why, 422, "invalid") from None
             except requests.RequestException as error:
                 if tries_left and not isinstance(error, requests.exceptions.InvalidURL):
                     time.sleep(_PAUSE_S)
@@ -113,6 +118,16 @@ class StationConnection:
                 raise _refusal(answer)
             return answer
         raise AssertionError("the last try returns or raises")
+
+
+def _not_finite(body: object, place: str = "") -> Iterator[str]:
+    """Say of each number of a request that is not finite that it must be."""
+    if isinstance(body, float):
+        if not math.isfinite(body):
+            yield f"{place}: must be a finite number, not {body}"
+    elif isinstance(body, Mapping | list):
+        for name, value in body.items() if isinstance(body, Mapping) else enumerate(body):
+            yield from _not_finite(value, f"{place}.{name}" if place else str(name))
 
 
 def _refusal(answer: requests.Response) -> RheedAcquireError:

@@ -65,6 +65,8 @@ def test_the_commands_drive_a_station_and_their_exit_codes_say_how_it_went(
     assert said(command, "status", RHEED_STATIONS=elsewhere, RHEED_STATION=url + token)["run"]
     assert said(command, "status", code=1, RHEED_STATIONS=elsewhere, RHEED_STATION=f"{url}wrong")["error"]
     assert said(command, "start", "--rotations-per-min", "-1", code=2)["error"]
+    not_finite = said(command, "mark", "substrate", "--value", "nan", code=2)
+    assert not_finite["error"] == "value: must be a finite number, not nan"
     ended = said(command, "stop")
     assert (ended["run"], ended["phase"], ended["marks"], ended["exit_code"]) == (run["run"], "ended", 1, 0)
     assert recipe.end()[0] == 0
