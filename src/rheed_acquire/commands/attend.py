@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rheed_acquire.errors import RheedAcquireError
 from rheed_acquire.system.console import call_when_closed
+from rheed_acquire.system.heeded_signals import heed_signals
 from rheed_acquire.system.terminal import write_json
 
 if TYPE_CHECKING:
@@ -218,7 +218,10 @@ class Interrupts:
 
 
 def count_interrupts() -> Interrupts:
-    """Count Ctrl-C, SIGTERM, Ctrl-Break and the closing of a window on Windows instead of dying from them."""
+    """Count Ctrl-C, SIGTERM, Ctrl-Break and the closing of a window on Windows instead of dying from them.
+
+    So it is with SIGHUP, unless the command was started with ``nohup``.
+    """
     interrupts = Interrupts()
 
     def note(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -227,8 +230,6 @@ def count_interrupts() -> Interrupts:
             os._exit(INTERRUPTED)
 
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), note)
+        heed_signals(("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"), note)
         call_when_closed(interrupts.close)
     return interrupts

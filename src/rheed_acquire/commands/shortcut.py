@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from rheed_acquire.commands.parser import Parser
 from rheed_acquire.errors import SettingsError
+from rheed_acquire.system.heeded_signals import heed_signals
 from rheed_acquire.system.terminal import is_terminal, write_line, write_note
 
 NAME = "RHEED view"
@@ -123,9 +123,7 @@ def start(file: Path) -> int:
     It is a process of its own: whatever ends it, a crash in a camera's SDK too, the window stays.
     """
     # By a function, which the view does not inherit, as it would that the signal is ignored.
-    for name in ("SIGINT", "SIGBREAK", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda number, frame: None)  # noqa: ARG005
+    heed_signals(("SIGINT", "SIGBREAK", "SIGHUP"), lambda number, frame: None)  # noqa: ARG005
     command = [sys.executable, "-P", "-m", "rheed_acquire", "view", "--config", str(file), "--view-open"]
     try:
         code = subprocess.run(command, cwd=file.parent, check=False).returncode  # noqa: S603

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.hang_ups import hang_ups
 from tests.integration.command.conftest import silent_after
 
 if TYPE_CHECKING:
@@ -48,6 +49,19 @@ def test_one_interrupt_delivers_the_partial_chunk_and_ends_the_stream(
     assert report["delivery"]["closed"] is True
     assert read_stamps(Path(report["output"]) / "frames.zarr") == list(range(130))
     assert "stopping; what was captured is being delivered (interrupt again to give up)" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no hang-up")
+def test_a_run_that_was_started_with_nohup_goes_on_when_its_terminal_is_gone(command: Command) -> None:
+    with hang_ups(are_ignored=True):
+        process = command.start(*PAUSED, "--json")
+    command.wait_for("paused")
+    process.send_signal(signal.SIGHUP)
+    command.interrupt(process)
+    done = command.finish(process)
+    assert done.returncode == 0, done.stderr
+    assert "stopping" in done.stderr
+    assert "giving up" not in done.stderr, "the hang-up counts as an interrupt"
 
 
 class HangingServer(ThreadingHTTPServer):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.hang_ups import hang_ups
 
 from rheed_acquire.commands.attend import Interrupts
 from rheed_acquire.system.console import handler_for
@@ -29,6 +30,27 @@ kernel.CreateThread(None, 0, begin, 2, 0, None)
 while interrupts.count < 2:
     time.sleep(0.01)
 print("asked twice", flush=True)
+"""
+
+HANGS_UP = """
+import os, signal
+from rheed_acquire.commands.attend import count_interrupts
+
+interrupts = count_interrupts()
+for number in (signal.SIGHUP, signal.SIGTERM):
+    os.kill(os.getpid(), number)
+print(interrupts.count)
+"""
+
+STARTS_THE_VIEW = """
+import signal, subprocess, sys
+from pathlib import Path
+from rheed_acquire.commands import shortcut
+
+run = subprocess.run
+looks = "import signal; print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)"
+subprocess.run = lambda command, **more: run([sys.executable, "-c", looks], **more)
+shortcut.start(Path("gun.toml").absolute())
 """
 
 
@@ -74,3 +96,22 @@ def test_closing_logging_off_and_shutting_down_are_heeded_and_the_rest_is_left_t
 def test_windows_asks_through_the_handler() -> None:
     done = subprocess.run([sys.executable, "-c", CLOSES_ITSELF], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "asked twice", done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no hang-up")
+@pytest.mark.parametrize(("are_ignored", "heeded"), [(False, 2), (True, 1)])
+def test_a_hang_up_asks_for_the_end_and_under_nohup_for_nothing(are_ignored: bool, heeded: int) -> None:
+    assert _said(HANGS_UP, are_ignored=are_ignored) == str(heeded)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no hang-up")
+@pytest.mark.parametrize("are_ignored", [False, True])
+def test_the_view_that_a_shortcut_starts_ignores_hang_ups_where_the_shortcut_does(are_ignored: bool) -> None:
+    assert _said(STARTS_THE_VIEW, are_ignored=are_ignored) == str(are_ignored)
+
+
+def _said(script: str, *, are_ignored: bool) -> str:
+    with hang_ups(are_ignored=are_ignored):
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
