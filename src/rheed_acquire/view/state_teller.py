@@ -27,7 +27,8 @@ class StateTeller:
     away
         Why there is no camera for a preview; None once a preview or a run has one.
     error
-        Why what was asked for last was not done; None where it was.
+        Why what was asked for last was not done, or that the camera is away; None where it was done, and once
+        the camera is back.
     """
 
     def __init__(self, desk: Desk) -> None:
@@ -59,7 +60,9 @@ class StateTeller:
         run, waiting = self._desk.going, self._desk.next_run
         info, delivery = progress.info, progress.delivery
         camera = None if info is None else info.camera
-        if progress.phase == "capturing":
+        if progress.phase == "capturing" and self.away is not None:
+            if self.error == self.away:  # else it is of what was asked for meanwhile
+                self.error = None
             self.away = None
         is_capturing = progress.state == "capturing"
         absence, away = progress.absence, progress.away or self.away

@@ -274,6 +274,8 @@ class ViewedRuns:
             regions = [region.model_dump(mode="json") for region in self._regions]
             return 200, {"regions": regions, "notes": list(notes)}, False
         answer = self.desk.answer(command, origin)
+        if command.get("do") == "start" and not answer[2]:
+            self._teller.error = None
         if command.get("do") == "adjust":
             self._teller.camera_was_changed()
         if command.get("do") == "mark" and not answer[2]:

@@ -167,3 +167,44 @@ def test_regions_drawn_during_a_run_are_those_that_the_next_waits_for(
     preview.see(pixels)
     station.view.update()
     assert station.view.desk.due_run is not None
+
+
+def test_why_a_run_could_not_begin_is_shown_until_the_next_is_granted(
+    make_station: Callable[..., Station],
+) -> None:
+    station = make_station()
+    preview = station.follow()
+    preview.begin()
+    station.view.refuse("the disk is full")
+    assert station.shown_error() == "the disk is full"
+    assert station.ask("stop")[0] == 409
+    assert station.ask("start", settings={"when": "nowhere > 1"})[0] == 422
+    assert station.shown_error() == "the disk is full"
+    assert station.ask("start", settings={}, key="a")[0] == 202
+    assert station.shown_error() is None
+    station.view.refuse("the disk is full")
+    assert station.ask("start", settings={}, key="a")[0] == 202
+    assert station.shown_error() == "the disk is full", "an answer that is given again begins nothing"
+
+
+def test_that_the_camera_is_away_is_shown_until_it_is_back(make_station: Callable[..., Station]) -> None:
+    station = make_station()
+    station.follow().phase = "failed"
+    station.view.camera_is_away(LOST)
+    assert station.shown_error() == LOST
+    preview = station.follow()
+    assert station.shown_error() == LOST
+    preview.begin()
+    assert station.shown_error() is None
+    assert station.pages.page["camera_trouble"] is None
+
+
+def test_what_was_refused_while_the_camera_was_away_is_shown_when_it_is_back(
+    make_station: Callable[..., Station],
+) -> None:
+    station = make_station()
+    station.follow().phase = "failed"
+    station.view.camera_is_away(LOST)
+    station.view.refuse("the disk is full")
+    station.follow().begin()
+    assert station.shown_error() == "the disk is full"
