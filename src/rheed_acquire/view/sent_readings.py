@@ -34,7 +34,8 @@ def take_sent(channels: Channels, sent: Sequence[Mapping[str, Any]], at_ns: int)
     StrangeReadingError
         The time of one is not of today; nothing of the request is taken.
     SentReadingError
-        A channel cannot be taken; those before it are.
+        A channel is told in two units, and nothing of the request is taken; or it cannot be taken, and those
+        before it are.
     """
     arrived_ms = round(process_clock().utc_ns(at_ns) / 1e6, 4)
     of_channels: dict[str, list[Reading]] = {}
@@ -46,8 +47,12 @@ def take_sent(channels: Channels, sent: Sequence[Mapping[str, Any]], at_ns: int)
                 f"readings.{number}.time_unix_ms: {time_ms:.0f} is not of the last hour; now it is "
                 f"{arrived_ms:.0f}"
             )
-        of_channels.setdefault(one["channel"], []).append(Reading(one["value"], time_ms))
-        units[one["channel"]] = one.get("unit") or units.get(one["channel"])
+        name = one["channel"]
+        told, unit = units.get(name), one.get("unit") or None
+        if None not in (told, unit) and told != unit:
+            raise SentReadingError(f"channel {name!r} is told in two units, {told} and {unit}")
+        of_channels.setdefault(name, []).append(Reading(one["value"], time_ms))
+        units[name] = told or unit
     for name, readings in of_channels.items():
         channels.take_sent(name, units[name], readings)
 
