@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from rheed_acquire.commands.parser import Parser
 from rheed_acquire.errors import SettingsError
+from rheed_acquire.system.file_mode import mode_of
 from rheed_acquire.system.heeded_signals import heed_signals
 from rheed_acquire.system.terminal import is_terminal, write_line, write_note
 
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     file = _settings_file(given.file)
     if given.start:
         return start(file)
-    if given.file is None and not file.exists():
+    if given.file is None and not _mode(file):
         _write_starter(file)
     check(file)
     for shortcut in make(file, given.dir):
@@ -101,7 +103,7 @@ def check(file: Path) -> None:
     Raises
     ------
     SettingsError
-        The file is not there, its name cannot be in a shortcut, or what it sets is wrong.
+        The file is not there or cannot be read, its name cannot be in a shortcut, or what it sets is wrong.
     """
     from rheed_acquire.commands.run_setup import choose_camera
     from rheed_acquire.host.plugins import PluginHost
@@ -110,7 +112,7 @@ def check(file: Path) -> None:
 
     if printable(str(file)) != str(file):
         raise SettingsError(f"the path of {file} has characters that no shortcut can hold: move it elsewhere")
-    if not file.is_file():
+    if not stat.S_ISREG(_mode(file)):
         raise SettingsError(f"there is no settings file {file}")
     flags = ["--config", str(file)]
     host = PluginHost(find_disabled_plugins(flags, os.environ, file.parent))
@@ -141,7 +143,14 @@ def _settings_file(given: Path | None) -> Path:
     if given is not None:
         return Path(os.path.abspath(given))  # noqa: PTH100 - where links lead may change
     here = Path.cwd() / DEFAULT_FILE
-    return here if here.exists() else Path.home() / FOLDER / DEFAULT_FILE
+    return here if _mode(here) else Path.home() / FOLDER / DEFAULT_FILE
+
+
+def _mode(file: Path) -> int:
+    try:
+        return mode_of(file)
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror or error}") from None
 
 
 def _write_starter(file: Path) -> None:

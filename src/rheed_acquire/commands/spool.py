@@ -126,7 +126,7 @@ def clear(root: Path, *, delete_frames: bool) -> list[str]:
         The spool cannot be read.
     """
     said = []
-    for path, record in read_spool(root)[0] if root.exists() else ():
+    for path, record in read_spool(root)[0]:
         before = _ring_bytes(path)
         if not before:
             continue
@@ -174,8 +174,6 @@ def waiting_streams(root: Path) -> tuple[list[WaitingStream], list[StrangeEntry]
     SettingsError
         The spool cannot be read.
     """
-    if not root.exists():
-        return [], []
     streams, strange = read_spool(root)
     found = []
     for path, record in streams:
@@ -195,7 +193,7 @@ def waiting_for_buckets(root: Path) -> list[ArchiveLeft]:
 
 
 def read_spool(root: Path) -> tuple[list[tuple[Path, StreamRecord]], list[StrangeEntry]]:
-    """`look_through` a spool.
+    """`look_through` a spool; in one that is not there yet is nothing.
 
     Raises
     ------
@@ -204,6 +202,8 @@ def read_spool(root: Path) -> tuple[list[tuple[Path, StreamRecord]], list[Strang
     """
     try:
         return look_through(root)
+    except FileNotFoundError:
+        return [], []
     except OSError as error:
         raise SettingsError(f"the spool {root} cannot be read: {error.strerror}") from None
 

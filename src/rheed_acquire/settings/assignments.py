@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from rheed_acquire.settings.catalogue import MASK, Path, Setting
+from rheed_acquire.system.file_mode import mode_of
 
 _LONGEST_SHOWN = 60
 _HOME = re.compile(r"~[^/\\]*")
@@ -121,6 +122,15 @@ def shown_value(value: Any) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
+def kind_of(file: FilePath, shown: str, reading: Reading) -> int | None:
+    """Return the mode of a source's file, 0 where none is; None where that cannot be told, which is noted."""
+    try:
+        return mode_of(file)
+    except OSError as error:
+        reading.problems.append(_unreadable(shown, error))
+    return None
+
+
 def text_of(file: FilePath, shown: str, reading: Reading) -> str | None:
     """Read a source's text; None where that cannot be done, which is noted."""
     try:
@@ -129,5 +139,9 @@ def text_of(file: FilePath, shown: str, reading: Reading) -> str | None:
     except UnicodeDecodeError:
         reading.problems.append(f"{shown}: is not UTF-8 text; save it as UTF-8")
     except OSError as error:
-        reading.problems.append(f"{shown}: cannot be read: {error.strerror or error}")
+        reading.problems.append(_unreadable(shown, error))
     return None
+
+
+def _unreadable(shown: str, error: OSError) -> str:
+    return f"{shown}: cannot be read: {error.strerror or error}"

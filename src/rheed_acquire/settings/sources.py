@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -27,7 +28,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from rheed_acquire.errors import SettingsError
-from rheed_acquire.settings.assignments import Assignment, Reading
+from rheed_acquire.settings.assignments import Assignment, Reading, kind_of
 from rheed_acquire.settings.catalogue import MASK, Catalogue
 from rheed_acquire.settings.flags import read_flags
 from rheed_acquire.settings.problems import TABLE, failure, problems_of, requirement
@@ -216,12 +217,15 @@ def _read_all(
     chosen = next((found for r in readings if (found := r.assignments.get(("config",))) is not None), None)
     if chosen is None:
         file, shown = directory / DEFAULT_FILE, DEFAULT_FILE
-        if not file.exists():
+        if not kind_of(file, shown, readings[0]):
             return readings
     else:
         shown = str(chosen.value).strip()
         file = directory / os.path.expanduser(shown)  # noqa: PTH111 - Path's raises without a home
-        if not shown or not file.is_file():
+        kind = kind_of(file, shown, readings[0]) if shown else 0
+        if kind is None:
+            return readings
+        if not stat.S_ISREG(kind):
             readings[0].problems.append(chosen.problem("no such file"))
             return readings
     return [*readings, read_toml(file, shown, catalogue)]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path as FilePath
 from typing import Any
 
-from rheed_acquire.settings.assignments import Reading, text_of
+from rheed_acquire.settings.assignments import Reading, kind_of, text_of
 from rheed_acquire.settings.catalogue import PREFIX, Catalogue, Setting
 
 FOREIGN_VARIABLES = frozenset(
@@ -32,7 +33,8 @@ def read_environment(environ: Mapping[str, str], catalogue: Catalogue) -> Readin
 def read_dotenv(file: FilePath, catalogue: Catalogue) -> Reading:
     """Read the same variables from a ``.env`` file, where there is one; other software's are passed over."""
     reading = Reading()
-    if not file.is_file():
+    # Many keep a virtual environment in a folder of this name.
+    if not stat.S_ISREG(kind_of(file, file.name, reading) or 0):
         return reading
     text = text_of(file, file.name, reading)
     if text is None or not text.strip():
