@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     kept: list[KeptRun] = []
     code = DONE
     try:
-        for run in runs_ended_before(place, datetime.now(UTC) - given.older_than):
+        for run in runs_ended_before(place, _before(given.older_than)):
             if isinstance(run, KeptRun):
                 kept.append(run)
                 continue
@@ -83,6 +83,13 @@ def _print_json(old: list[OldRun], kept: list[KeptRun], size: int, *, is_deleted
     ]
     left = [{"path": str(one.path), "reason": one.reason} for one in kept]
     write_json({"deleted": is_deleted, "runs": runs, "bytes": size, "kept": left}, indent=2)
+
+
+def _before(age: timedelta) -> datetime:
+    try:
+        return datetime.now(UTC) - age
+    except OverflowError:  # before the year 1, when no run has ended
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _age(text: str) -> timedelta:

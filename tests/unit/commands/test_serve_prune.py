@@ -125,3 +125,13 @@ def test_a_run_that_is_gone_meanwhile_is_deleted(place: RunPath) -> None:
 def test_an_age_that_is_none_is_an_error(tmp_path: Path, wrong: str) -> None:
     with pytest.raises(SettingsError, match="--older-than"):
         prune(tmp_path, "--older-than", wrong)
+
+
+@pytest.mark.parametrize("age_given", ["999999d", "999999w", "999999h"])
+def test_no_run_is_older_than_the_calendar(
+    tmp_path: Path, age_given: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = age(record(tmp_path / "runs" / "2020-old", [(0, FRAMES)], 4))
+    assert prune(run.parent, "--older-than", age_given, "--delete") == 0
+    assert names(run.parent) == {run.name}
+    assert capsys.readouterr().out.startswith("0 runs")
