@@ -23,6 +23,13 @@ _HOME = re.compile(r"~[^/\\]*")
 """How a path below somebody's home begins. A shell knows it where a word begins, nobody does in a file."""
 
 
+_ESCAPED = (
+    "must not hold a control character; in double quotes a backslash begins an escape: "
+    "write 'C:\\runs' or C:/runs"
+)
+"""``"C:\\runs"`` of a file is ``C:``, a carriage return and ``uns``, and is shown as it was typed."""
+
+
 @dataclass(frozen=True)
 class Assignment:
     """One value that one source gives one setting.
@@ -83,6 +90,7 @@ class Reading:
             Where it is not the same as `origin`.
         """
         shown = MASK if setting.is_secret else shown_value(value)
+        is_escaped = setting.holds_paths and _has_control_characters(value)
         if setting.is_secret and isinstance(value, str):
             value = SecretStr(value)
         path = setting.path if entry is None else (*setting.path, entry)
@@ -93,12 +101,21 @@ class Reading:
         self.assignments[path] = assignment
         if home and value.startswith(home[0]):
             self.reject(assignment, "must be a path; the home directory it begins with is unknown")
+        if is_escaped:
+            self.reject(assignment, _ESCAPED)
         return assignment
 
     def reject(self, assignment: Assignment, what: str) -> None:
         """Take a value back whose form is wrong already in the source."""
         self.assignments.pop(assignment.path, None)
         self.problems.append(assignment.problem(what))
+
+
+def _has_control_characters(value: Any) -> bool:
+    """Whether a text, or one of several, has any; a blank one counts as not given."""
+    if isinstance(value, list | tuple):
+        return any(_has_control_characters(item) for item in value)
+    return isinstance(value, str) and bool(value.strip()) and min(value) < " "
 
 
 _SECRETS_OF_URLS = (

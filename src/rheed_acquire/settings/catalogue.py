@@ -74,7 +74,7 @@ class Setting:
     @cached_property
     def is_secret(self) -> bool:
         """Whether its value must never be shown, nor stand in a process list."""
-        return _holds_secret(self.field.annotation)
+        return _holds(self.field.annotation, SecretStr, SecretBytes)
 
     @cached_property
     def is_everyday(self) -> bool:
@@ -101,6 +101,11 @@ class Setting:
     def is_path(self) -> bool:
         """Whether it is one file or folder."""
         return any(isinstance(kind, type) and issubclass(kind, PurePath) for kind in self._kinds)
+
+    @cached_property
+    def holds_paths(self) -> bool:
+        """Whether it is a file or folder, or several."""
+        return _holds(self.field.annotation, PurePath)
 
     @cached_property
     def takes_booleans(self) -> bool:
@@ -267,11 +272,11 @@ def _kinds(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def _holds_secret(annotation: Any) -> bool:
-    if isinstance(annotation, type) and issubclass(annotation, SecretStr | SecretBytes):
+def _holds(annotation: Any, *kinds: type) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, kinds):
         return True
     inner = (*get_args(annotation), *([annotation.__value__] if hasattr(annotation, "__value__") else ()))
-    return any(_holds_secret(part) for part in inner)
+    return any(_holds(part, *kinds) for part in inner)
 
 
 def _plain(name: str) -> str:
