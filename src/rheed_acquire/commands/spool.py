@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -127,10 +128,10 @@ def clear(root: Path, *, delete_frames: bool) -> list[str]:
     """
     said = []
     for path, record in read_spool(root)[0]:
-        before = _ring_bytes(path)
-        if not before:
-            continue
         try:
+            before = _bytes_of(_ring_files(path))
+            if not before:
+                continue
             folder = StreamFolder.take(path)
         except (OSError, RecordError) as error:
             said.append(f"left as it is: {path}: {error}")
@@ -139,7 +140,8 @@ def clear(root: Path, *, delete_frames: bool) -> list[str]:
             continue
         folder.ring.free()
         folder.close(delete=False)
-        freed, kept = before - _ring_bytes(path), _ring_bytes(path)
+        kept = _bytes_of(_ring_files(path))
+        freed = before - kept
         if freed:
             said.append(f"freed {freed / 1e6:.1f} MB of the ring of {record.name} ({record.data_id})")
         if kept:
@@ -155,9 +157,20 @@ def clear(root: Path, *, delete_frames: bool) -> list[str]:
     return said or ["no ring holds memory that is not needed"]
 
 
-def _ring_bytes(path: Path) -> int:
-    files = [file for folder in ring_folders(path) for file in folder.glob(f"*{SUFFIX}")]
-    return sum(file.stat().st_size for file in files)
+def _ring_files(path: Path) -> list[Path]:
+    files: list[Path] = []
+    for folder in ring_folders(path):
+        with suppress(FileNotFoundError):  # its run has just deleted it
+            files += folder.glob(f"*{SUFFIX}")
+    return files
+
+
+def _bytes_of(files: list[Path]) -> int:
+    total = 0
+    for file in files:
+        with suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total
 
 
 def _of_orphan(ring: OrphanedRing) -> str:
@@ -214,7 +227,7 @@ def _look_at(path: Path, record: StreamRecord) -> WaitingStream:
         state = f"refused by the server ({record.refused})"
     if is_in_use(path):
         state = IN_USE
-    rings = [file for folder in ring_folders(path) for file in folder.glob(f"*{SUFFIX}")]
+    rings = _ring_files(path)
     spooled = {sidecar.stem for sidecar in (path / "shards").glob("*.json")}
     only_in_ring = [
         buffer
@@ -235,7 +248,7 @@ def _look_at(path: Path, record: StreamRecord) -> WaitingStream:
         age_s=round(age_s(record), 1),
         ring=str(rings[0].parent) if rings else None,
         ring_chunks=len(only_in_ring),
-        ring_bytes=sum(file.stat().st_size for file in rings),
+        ring_bytes=_bytes_of(rings),
         last_error=record.last_error,
     )
 
