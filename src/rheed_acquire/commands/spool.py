@@ -103,9 +103,9 @@ def main(arguments: Sequence[str]) -> int:
         write_line(f"  state      {IN_USE if archive.in_use else 'left behind'}")
         write_line(f"  waiting    {archive.chunks} chunks, {archive.bytes / 1e6:.1f} MB in {archive.folder}")
     for entry in strange:
-        write_line("", f"{entry.path}\n  left as it is: {entry.reason}")
+        write_line("", f"{entry.path}", f"  left as it is: {entry.reason}")
     for ring in rings:
-        write_line("", f"{ring.folder}\n  ring       {_of_orphan(ring)}")
+        write_line("", f"{ring.folder}", f"  ring       {_of_orphan(ring)}")
     if rings or any(stream.ring is not None and stream.state != IN_USE for stream in streams):
         write_line("", f"rheed-acquire spool {CLEAR} frees the memory of rings that hold nothing")
     if any(stream.state != IN_USE for stream in streams) or not all(archive.in_use for archive in archives):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rheed_acquire.commands.spool import clear, waiting_streams
+from rheed_acquire.commands.spool import clear, main, waiting_streams
 from rheed_acquire.frames.ring_files import SUFFIX
 from rheed_acquire.streaming.stream_folder import StreamFolder
-from rheed_acquire.streaming.stream_record import StreamRecord
+from rheed_acquire.streaming.stream_record import RECORD, StreamRecord
 
 
 @pytest.fixture
@@ -51,3 +51,14 @@ def test_a_ring_that_its_run_deletes_meanwhile_is_passed_over(
     assert clear(stream.parent, delete_frames=False) == ["no ring holds memory that is not needed"]
     ((waiting,), strange) = waiting_streams(stream.parent)
     assert (waiting.ring_bytes, strange) == (0, [])
+
+
+def test_what_is_left_as_it_is_stands_on_lines_of_its_own(
+    stream: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(stream.parent.parent)
+    (stream / RECORD).write_text("damaged")
+    (stream / "shards" / "0.shard").write_bytes(b"frames")
+    assert main(["--spool-dir", str(stream.parent)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[lines.index(str(stream)) + 1].startswith("  left as it is: ")
