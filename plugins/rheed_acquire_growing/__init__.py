@@ -5,6 +5,7 @@ numpy and what reads the formats are imported when a camera is opened, not befor
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,9 @@ def describe(settings: GrowingSettings) -> DeviceInfo:
 
 def discover(settings: GrowingSettings) -> Sequence[DeviceInfo]:
     """List the file or folder that the settings name, where it is there."""
-    return [describe(settings)] if settings.path is not None and settings.path.exists() else []
+    # Path's raises where the folder may not be entered, and what is listed is what can be opened.
+    is_there = settings.path is not None and os.path.exists(settings.path)  # noqa: PTH110
+    return [describe(settings)] if is_there else []
 
 
 def open_camera(settings: GrowingSettings, request: CaptureRequest) -> GrowingCamera:

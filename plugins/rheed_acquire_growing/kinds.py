@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rheed_acquire import CameraSettingError
+from rheed_acquire import CameraError, CameraSettingError
 from rheed_acquire_growing.avi_frames import GrowingAvi
 from rheed_acquire_growing.growing_file import GrowingFile
 from rheed_acquire_growing.hdf5_swmr import GrowingHdf5
@@ -33,12 +33,18 @@ def check_name(path: Path) -> None:
 
     Raises
     ------
+    CameraError
+        It cannot be told whether it is there.
     CameraSettingError
         It is one.
     """
     suffix = path.suffix.lower()
-    # What is not there yet, and is called by no video's name, may be a folder.
-    if suffix not in KINDS and (path.is_file() or (suffix in SUFFIXES and not path.exists())):
+    try:
+        # What is not there yet, and is called by no video's name, may be a folder.
+        is_none = suffix not in KINDS and (path.is_file() or (suffix in SUFFIXES and not path.exists()))
+    except OSError as error:
+        raise CameraError(f"--growing.path {path} cannot be read: {error.strerror or error}") from None
+    if is_none:
         raise CameraSettingError(
             f"--growing.path {path}: what ends in {suffix or 'nothing'} cannot be followed while it grows; "
             "TIFF, AVI, kSA 400 (.imm) and HDF5 files can, and folders of them or of images"

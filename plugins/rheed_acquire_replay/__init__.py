@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rheed_acquire import CameraBackend, DeviceInfo, hookimpl
@@ -24,8 +26,10 @@ def describe(settings: ReplaySettings) -> DeviceInfo:
 
 def discover(settings: ReplaySettings) -> Sequence[DeviceInfo]:
     """List the recording that the settings name, where it is there."""
-    is_there = settings.path is not None and settings.path.exists()
-    return [describe(settings)] if is_there else []
+    path = settings.path
+    if isinstance(path, Path) and not os.path.exists(path):  # noqa: PTH110 - Path's raises of a private folder
+        return []
+    return [describe(settings)] if path is not None and path.exists() else []
 
 
 def open_camera(settings: ReplaySettings, request: CaptureRequest) -> ReplayCamera:

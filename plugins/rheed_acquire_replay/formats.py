@@ -88,7 +88,11 @@ def open_recording(path: Path | BucketPath | None, options: Options | None = Non
     options = options or Options()
     if path is None:
         raise CameraSettingError("--replay.path is needed: the recording to replay")
-    if isinstance(path, Path) and not path.exists():
+    try:
+        is_there = not isinstance(path, Path) or path.exists()
+    except OSError as error:
+        raise CameraError(f"--replay.path {path} cannot be read: {error.strerror or error}") from None
+    if not is_there:
         raise CameraError(f"--replay.path {path}: there is no such file or folder")
     source = _open(path, options)
     try:

@@ -105,14 +105,14 @@ class ImageFiles:
 
 
 def _image_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
-        raise CameraError(f"--simulated.images {folder}: a folder is needed, and this {what}")
     try:
+        if not folder.is_dir():
+            what = "is a file" if folder.exists() else "does not exist"
+            raise CameraError(f"--simulated.images {folder}: a folder is needed, and this {what}")
         entries = sorted(folder.iterdir(), key=lambda path: path.name)
+        files = [path for path in entries if path.suffix.lower() in _SUFFIXES and path.is_file()]
     except OSError as error:
         raise CameraError(f"--simulated.images {folder} cannot be listed: {error.strerror}") from error
-    files = [path for path in entries if path.suffix.lower() in _SUFFIXES and path.is_file()]
     if not files:
         raise CameraError(f"--simulated.images {folder} holds no image file ({', '.join(_SUFFIXES)})")
     return files
