@@ -108,6 +108,8 @@ class Rig:
             kept["RHEED_SHARED_MEMORY"] = os.environ["RHEED_SHARED_MEMORY"]
         if self.server is not None:
             kept["AS_API_KEY"] = self.server.api_key
+        if self.endpoint is not None:
+            kept["AS_API_ENDPOINT"] = self.endpoint
         if self.proxy is not None:
             kept |= {"http_proxy": self.proxy, "no_proxy": ""}
         return kept | self.variables
@@ -119,11 +121,8 @@ class Rig:
         archive = () if self.archive is None else ("--archive", str(self.archive))
         named = ("--stream-name", self.name, "--output", str(self.runs))
         kept = ("--spool-dir", str(self.spool), "--faulty.witness", str(self.witness))
-        where = () if self.endpoint is None else ("--endpoint", self.endpoint)
         rate = () if "--fps" in arguments else ("--fps", str(FPS))
-        return self._spawn(
-            ["--camera", "faulty", *size, *depth, *archive, *rate, *named, *kept, *where, *arguments]
-        )
+        return self._spawn(["--camera", "faulty", *size, *depth, *archive, *rate, *named, *kept, *arguments])
 
     def command(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a subcommand on this rig's spool."""

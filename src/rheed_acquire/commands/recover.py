@@ -146,8 +146,8 @@ def recover_server(
         endpoint = (run.endpoint or DEFAULT_ENDPOINT).rstrip("/")
         if server.rstrip("/") != endpoint:  # a key is shown to nobody but the server that it is for
             raise SettingsError(
-                f"needs a key of its own, and AS_API_KEY is for {endpoint}: set AS_API_KEY and "
-                "AS_API_ENDPOINT for this server, and call recover again"
+                f"needs a key of its own, and AS_API_KEY is for {endpoint}: where it is this server's, say "
+                f"so by --endpoint {server}, or AS_API_ENDPOINT; else give this server's too"
             )
         with _open_streamer(run.api_key, server, server, root, run, bare_confirmations) as streamer:
             return streamer.recover(run.drain_timeout, on_chunks)
