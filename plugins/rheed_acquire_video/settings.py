@@ -22,7 +22,7 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+(%[^\[\]]*)?\]|[^:\[\]]*)(:\d{0,5})?")
 
 _NOT_ENCODED = (
     "is no URL that can be read; in a user name or password these have to be percent-encoded: / as %2F, # as "
-    "%23, ? as %3F, [ as %5B, ] as %5D, @ as %40, : as %3A, % as %25"
+    "%23, ? as %3F, [ as %5B, ] as %5D, @ as %40, : as %3A, % as %25; an @ of the path as %40 too"
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from rheed_acquire.errors import StreamerError
 from rheed_acquire.recording.shard_encoding import encode_shard
-from rheed_acquire.streaming import RHEEDStreamer
+from rheed_acquire.streaming import RHEEDStreamer, stream_folder
 from rheed_acquire.streaming.limits import SpoolLimits
 from rheed_acquire.streaming.retry import Backoff
 
@@ -152,6 +153,31 @@ def test_what_a_stream_that_is_gone_takes_no_more_is_kept_on_disk_as_far_as_that
         assert {path.stem for path in shards} == {str(chunk_idx) for chunk_idx in range(12)}
     else:
         assert most - 1 <= len(shards) <= most, "what stays on disk counts"
+
+
+def test_a_push_waits_for_a_slow_disk_where_the_server_takes_no_more(
+    service: FaultServer,
+    connect: Connect,
+    make_frames: MakeFrames,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its ring is full for good only where the disk gives no buffer back either."""
+    written = stream_folder.write_synced
+
+    def slowly(path: Path, pieces: Any) -> int:
+        time.sleep(0.3)
+        return written(path, pieces)
+
+    monkeypatch.setattr(stream_folder, "write_synced", slowly)
+    monkeypatch.setattr("rheed_acquire.streaming.intake.POLL_S", 0.05)
+    streamer = connect(service, ring_chunks=3)
+    data_id = initialize(streamer)
+    service.fail("presign", 409, times=FOREVER, body={"detail": "the stream is closed"})
+    for chunk_idx in range(8):
+        streamer.push(data_id, chunk_idx, make_frames(20, seed=chunk_idx))
+    assert streamer.finalize(data_id, drain_timeout_s=30)["chunks_failed"] == 8
+    assert len(list((tmp_path / "spool" / data_id / "shards").glob("*.shard"))) == 8
 
 
 def test_what_is_pushed_after_an_interrupted_end_is_delivered_by_whoever_comes_later(

@@ -277,10 +277,12 @@ class ChunkBuffer:
         # The counter begins anew with each boot, and by the clock of the day at another time.
         now_ns, arrived_ns = time.perf_counter_ns(), self.host_ns[: self.committed]
         offset_ns = self.utc_offset_ns
-        moved_ns = abs(time.time_ns() - now_ns - offset_ns) if offset_ns else 0
-        is_moved = moved_ns > _CLOCK_IS_SET_NS + now_ns // _CLOCKS_DIFFER
+        moved_ns = time.time_ns() - now_ns - offset_ns if offset_ns else 0
+        # Between two boots lies at least what the first had lasted when the last frame came: a clock that is
+        # set meanwhile is seldom taken for one.
+        least_ns = max(_CLOCK_IS_SET_NS + now_ns // _CLOCKS_DIFFER, int(arrived_ns.max(initial=0)))
         # A number that is not there has not reached the disk, and then nobody knows what else has not.
-        return not is_moved and bool(np.all((arrived_ns > 0) & (arrived_ns <= now_ns)))
+        return moved_ns < least_ns and bool(np.all((arrived_ns > 0) & (arrived_ns <= now_ns)))
 
     @property
     def utc_offset_ns(self) -> int:

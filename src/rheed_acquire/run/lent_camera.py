@@ -36,7 +36,7 @@ from rheed_acquire.run.reopening import looks_like
 logger = logging.getLogger(__name__)
 
 _NO_PIXELS = np.empty((0, 0), np.uint8)
-_ROOM_S = 0.002
+_ROOM_S, _STUCK_S = 0.002, 5.0
 _AGAIN_S, _LOOK_S = 1.0, 0.05
 """Between two tries to open a camera that is away, and between two looks whether it is still wanted."""
 
@@ -176,7 +176,7 @@ class LentCamera(Camera):
         self._on_fault: OnFault | None = None
         self._counted: Mapping[str, int] = {}
         self._seam = threading.Lock()
-        self._is_joined = False
+        self._is_joined = self._is_stuck = False
         self._frame = Frame(_NO_PIXELS, None, None)
         connection.borrowers.append(self)
 
@@ -345,15 +345,12 @@ class LentCamera(Camera):
         *,
         waits: bool,
     ) -> None:
-        """Give the accumulator frames that were kept; it waits for room while the camera finds some.
-
-        Not in a run that is to end: while no frame comes, the camera would find room for ever.
-        """
+        """Give the accumulator frames that were kept; it waits for room while the camera finds some."""
         buffer, begin, end = piece
-        frame, given_up = self._frame, self._turn.request.given_up
+        frame = self._frame
         for place in range(begin, end):
-            while waits and not accumulator.ring.available and kept.has_time and not given_up():
-                time.sleep(_ROOM_S)
+            if waits and not accumulator.ring.available:
+                self._wait_for_room(accumulator, kept)
             frame_id, timestamp_ns = buffer.id_cells[place], buffer.timestamp_cells[place]
             frame.pixels = buffer.slots[place]
             frame.id = None if frame_id == NO_ID else frame_id
@@ -362,6 +359,17 @@ class LentCamera(Camera):
             if self._turn.reached_ns is None:
                 self._turn.reached_ns = arrived_ns
             accumulator.take_kept(frame, arrived_ns)
+
+    def _wait_for_room(self, accumulator: ChunkAccumulator, kept: KeptFrames) -> None:
+        """Wait until the run has a buffer, or the camera needs those of the preview.
+
+        In a run that is to end no longer than `_STUCK_S` for one: while no frame comes the camera finds room
+        for ever, and a push that hangs gives none.
+        """
+        begun_s = time.monotonic()
+        while not self._is_stuck and not accumulator.ring.available and kept.has_time:
+            time.sleep(_ROOM_S)
+            self._is_stuck = self._turn.request.given_up() and time.monotonic() - begun_s > _STUCK_S
 
     def _all_statistics(self) -> Mapping[str, int]:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
@@ -169,32 +169,50 @@ def measure_fps(camera: Camera, stop: threading.Event) -> tuple[float, int] | No
 
 def _rate_of_running(connection: Connection, stop: threading.Event) -> tuple[float, int] | None:
     """Watch the frames that another has, since the camera was set as it is; see `measure_fps`."""
-    begun_ns = perf_counter_ns()
+    begun_ns, set_ns = perf_counter_ns(), connection.set_ns
+    seen: list[tuple[int, int | None, int | None]] = []
     while not stop.wait(_LOOK_S):
         if connection.fault is not None:
             raise connection.fault
         if connection.measured_fps is not None:  # by the other, whose frames were not to be had until then
             return connection.measured_fps
-        set_ns, seen = connection.set_ns, _seen_since(connection)
-        arrivals = seen[0]
-        shown_s = (arrivals[-1] - arrivals[0]) / 1e9 if arrivals else 0.0
+        is_measured = connection.taker is not None and connection.taker.accumulator is None
+        # By the other, whose work ends; or the camera was set anew meanwhile.
+        if is_measured or set_ns != connection.set_ns:
+            begun_ns, set_ns, seen = perf_counter_ns(), connection.set_ns, []
+            continue
+        # Its ring is as large as the old rate wants it, and may not hold a second of the new one.
+        seen += _seen_since(connection, seen[-1][0] + 1 if seen else set_ns + _SETTLE_NS)
+        of_now = seen[_UNDER_WAY:]
+        shown_s = (of_now[-1][0] - of_now[0][0]) / 1e9 if of_now else 0.0
         passed_s = (perf_counter_ns() - begun_ns) / 1e9
-        is_enough = shown_s >= MEASURED_S and len(arrivals) > MEASURED_FRAMES
-        if is_enough or passed_s > (LONGEST_S if arrivals else SILENT_S):
-            measured = rate_of(*seen)
-            if set_ns == connection.set_ns:
+        is_enough = shown_s >= MEASURED_S and len(of_now) > MEASURED_FRAMES
+        if is_enough or passed_s > (LONGEST_S if of_now else SILENT_S):
+            measured = _latest_rate(of_now)
+            if measured is not None and set_ns == connection.set_ns:
                 connection.measured_fps = measured
             return measured
     return None
 
 
-def _seen_since(connection: Connection) -> tuple[list[int], list[int | None], list[int | None]]:
-    """Tell what a preview has of the frames since the camera was set as it is; see `RecentRing.since`."""
+def _seen_since(connection: Connection, host_ns: int) -> Iterable[tuple[int, int | None, int | None]]:
+    """Tell what a preview has of the frames that arrived then or later; see `RecentRing.since`."""
     accumulator = None if connection.taker is None else connection.taker.accumulator
     if accumulator is None or not isinstance(accumulator.ring, RecentRing):
-        return [], [], []
-    arrivals, stamps, ids = accumulator.ring.since(connection.set_ns + _SETTLE_NS, _KEPT)
-    return arrivals[_UNDER_WAY:], stamps[_UNDER_WAY:], ids[_UNDER_WAY:]
+        return ()
+    return zip(*accumulator.ring.since(host_ns, _KEPT), strict=True)
+
+
+def _latest_rate(seen: Sequence[tuple[int, int | None, int | None]]) -> tuple[float, int] | None:
+    """See `rate_of`; of the last second, since a camera may have rested before it."""
+    if not seen:
+        return None
+    since_ns = seen[-1][0] - round(1.5 * MEASURED_S * 1e9)
+    first = min(
+        sum(arrived_ns < since_ns for arrived_ns, _, _ in seen), max(0, len(seen) - MEASURED_FRAMES - 1)
+    )
+    arrivals, stamps, ids = zip(*seen[first:], strict=True)
+    return rate_of(list(arrivals), list(stamps), list(ids))
 
 
 def rate_of(arrivals: list[int], stamps: list[int | None], ids: list[int | None]) -> tuple[float, int] | None:

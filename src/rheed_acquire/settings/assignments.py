@@ -90,7 +90,8 @@ class Reading:
             Where it is not the same as `origin`.
         """
         shown = MASK if setting.is_secret else shown_value(value)
-        is_escaped = setting.holds_paths and _has_control_characters(value)
+        is_whole_mapping = setting.is_mapping and entry is None  # whose entries come one by one
+        is_escaped = setting.holds_paths and not is_whole_mapping and _has_control_characters(value)
         if setting.is_secret and isinstance(value, str):
             value = SecretStr(value)
         path = setting.path if entry is None else (*setting.path, entry)

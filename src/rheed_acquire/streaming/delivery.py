@@ -139,6 +139,10 @@ class Delivery:
         """Write to disk what of a stream is encoded and not delivered, as far as ``timeout_s`` goes."""
         self._write_behind.settle(data_id, timeout_s)
 
+    def is_writing(self, data_id: str) -> bool:
+        """Whether chunks of a stream are on their way to the disk, which gives their buffers back."""
+        return self._write_behind.has_any(data_id)
+
     def close(self, timeout_s: float = 5.0) -> None:
         """End the threads, and let nobody wait for what is left any more.
 

@@ -97,7 +97,7 @@ class Intake:
         while (buffer := ring.wait(POLL_S)) is None:
             self._check_open()
             refused = self.stream.folder.record.refused
-            if refused is not None:
+            if refused is not None and not self.delivery.is_writing(self.stream.data_id):
                 raise RuntimeError(f"the ring of stream {self.stream.data_id} is full for good: {refused}")
         return buffer
 

@@ -153,8 +153,7 @@ class StreamFolder:
         try:
             shard.crc32c = write_synced(staged, content)
             write_synced(described, [encode_sidecar(shard)])
-            if not self._lock.is_locked:
-                raise OSError(errno.ESTALE, "the stream was let go of meanwhile", str(self.path))  # noqa: TRY301
+            self._check_is_ours()
             for path, place in (
                 (staged, self._shard_path(shard.chunk_idx)),
                 (described, self._sidecar_path(shard.chunk_idx)),
@@ -322,7 +321,12 @@ class StreamFolder:
         make_own_folder(quarantine)
         return quarantine
 
+    def _check_is_ours(self) -> None:
+        if not self._lock.is_locked:
+            raise OSError(errno.ESTALE, "the stream was let go of meanwhile", str(self.path))
+
     def _write_record(self) -> None:
+        self._check_is_ours()
         if not self._tmp.is_dir():
             # Whose disk is away for the moment: what were made now would lie below where it is mounted.
             raise OSError(errno.ENOENT, "the spool is not there at present", str(self.path))

@@ -143,6 +143,11 @@ class WriteBehind:
         then()  # where it raises, this is called again
         self._drop(parcel)
 
+    def has_any(self, data_id: str) -> bool:
+        """Whether any of a stream is written, or is to be."""
+        with self._changed:
+            return any(one.step.may_be_written for one in self._of(data_id))
+
     def forget(self, data_id: str) -> None:
         """Know those of a stream no more that nobody is writing."""
         with self._changed:

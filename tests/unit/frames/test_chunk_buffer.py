@@ -152,6 +152,9 @@ def test_memory_that_is_too_small_is_refused() -> None:
         ChunkBuffer(bytearray(memory_needed(2, 2, 2) - 1), 2, 2, 2)
 
 
+HOUR_NS = 3_600_000_000_000
+
+
 def a_ring_left_behind(path: Path, utc_offset_ns: int) -> ChunkBuffer:
     memory = make_file(path / "000.ring", memory_needed(60, 30, 50))
     buffer = ChunkBuffer(memory, 60, 30, 50, utc_offset_ns)
@@ -160,15 +163,14 @@ def a_ring_left_behind(path: Path, utc_offset_ns: int) -> ChunkBuffer:
     return buffer
 
 
-HOUR_NS = 3_600_000_000_000
-
-
+@pytest.mark.parametrize("set_by_ns", [0, 5_000_000_000, HOUR_NS, -HOUR_NS])
 def test_where_no_number_tells_boots_apart_a_sound_ring_is_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_by_ns: int
 ) -> None:
+    """Also where the clock of the day was set meanwhile, on a computer that had run for longer."""
+    set_by_ns = max(set_by_ns, -time.perf_counter_ns() // 2)
     monkeypatch.setattr("rheed_acquire.frames.chunk_buffer.this_boot", lambda: 0)
-    # The clock of the day may be put right meanwhile.
-    a_ring_left_behind(tmp_path, time.time_ns() - time.perf_counter_ns() + 5_000_000_000)
+    a_ring_left_behind(tmp_path, time.time_ns() - time.perf_counter_ns() + set_by_ns)
     (file,) = look_into(tmp_path)
     assert file.trouble is None
     assert file.holds_chunk
@@ -183,6 +185,8 @@ def test_where_no_number_tells_boots_apart_a_ring_that_may_be_torn_is_known(
     moved_ns = HOUR_NS if torn_by == "shorter uptime" else 0
     buffer = a_ring_left_behind(tmp_path, time.time_ns() - time.perf_counter_ns() - moved_ns)
     match torn_by:
+        case "shorter uptime":  # a minute then, and more today
+            buffer.host_ns[:] = min(60_000_000_000, time.perf_counter_ns())
         case "longer uptime":
             buffer.host_ns[:] += HOUR_NS
         case "numbers":

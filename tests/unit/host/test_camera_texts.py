@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,3 +162,14 @@ def test_texts_of_any_kind_become_pythons_own() -> None:
     info = plain_texts(dataclasses.replace(GOOD, **told))
     assert (info.notes, info.warnings, info.firmware) == ((("rate", "20"),), ("dark",), "")
     assert info.recorded is True
+
+
+class Format(str, Enum):  # noqa: UP042 - as many have it still
+    MONO8 = "Mono8"
+
+
+def test_an_enumeration_of_texts_is_its_value() -> None:
+    told: dict[str, Any] = {"pixel_format": Format.MONO8, "warnings": (Format.MONO8,)}
+    info = plain_texts(dataclasses.replace(GOOD, **told))
+    assert (info.pixel_format, info.warnings) == ("Mono8", ("Mono8",))
+    assert type(info.pixel_format) is str

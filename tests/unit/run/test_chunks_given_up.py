@@ -93,10 +93,11 @@ def test_a_status_whose_losses_make_no_sense_is_named(stage: Stage, lost: Any) -
 
 
 def test_losses_of_a_status_in_a_plugins_own_types_are_told(stage: Stage) -> None:
-    lost: Any = [(np.int64(1), OSError("no room"))]
+    lost: Any = [(np.int64(2), OSError("no room"))]
     streamer = stage.streamer(
         status=lambda: DeliveryStatus(3, 2, 1, lost=lost), finalize=lambda: {"chunks_uploaded": 2}
     )
     report = stage.session(stage.camera(range(20)), streamer, frames=20, ring_chunks=4).run()
     (problem,) = report.problems
     assert problem.text == "1 chunks were not uploaded: no room"
+    assert problem.frames == SIZES[2]

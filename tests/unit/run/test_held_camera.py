@@ -268,6 +268,28 @@ def test_a_run_whose_push_hangs_while_it_reaches_back_is_stopped_though_no_frame
     wait_until(lambda: bench.previewed() > before)
 
 
+def test_a_run_that_is_stopped_while_it_reaches_back_has_all_that_was_kept_though_its_pushes_are_slow(
+    bench: Bench,
+) -> None:
+    chunk_size = 2 * FPS
+    wait_until(lambda: len(bench.beam.seen) > 3 * chunk_size)
+    streamer = KeepingStreamer()
+    keep = streamer.push_chunk
+
+    def slowly(data_id: str, chunk: Chunk) -> None:
+        time.sleep(0.5)
+        keep(data_id, chunk)
+
+    streamer.push_chunk = slowly  # type: ignore[method-assign]
+    under, kept, _ = bench.run(pre_roll_s=60.0, streamer=streamer, ring_chunks=2)
+    wait_until(lambda: under.acquisition.progress().frames_received >= 2 * chunk_size)
+    assert under.acquisition.progress().phase == "reaching back"
+    report = under.end()
+    assert (report.problems, report.frames_overrun) == ([], 0)
+    assert_unbroken(kept.numbers)
+    assert len(kept.numbers) > 3 * chunk_size
+
+
 def test_a_run_that_cannot_begin_costs_the_preview_nothing(bench: Bench) -> None:
     def refuse() -> None:
         raise RheedAcquireError("there is no such project")

@@ -82,14 +82,18 @@ class Station:
         self.opened.append(Unrated(self.exposure_us))
         return self.opened[-1]
 
-    def begin_preview(self) -> Under:
+    def begin_preview_soon(self) -> Under:
         turn, settings = CameraTurn(self.held), preview_settings(RunSettings())
         acquisition = Acquisition(
             settings, turn.open, lambda given_up: PreviewStreamer(5.0, given_up), turn=turn
         )
         self.begun.append(Under(acquisition))
-        wait_until(lambda: self.held.is_well and acquisition.progress().frames_received > 0)
         return self.begun[-1]
+
+    def begin_preview(self) -> Under:
+        preview = self.begin_preview_soon()
+        wait_until(lambda: self.held.is_well and preview.acquisition.progress().frames_received > 0)
+        return preview
 
     def report_of_run(self) -> RunReport:
         turn = CameraTurn(self.held, RunStart(time.perf_counter_ns()))
@@ -116,6 +120,21 @@ def station() -> Iterator[Station]:
 
 def declared_at(exposure_us: float) -> Any:
     return pytest.approx(ROOM * 1e6 / exposure_us, rel=0.2)
+
+
+def test_much_faster_frames_than_the_preview_has_room_for_are_counted_all_the_same(station: Station) -> None:
+    """Its ring was made for the rate before."""
+    station.exposure_us = 80_000.0
+    preview = station.begin_preview()
+    preview.acquisition.adjust({"exposure_us": 5_000.0})
+    assert station.report_of_run().info.fps == declared_at(5_000.0)
+
+
+def test_a_run_that_is_asked_for_while_the_preview_measures_waits_for_that(station: Station) -> None:
+    station.exposure_us = 400_000.0
+    station.begin_preview_soon()
+    wait_until(lambda: bool(station.opened) and station.opened[0].starts > 0)
+    assert station.report_of_run().info.fps == declared_at(400_000.0)
 
 
 @pytest.mark.parametrize("exposure_us", [50_000.0, 4_000.0])

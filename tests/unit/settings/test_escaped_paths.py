@@ -131,6 +131,17 @@ def test_a_plugins_paths_are_looked_at_too_and_no_secret_is_shown(
     assert ("**********" in problem) is (argument == "hidden")
 
 
+def test_a_mapping_that_a_variable_spreads_over_lines_is_judged_entry_by_entry(
+    sources_in: Callable[..., Sources], make_host: Callable[..., PluginHost], tmp_path: Path
+) -> None:
+    host = make_host({"several": [("several", SeveralSettings)]})
+    variable = "RHEED_SEVERAL__NAMED"
+    good: Any = sources_in(tmp_path, host).load(environ={variable: '{\n "a": "/x",\n "b": "/y"\n}'})
+    assert good.backend("several").named == {"a": Path("/x"), "b": Path("/y")}
+    (problem,) = sources_in(tmp_path, host).problems(environ={variable: '{"a": "C:\\runs"}'})
+    assert SAID in problem
+
+
 def test_text_that_is_no_path_may_hold_a_line_break(
     sources_in: Callable[..., Sources], make_host: Callable[..., PluginHost], tmp_path: Path
 ) -> None:

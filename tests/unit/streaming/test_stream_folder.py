@@ -91,6 +91,19 @@ def test_who_writes_on_after_the_folder_was_let_go_of_takes_nothing_from_the_nex
     after.close(delete=False)
 
 
+def test_who_notes_something_after_the_folder_was_let_go_of_leaves_the_next_owners_record(
+    folder: StreamFolder,
+) -> None:
+    after = again(folder)
+    after.update(last_error="of the one after")
+    with pytest.raises(OSError, match="let go of"):
+        folder.update(refused="of the one before")
+    record = read_record(folder.path)
+    assert record is not None
+    assert (record.last_error, record.refused) == ("of the one after", None)
+    after.close(delete=False)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows renames no folder with open files")
 @pytest.mark.parametrize("is_gone", [False, True])
 def test_a_folder_that_comes_back_while_a_shard_is_looked_for_has_lost_none(

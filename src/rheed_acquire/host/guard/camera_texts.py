@@ -24,16 +24,21 @@ def plain_texts(info: CameraInfo) -> CameraInfo:
         raise _wrong("warnings", info.warnings, "a tuple of texts")
     return replace(
         info,
-        pixel_format=str(info.pixel_format),
-        fps_limited_by=None if limit is None else str(limit),
-        firmware="" if firmware is None else str(firmware),
-        notes=tuple((str(name), str(text)) for name, text in info.notes),
-        warnings=tuple(map(str, info.warnings)),
+        pixel_format=_text(info.pixel_format),
+        fps_limited_by=None if limit is None else _text(limit),
+        firmware="" if firmware is None else _text(firmware),
+        notes=tuple((_text(name), _text(text)) for name, text in info.notes),
+        warnings=tuple(map(_text, info.warnings)),
         ptp_synchronized=_truth(info.ptp_synchronized, "ptp_synchronized"),
         utc_timestamps=_truth(info.utc_timestamps, "utc_timestamps"),
         recorded=_truth(info.recorded, "recorded"),
         waits=_truth(info.waits, "waits"),
     )
+
+
+def _text(value: object) -> str:
+    # An enumeration of texts is told by its value, and not by its name.
+    return str.__str__(value) if isinstance(value, str) else str(value)
 
 
 def _is_several(values: object) -> bool:

@@ -214,7 +214,7 @@ def _plain_status(status: DeliveryStatus, calls: PluginCalls) -> DeliveryStatus:
             chunks_uploaded=operator.index(status.chunks_uploaded),
             chunks_failed=operator.index(status.chunks_failed),
             bytes_uploaded=operator.index(status.bytes_uploaded),
-            lost=tuple((index, str(reason)) for index, reason in status.lost),
+            lost=tuple((_plain_index(index), str(reason)) for index, reason in status.lost),
             spool_bytes=None if status.spool_bytes is None else operator.index(status.spool_bytes),
             chunks_spooled=None if status.chunks_spooled is None else operator.index(status.chunks_spooled),
             last_error=None if status.last_error is None else str(status.last_error),
@@ -223,6 +223,11 @@ def _plain_status(status: DeliveryStatus, calls: PluginCalls) -> DeliveryStatus:
     except (TypeError, ValueError):
         what = "its counts are not whole numbers, or lost is no list of pairs of chunk index and reason"
         raise calls.wrong("status", what) from None
+
+
+def _plain_index(index: Any) -> Any:
+    # Whose chunks have no number is told of with its reason all the same.
+    return operator.index(index) if hasattr(index, "__index__") else index
 
 
 def _plain_report(report: object, calls: PluginCalls) -> dict[str, Any]:
