@@ -95,6 +95,7 @@ class Delivery:
         self.unverified = UnverifiedChunks(spool)
         # Whether the encoder had to wait for those behind it when it was done with a chunk.
         self._is_held_up = False
+        self._in_hand: Parcel | None = None
         encode = one_by_one(self._chunks.get, self._encode_chunk, self._lose_chunk)
         self._workers = [
             Worker("encoder", encode, self._closing, at_begin=make_way),
@@ -140,8 +141,9 @@ class Delivery:
         self._write_behind.settle(data_id, timeout_s)
 
     def is_writing(self, data_id: str) -> bool:
-        """Whether chunks of a stream are on their way to the disk, which gives their buffers back."""
-        return self._write_behind.has_any(data_id)
+        """Whether chunks of a stream, or such as nobody has looked at yet, are on their way to the disk."""
+        is_encoding = self._in_hand is not None or not self._chunks.empty()
+        return is_encoding or self._write_behind.has_any(data_id)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """End the threads, and let nobody wait for what is left any more.
@@ -162,6 +164,13 @@ class Delivery:
             worker.join(max(0.0, deadline - time.monotonic()))
 
     def _encode_chunk(self, parcel: Parcel) -> None:
+        self._in_hand = parcel
+        try:
+            self._encode(parcel)
+        finally:
+            self._in_hand = None
+
+    def _encode(self, parcel: Parcel) -> None:
         stream = parcel.stream
         # A stream that was finalized with chunks waiting: they stay in its ring, for a later recovery.
         if self.closing or self._streams.get(stream.data_id) is not stream or not parcel.claim():
