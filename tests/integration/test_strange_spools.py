@@ -158,6 +158,7 @@ def test_what_is_strange_is_named_and_left_and_all_streams_that_make_sense_are_r
         streamer.push(data_id, 0, make_frames(SIZE))
         assert streamer.finalize(data_id, drain_timeout_s=30)["chunks_uploaded"] == 1
     monkeypatch.setenv("AS_API_KEY", "key-5ecret-of-the-test")
+    monkeypatch.setenv("AS_API_ENDPOINT", service.endpoint)
     code = recover(["--json"])
     said = capsys.readouterr()
     report = json.loads(said.out)

@@ -91,7 +91,7 @@ class Reading:
         """
         shown = MASK if setting.is_secret else shown_value(value)
         is_whole_mapping = setting.is_mapping and entry is None  # whose entries come one by one
-        is_escaped = setting.holds_paths and not is_whole_mapping and _has_control_characters(value)
+        is_escaped = setting.holds_paths and not is_whole_mapping and _is_escaped(value)
         if setting.is_secret and isinstance(value, str):
             value = SecretStr(value)
         path = setting.path if entry is None else (*setting.path, entry)
@@ -112,11 +112,11 @@ class Reading:
         self.problems.append(assignment.problem(what))
 
 
-def _has_control_characters(value: Any) -> bool:
-    """Whether a text, or one of several, has any; a blank one counts as not given."""
+def _is_escaped(value: Any) -> bool:
+    """Whether a text, or one of several, has what an escape of a letter makes; a blank one is not given."""
     if isinstance(value, list | tuple):
-        return any(_has_control_characters(item) for item in value)
-    return isinstance(value, str) and bool(value.strip()) and min(value) < " "
+        return any(_is_escaped(item) for item in value)
+    return isinstance(value, str) and bool(value.strip()) and any(one in value for one in "\a\b\t\n\v\f\r")
 
 
 _SECRETS_OF_URLS = (
