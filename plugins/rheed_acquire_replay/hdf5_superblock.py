@@ -28,13 +28,9 @@ def check_superblock(path: Path) -> None:
         It cannot be read.
     """
     with path.open("rb") as file:
-        size = file.seek(0, 2)
-        place = 0
-        while place < size:
-            if _read(file, place, 8) == SIGNATURE:
-                _check(file, place, size)
-                return
-            place = max(_FIRST_PLACE, 2 * place)
+        place = _place_in(file)
+        if place is not None:
+            _check(file, place, file.seek(0, 2))
 
 
 def is_being_written(path: Path) -> bool:
@@ -46,14 +42,20 @@ def is_being_written(path: Path) -> bool:
         It cannot be read.
     """
     with path.open("rb") as file:
-        size = file.seek(0, 2)
-        place = 0
-        while place < size:
-            head = _read(file, place, 12)
-            if head[:8] == SIGNATURE:
-                return len(head) == 12 and head[8] > 2 and bool(head[11] & 1)
-            place = max(_FIRST_PLACE, 2 * place)
-    return False
+        place = _place_in(file)
+        head = b"" if place is None else _read(file, place, 12)
+    return len(head) == 12 and head[8] > 2 and bool(head[11] & 1)
+
+
+def _place_in(file: BinaryIO) -> int | None:
+    """Find the superblock; None where there is none."""
+    size = file.seek(0, 2)
+    place = 0
+    while place < size:
+        if _read(file, place, 8) == SIGNATURE:
+            return place
+        place = max(_FIRST_PLACE, 2 * place)
+    return None
 
 
 def _check(file: BinaryIO, place: int, size: int) -> None:
