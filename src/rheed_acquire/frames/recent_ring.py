@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rheed_acquire.frames.chunk_buffer import COMMITTED, NO_ID, NO_TIMESTAMP, ChunkBuffer
+from rheed_acquire.frames.chunk_buffer import COMMITTED, ChunkBuffer
 from rheed_acquire.frames.frame_form import PLAIN, ChunkForm
 from rheed_acquire.frames.mapped_memory import never
 from rheed_acquire.frames.ring import ChunkRing
@@ -79,29 +79,6 @@ class RecentRing(ChunkRing):
         with self._turns:
             self._reader = KeptFrames(self, host_ns)
             return self._reader
-
-    def since(self, host_ns: int, most: int) -> tuple[list[int], list[int | None], list[int | None]]:
-        """Tell of the latest frames that arrived at this ``time.perf_counter_ns`` or later.
-
-        Returns
-        -------
-        tuple of three lists
-            When each arrived, its stamp in ns and its id, of ``most`` frames or a few more, oldest first.
-        """
-        arrivals: list[int] = []
-        stamps: list[int] = []
-        ids: list[int] = []
-        with self._turns:
-            for buffer in reversed(list(self._begun)[max(0, self._readable - self._passed) :]):
-                end = buffer.committed
-                begin = int(np.searchsorted(buffer.host_ns[:end], host_ns))
-                arrivals = buffer.host_ns[begin:end].tolist() + arrivals
-                stamps = buffer.timestamps_ns[begin:end].tolist() + stamps
-                ids = buffer.frame_ids[begin:end].tolist() + ids
-                if begin or len(arrivals) >= most:
-                    break
-        known_stamps = [None if stamp == NO_TIMESTAMP else stamp for stamp in stamps]
-        return arrivals, known_stamps, [None if frame_id == NO_ID else frame_id for frame_id in ids]
 
     def close(self) -> None:
         """Let go of all buffers."""

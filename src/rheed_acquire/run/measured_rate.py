@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from rheed_acquire.cameras.camera import CameraError
+from rheed_acquire.frames.chunk_buffer import NO_ID, NO_TIMESTAMP
 from rheed_acquire.frames.frame_ids import whole_number
-from rheed_acquire.frames.recent_ring import RecentRing
+from rheed_acquire.frames.recent_ring import KeptFrames, RecentRing
 from rheed_acquire.host.guard.camera import who_gives_frames
 from rheed_acquire.run.lent_camera import LentCamera
 from rheed_acquire.text.told import told
 
 if TYPE_CHECKING:
     from rheed_acquire.cameras.camera import Camera, CameraInfo, Frame
-    from rheed_acquire.run.held_camera import Connection
+    from rheed_acquire.run.held_camera import Borrower, Connection
     from rheed_acquire.run.report import Journal
 
 MEASURED_S, MEASURED_FRAMES = 1.0, 20
@@ -30,6 +31,8 @@ UNEVEN = 0.2
 """A median step that is off the mean by this fraction is that of a trigger, and no rate."""
 _KEPT = 50_000
 _LOOK_S = 0.05
+_Seen: TypeAlias = tuple[int, int | None, int | None]
+"""Of a frame: when it arrived and its stamp, in ns, and its id."""
 _SETTLE_NS, _UNDER_WAY = 100_000_000, 3
 """After a change of exposure, so long and so many frames more may be of before it."""
 
@@ -169,20 +172,21 @@ def measure_fps(camera: Camera, stop: threading.Event) -> tuple[float, int] | No
 
 def _rate_of_running(connection: Connection, stop: threading.Event) -> tuple[float, int] | None:
     """Watch the frames that another has, since the camera was set as it is; see `measure_fps`."""
-    begun_ns, set_ns = perf_counter_ns(), connection.set_ns
-    seen: list[tuple[int, int | None, int | None]] = []
+    begun_ns, watched, kept = perf_counter_ns(), (connection.set_ns, connection.taker), None
+    seen: list[_Seen] = []
     while not stop.wait(_LOOK_S):
         if connection.fault is not None:
             raise connection.fault
         if connection.measured_fps is not None:  # by the other, whose frames were not to be had until then
             return connection.measured_fps
-        is_measured = connection.taker is not None and connection.taker.accumulator is None
-        # By the other, whose work ends; or the camera was set anew meanwhile.
-        if is_measured or set_ns != connection.set_ns:
-            begun_ns, set_ns, seen = perf_counter_ns(), connection.set_ns, []
+        set_ns, taker = now = connection.set_ns, connection.taker
+        # The other still measures it, which ends; or it was set anew meanwhile, or another has its frames.
+        if now != watched or (taker is not None and taker.accumulator is None):
+            begun_ns, watched, seen, kept = perf_counter_ns(), now, [], None
             continue
         # Its ring is as large as the old rate wants it, and may not hold a second of the new one.
-        seen += _seen_since(connection, seen[-1][0] + 1 if seen else set_ns + _SETTLE_NS)
+        kept = kept or _kept_by(taker, set_ns + _SETTLE_NS)
+        seen += _more_of(kept)
         of_now = seen[_UNDER_WAY:]
         shown_s = (of_now[-1][0] - of_now[0][0]) / 1e9 if of_now else 0.0
         passed_s = (perf_counter_ns() - begun_ns) / 1e9
@@ -195,15 +199,24 @@ def _rate_of_running(connection: Connection, stop: threading.Event) -> tuple[flo
     return None
 
 
-def _seen_since(connection: Connection, host_ns: int) -> Iterable[tuple[int, int | None, int | None]]:
-    """Tell what a preview has of the frames that arrived then or later; see `RecentRing.since`."""
-    accumulator = None if connection.taker is None else connection.taker.accumulator
-    if accumulator is None or not isinstance(accumulator.ring, RecentRing):
-        return ()
-    return zip(*accumulator.ring.since(host_ns, _KEPT), strict=True)
+def _kept_by(taker: Borrower | None, since_ns: int) -> KeptFrames | None:
+    ring = None if taker is None or taker.accumulator is None else taker.accumulator.ring
+    return ring.kept_since(since_ns) if isinstance(ring, RecentRing) else None
 
 
-def _latest_rate(seen: Sequence[tuple[int, int | None, int | None]]) -> tuple[float, int] | None:
+def _more_of(kept: KeptFrames | None) -> Iterator[_Seen]:
+    while kept is not None and (piece := kept.more()) is not None:
+        buffer, begin, end = piece
+        for place in range(begin, end):
+            frame_id, timestamp_ns = buffer.id_cells[place], buffer.timestamp_cells[place]
+            yield (
+                buffer.host_cells[place],
+                None if timestamp_ns == NO_TIMESTAMP else timestamp_ns,
+                None if frame_id == NO_ID else frame_id,
+            )
+
+
+def _latest_rate(seen: Sequence[_Seen]) -> tuple[float, int] | None:
     """See `rate_of`; of the last second, since a camera may have rested before it."""
     if not seen:
         return None
