@@ -281,7 +281,7 @@ def test_a_run_that_is_stopped_while_it_reaches_back_has_all_that_was_kept_thoug
     keep = streamer.push_chunk
 
     def slowly(data_id: str, chunk: Chunk) -> None:
-        time.sleep(0.5)
+        time.sleep(1.0)
         keep(data_id, chunk)
 
     streamer.push_chunk = slowly  # type: ignore[method-assign]

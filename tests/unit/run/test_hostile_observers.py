@@ -80,6 +80,19 @@ def test_an_observer_that_still_hangs_is_left_out_of_the_next_run(stage: Stage, 
         assert ("earlier run" in warning.text) is not is_first
 
 
+def run_of_six_chunks(stage: Stage, watcher: Observers, let_go: threading.Event) -> RunReport:
+    """Run with chunks that come once the one before was pushed, and see that all of them are delivered."""
+    pushed = threading.Semaphore(0)
+    script: list[Any] = []
+    for first in range(0, 48, 8):
+        script += [*range(first, first + 8), lambda: pushed.acquire(timeout=PATIENCE_S)]
+    camera = stage.camera([*script, let_go.set])
+    streamer = stage.streamer(pushed=lambda chunk: pushed.release())
+    report = stage.session(camera, streamer, observers=watcher, frames=48, ring_chunks=2).run()
+    assert_delivered(report, streamer, 48)
+    return report
+
+
 def test_a_slow_observer_misses_chunks_and_is_named_where_frames_are_lost(stage: Stage) -> None:
     let_go, shown = threading.Event(), []
 
@@ -87,15 +100,7 @@ def test_a_slow_observer_misses_chunks_and_is_named_where_frames_are_lost(stage:
         shown.append(chunk.index)
         stage.wait_for(let_go)
 
-    pushed = threading.Semaphore(0)
-    script: list[Any] = []
-    for first in range(0, 48, 8):
-        script += [*range(first, first + 8), lambda: pushed.acquire(timeout=PATIENCE_S)]
-    camera = stage.camera([*script, let_go.set])
-    streamer = stage.streamer(pushed=lambda chunk: pushed.release())
-    watcher = observers(rheed_chunk_completed=look)
-    report = stage.session(camera, streamer, observers=watcher, frames=48, ring_chunks=2).run()
-    assert_delivered(report, streamer, 48)
+    report = run_of_six_chunks(stage, observers(rheed_chunk_completed=look), let_go)
     assert shown == [0, 1]
     (warning,) = report.warnings
     assert warning.code is FindingCode.OBSERVER_SLOW
@@ -109,15 +114,8 @@ def test_an_observer_that_misses_chunks_since_it_is_slow_to_begin_is_told_of_tha
     def look(run: Any, chunk: ObservedChunk) -> None:
         shown.append(chunk.index)
 
-    pushed = threading.Semaphore(0)
-    script: list[Any] = []
-    for first in range(0, 48, 8):
-        script += [*range(first, first + 8), lambda: pushed.acquire(timeout=PATIENCE_S)]
-    camera = stage.camera([*script, let_go.set])
-    streamer = stage.streamer(pushed=lambda chunk: pushed.release())
     watcher = observers(rheed_run_started=lambda run: stage.wait_for(let_go), rheed_chunk_completed=look)
-    report = stage.session(camera, streamer, observers=watcher, frames=48, ring_chunks=2).run()
-    assert_delivered(report, streamer, 48)
+    report = run_of_six_chunks(stage, watcher, let_go)
     assert shown == [0, 1]
     (warning,) = report.warnings
     assert warning.code is FindingCode.OBSERVER_SLOW
